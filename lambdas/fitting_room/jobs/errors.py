@@ -1,0 +1,116 @@
+"""Every way a request or a job can fail, in one table: what a client may decide on, and who is at fault.
+
+`Refusal` answers an HTTP request (nothing was stored or bought); `JobFailure` ends an attempt or a job.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Code(NamedTuple):
+    """`status`: HTTP status of a refusal (None: the code only ends jobs). `retryable`: the same request may succeed
+    later. `moves_on`: the provider is at fault, so another one may be tried while nothing has been charged."""
+
+    title: str
+    status: int | None = None
+    retryable: bool = False
+    moves_on: bool = False
+
+
+CODES: dict[str, Code] = {
+    # refusals
+    "invalid_input": Code("A field breaks its rule", 422),
+    "unsupported_option": Code("No provider of this request can honour an option", 422),
+    "provider_not_configured": Code("The provider has no key in this deployment", 422),
+    "provider_not_allowed": Code("This key may not use the provider", 403),
+    "model_retired": Code("The vendor has retired the model", 422, moves_on=True),
+    "upload_missing": Code("An upload is unknown, expired or not finished", 422),
+    "unauthorized": Code("The API key is missing or unknown", 401),
+    "forbidden": Code("The API key does not allow this", 403),
+    "not_found": Code("No such resource for this tenant", 404),
+    "method_not_allowed": Code("The resource does not know this method", 405),
+    "idempotency_conflict": Code("The idempotency key belongs to another request", 422),
+    "too_large": Code("The body is too large", 413),
+    "unsupported_media_type": Code("The body is not JSON", 415),
+    "budget_exceeded": Code("The tenant's budget for today is used up", 429, retryable=True),
+    "throttled": Code("Too many requests at once", 429, retryable=True),
+    # ends of jobs
+    "image_unreadable": Code("An input image cannot be used"),
+    "pose_not_found": Code("The provider finds no person in the picture"),
+    "content_blocked": Code("The provider's content filter refused the input or the result"),
+    "output_rejected": Code("The provider's result failed the quality check"),
+    "quota_exhausted": Code("The provider account has no credit left", moves_on=True),
+    "rate_limited": Code("The provider has no slot soon enough", retryable=True, moves_on=True),
+    "provider_auth": Code("The provider refused our key or access", moves_on=True),
+    "provider_error": Code("The provider failed", retryable=True, moves_on=True),
+    "provider_unavailable": Code("The provider cannot be reached", retryable=True, moves_on=True),
+    "timed_out": Code("The provider did not finish in time", moves_on=True),
+    "cancelled": Code("The job was cancelled"),
+    "internal": Code("Our own fault", 500, retryable=True),
+}
+
+
+class Fault(BaseModel):
+    """The error object: the same in an HTTP answer, a job, an attempt and a drop folder's `error.json`.
+
+    `pointer` is a JSON pointer into the request; `provider_code` and `provider_detail` are the vendor's own words.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    detail: str
+    remedy: str
+    retryable: bool
+    pointer: str | None = None
+    provider: str | None = None
+    provider_code: str | None = None
+    provider_detail: str | None = None
+
+    @classmethod
+    def of(cls, code: str, detail: str, remedy: str, *, retryable: bool | None = None, **facts: Any) -> Self:
+        """A fault with the table's `retryable` unless the case knows better. `KeyError` for a code not in the table."""
+        known = CODES[code]
+        return cls(code=code, detail=detail, remedy=remedy,
+                   retryable=known.retryable if retryable is None else retryable, **facts)
+
+    @property
+    def moves_on(self) -> bool:
+        return CODES[self.code].moves_on
+
+
+class Warning(BaseModel):  # noqa: A001  the contract's own word
+    """Something the user should know about a job that goes on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    detail: str
+    remedy: str = ""
+    pointer: str | None = None
+
+
+class Refusal(Exception):
+    """A request that is answered with problem+json; carries every fault found, and how long to wait if that helps."""
+
+    def __init__(self, *faults: Fault, status: int | None = None, retry_after: int | None = None) -> None:
+        super().__init__("; ".join(f"{fault.pointer or '/'}: {fault.detail}" for fault in faults))
+        self.faults = faults
+        self.status = status or CODES[faults[0].code].status or 422
+        self.retry_after = retry_after
+
+    @classmethod
+    def of(cls, code: str, detail: str, remedy: str, *, status: int | None = None, retry_after: int | None = None,
+           **facts: Any) -> Self:
+        return cls(Fault.of(code, detail, remedy, **facts), status=status, retry_after=retry_after)
+
+
+class JobFailure(Exception):
+    """Ends the work on a job or one attempt of it, before or without a purchase."""
+
+    def __init__(self, code: str, detail: str, remedy: str, **facts: Any) -> None:
+        super().__init__(detail)
+        self.fault = Fault.of(code, detail, remedy, **facts)

@@ -1,0 +1,18 @@
+"""What a vendor says about the pictures it takes, as numbers. No imaging library: the API and the templates read it too."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class FitSpec(BaseModel):
+    """Sides and pixels in px; `max_aspect` is long side over short side. `canvas` (width, height), where given, is the
+    exact frame the vendor works in: a picture is letterboxed to its aspect and scaled down to at most its size."""
+
+    model_config = ConfigDict(frozen=True)
+
+    min_side: int = 1
+    max_side: int = 8192
+    max_pixels: int = 50_000_000
+    max_aspect: float = 16.0
+    canvas: tuple[int, int] | None = None

@@ -1,0 +1,64 @@
+"""Outcomes are data: what an adapter says of one call, and what a workflow function tells the state machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypedDict
+
+from fitting_room.jobs.errors import Fault, Warning
+
+Charged = Literal["yes", "no", "unknown"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One returned picture, as the vendor's own bytes."""
+
+    data: bytes
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The vendor is done and charges. `images` may be fewer than asked for (a warning then says why)."""
+
+    images: list[Picture]
+    mask: bytes | None = None
+    credits: float | None = None
+    warnings: list[Warning] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The vendor took the job and works on it; look again in `wait` seconds."""
+
+    provider_job_id: str
+    wait: float = 2.0
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The call or the vendor's job failed. `charged` is `unknown` whenever the vendor may have accepted it."""
+
+    fault: Fault
+    charged: Charged
+
+
+Outcome = Finished | Pending | Failed
+
+
+class Step(TypedDict, total=False):
+    """What the state machine branches on, and nothing else: the rest is in the table.
+
+    `outcome`: prepared | busy | pending | finished | failed | ended. `runner`: which Start function (bedrock | http).
+    `wait`: whole seconds to wait before the next look. `again`: after `failed`, another attempt is planned.
+    """
+
+    outcome: str
+    runner: str
+    wait: int
+    again: bool
+
+
+def step(outcome: str, **facts: Any) -> Step:
+    return Step(outcome=outcome, **facts)
