@@ -82,7 +82,7 @@ class Fault(BaseModel):
         return CODES[self.code].moves_on
 
 
-class Warning(BaseModel):  # noqa: A001  the contract's own word
+class Warning(BaseModel):
     """Something the user should know about a job that goes on."""
 
     model_config = ConfigDict(frozen=True)

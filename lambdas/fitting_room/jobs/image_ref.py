@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-KINDS = ("upload", "url", "data", "s3")
+Kind = Literal["upload", "url", "data", "s3"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 UploadId = Annotated[str, StringConstraints(pattern=r"^upl_[0-9A-HJKMNP-TV-Z]{26}$")]
 HttpsUrl = Annotated[str, StringConstraints(pattern=r"^https?://\S+$", max_length=4096)]
@@ -32,5 +33,5 @@ class ImageRef(BaseModel):
         return self
 
     @property
-    def kind(self) -> Literal["upload", "url", "data", "s3"]:
-        return next(kind for kind in KINDS if getattr(self, kind) is not None)  # type: ignore[return-value]
+    def kind(self) -> Kind:
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict, Unpack
 
 from fitting_room.jobs.errors import Fault, Warning
 
@@ -47,7 +47,13 @@ class Failed:
 Outcome = Finished | Pending | Failed
 
 
-class Step(TypedDict, total=False):
+class _Facts(TypedDict, total=False):
+    runner: str
+    wait: int
+    again: bool
+
+
+class Step(_Facts):
     """What the state machine branches on, and nothing else: the rest is in the table.
 
     `outcome`: prepared | busy | pending | finished | failed | ended. `runner`: which Start function (bedrock | http).
@@ -55,10 +61,7 @@ class Step(TypedDict, total=False):
     """
 
     outcome: str
-    runner: str
-    wait: int
-    again: bool
 
 
-def step(outcome: str, **facts: Any) -> Step:
-    return Step(outcome=outcome, **facts)
+def step(outcome: str, **facts: Unpack[_Facts]) -> Step:
+    return {"outcome": outcome, **facts}

@@ -1,0 +1,99 @@
+"""Turn what the vendor returned into the job's results: check it, undo the geometry, write it to the tenant's folder."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from typing import NamedTuple
+
+from PIL import Image
+
+from fitting_room.clock import Clock
+from fitting_room.images.encode import to_jpeg, to_png, to_webp
+from fitting_room.images.fit import Frame, undo, undo_mask
+from fitting_room.images.quality import check_result
+from fitting_room.jobs.errors import Fault, Warning
+from fitting_room.jobs.job import Attempt, Job, JobImage
+from fitting_room.jobs.outcome import Step, step
+from fitting_room.jobs.request import Output
+from fitting_room.settings import settings
+from fitting_room.stores import jobs, media
+
+_REASONS = {"undecodable": "cannot be decoded", "black": "is all black", "uniform": "is a single colour",
+            "unchanged": "is the input unchanged"}
+_CONVERTED = Warning(code="credentials_dropped", detail="The picture was converted or cropped after the provider returned"
+                     " it, so content credentials embedded by the provider are gone.",
+                     remedy="Leave `output.format` and `output.size` out to keep them where no padding had to be undone.")
+
+
+class Result(NamedTuple):
+    data: bytes
+    format: str
+    width: int
+    height: int
+    converted: bool
+
+
+def collect(job_id: str, at: Clock) -> Step:
+    """Outcome `ended`: the results are written, or the job's failure is; settling comes next. May be repeated at will."""
+    job = jobs.get(job_id, at.now())
+    if job is None or job.final or job.images or job.latest is None or job.latest.outcome != "finished":
+        return step("ended")
+    attempt = job.latest
+    jobs.move(job, "collecting", at.now())
+    frame = Frame.model_validate(attempt.inputs["person"].frame)
+    sent = [media.read(prepared.key) or b"" for prepared in attempt.inputs.values()]
+    images: list[JobImage] = []
+    warnings: list[Warning] = []
+    for stored in attempt.results:
+        data = media.read(stored.key) or b""
+        if rejection := check_result(data, sent=sent):
+            warnings.append(Warning(code="result_rejected", detail=f"A returned picture {_REASONS[rejection]}; it is not"
+                                    " among the results.", remedy="Submit the job again with another seed or picture."))
+            continue
+        result, notes = _restored(data, frame, job.request.output)
+        warnings += notes
+        images.append(_write(job, len(images) + 1, str(len(images) + 1), result, stored.seed))
+    if not images:
+        jobs.fail(job, Fault.of("output_rejected", "None of the provider's pictures passed the quality check: "
+                                + " ".join(w.detail for w in warnings), "Check the input pictures, then submit a new job.",
+                                provider=attempt.provider))
+        return step("ended")
+    jobs.collected(job, images, _mask(job, attempt, frame), list(dict.fromkeys(warnings)))
+    return step("ended")
+
+
+def _restored(data: bytes, frame: Frame, output: Output) -> tuple[Result, list[Warning]]:
+    """The picture in the original's framing. Where nothing has to change, the vendor's own bytes."""
+    with Image.open(io.BytesIO(data)) as opened:
+        came = str(opened.format).lower()
+        picture, warnings = undo(opened, frame, size=output.size)
+        wanted = output.format or (came if came in ("png", "jpeg", "webp") else "png")
+        if picture is opened and wanted == came:
+            return Result(data, came, *picture.size, converted=False), warnings
+        encoded = _encoded(picture, wanted)
+    return Result(encoded, wanted, *picture.size, converted=True), [*warnings, _CONVERTED]
+
+
+def _encoded(picture: Image.Image, form: str) -> bytes:
+    if form == "png":
+        return to_png(picture)
+    picture = picture.convert("RGB")
+    return to_jpeg(picture, 95) if form == "jpeg" else to_webp(picture, 95)
+
+
+def _mask(job: Job, attempt: Attempt, frame: Frame) -> JobImage | None:
+    """The mask the vendor used, brought back like the picture: black was changed, white was kept."""
+    data = media.read(attempt.mask) if attempt.mask else None
+    if data is None:
+        return None
+    with Image.open(io.BytesIO(data)) as opened:
+        mask, _ = undo_mask(opened.convert("L"), frame, size=job.request.output.size)
+    return _write(job, 0, "mask", Result(to_png(mask), "png", *mask.size, converted=True), None)
+
+
+def _write(job: Job, n: int, name: str, result: Result, seed: int | None) -> JobImage:
+    key = f"{job.results_prefix}/{name}.{result.format}"
+    media.put(key, result.data, f"image/{result.format}")
+    return JobImage(n=n, bucket=settings().media_bucket, key=key, width=result.width, height=result.height,
+                    format=result.format, bytes=len(result.data), sha256=hashlib.sha256(result.data).hexdigest(), seed=seed)

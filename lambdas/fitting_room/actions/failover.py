@@ -1,0 +1,23 @@
+"""What follows a failed attempt: another try at the same provider, the next provider of the plan, or the end."""
+
+from __future__ import annotations
+
+from fitting_room.jobs.job import Job
+from fitting_room.providers.catalogue import entry
+
+
+def next_position(job: Job) -> int | None:
+    """Index into the plan for the next attempt; None when there must not be one.
+
+    Another attempt is made only when nothing was charged and the fault is the provider's. A provider whose failures are
+    free gets one more try when its own pipeline failed.
+    """
+    last = job.latest
+    if last is None:
+        return 0
+    if last.outcome != "failed" or last.error is None or last.charged != "no" or not last.error.moves_on:
+        return None
+    tries = sum(attempt.provider == last.provider for attempt in job.attempts.values())
+    if last.error.code == "provider_error" and last.provider_job_id and tries == 1 and entry(last.provider).failures_free:
+        return job.position
+    return job.position + 1 if job.position + 1 < len(job.plan) else None

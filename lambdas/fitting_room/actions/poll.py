@@ -1,0 +1,37 @@
+"""Look how a vendor's job is doing, several times within one invocation, until it is over or the deadline has passed."""
+
+from __future__ import annotations
+
+from fitting_room import clock
+from fitting_room.actions.purchase import connect, following, keep, lost, order
+from fitting_room.clock import Clock
+from fitting_room.jobs.outcome import Failed, Pending, Step, step
+from fitting_room.providers.catalogue import entry
+from fitting_room.stores import jobs
+
+LOOK_SECONDS = 10
+"""How long one invocation keeps looking at the vendor's pace before it hands the wait to the state machine."""
+
+
+def poll(job_id: str, at: Clock) -> Step:
+    """`pending` with a wait that grows to 30 s, `finished`, `failed` or `ended`. Reading a status buys nothing, so this may
+    be repeated at will."""
+    job = jobs.get(job_id, at.now())
+    if job is None or job.final or job.latest is None:
+        return step("ended")
+    attempt = job.latest
+    if attempt.outcome != "pending" or not attempt.provider_job_id:
+        return following(job, at) if attempt.outcome else step("failed", again=False)
+    provider = entry(attempt.provider)
+    vendor, wanted = connect(provider), order(job, attempt, provider)
+    until = at.ms() + LOOK_SECONDS * 1000
+    while True:
+        if clock.text(at.now()) >= str(attempt.deadline_at):
+            fault = lost(attempt, "timed_out", f"{provider.title} did not finish by {attempt.deadline_at}.")
+            return keep(job, attempt, Failed(fault, "unknown"), at)
+        outcome = vendor.poll(wanted, attempt.provider_job_id)
+        if not isinstance(outcome, Pending):
+            return keep(job, attempt, outcome, at)
+        if at.ms() + outcome.wait * 1000 > until:
+            return following(job, at)
+        at.sleep(outcome.wait)

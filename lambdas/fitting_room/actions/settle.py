@@ -1,0 +1,126 @@
+"""End a job: its final status, the refund of what was not charged, and the lease, in one transaction; then deliver."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from fitting_room import clock
+from fitting_room.actions.purchase import lost
+from fitting_room.actions.show import summary
+from fitting_room.clock import Clock
+from fitting_room.jobs.errors import Fault
+from fitting_room.jobs.job import Attempt, Job, Usage
+from fitting_room.jobs.outcome import Step, step
+from fitting_room.observability import MetricUnit, logger, metrics
+from fitting_room.providers.catalogue import entry
+from fitting_room.stores import budgets, capacity, jobs, media
+from fitting_room.stores.items import Conflict, transact
+
+_OWED_SECONDS = 60
+
+
+def settle(job_id: str, at: Clock, *, certain: bool) -> Step:
+    """Bring a job to its end; doing it again changes nothing.
+
+    `certain`: no function of ours works on the job any more, as when the state machine itself calls. Otherwise (an event, a
+    sweep) a call to a vendor may still be in flight, and then the job is looked at again when that call must be over.
+    """
+    job = jobs.get(job_id, at.now())
+    if job is None:
+        return step("ended")
+    if not job.final:
+        last = job.latest
+        if not certain and last and _in_flight(last, at):
+            jobs.owe(job.id, str(last.claimed_until))
+            return step("ended")
+        _finish(job, at)
+        job = jobs.get(job_id, at.now()) or job
+    deliver(job)
+    return step("ended")
+
+
+def _in_flight(attempt: Attempt, at: Clock) -> bool:
+    return bool(attempt.claimed_until) and attempt.outcome is None and clock.text(at.now()) < str(attempt.claimed_until)
+
+
+def deliver(job: Job) -> None:
+    """Put the result beside the pictures of a drop folder, and strike the job off the list of what is owed."""
+    if job.final and job.drop:
+        name = "result" if job.status == "succeeded" else "error"
+        body = json.dumps(summary(job), indent=2, ensure_ascii=False).encode()
+        media.put(f"{job.results_prefix}/{name}.json", body, "application/json")
+    jobs.paid(job.id)
+
+
+def _finish(job: Job, at: Clock) -> None:
+    error = None if job.images else _error(job)
+    status = "succeeded" if job.images else "cancelled" if error and error.code == "cancelled" else "failed"
+    usage = _usage(job)
+    owed = clock.later(at.now(), _OWED_SECONDS) if job.drop else None
+    end = jobs.finish(job, status=status, error=error, usage=_item(usage), now=at.now(), owed_at=owed)
+    refund, leases = _refund(job, usage), _leases(job)
+    try:
+        transact([end, *refund, *leases], at.sleep)
+    except Conflict as conflict:
+        if conflict.reasons[0] == "ConditionalCheckFailed":
+            return  # somebody else ended it
+        transact([end, *refund], at.sleep)  # the lease has expired and is another job's by now
+    logger.info("job settled", job_id=job.id, status=status, code=error.code if error else None)
+    metrics.add_metric("Job" + status.capitalize(), MetricUnit.Count, 1)
+
+
+def _error(job: Job) -> Fault:
+    last = job.latest
+    if job.failure:
+        return job.failure
+    if last is None or (not last.claimed_at and last.error is None):
+        return Fault.of("internal", "The job stopped before anything was bought.", "Submit it again.")
+    if last.error:
+        return last.error
+    if last.outcome is None:
+        return lost(last, "internal", "Our call to the provider ended without an answer.")
+    if last.outcome == "pending":
+        return lost(last, "internal", "The job was stopped while the provider was working on it.")
+    return Fault.of("internal", "The provider delivered, but its pictures could not be brought to their place.",
+                    "Contact the operator with the job's id: the pictures are kept for a day.", provider=last.provider)
+
+
+def _usage(job: Job) -> Usage:
+    """What the vendors charged; an attempt of unknown fate counts as charged, so that a budget is never exceeded."""
+    usage = Usage(basis="list price of the catalogue, per image")
+    for attempt in job.attempts.values():
+        if attempt.charged == "no":
+            continue
+        provider = entry(attempt.provider)
+        count = len(attempt.results) or job.request.output.count
+        person = attempt.inputs["person"]
+        price = provider.cost(job.request.output.quality, max(person.width, person.height))
+        usage.images += count
+        if price.amount is not None:
+            usage.amount = round((usage.amount or 0) + price.amount * count, 6)
+        credits = attempt.credits if attempt.credits is not None else (price.credits or 0) * count
+        usage.credits = (usage.credits or 0) + credits if credits else usage.credits
+        if attempt.submitted_at and attempt.finished_at:
+            seconds = (clock.parse(attempt.finished_at) - clock.parse(attempt.submitted_at)).total_seconds()
+            usage.provider_seconds = round((usage.provider_seconds or 0) + seconds, 3)
+    return usage
+
+
+def _refund(job: Job, usage: Usage) -> list[dict[str, Any]]:
+    if job.reserved is None:
+        return []
+    images = max(0, job.reserved.images - usage.images)
+    microusd = max(0, job.reserved.microusd - round((usage.amount or 0) * 1e6))
+    return [budgets.refund(job.tenant, job.reserved.day, images, microusd)] if images or microusd else []
+
+
+def _leases(job: Job) -> list[dict[str, Any]]:
+    held = {(attempt.provider, attempt.lease) for attempt in job.attempts.values() if attempt.lease is not None}
+    return [capacity.release_lease(provider, number, job.id) for provider, number in sorted(held)]
+
+
+def _item(usage: Usage) -> dict[str, Any]:
+    item: dict[str, Any] = json.loads(usage.model_dump_json(), parse_float=Decimal)
+    return item

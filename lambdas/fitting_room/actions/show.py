@@ -1,0 +1,66 @@
+"""A job as its owner sees it: the answer of `GET /v1/jobs/{id}`, and a drop folder's `result.json`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fitting_room import clock
+from fitting_room.clock import Clock
+from fitting_room.jobs.errors import Refusal
+from fitting_room.jobs.job import Attempt, Job, JobImage
+from fitting_room.stores import jobs, media
+
+_FACTS = ("id", "task", "status", "step", "slot_at", "timeline", "provider", "warnings", "error", "usage", "created_at",
+          "started_at", "finished_at", "expires_at")
+_ECHOED = ("owner", "reference", "metadata")
+
+
+def find(job_id: str, tenant: str, at: Clock) -> Job:
+    """The tenant's job. Another tenant's is as unknown as one that never was: `Refusal` `not_found`."""
+    job = jobs.get(job_id, at.now())
+    if job is None or job.tenant != tenant:
+        raise Refusal.of("not_found", "No such job.", "Check the id; a job is kept for a limited time only.")
+    return job
+
+
+def view(job: Job, at: Clock) -> dict[str, Any]:
+    """The whole job, with fresh links to its pictures."""
+    until = clock.later(at.now(), media.LINK_SECONDS)
+    shown = summary(job)
+    for image, stored in [*zip(shown["images"], job.images, strict=True),
+                          *([(shown["mask"], job.mask)] if job.mask else [])]:
+        image |= {"url": media.link(stored.key, bucket=stored.bucket), "url_expires_at": until}
+    return shown
+
+
+def summary(job: Job) -> dict[str, Any]:
+    """The job without links, so that it may be stored."""
+    facts = {name: value for name, value in job.model_dump(mode="json").items() if name in _FACTS}
+    request = job.request.model_dump(mode="json", include=set(_ECHOED))
+    base = f"/v1/jobs/{job.id}"
+    return {
+        **facts, "provider": job.latest.provider if job.latest else job.provider,
+        "attempts": [_attempt(job.attempts[n]) for n in sorted(job.attempts, key=int)],
+        "images": [_image(image) for image in job.images], "mask": _image(job.mask) if job.mask else None,
+        **request, "links": {"self": base, "images": [f"{base}/images/{image.n}" for image in job.images]},
+    }
+
+
+def image_link(job: Job, n: int) -> str:
+    """A fresh link to one picture, counted from 1. Raises `Refusal` `not_found` while there is none."""
+    image = next((image for image in job.images if image.n == n), None)
+    if image is None:
+        raise Refusal.of("not_found", f"This job has no image {n}; it is {job.status} and has {len(job.images)}.",
+                         "Wait until the job has succeeded, and count its images from 1.")
+    return media.link(image.key, bucket=image.bucket)
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    shown = attempt.model_dump(mode="json", include={"n", "provider", "outcome", "provider_job_id", "submitted_at",
+                                                     "finished_at", "error"})
+    return {**shown, "charged": attempt.charged}
+
+
+def _image(image: JobImage) -> dict[str, Any]:
+    shown = image.model_dump(mode="json", exclude={"bucket", "key"})
+    return {**shown, "s3": f"s3://{image.bucket}/{image.key}"}

@@ -1,0 +1,105 @@
+"""Buy: one claim, one call. The claim is a single conditional write, and who loses it never calls the vendor."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+from botocore.exceptions import ClientError
+
+from fitting_room import clock
+from fitting_room.actions.purchase import connect, following, keep, order
+from fitting_room.clock import Clock
+from fitting_room.jobs.errors import Fault, JobFailure
+from fitting_room.jobs.job import Attempt, Job
+from fitting_room.jobs.outcome import Failed, Step, step
+from fitting_room.providers.base import CatalogueEntry
+from fitting_room.providers.catalogue import entry
+from fitting_room.stores import capacity, jobs
+
+QUEUE_LIMIT = timedelta(minutes=15)
+"""How long a live job may wait for its slot before it moves on to the next provider."""
+
+
+def start(job_id: str, remaining: float, at: Clock) -> Step:
+    """Call the vendor for the latest attempt unless somebody has. `remaining`: seconds this invocation may still take.
+
+    `finished`, `pending`, `failed` (nothing or something bought), `busy` (no slot, or another call in flight), `ended`.
+    An exception after the claim leaves a claim without an outcome: `charged: unknown`.
+    """
+    job = jobs.get(job_id, at.now())
+    if job is None or job.final or job.latest is None:
+        return step("ended")
+    attempt = job.latest
+    provider = entry(attempt.provider)
+    if attempt.outcome:
+        return following(job, at)
+    if attempt.claimed_at:
+        return _claimed_elsewhere(attempt, provider, at)
+    if job.cancel_requested:
+        jobs.fail(job, Fault.of("cancelled", "The job was cancelled before anything was bought.", "Submit it again if it"
+                                " is still wanted."))
+        return step("failed", again=False)
+    try:
+        vendor, wanted = connect(provider), order(job, attempt, provider, read_now=True)
+    except (ClientError, JobFailure) as error:
+        return keep(job, attempt, Failed(_no_key(provider, error), "no"), at)
+    if (waiting := _capacity(job, attempt, provider, at)) is not None:
+        return waiting
+    claimed = _claim(job, attempt, provider, remaining, at)
+    if claimed is None:
+        return step("busy", runner=provider.runner, wait=1)
+    return keep(job, claimed, vendor.start(wanted), at)
+
+
+def _claimed_elsewhere(attempt: Attempt, provider: CatalogueEntry, at: Clock) -> Step:
+    """The attempt is claimed and has no outcome: its caller is still at it, or died and nobody knows what was bought."""
+    left = (clock.parse(str(attempt.claimed_until)) - at.now()).total_seconds()
+    if left > 0:
+        return step("busy", runner=provider.runner, wait=math.ceil(left))
+    return step("failed", again=False)
+
+
+def _capacity(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -> Step | None:
+    """None when the call may leave now. A job waits for one slot, in order; a slot missed by more than the jitter is given
+    up, because later slots were placed relative to it."""
+    if provider.rate:
+        now = at.ms()
+        slot = attempt.slot_ms
+        if slot is None or now > slot + capacity.JITTER_MS:
+            horizon = now + int(QUEUE_LIMIT.total_seconds() * 1000)
+            slot, earliest = capacity.reserve_slot(provider.id, provider.rate, now, horizon)
+            if slot is None:
+                return keep(job, attempt, Failed(_no_slot(provider, earliest), "no"), at)
+            attempt.slot_ms = slot
+            jobs.keep_slot(job, attempt, slot)
+        if (ahead := slot - at.ms()) >= 1000:
+            jobs.move(job, "waiting_for_slot", at.now(), slot_at=clock.text(clock.from_ms(slot)))
+            return step("busy", runner=provider.runner, wait=ahead // 1000)
+        at.sleep(max(0, ahead) / 1000)
+    if provider.concurrency:
+        until = at.ms() + provider.deadline * 1000
+        attempt.lease = capacity.acquire_lease(provider.id, provider.concurrency, job.id, at.ms(), until)
+        if attempt.lease is None:
+            jobs.move(job, "waiting_for_slot", at.now())
+            return step("busy", runner=provider.runner, wait=2)
+    return None
+
+
+def _claim(job: Job, attempt: Attempt, provider: CatalogueEntry, remaining: float, at: Clock) -> Attempt | None:
+    now = at.now()
+    until, deadline = now + timedelta(seconds=remaining), now + timedelta(seconds=provider.deadline)
+    if not jobs.claim(job, attempt, now, until=until, deadline=deadline, lease=attempt.lease):
+        return None
+    return attempt.model_copy(update={"claimed_at": clock.text(now), "claimed_until": clock.text(until),
+                                      "deadline_at": clock.text(deadline)})
+
+
+def _no_slot(provider: CatalogueEntry, earliest_ms: int) -> Fault:
+    return Fault.of("rate_limited", f"{provider.title} has no free slot before {clock.text(clock.from_ms(earliest_ms))}.",
+                    "Submit the job again after that time, or name a fallback provider.")
+
+
+def _no_key(provider: CatalogueEntry, error: Exception) -> Fault:
+    return Fault.of("provider_auth", f"The key of {provider.title} cannot be read ({type(error).__name__}).",
+                    f"Ask the operator to run `make provider-key PROVIDER={provider.id}`.")

@@ -1,0 +1,175 @@
+"""Accept a job: check everything, store it in one transaction, start it. After a 202 the job cannot be lost."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from fitting_room import clock
+from fitting_room.actions.plan import Deployment, plan
+from fitting_room.clock import Clock
+from fitting_room.jobs.errors import Fault, JobFailure, Refusal
+from fitting_room.jobs.image_ref import ImageRef
+from fitting_room.jobs.job import Job, Reservation, Source
+from fitting_room.jobs.request import TryOn, parse
+from fitting_room.observability import logger
+from fitting_room.providers.catalogue import entries, entry
+from fitting_room.settings import settings
+from fitting_room.stores import aws, budgets, jobs, media, provider_keys, uploads
+from fitting_room.stores.api_keys import Caller
+from fitting_room.stores.items import Conflict, due, transact
+
+KEEP_IDEMPOTENCY = timedelta(hours=24)
+START_GRACE = 60
+"""Seconds after which the sweep starts a job that nobody started."""
+_IDEMPOTENCY_KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
+
+
+@dataclass(frozen=True)
+class Accepted:
+    job: Job
+    replayed: bool = False
+
+
+def submit(body: Any, caller: Caller, idempotency_key: str | None, at: Clock, *, drop: str | None = None,
+           keep: timedelta = KEEP_IDEMPOTENCY) -> Accepted:
+    """Store and start one job. The same idempotency key and body answer the same job.
+
+    Raises `Refusal`: nothing was stored then, and nothing will be bought.
+    """
+    if idempotency_key is not None and not _IDEMPOTENCY_KEY.match(idempotency_key):
+        raise Refusal.of("invalid_input", "Idempotency-Key must be 1 to 255 visible ASCII characters.",
+                         "Use a UUID, or your own order number.", status=400)
+    digest = jobs.body_hash(body)
+    if idempotency_key and (used := jobs.replayed(caller.tenant, idempotency_key, at.now())):
+        return _replay(used, digest, at)
+
+    request = parse(body)
+    providers = plan(request, caller.mode, deployment(at))
+    job = _new_job(request, caller, providers, at, drop)
+    writes = [{"Put": {"TableName": aws.table().name, "ConditionExpression": "attribute_not_exists(pk)",
+                       "Item": jobs.item(job) | due(job.id, clock.later(at.now(), START_GRACE))}}]
+    if job.reserved:
+        writes.append(budgets.reserve(caller.tenant, job.reserved))
+    if idempotency_key:
+        writes.append(jobs.remember(caller.tenant, idempotency_key, job_id=job.id, digest=digest, now=at.now(), keep=keep))
+    try:
+        transact(writes, at.sleep)
+    except Conflict as conflict:
+        return _after_conflict(conflict, caller, idempotency_key, digest, job, at)
+    start(job.id)
+    return Accepted(job)
+
+
+def start(job_id: str) -> None:
+    """Start the execution, named by the job. A refused start is the sweep's to repeat."""
+    try:
+        aws.step_functions().start_execution(stateMachineArn=settings().job_machine_arn, name=job_id,
+                                             input=f'{{"job_id":"{job_id}"}}')
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("start refused", job_id=job_id, error=type(error).__name__)
+
+
+def deployment(at: Clock) -> Deployment:
+    return Deployment(entries(), provider_keys.configured(), settings().private_access, at.now().date())
+
+
+def _new_job(request: TryOn, caller: Caller, providers: list[str], at: Clock, drop: str | None) -> Job:
+    job_id, now = at.new_id("job"), at.now()
+    sources = _sources(request, caller.tenant, job_id, at)
+    return Job(id=job_id, tenant=caller.tenant, mode=caller.mode, task=request.task, request=_without_data(request),
+               sources=sources, plan=providers, reserved=_reservation(request, providers, now.date().isoformat()),
+               drop=drop, timeline=[{"step": "queued", "at": clock.text(now)}], created_at=clock.text(now),
+               expires_at=clock.text(now + timedelta(days=settings().result_days)))
+
+
+def _reservation(request: TryOn, providers: list[str], day: str) -> Reservation | None:
+    """The dearest that the plan can cost: any one of its providers, every image."""
+    count = request.output.count
+    prices = [entry(name).cost(request.output.quality) for name in providers]
+    if not any(price.amount or price.credits for price in prices):
+        return None
+    amount = max(price.amount or 0 for price in prices)
+    return Reservation(day=day, images=count, microusd=round(amount * count * 1e6))
+
+
+def _sources(request: TryOn, tenant: str, job_id: str, at: Clock) -> dict[str, Source]:
+    """Where each picture lies. All faults at once; inline data is put into S3 only when there is none."""
+    faults: list[Fault] = []
+    sources: dict[str, Source] = {}
+    inline: dict[str, bytes] = {}
+    for role, pointer, ref in request.images():
+        try:
+            if ref.data:
+                from fitting_room.images.fetch import data_url  # imports an imaging library: only for those who need it
+
+                inline[role] = data_url(ref.data, pointer=pointer)
+                sources[role] = Source(bucket=settings().media_bucket, key=f"staging/{job_id}/input-{role}")
+            else:
+                sources[role] = _source(ref, tenant, at)
+        except JobFailure as failure:
+            faults.append(Fault.of("invalid_input", failure.fault.detail, failure.fault.remedy, pointer=pointer))
+        except Refusal as refusal:
+            faults += [fault.model_copy(update={"pointer": f"{pointer}/{ref.kind}"}) for fault in refusal.faults]
+    if faults:
+        raise Refusal(*faults)
+    for role, data in inline.items():
+        media.put(f"staging/{job_id}/input-{role}", data, "application/octet-stream")
+    return sources
+
+
+def _source(ref: ImageRef, tenant: str, at: Clock) -> Source:
+    if ref.upload:
+        upload = uploads.get(ref.upload, tenant, at.now())
+        if upload is None or not media.exists(upload.key, bucket=settings().inbox_bucket):
+            raise Refusal.of("upload_missing", "This upload is unknown, expired, or its file has not arrived.",
+                             "Create an upload with POST /v1/uploads, send the file, then submit the job.")
+        return Source(bucket=settings().inbox_bucket, key=upload.key)
+    if ref.s3:
+        bucket, _, key = ref.s3.removeprefix("s3://").partition("/")
+        own = {settings().inbox_bucket: ("uploads", "drop"), settings().media_bucket: ("results",)}
+        if ".." in key or not any(key.startswith(f"{folder}/{tenant}/") for folder in own.get(bucket, ())):
+            raise Refusal.of("invalid_input", "An s3 reference must lie in the tenant's own folders of this deployment.",
+                             f"Use uploads/{tenant}/ or drop/{tenant}/ of the inbox, or results/{tenant}/ of the media bucket.")
+        return Source(bucket=bucket, key=key)
+    return Source(url=ref.url)
+
+
+def _without_data(request: TryOn) -> TryOn:
+    """The request as it is kept: inline pictures are in S3 by now."""
+    def stored(ref: ImageRef) -> ImageRef:
+        return ImageRef(data="data:image/x;base64,") if ref.data else ref
+
+    garments = [garment.model_copy(update={"image": stored(garment.image)}) for garment in request.garments]
+    mask = request.mask
+    if mask is not None and mask.type == "image":
+        mask = mask.model_copy(update={"image": stored(mask.image)})
+    return request.model_copy(update={"person": stored(request.person), "garments": garments, "mask": mask})
+
+
+def _after_conflict(conflict: Conflict, caller: Caller, idempotency_key: str | None, digest: str, job: Job,
+                    at: Clock) -> Accepted:
+    """Another request with the same key was faster, or the budget is used up, or the table is too busy."""
+    if idempotency_key and (used := jobs.replayed(caller.tenant, idempotency_key, at.now())):
+        return _replay(used, digest, at)
+    if job.reserved and conflict.reasons[1:2] == ["ConditionalCheckFailed"]:
+        tomorrow = (at.now() + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        raise Refusal.of("budget_exceeded", "The tenant's budget for today does not cover this job.",
+                         "Wait until 00:00 UTC, or ask the operator to raise the daily budget.",
+                         retry_after=int((tomorrow - at.now()).total_seconds()) + 1) from conflict
+    raise Refusal.of("throttled", "Too many jobs are being submitted at this moment.", "Send the request again.",
+                     retry_after=1) from conflict
+
+
+def _replay(used: dict[str, Any], digest: str, at: Clock) -> Accepted:
+    if used["body_hash"] != digest:
+        raise Refusal.of("idempotency_conflict", "This Idempotency-Key was used with another body in the last 24 hours.",
+                         "Send the same body again, or use a new key.")
+    job = jobs.get(str(used["job_id"]), at.now())
+    if job is None:
+        raise Refusal.of("not_found", "The job of this Idempotency-Key has expired.", "Use a new key.")
+    return Accepted(job, replayed=True)

@@ -1,0 +1,39 @@
+"""Hand out a place to upload one picture to: the server chooses the key, S3 enforces type and size."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fitting_room import clock
+from fitting_room.clock import Clock
+from fitting_room.jobs.errors import Refusal
+from fitting_room.jobs.request import faults_of
+from fitting_room.settings import settings
+from fitting_room.stores import media, uploads
+
+MAX_BYTES = 30_000_000
+
+
+class UploadRequest(BaseModel):
+    """`bytes`: the file's size, at most 30,000,000; a larger file is refused by S3 itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    content_type: Literal["image/jpeg", "image/png", "image/webp"]
+    bytes: Annotated[int, Field(ge=1, le=MAX_BYTES)]
+
+
+def create_upload(body: Any, tenant: str, at: Clock) -> dict[str, Any]:
+    """`{id, post: {url, fields}, expires_at}`: send `fields` and then the file as one multipart POST to `url`."""
+    try:
+        request = UploadRequest.model_validate(body)
+    except ValidationError as error:
+        raise Refusal(*faults_of(error)) from None
+    upload_id = at.new_id("upl")
+    upload = uploads.Upload(upload_id, tenant, f"uploads/{tenant}/{upload_id}")
+    uploads.put(upload, at.now() + timedelta(days=settings().upload_days))
+    post = media.upload_form(upload.key, request.content_type, request.bytes)
+    return {"id": upload_id, "post": post, "expires_at": clock.later(at.now(), media.LINK_SECONDS)}

@@ -1,0 +1,42 @@
+"""Time and ids, in one place so that tests can hold them still."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+from ulid import ULID
+
+
+class Clock:
+    """`now` is aware UTC. `sleep` waits for real."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def ms(self) -> int:
+        return int(self.now().timestamp() * 1000)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def new_id(self, prefix: str) -> str:
+        """`job_` or `upl_` and a ULID: sorts by time of creation."""
+        return f"{prefix}_{ULID.from_datetime(self.now())}"
+
+
+def text(moment: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds; such texts sort as the times do."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse(moment: str) -> datetime:
+    return datetime.fromisoformat(moment)
+
+
+def from_ms(value: int) -> datetime:
+    return datetime.fromtimestamp(value / 1000, UTC)
+
+
+def later(moment: datetime, seconds: float) -> str:
+    return text(moment + timedelta(seconds=seconds))

@@ -1,0 +1,159 @@
+"""The job record: what the table holds and what `GET /v1/jobs/{id}` is made from."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fitting_room.jobs.errors import Fault, Warning
+from fitting_room.jobs.outcome import Charged
+from fitting_room.jobs.request import TryOn
+
+Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+StepName = Literal["queued", "preparing", "waiting_for_slot", "submitting", "generating", "collecting", "done"]
+FINAL: tuple[Status, ...] = ("succeeded", "failed", "cancelled")
+Mode = Literal["live", "test"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class Source(_Record):
+    """Where one picture of the request lies: an object of ours, or a public address."""
+
+    bucket: str | None = None
+    key: str | None = None
+    url: str | None = None
+
+
+class PreparedInput(_Record):
+    """One picture fitted to a provider; `frame` is what undoes the fit (`images.fit.Frame`)."""
+
+    key: str
+    media_type: Literal["image/png", "image/jpeg"]
+    width: int
+    height: int
+    frame: dict[str, Any] = {}
+
+
+class StoredPicture(_Record):
+    """A vendor's picture as it came, in `staging/`."""
+
+    key: str
+    seed: int | None = None
+
+
+class Attempt(_Record):
+    """One try at one provider. `claimed_at` is set by the single write that allows the purchase; a claim without an
+    `outcome` means that nobody knows whether the vendor was paid."""
+
+    n: int
+    provider: str
+    inputs: dict[str, PreparedInput] = {}
+    seed: int | None = None
+    slot_ms: int | None = None
+    lease: int | None = None
+    claimed_at: str | None = None
+    claimed_until: str | None = None
+    deadline_at: str | None = None
+    outcome: Literal["pending", "finished", "failed"] | None = None
+    told: Charged | None = Field(default=None, alias="charged")
+    provider_job_id: str | None = None
+    submitted_at: str | None = None
+    finished_at: str | None = None
+    error: Fault | None = None
+    results: list[StoredPicture] = []
+    mask: str | None = None
+    credits: float | None = None
+
+    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+
+    @property
+    def charged(self) -> Charged:
+        if self.told:
+            return self.told
+        return "unknown" if self.claimed_at else "no"
+
+    @property
+    def over(self) -> bool:
+        return self.outcome in ("finished", "failed")
+
+
+class JobImage(_Record):
+    n: int
+    bucket: str
+    key: str
+    width: int
+    height: int
+    format: str
+    bytes: int
+    sha256: str
+    seed: int | None = None
+
+
+class Usage(_Record):
+    """What the job cost. `amount` is None where the vendor bills credits only; `basis` says how it was reckoned."""
+
+    images: int = 0
+    amount: float | None = None
+    currency: str = "USD"
+    basis: str = ""
+    credits: float | None = None
+    provider_seconds: float | None = None
+
+
+class Reservation(_Record):
+    """What was set aside on the tenant's budget when the job was accepted, and on which UTC day."""
+
+    day: str
+    images: int
+    microusd: int
+
+
+class Job(_Record):
+    id: str
+    tenant: str
+    mode: Mode
+    task: str
+    status: Status = "queued"
+    step: StepName = "queued"
+    slot_at: str | None = None
+    timeline: list[dict[str, str]] = []
+    request: TryOn
+    sources: dict[str, Source]
+    plan: list[str]
+    position: int = 0
+    attempts: dict[str, Attempt] = {}
+    images: list[JobImage] = []
+    mask: JobImage | None = None
+    warnings: list[Warning] = []
+    failure: Fault | None = None
+    """Why no (further) attempt can be made; becomes `error` when the job is settled."""
+    error: Fault | None = None
+    usage: Usage = Usage()
+    reserved: Reservation | None = None
+    drop: str | None = None
+    """The drop folder this job came from; its results are mirrored there."""
+    created_at: str
+    started_at: str | None = None
+    finished_at: str | None = None
+    expires_at: str
+    cancel_requested: bool = False
+
+    @property
+    def final(self) -> bool:
+        return self.status in FINAL
+
+    @property
+    def provider(self) -> str:
+        return self.plan[min(self.position, len(self.plan) - 1)]
+
+    @property
+    def latest(self) -> Attempt | None:
+        return self.attempts[max(self.attempts, key=int)] if self.attempts else None
+
+    @property
+    def results_prefix(self) -> str:
+        return f"results/{self.tenant}/drop/{self.drop}" if self.drop else f"results/{self.tenant}/{self.id}"

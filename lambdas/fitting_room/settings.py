@@ -1,0 +1,52 @@
+"""Configuration of a function, read once from its environment. The names are set in `infra/service_stack.py`."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+
+def _comma_list(value: Any) -> Any:
+    return frozenset(filter(None, value.split(","))) if isinstance(value, str) else value
+
+
+CommaList = Annotated[frozenset[str], BeforeValidator(_comma_list)]
+
+
+class Settings(BaseModel):
+    """A function that does not need a value does not get it; using it anyway is a bug that shows as a missing name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    table: str
+    inbox_bucket: str
+    media_bucket: str
+    stage: str = "dev"
+    aws_region: str = "us-east-1"
+    job_machine_arn: str = ""
+    provider_secrets: dict[str, str] = {}
+    provider_endpoints: dict[str, str] = {}
+    bedrock_regions: dict[str, str] = {}
+    private_access: CommaList = frozenset()
+    """Providers whose retired model this account may still call, by arrangement with the vendor."""
+    fetch_allow: CommaList = frozenset()
+    """Exact `host:port` pairs that may be fetched although they are on loopback. Empty on AWS."""
+    cors_origins: CommaList = frozenset()
+    daily_images: int = 1000
+    daily_usd: float = 50.0
+    result_days: int = 30
+    upload_days: int = 1
+
+
+@cache
+def settings() -> Settings:
+    import json
+
+    values: dict[str, Any] = {}
+    for name, field in Settings.model_fields.items():
+        if (text := os.environ.get(name.upper())) is not None:
+            values[name] = json.loads(text) if str(field.annotation).startswith("dict") else text
+    return Settings.model_validate(values)

@@ -1,0 +1,34 @@
+"""API keys: stored as a hash only, bound to a tenant."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import NamedTuple
+
+from fitting_room.jobs.job import Mode
+from fitting_room.stores import aws
+
+CACHE_SECONDS = 30
+_cache: dict[str, tuple[float, Caller | None]] = {}
+
+
+class Caller(NamedTuple):
+    tenant: str
+    mode: Mode
+
+
+def find(api_key: str) -> Caller | None:
+    """Whose key this is. An answer is kept for 30 s in this process, so that is how long a revoked key may live on."""
+    digest = hashlib.sha256(api_key.encode()).hexdigest()
+    known = _cache.get(digest)
+    if known and known[0] > time.monotonic():
+        return known[1]
+    found = aws.table().get_item(Key={"pk": f"KEY#{digest}", "sk": "KEY"}).get("Item")
+    caller = None
+    if found and not found.get("revoked_at"):
+        caller = Caller(str(found["tenant"]), "test" if found["mode"] == "test" else "live")
+    if len(_cache) > 1000:  # a guesser must not fill the memory
+        _cache.clear()
+    _cache[digest] = (time.monotonic() + CACHE_SECONDS, caller)
+    return caller

@@ -1,0 +1,45 @@
+"""The SDK clients, made once per process. S3 links must be SigV4 and regional wherever they are signed."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+from fitting_room.settings import settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+_QUICK = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
+
+
+@cache
+def table() -> Table:
+    return boto3.resource("dynamodb", config=_QUICK).Table(settings().table)
+
+
+@cache
+def s3() -> S3Client:
+    config = _QUICK.merge(Config(signature_version="s3v4", s3={"addressing_style": "virtual"}, read_timeout=60))
+    return boto3.client("s3", region_name=settings().aws_region, config=config)
+
+
+@cache
+def step_functions() -> SFNClient:
+    return boto3.client("stepfunctions", config=_QUICK)
+
+
+@cache
+def secrets() -> SecretsManagerClient:
+    return boto3.client("secretsmanager", config=_QUICK)
+
+
+def reason(error: Any) -> str:
+    """The AWS error code of a `ClientError`."""
+    return str(error.response["Error"]["Code"])

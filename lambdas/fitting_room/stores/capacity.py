@@ -1,0 +1,71 @@
+"""Vendors' limits, kept in the table: evenly spaced slots for a rate, numbered leases for a concurrency.
+
+No burst is allowed: a burst plus the spacing can put more calls into a window than the vendor permits.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from fitting_room.providers.base import Rate
+from fitting_room.stores import aws
+from fitting_room.stores.items import update_if
+
+JITTER_MS = 3000
+"""How late a call may leave after its slot; the spacing allows for it, and a later one gives its slot up."""
+_TRIES = 50
+
+
+def gap_ms(rate: Rate) -> int:
+    """Time between two slots so that no window holds more than `rate.submits`, even with every call late by the jitter."""
+    return -(-int(rate.seconds * 1000 + JITTER_MS) // rate.submits)
+
+
+def reserve_slot(provider: str, rate: Rate, now_ms: int, horizon_ms: int) -> tuple[int | None, int]:
+    """Take the next slot of a provider, in epoch ms: `(slot, slot)`, or `(None, earliest)` if that lies beyond the horizon.
+
+    DynamoDB has no `max()`, hence the two conditional forms; one of them holds unless another caller was faster.
+    """
+    key, gap = {"pk": "RATE", "sk": provider}, gap_ms(rate)
+    for _ in range(_TRIES):
+        try:
+            after = aws.table().update_item(
+                Key=key, UpdateExpression="SET next_ms = next_ms + :gap",
+                ConditionExpression="next_ms >= :now AND next_ms < :horizon", ReturnValues="UPDATED_OLD",
+                ExpressionAttributeValues={":gap": gap, ":now": now_ms, ":horizon": horizon_ms})
+            slot = int(str(after["Attributes"]["next_ms"]))
+            return slot, slot
+        except ClientError as error:
+            if aws.reason(error) != "ConditionalCheckFailedException":
+                raise
+        if update_if(key, "SET next_ms = :next", "attribute_not_exists(next_ms) OR next_ms < :now",
+                     values={":next": now_ms + gap, ":now": now_ms}):
+            return now_ms, now_ms
+        found = aws.table().get_item(Key=key, ConsistentRead=True).get("Item", {})
+        if (next_ms := int(str(found.get("next_ms", 0)))) >= horizon_ms:
+            return None, next_ms
+    return None, horizon_ms
+
+
+def acquire_lease(provider: str, cap: int, job_id: str, now_ms: int, until_ms: int) -> int | None:
+    """One of `cap` numbered leases that is free, expired or ours already; None when all are taken."""
+    numbers = list(range(cap))
+    random.shuffle(numbers)
+    return next((number for number in numbers if update_if(
+        _lease(provider, number), "SET job_id = :job, expires_ms = :until",
+        "attribute_not_exists(job_id) OR job_id = :job OR expires_ms < :now",
+        values={":job": job_id, ":until": until_ms, ":now": now_ms})), None)
+
+
+def release_lease(provider: str, number: int, job_id: str) -> dict[str, Any]:
+    """The transaction item that frees a lease. It fails when the lease has expired and belongs to another job by now."""
+    return {"Delete": {"TableName": aws.table().name, "Key": _lease(provider, number),
+                       "ConditionExpression": "attribute_not_exists(job_id) OR job_id = :job",
+                       "ExpressionAttributeValues": {":job": job_id}}}
+
+
+def _lease(provider: str, number: int) -> dict[str, str]:
+    return {"pk": f"LEASE#{provider}", "sk": f"{number:04d}"}

@@ -1,0 +1,185 @@
+"""Jobs in the table. Every write says what must still be true; no write depends on what was read before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from boto3.dynamodb.conditions import Key
+
+from fitting_room import clock
+from fitting_room.jobs.errors import Fault, Warning
+from fitting_room.jobs.job import Attempt, Job, JobImage, Source, StepName
+from fitting_room.jobs.request import TryOn
+from fitting_room.stores import aws
+from fitting_room.stores.items import DUE_SHARDS, due, to_item, update_if
+
+_OPEN = "#status IN (:queued, :running)"
+_OPEN_VALUES = {":queued": "queued", ":running": "running"}
+
+
+def key(job_id: str) -> dict[str, str]:
+    return {"pk": f"JOB#{job_id}", "sk": "JOB"}
+
+
+def item(job: Job) -> dict[str, Any]:
+    """`request` is kept as text: it holds floats and free-form options that DynamoDB would change."""
+    item = to_item(job)
+    return {**item, **key(job.id), "request": job.request.model_dump_json(),
+            "ttl": int(clock.parse(job.expires_at).timestamp())}
+
+
+def get(job_id: str, now: datetime) -> Job | None:
+    """The job, read consistently; None once it has expired, whatever DynamoDB still holds."""
+    found = aws.table().get_item(Key=key(job_id), ConsistentRead=True).get("Item")
+    if found is None or str(found["expires_at"]) <= clock.text(now):
+        return None
+    return Job.model_validate({**found, "request": TryOn.model_validate_json(str(found["request"]))})
+
+
+def move(job: Job, step: StepName, now: datetime, *, slot_at: str | None = None) -> None:
+    """Show where the job is, once per step and only while it is open."""
+    update_if(key(job.id), "SET #step = :step, slot_at = :slot, timeline = list_append(timeline, :entry)",
+              f"{_OPEN} AND (#step <> :step OR slot_at <> :slot)",
+              names={"#status": "status", "#step": "step"},
+              values={**_OPEN_VALUES, ":step": step, ":slot": slot_at,
+                      ":entry": [{"step": step, "at": clock.text(now)}]})
+
+
+def fail(job: Job, fault: Fault) -> None:
+    """No (further) attempt can be made; settling turns this into the job's error."""
+    update_if(key(job.id), "SET failure = :fault", _OPEN, names={"#status": "status"},
+              values={**_OPEN_VALUES, ":fault": to_item(fault)})
+
+
+def begin(job: Job, attempt: Attempt, position: int, sources: dict[str, Source]) -> bool:
+    """Write down a prepared attempt that nobody has claimed yet. Doing it again is harmless; once claimed it is refused."""
+    return update_if(
+        key(job.id), "SET attempts.#n = :attempt, #position = :position, sources = :sources",
+        f"{_OPEN} AND attribute_not_exists(attempts.#n.claimed_at)",
+        names={"#status": "status", "#n": str(attempt.n), "#position": "position"},
+        values={**_OPEN_VALUES, ":attempt": to_item(attempt), ":position": position,
+                ":sources": {role: to_item(source) for role, source in sources.items()}})
+
+
+def warn(job: Job, warnings: list[Warning]) -> None:
+    """Add to what the user should know about an open job."""
+    update_if(key(job.id), "SET warnings = list_append(warnings, :warnings)", _OPEN, names={"#status": "status"},
+              values={**_OPEN_VALUES, ":warnings": [to_item(warning) for warning in warnings]})
+
+
+def keep_slot(job: Job, attempt: Attempt, slot_ms: int | None) -> None:
+    """Remember (or give up) the slot an attempt waits for."""
+    update, values = ("REMOVE attempts.#n.slot_ms", {}) if slot_ms is None else (
+        "SET attempts.#n.slot_ms = :slot", {":slot": slot_ms})
+    update_if(key(job.id), update, f"{_OPEN} AND attribute_not_exists(attempts.#n.claimed_at)",
+              names={"#status": "status", "#n": str(attempt.n)}, values={**_OPEN_VALUES, **values})
+
+
+def claim(job: Job, attempt: Attempt, now: datetime, *, until: datetime, deadline: datetime, lease: int | None) -> bool:
+    """The one write that allows a purchase: this attempt unclaimed, the job open and not cancelled. Who gets False must
+    not call the vendor."""
+    claimed = {":now": clock.text(now), ":until": clock.text(until), ":deadline": clock.text(deadline)}
+    update = ("SET attempts.#n.claimed_at = :now, attempts.#n.claimed_until = :until, attempts.#n.deadline_at = :deadline,"
+              " #status = :running, #step = :submitting, slot_at = :none,"
+              " timeline = list_append(timeline, :entry), started_at = if_not_exists(started_at, :now)")
+    if lease is not None:
+        update += ", attempts.#n.lease = :lease"
+        claimed[":lease"] = lease  # type: ignore[assignment]
+    return update_if(
+        key(job.id), update,
+        f"{_OPEN} AND attribute_not_exists(attempts.#n.claimed_at) AND cancel_requested = :false",
+        names={"#status": "status", "#step": "step", "#n": str(attempt.n)},
+        values={**_OPEN_VALUES, **claimed, ":submitting": "submitting", ":none": None, ":false": False,
+                ":entry": [{"step": "submitting", "at": clock.text(now)}]})
+
+
+def record(job: Job, attempt: Attempt) -> bool:
+    """Write down what came of an attempt: by its claimant, or by anybody while nobody has claimed it. An attempt that is
+    over stays as it was first recorded."""
+    values: dict[str, Any] = {":attempt": to_item(attempt), ":pending": "pending"}
+    mine = "attribute_not_exists(attempts.#n.claimed_at)"
+    if attempt.claimed_at:
+        mine, values[":mine"] = "attempts.#n.claimed_at = :mine", attempt.claimed_at
+    return update_if(key(job.id), "SET attempts.#n = :attempt",
+                     f"{mine} AND (attribute_not_exists(attempts.#n.outcome) OR attempts.#n.outcome = :pending)",
+                     names={"#n": str(attempt.n)}, values=values)
+
+
+def collected(job: Job, images: list[JobImage], mask: JobImage | None, warnings: list[Warning]) -> bool:
+    return update_if(
+        key(job.id), "SET images = :images, mask = :mask, warnings = list_append(warnings, :warnings)",
+        f"{_OPEN} AND size(images) = :zero", names={"#status": "status"},
+        values={**_OPEN_VALUES, ":images": [to_item(image) for image in images],
+                ":mask": to_item(mask) if mask else None, ":zero": 0,
+                ":warnings": [to_item(w) for w in warnings if w not in job.warnings]})
+
+
+def finish(job: Job, *, status: str, error: Fault | None, usage: dict[str, Any], now: datetime,
+           owed_at: str | None) -> dict[str, Any]:
+    """The transaction item that ends a job, if it is still open. `owed_at` keeps it on the `due` index."""
+    update = ("SET #status = :status, #step = :done, #error = :error, #usage = :usage, finished_at = :now, slot_at = :none,"
+              " timeline = list_append(timeline, :entry)")
+    values: dict[str, Any] = {**_OPEN_VALUES, ":status": status, ":done": "done", ":usage": usage,
+                              ":error": to_item(error) if error else None, ":now": clock.text(now), ":none": None,
+                              ":entry": [{"step": "done", "at": clock.text(now)}]}
+    if owed_at:
+        update, values[":owed"] = update + ", due_at = :owed", owed_at
+    else:
+        update += " REMOVE due_shard, due_at"
+    return {"Update": {"TableName": aws.table().name, "Key": key(job.id), "UpdateExpression": update,
+                       "ConditionExpression": _OPEN, "ExpressionAttributeValues": values,
+                       "ExpressionAttributeNames": {"#status": "status", "#step": "step", "#error": "error",
+                                                    "#usage": "usage"}}}
+
+
+def owe(job_id: str, at: str) -> None:
+    """Look at this job again at that time."""
+    mark = due(job_id, at)
+    update_if(key(job_id), "SET due_shard = :shard, due_at = :at", "attribute_exists(pk) AND attribute_exists(due_at)",
+              values={":shard": mark["due_shard"], ":at": at})
+
+
+def paid(job_id: str) -> None:
+    """A final job is owed nothing more."""
+    update_if(key(job_id), "REMOVE due_shard, due_at", "attribute_exists(pk) AND NOT #status IN (:queued, :running)",
+              names={"#status": "status"}, values=_OPEN_VALUES)
+
+
+def due_now(now: datetime, limit: int = 200) -> Iterator[str]:
+    """Ids of jobs that are owed something, oldest first within each shard."""
+    for shard in range(DUE_SHARDS):
+        answer = aws.table().query(
+            IndexName="due", Limit=limit,
+            KeyConditionExpression=Key("due_shard").eq(str(shard)) & Key("due_at").lte(clock.text(now)))
+        for found in answer["Items"]:
+            yield str(found["pk"]).removeprefix("JOB#")
+
+
+# ------------------------------------------------------------------------------------------------ idempotency
+def idempotency_key(tenant: str, value: str) -> dict[str, str]:
+    digest = hashlib.sha256(value.encode()).hexdigest()
+    return {"pk": f"IDEMPOTENCY#{tenant}#{digest}", "sk": "IDEMPOTENCY"}
+
+
+def body_hash(body: Any) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def replayed(tenant: str, value: str, now: datetime) -> dict[str, Any] | None:
+    """What an idempotency key was used for: `{job_id, body_hash}`; None when it is new or has expired."""
+    found = aws.table().get_item(Key=idempotency_key(tenant, value), ConsistentRead=True).get("Item")
+    return found if found and str(found["expires_at"]) > clock.text(now) else None
+
+
+def remember(tenant: str, value: str, *, job_id: str, digest: str, now: datetime, keep: timedelta) -> dict[str, Any]:
+    """The transaction item that takes an idempotency key."""
+    expires = now + keep
+    return {"Put": {"TableName": aws.table().name,
+                    "Item": {**idempotency_key(tenant, value), "job_id": job_id, "body_hash": digest,
+                             "expires_at": clock.text(expires), "ttl": int(expires.timestamp())},
+                    "ConditionExpression": "attribute_not_exists(pk) OR expires_at <= :now",
+                    "ExpressionAttributeValues": {":now": clock.text(now)}}}

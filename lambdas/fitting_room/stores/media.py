@@ -1,0 +1,62 @@
+"""Pictures in S3: inputs, working copies in `staging/`, results. Links are signed when asked for and never stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from fitting_room.settings import settings
+from fitting_room.stores import aws
+
+LINK_SECONDS = 900
+
+
+def put(key: str, data: bytes, media_type: str, *, bucket: str | None = None) -> None:
+    aws.s3().put_object(Bucket=bucket or settings().media_bucket, Key=key, Body=data, ContentType=media_type)
+
+
+def read(key: str, *, bucket: str | None = None, max_bytes: int | None = None) -> bytes | None:
+    """The object, or None when there is none. With `max_bytes`, at most one byte more is read: enough to see the excess."""
+    asked: dict[str, Any] = {"Bucket": bucket or settings().media_bucket, "Key": key}
+    if max_bytes is not None:
+        asked["Range"] = f"bytes=0-{max_bytes}"
+    try:
+        return aws.s3().get_object(**asked)["Body"].read()
+    except ClientError as error:
+        if aws.reason(error) in ("NoSuchKey", "404"):
+            return None
+        if aws.reason(error) == "InvalidRange":
+            return b""
+        raise
+
+
+def exists(key: str, *, bucket: str) -> bool:
+    try:
+        aws.s3().head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if aws.reason(error) in ("404", "NoSuchKey", "403"):
+            return False
+        raise
+    return True
+
+
+def listing(bucket: str, prefix: str, limit: int = 100) -> Iterator[tuple[str, str]]:
+    """(key, ETag) of the objects under a prefix, in order of their keys."""
+    answer = aws.s3().list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=limit)
+    for found in answer.get("Contents", []):
+        yield found["Key"], found["ETag"].strip('"')
+
+
+def link(key: str, *, bucket: str | None = None, seconds: int = LINK_SECONDS) -> str:
+    """A presigned GET for one object."""
+    return aws.s3().generate_presigned_url(
+        "get_object", Params={"Bucket": bucket or settings().media_bucket, "Key": key}, ExpiresIn=seconds)
+
+
+def upload_form(key: str, media_type: str, size: int, seconds: int = LINK_SECONDS) -> dict[str, Any]:
+    """A presigned POST `{url, fields}` for one object of exactly this type and at most this many bytes."""
+    return aws.s3().generate_presigned_post(
+        settings().inbox_bucket, key, Fields={"Content-Type": media_type},
+        Conditions=[{"Content-Type": media_type}, ["content-length-range", 1, size]], ExpiresIn=seconds)

@@ -1,0 +1,24 @@
+"""A file arrived in a drop folder (S3 -> EventBridge -> SQS)."""
+
+import json
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from fitting_room.actions.ingest import ingest
+from fitting_room.clock import Clock
+from fitting_room.observability import logger
+
+clock = Clock()
+processor = BatchProcessor(EventType.SQS)
+
+
+def record_handler(record: SQSRecord) -> None:
+    ingest(json.loads(record.body)["detail"]["object"]["key"], clock)
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> Any:
+    return process_partial_response(event, record_handler, processor, context)

@@ -1,0 +1,153 @@
+"""The HTTP API: every route behind `$default`, so that every answer, a refusal included, is ours."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from fitting_room.actions.authenticate import authenticate
+from fitting_room.actions.list_providers import list_providers
+from fitting_room.actions.show import find, image_link, view
+from fitting_room.actions.submit import deployment, submit
+from fitting_room.actions.upload import create_upload
+from fitting_room.clock import Clock
+from fitting_room.jobs.errors import CODES, Fault, Refusal
+from fitting_room.observability import logger
+from fitting_room.settings import settings
+from fitting_room.stores.api_keys import Caller
+
+MAX_BODY = 5_000_000
+POLL_SECONDS = "2"
+PROBLEM = "application/problem+json"
+
+app = APIGatewayHttpResolver()
+clock = Clock()
+
+
+def create_an_upload() -> Response[str]:
+    caller = _caller()
+    return _answer(201, create_upload(_body(), caller.tenant, clock))
+
+
+def create_a_job() -> Response[str]:
+    caller = _caller()
+    accepted = submit(_body(), caller, app.current_event.headers.get("idempotency-key"), clock)
+    job = view(accepted.job, clock)
+    headers = {"Location": job["links"]["self"], "Retry-After": POLL_SECONDS}
+    return _answer(202, job, headers | ({"Idempotent-Replayed": "true"} if accepted.replayed else {}))
+
+
+def get_a_job(job_id: str) -> Response[str]:
+    caller = _caller()
+    job = find(job_id, caller.tenant, clock)
+    return _answer(200, view(job, clock), {} if job.final else {"Retry-After": POLL_SECONDS})
+
+
+def get_an_image(job_id: str, n: str) -> Response[str]:
+    caller = _caller()
+    job = find(job_id, caller.tenant, clock)
+    return Response(303, headers={"Location": image_link(job, int(n) if n.isdecimal() else 0), **_cors()})
+
+
+def get_the_providers() -> Response[str]:
+    caller = _caller()
+    return _answer(200, list_providers(deployment(clock), caller.mode))
+
+
+ROUTES: list[tuple[str, str, Callable[..., Response[str]]]] = [
+    ("POST", "/v1/uploads", create_an_upload),
+    ("POST", "/v1/jobs", create_a_job),
+    ("GET", "/v1/jobs/<job_id>", get_a_job),
+    ("GET", "/v1/jobs/<job_id>/images/<n>", get_an_image),
+    ("GET", "/v1/providers", get_the_providers),
+]
+for method, path, function in ROUTES:
+    app.route(path, method=method)(function)
+
+
+@app.not_found
+def no_such_route(_: Exception) -> Response[str]:
+    path, asked = app.current_event.path, app.current_event.http_method
+    allowed = sorted({method for method, rule, _ in ROUTES if re.fullmatch(re.sub(r"<\w+>", "[^/]+", rule), path)})
+    if not allowed:
+        return _problem(Refusal.of("not_found", "There is nothing at this path.", "See the API reference for the routes."))
+    if asked == "OPTIONS":
+        return Response(204, headers={"Allow": ", ".join(allowed), **_cors(", ".join([*allowed, "OPTIONS"]))})
+    refusal = Refusal.of("method_not_allowed", f"{asked} is not served here.", f"Use {' or '.join(allowed)}.")
+    return _problem(refusal, {"Allow": ", ".join(allowed)})
+
+
+@app.exception_handler(Refusal)  # type: ignore[untyped-decorator]
+def refused(refusal: Refusal) -> Response[str]:
+    return _problem(refusal)
+
+
+@app.exception_handler(Exception)  # type: ignore[untyped-decorator]
+def broken(error: Exception) -> Response[str]:
+    logger.exception("unhandled", error=type(error).__name__)
+    return _problem(Refusal.of("internal", "Something of ours failed.", "Send the request again; with an Idempotency-Key"
+                               " that is safe.", status=500))
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return app.resolve(event, context)
+
+
+def _caller() -> Caller:
+    return authenticate(app.current_event.headers.get("authorization"))
+
+
+def _body() -> Any:
+    """The decoded JSON body. Refused: a body that is too large, not declared as JSON, or not JSON."""
+    event = app.current_event
+    raw = event.decoded_body or ""
+    if len(raw) > MAX_BODY:
+        raise Refusal.of("too_large", f"The body has {len(raw):,} bytes; the limit is {MAX_BODY:,}.",
+                         "Send pictures with POST /v1/uploads and name them by their upload id.")
+    if event.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Refusal.of("unsupported_media_type", "The body is not declared as JSON.",
+                         "Send `Content-Type: application/json`.")
+    try:
+        return json.loads(raw)
+    except ValueError:
+        raise Refusal.of("invalid_input", "The body is not valid JSON.", "Check quotes, commas and brackets.", status=400,
+                         pointer="") from None
+
+
+def _answer(status: int, body: Any, headers: dict[str, str] | None = None) -> Response[str]:
+    return Response(status, content_type="application/json", body=json.dumps(body), headers={**(headers or {}), **_cors()})
+
+
+def _problem(refusal: Refusal, headers: dict[str, str] | None = None) -> Response[str]:
+    """RFC 9457: the first fault on top, all of them in `errors`."""
+    first, headers = refusal.faults[0], dict(headers or {})
+    if refusal.retry_after is not None:
+        headers["Retry-After"] = str(refusal.retry_after)
+    body = {"type": f"urn:fitting-room:problem:{first.code}", "title": CODES[first.code].title, "status": refusal.status,
+            **_fault(first), "errors": [_fault(fault) for fault in refusal.faults]}
+    if refusal.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(refusal.status, content_type=PROBLEM, body=json.dumps(body), headers={**headers, **_cors()})
+
+
+def _fault(fault: Fault) -> dict[str, Any]:
+    return fault.model_dump(exclude_none=True)
+
+
+def _cors(methods: str = "") -> dict[str, str]:
+    """Headers for a browser of an allowed origin, and for no other."""
+    origin, allowed = app.current_event.headers.get("origin", ""), settings().cors_origins
+    if not origin or not ({origin, "*"} & allowed):
+        return {"Vary": "Origin"} if allowed else {}
+    headers = {"Access-Control-Allow-Origin": origin, "Vary": "Origin",
+               "Access-Control-Expose-Headers": "Location, Retry-After, Idempotent-Replayed"}
+    if methods:
+        headers |= {"Access-Control-Allow-Methods": methods, "Access-Control-Max-Age": "600",
+                    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key"}
+    return headers

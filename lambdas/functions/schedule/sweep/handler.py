@@ -1,0 +1,17 @@
+"""Once a minute: pay what is owed."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from fitting_room.actions.sweep import sweep
+from fitting_room.clock import Clock
+from fitting_room.observability import logger, metrics
+
+clock = Clock()
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(_event: dict[str, Any], _: LambdaContext) -> dict[str, int]:
+    return {"due": sweep(clock)}
