@@ -1,0 +1,143 @@
+"""Where cloth lies on a body: the lines on a person that correspond to the edges of a garment.
+
+A body stands upright, so "down" is +y. Lengths are shares of the shoulder width, the only yardstick a picture gives.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .body import SIDES, Body, Side
+from .cutout import Points, f32
+from .garment import Region, resample, smooth
+
+ARMPIT = 0.40  # below the shoulder joints
+WAIST = -0.36  # above the hip joints
+CROTCH = 0.38  # below the hip joints
+
+
+def distance_to_edge(body: Body, start: Points, direction: Points, nearest: float, farthest: float) -> float | None:
+    """Distance along a ray to the edge of the silhouette, None when it is not met between the two limits."""
+    steps = np.arange(nearest, farthest, max(1.0, farthest / 80))
+    x, y = (start + steps[:, None] * direction).T.astype(int)
+    height, width = body.silhouette.shape
+    outside = np.flatnonzero(body.silhouette[y.clip(0, height - 1), x.clip(0, width - 1)] < 0.5)
+    return float(steps[outside[0]]) if len(outside) and outside[0] else None
+
+
+def shoulder_top(body: Body, x: float) -> float:
+    """y of the visible shoulder at a column, or where a shoulder is by proportion."""
+    unit = body.shoulder
+    up = distance_to_edge(body, f32([x, body.shoulder_y + 0.15 * unit]), f32([0, -1]), 0.1 * unit, 0.5 * unit)
+    usual = body.shoulder_y - 0.21 * unit + 0.20 * max(0.0, abs(x - body.middle) - 0.2 * unit)
+    return usual if up is None else float(np.clip(body.shoulder_y + 0.15 * unit - up, usual - 0.1 * unit, usual + 0.1 * unit))
+
+
+def shoulder_line(body: Body, neck: float, collar_depth: float) -> Points:
+    """(17, 2): left shoulder tip, left collar corner, the collar's arc, right corner, right tip.
+
+    `neck` is half the collar's width and `collar_depth` its fall, both in shares of the shoulder width.
+    """
+    unit = body.shoulder
+    tips = np.linspace(0.53, neck, 5) * unit
+    left = [(body.middle - x, shoulder_top(body, body.middle - x)) for x in tips]
+    right = [(body.middle + x, shoulder_top(body, body.middle + x)) for x in tips[::-1]]
+    level = min(left[-1][1], right[0][1])  # a collar sits level even where hair or a beard hides one side
+    left[-1], right[0] = (left[-1][0], level), (right[0][0], level)
+    arc = np.linspace(0, 1, 9)[1:-1]
+    collar = [
+        (body.middle + (2 * t - 1) * neck * unit, level + collar_depth * unit * 4 * t * (1 - t)) for t in arc
+    ]
+    return f32([*left, *collar, *right])
+
+
+def torso_side(body: Body, side: Side, bottom: float, ease: float = 1.0) -> Points:
+    """(15, 2): the side of the torso from the armpit down to y = `bottom`.
+
+    Where an arm lies against the body the outline says nothing: those rows are bridged from the others.
+    """
+    unit, sign = body.shoulder, SIDES[side]
+    y = np.linspace(body.shoulder_y + ARMPIT * unit, bottom, 15)
+    seen = [
+        distance_to_edge(body, f32([body.middle, row]), f32([sign, 0]), 0.28 * unit, 0.60 * unit) or np.nan for row in y
+    ]
+    widths = np.array(seen)
+    known = np.isfinite(widths)
+    by_proportion = np.interp((y - body.shoulder_y) / (body.hip_y - body.shoulder_y), [0.3, 0.7, 1, 1.3], [0.44, 0.40, 0.46, 0.48])
+    if known.sum() >= 3:
+        widths = np.interp(y, y[known], widths[known])
+    else:
+        widths = by_proportion * unit
+    widths = smooth(widths, 5) * ease
+    return f32(np.column_stack([body.middle + sign * widths, y]))
+
+
+def arm_edges(body: Body, side: Side, armpit: Points, upto: float = 1.0, ease: float = 1.0) -> tuple[Points, Points]:
+    """Outer and inner edge (25 points each) of an arm, from shoulder tip and armpit to `upto` of the way to the wrist."""
+    unit, sign = body.shoulder, SIDES[side]
+    shoulder, elbow, wrist, _ = body.arms[side]
+    tip = f32([body.middle + sign * 0.53 * unit, shoulder_top(body, body.middle + sign * 0.53 * unit)])
+    line = resample([(tip + armpit + shoulder) / 3, 0.35 * shoulder + 0.65 * elbow, elbow, wrist], 40)
+    line = resample(np.column_stack([smooth(line[:, 0], 7), smooth(line[:, 1], 7)]), 25, upto)
+    along = np.gradient(line, axis=0)
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    outwards = sign * np.column_stack([along[:, 1], -along[:, 0]])
+    share = np.linspace(0, upto, 25)
+    turn = np.clip(share / 0.2, 0, 1)[:, None]  # over the shoulder the outer edge turns from "up" to "outwards"
+    over = outwards * turn + f32([0, -1]) * (1 - turn)
+    over /= np.linalg.norm(over, axis=1, keepdims=True)
+    usual = unit * np.interp(share, [0, 0.25, 0.55, 1], [0.20, 0.165, 0.135, 0.095])
+
+    def widths(directions: Points, most: float) -> Points:
+        found = [
+            distance_to_edge(body, point, direction, 0.6 * width, most * width) or width
+            for point, direction, width in zip(line, directions, usual, strict=True)
+        ]
+        return f32(smooth(found, 5) * ease)
+
+    outer = line + over * widths(f32(over), 1.5)[:, None]
+    inner = line - outwards * widths(f32(-outwards), 1.25)[:, None]
+    from_tip, from_armpit = (np.clip(share / reach, 0, 1)[:, None] for reach in (0.06, 0.16))
+    outer = tip * (1 - from_tip) + outer * from_tip
+    inner = armpit * (1 - from_armpit) + inner * from_armpit
+    return f32(outer), f32(inner)
+
+
+def leg_length(body: Body) -> float:
+    """From hip joint to ankle."""
+    return float(body.legs["left"][2, 1] - body.hip_y)
+
+
+def leg_edges(body: Body, side: Side, hem: float, ease: float = 1.0) -> tuple[Points, Points]:
+    """Outside of a leg from the waist to y = `hem`, and its inside from the crotch to there."""
+    unit, sign = body.shoulder, SIDES[side]
+    hip, knee, ankle = body.legs[side]
+    waist, crotch = body.hip_y + WAIST * unit, body.hip_y + CROTCH * unit
+    outer, inner = [], [(body.middle, crotch)]
+    for y in np.linspace(waist, hem, 24):
+        x = float(np.interp(y, [hip[1], knee[1], ankle[1]], [hip[0], knee[0], ankle[0]]))
+        down = (y - body.hip_y) / leg_length(body)
+        usual = unit * float(np.interp(down, [-0.2, 0, 0.12, 0.5, 0.75, 1], [0.20, 0.25, 0.27, 0.175, 0.15, 0.11]))
+        found = distance_to_edge(body, f32([x, y]), f32([sign, 0]), 0.6 * usual, 1.5 * usual) or usual
+        outer.append((x + sign * found * ease, y))
+        if y > crotch + 0.04 * unit:
+            most = abs(x - body.middle)
+            found = distance_to_edge(body, f32([x, y]), f32([-sign, 0]), 0.5 * usual, 1.4 * usual) or usual
+            inner.append((x - sign * min(found * ease, most - 1), y))
+    outside, inside = f32(outer), f32(inner)
+    outside[:, 0] = smooth(outside[:, 0], 5)
+    return outside, inside
+
+
+def regions(body: Body, region: Region, ease: float = 1.0) -> list[Points]:
+    """Polygons that together hold all cloth a garment of this region may cover."""
+    unit = body.shoulder
+    if region == "lower":
+        sides = {side: leg_edges(body, side, body.hip_y + 1.03 * leg_length(body), ease)[0] for side in SIDES}
+        return [f32(np.vstack([sides["left"], sides["right"][::-1]]))]
+    torso = {side: torso_side(body, side, body.hip_y + 0.38 * unit, ease) for side in SIDES}
+    crest = shoulder_line(body, 0.19, 0.0)
+    collar = crest[4:-4] - f32([0, 0.12 * unit])
+    trunk = np.vstack([crest[:4], collar, crest[-4:], torso["right"], torso["left"][::-1]])
+    arms = [np.vstack([o, i[::-1]]) for s in SIDES for o, i in [arm_edges(body, s, torso[s][0], 1.0, ease * 1.06)]]
+    return [f32(polygon) for polygon in (trunk, *arms)]

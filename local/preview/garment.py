@@ -1,0 +1,257 @@
+"""Read the outline of a garment laid flat: the corners and edges that have a counterpart on a body."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .body import SIDES, Side
+from .cutout import Bits, Matte, Picture, Points, PreviewError, blur, f32, lab, resize_to
+
+Region = Literal["upper", "lower"]
+WORKING_SIDE = 512
+
+
+@dataclass(frozen=True)
+class Sleeve:
+    outer: Points  # from the shoulder tip to the cuff
+    inner: Points  # from the armpit to the cuff
+    length: float
+
+
+@dataclass(frozen=True)
+class TopHalf:
+    """One side of a top. Points in pixels of the garment picture."""
+
+    shoulder: Points  # (2,), where the sleeve or the armhole begins
+    neck: Points  # (2,), where the shoulder meets the collar
+    seam: Points  # from the armpit down to the hem
+    sleeve: Sleeve | None
+
+
+@dataclass(frozen=True)
+class Top:
+    halves: dict[Side, TopHalf]
+    collar_depth: float  # how far the front collar hangs below the neck corners
+
+
+@dataclass(frozen=True)
+class Bottom:
+    """Trousers, shorts or a skirt: waist to hem along the outside, crotch to hem along the inside (none: a skirt)."""
+
+    outsides: dict[Side, Points]
+    insides: dict[Side, Points] | None
+
+
+def smooth(values: Any, width: float) -> NDArray[np.float32]:
+    """Gaussian smoothing of a row of numbers over about `width` of them."""
+    odd = max(1, int(width)) | 1
+    column = f32(values)[:, None]
+    return f32(cv2.GaussianBlur(column, (1, odd), 0, borderType=cv2.BORDER_REPLICATE)[:, 0])
+
+
+def resample(line: Any, count: int, upto: float = 1.0) -> Points:
+    """`count` evenly spaced points on a polyline, as far as the share `upto` of its length."""
+    line = f32(line)
+    travelled = np.r_[0, np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))]
+    at = np.linspace(0, upto, count) * travelled[-1]
+    return f32(np.column_stack([np.interp(at, travelled, line[:, k]) for k in (0, 1)]))
+
+
+def guess_region(matte: Matte) -> Region:
+    """Upper or lower, from the outline: two legs, or a waist that only widens downwards, make a lower garment."""
+    cloth, _ = _small(matte)
+    count, _, stats, _ = cv2.connectedComponentsWithStats(cloth.astype(np.uint8))
+    if count > 2 and np.sort(stats[1:, cv2.CC_STAT_AREA])[-2] > 0.25 * stats[1:, cv2.CC_STAT_AREA].max():
+        raise PreviewError("the garment picture shows several things: send one top, or one pair of trousers or a skirt")
+    if _crotch(cloth) is not None:
+        return "lower"
+    rows = np.flatnonzero(cloth.any(1))
+    widths = cloth[rows].sum(1).astype(float)
+    third = len(rows) // 3
+    waist = widths[len(rows) // 50 : len(rows) // 12].mean()
+    flat_top = cloth[rows[0] + len(rows) // 50].any() and _neckline_dip(cloth) < 0.02 * len(rows)
+    widens = widths[third : 2 * third].mean() > waist and widths[-third:].mean() > widths[third : 2 * third].mean()
+    return "lower" if flat_top and widens else "upper"
+
+
+def _small(matte: Matte) -> tuple[Bits, float]:
+    small, scale = resize_to(matte, WORKING_SIDE)
+    return np.asarray(small > 0.5), scale
+
+
+def _neckline_dip(cloth: Bits) -> float:
+    top = np.where(cloth.any(0), cloth.argmax(0), len(cloth))
+    x = np.flatnonzero(cloth.any(0))
+    return float(top[int(x.mean())] - top.min())
+
+
+def _crotch(cloth: Bits) -> tuple[int, int] | None:
+    """Where two legs part (x, y), None where they do not."""
+    rows = np.flatnonzero(cloth.any(1))
+    top, bottom = int(rows[0]), int(rows[-1])
+    height = bottom - top
+    belt = np.flatnonzero(cloth[top + int(0.03 * height)])
+    middle, reach = int(belt[[0, -1]].mean()), max(2, int(0.05 * np.ptp(belt)))
+    closed = np.flatnonzero(cloth[:, middle - reach : middle + reach].all(1))
+    y = int(closed[-1]) + 1 if len(closed) else bottom
+    if bottom - y < 0.12 * height:
+        return None
+    gap = np.flatnonzero(~cloth[y, middle - reach : middle + reach])
+    return middle - reach + int(gap.mean()), y
+
+
+def read_bottom(matte: Matte) -> Bottom:
+    """The outline of trousers, shorts or a skirt."""
+    cloth, scale = _small(matte)
+    rows = np.flatnonzero(cloth.any(1))
+    height = len(rows)
+    y = np.arange(rows[0] + int(0.02 * height), rows[-1] - int(0.006 * height))
+    ends = f32([np.flatnonzero(cloth[row])[[0, -1]] for row in y])
+    outsides = {side: f32(np.column_stack([smooth(ends[:, k], 9), y]) / scale) for k, side in enumerate(SIDES)}
+    crotch = _crotch(cloth)
+    if crotch is None:
+        return Bottom(outsides, None)
+    x, top = crotch
+    y = np.arange(top + max(3, int(0.01 * height)), y[-1])
+    inner = f32([(np.flatnonzero(cloth[row, :x])[-1], x + np.flatnonzero(cloth[row, x:])[0]) for row in y])
+    insides = {
+        side: f32(np.vstack([crotch, np.column_stack([smooth(inner[:, k], 0.02 * height), y])]) / scale)
+        for k, side in enumerate(SIDES)
+    }
+    return Bottom(outsides, insides)
+
+
+def read_top(matte: Matte, rgb: Picture) -> Top:
+    """The outline of a shirt, jumper or sleeveless top."""
+    cloth, scale = _small(matte)
+    rows = np.flatnonzero(cloth.any(1))
+    trunk = cloth[rows[0] + int(0.45 * len(rows)) : rows[-1]].sum(0).astype(float) ** 2
+    middle = int(np.average(np.arange(len(trunk)), weights=trunk))
+    mirrored = cloth[:, ::-1]
+    last = cloth.shape[1] - 1
+    hem = min(_hem(cloth, middle), _hem(mirrored, last - middle))
+    halves = {"left": _left_half(cloth, middle, hem), "right": _left_half(mirrored, last - middle, hem)}
+    depth = _collar_depth(cloth, rgb, middle, [halves["left"].neck, f32([last, 0]) + halves["right"].neck * f32([-1, 1])])
+    return Top(
+        {side: _placed(halves[side], None if side == "left" else last, scale) for side in SIDES},
+        depth / scale,
+    )
+
+
+def _placed(half: TopHalf, mirror: int | None, scale: float) -> TopHalf:
+    """A half in pixels of the full picture, mirrored back when it was read from the mirrored one."""
+
+    def place(points: Points) -> Points:
+        turned = points if mirror is None else f32([mirror, 0]) + points * f32([-1, 1])
+        return f32((turned + 0.5) / scale - 0.5)
+
+    sleeve = half.sleeve and Sleeve(place(half.sleeve.outer), place(half.sleeve.inner), half.sleeve.length / scale)
+    return TopHalf(place(half.shoulder), place(half.neck), place(half.seam), sleeve)
+
+
+def _left_edge(cloth: Bits, middle: int) -> NDArray[np.int_]:
+    """Per row, the left end of the cloth that reaches the middle (or comes nearest to it)."""
+    edge = np.full(len(cloth), middle)
+    for y, row in enumerate(cloth[:, : middle + 1]):
+        outwards = row[::-1]
+        if outwards.any():
+            first = int(outwards.argmax())
+            run = int((~outwards[first:]).argmax()) or len(outwards) - first
+            edge[y] = middle - first - run + 1
+    return edge
+
+
+def _hem(cloth: Bits, middle: int) -> int:
+    """The last row before a rounded hem corner."""
+    rows = np.flatnonzero(cloth.any(1))
+    height, edge = len(rows), _left_edge(cloth, middle)
+    step, hem = max(3, int(0.018 * height)), int(rows[-1] - 0.006 * height)
+    while hem > rows[-1] - 0.08 * height and edge[hem] - edge[hem - step] > 0.02 * np.ptp(np.flatnonzero(cloth.any(0))):
+        hem -= 2
+    return hem - 1
+
+
+def _left_half(cloth: Bits, middle: int, hem: int) -> TopHalf:
+    """Corners and edges of the half of a top that lies left of `middle`."""
+    rows, columns = np.flatnonzero(cloth.any(1)), np.flatnonzero(cloth.any(0))
+    start, height, width = int(rows[0]), len(rows), len(columns)
+    edge = _left_edge(cloth, middle)
+    top = np.where(cloth.any(0), cloth.argmax(0), len(cloth))
+    step = max(3, int(0.018 * height))
+    search = np.arange(start + int(0.08 * height), start + int(0.72 * height))
+    jump = edge[search + step] - edge[search]
+    sleeved = bool(jump.max() > 0.035 * width)
+    if sleeved:  # at the armpit the cloth around the middle suddenly loses the sleeve
+        row = int(search[jump.argmax()])
+        falls = np.flatnonzero(np.diff(edge[row : row + step + 1]) > 0.4 * jump.max())
+        row += int(falls[0]) if len(falls) else 0
+        armpit = f32([edge[min(row + step, int(rows[-1]))], row])
+        shoulder = f32([armpit[0], top[int(armpit[0])]])
+    else:  # the armhole ends at the outermost point of the upper half, and begins at the outer end of the strap
+        search = np.arange(start + int(0.12 * height), start + int(0.45 * height))
+        row = int(search[np.flatnonzero(edge[search] <= edge[search].min() + 0.012 * width)[0]])
+        armpit = f32([edge[row], row])
+        strap_y, strap_x = np.nonzero(cloth[start : start + int(0.10 * height), :middle])
+        tip = int(strap_x.argmin())
+        shoulder = f32([strap_x[tip], start + strap_y[tip]])
+    crest = np.arange(int(shoulder[0]), middle)
+    neck = int(crest[np.flatnonzero(top[crest] <= top[crest].min() + 0.02 * height)[0]]) if len(crest) else middle
+    trunk = middle - float(armpit[0])
+    if not 0.14 < (middle - neck) / trunk < 0.72:  # a hood, or no neckline to be seen: the usual place
+        neck = int(middle - 0.4 * trunk)
+    y = np.arange(int(armpit[1]) + step, hem)
+    seam = np.vstack([armpit, np.column_stack([smooth(edge[y], 0.03 * height) + 0.004 * width, y])])
+    sleeve = _left_sleeve(cloth, edge, shoulder, armpit) if sleeved else None
+    return TopHalf(shoulder, f32([neck, top[neck]]), f32(seam), sleeve)
+
+
+def _left_sleeve(cloth: Bits, edge: NDArray[np.int_], shoulder: Points, armpit: Points) -> Sleeve | None:
+    """The edges of a sleeve, measured across its own axis; None when what hangs there is too small for one."""
+    y, x = np.mgrid[: len(cloth), : cloth.shape[1]]
+    seam = shoulder[0] + (y - shoulder[1]) / max(1, armpit[1] - shoulder[1]) * (armpit[0] - shoulder[0])
+    beyond = cloth & (x < np.where(y <= armpit[1], seam, edge[:, None]))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(beyond.astype(np.uint8))
+    if count < 2 or stats[1:, cv2.CC_STAT_AREA].max() < 0.004 * cloth.sum():
+        return None
+    points = f32(np.argwhere(labels == 1 + stats[1:, cv2.CC_STAT_AREA].argmax())[:, ::-1])
+    root = (shoulder + armpit) / 2
+    axis = points.mean(0) - root
+    for _ in range(2):  # aim at the cuff: the middle of the farthest points
+        reach = (points - root) @ axis
+        axis = points[reach > np.quantile(reach, 0.94)].mean(0) - root
+        axis /= np.linalg.norm(axis)
+    across = f32([axis[1], -axis[0]])  # points up and out, towards the outer edge
+    along, offset = (points - root) @ axis, (points - root) @ across
+    length = float(np.quantile(along, 0.97))
+    steps = np.linspace(0.06, 1, 16)
+    bands = [offset[np.abs(along - step * length) < 0.03 * length + 1] for step in steps]
+    high, low = (smooth([pick(band) if len(band) else 0 for band in bands], 3) for pick in (np.max, np.min))
+    if across @ (shoulder - armpit) < 0:
+        high, low = low, high
+    outer = [shoulder, *(root + axis * s * length + across * o for s, o in zip(steps, high, strict=True))]
+    inner = [armpit, *(root + axis * s * length + across * o for s, o in zip(steps, low, strict=True) if s > 0.3)]
+    return Sleeve(f32(outer), f32(inner), length)
+
+
+def _collar_depth(cloth: Bits, rgb: Picture, middle: int, necks: list[Points]) -> float:
+    """How far the front collar hangs below the neck corners, in pixels of the small picture."""
+    height = len(np.flatnonzero(cloth.any(1)))
+    neck_y = float(necks[0][1] + necks[1][1]) / 2
+    depth = max(0.0, float(cloth[:, middle].argmax()) - neck_y)
+    if depth > 0.03 * height:
+        return depth
+    # The inside of the back shows: the front collar is the first clear edge on the centre line.
+    small = cv2.resize(rgb, cloth.shape[::-1], interpolation=cv2.INTER_AREA)
+    colours = blur(lab(small), max(1, 0.004 * height))[:, middle - 3 : middle + 4].mean(1)
+    y = np.arange(int(neck_y + 0.02 * height), int(neck_y + 0.17 * height))
+    contrast = np.linalg.norm(colours[y + 2] - colours[y - 2], axis=1)
+    if contrast.max() < 6:
+        return depth
+    first = int(np.flatnonzero(contrast > 0.45 * contrast.max())[0])
+    peak = first + int(contrast[first : first + max(2, int(0.012 * height))].argmax())
+    return float(y[peak] - neck_y + 0.006 * height)
