@@ -1,0 +1,63 @@
+"""`python -m local.simulators --bedrock-port N --tryiton-port M`: both simulators in one process, until SIGTERM.
+
+Port 0 picks a free one. When both answer, one JSON line says where: `{"ports": {...}, "urls": {...}}`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+
+from local.simulators.bedrock import Bedrock
+from local.simulators.previews import Previews
+from local.simulators.server import Simulator, loopback, server
+from local.simulators.tryiton import TryItOn
+
+
+async def serve(simulators: dict[str, tuple[Simulator, int]]) -> None:
+    """Raises OSError, naming the port, when one is taken."""
+    sockets = {name: loopback(port) for name, (_, port) in simulators.items()}
+    servers = {name: server(simulator.app()) for name, (simulator, _) in simulators.items()}
+
+    def stop() -> None:
+        for each in servers.values():
+            each.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    tasks = [asyncio.create_task(servers[name].serve([sockets[name]])) for name in servers]
+    while not all(each.started for each in servers.values()):
+        await asyncio.sleep(0.01)
+    ports = {name: sock.getsockname()[1] for name, sock in sockets.items()}
+    urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+    print(json.dumps({"ports": ports, "urls": urls}), flush=True)
+    await asyncio.gather(*tasks)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m local.simulators", description=__doc__)
+    parser.add_argument("--bedrock-port", type=int, default=0)
+    parser.add_argument("--tryiton-port", type=int, default=0)
+    parser.add_argument("--tryiton-seconds", type=float, default=0.0, help="how long a TryItOn job takes at least")
+    args = parser.parse_args()
+    previews = Previews()
+    simulators: dict[str, tuple[Simulator, int]] = {
+        "bedrock": (Bedrock(previews), args.bedrock_port),
+        "tryiton": (TryItOn(previews, seconds=args.tryiton_seconds), args.tryiton_port),
+    }
+    try:
+        asyncio.run(serve(simulators))
+    except OSError as error:
+        ports = f"{args.bedrock_port} and {args.tryiton_port}"
+        print(f"the simulators cannot listen on ports {ports}: {error.strerror}", file=sys.stderr)
+        return 1
+    finally:
+        previews.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

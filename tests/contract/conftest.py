@@ -1,0 +1,138 @@
+"""The simulators over real HTTP, drawing with a stand-in engine that is quick; `real_*` fixtures draw with the real one."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from PIL import Image, PngImagePlugin
+
+from local.simulators.bedrock import Bedrock
+from local.simulators.previews import Previews
+from local.simulators.server import Simulator, running
+from local.simulators.tryiton import TryItOn
+
+
+class NoBodyError(ValueError):
+    """What the stand-in engine raises where the real one finds nobody."""
+
+
+class Drawn(NamedTuple):
+    image: Image.Image
+    mask: Image.Image
+
+
+class StandInEngine:
+    """Paints a patch that depends on the seed. A wholly black person picture is nobody."""
+
+    PreviewError = NoBodyError
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+
+    def try_on(self, person: Image.Image, garment: Image.Image, **options: Any) -> Drawn:
+        self.calls.append(options | {"size": person.size})
+        if person.convert("L").getextrema() == (0, 0):
+            raise NoBodyError("no person was found in the picture")
+        image, mask = person.copy(), Image.new("L", person.size, 255)
+        box = (100, 100, 200, 200)
+        image.paste((options["seed"] % 256, 60, 90), box)
+        mask.paste(0, box)
+        return Drawn(image, mask)
+
+    def png(self, image: Image.Image, label: Mapping[str, str]) -> bytes:
+        out, info = io.BytesIO(), PngImagePlugin.PngInfo()
+        info.add_text("label", json.dumps(dict(label)))
+        image.save(out, "PNG", pnginfo=info, compress_level=1)
+        return out.getvalue()
+
+
+class Running:
+    """A simulator under test and its `/_sim` routes."""
+
+    def __init__(self, simulator: Simulator, url: str) -> None:
+        self.simulator, self.url = simulator, url
+        self._http = httpx.Client(base_url=url, trust_env=False, timeout=10)
+
+    def fault(self, **fault: Any) -> httpx.Response:
+        return self._http.post("/_sim/faults", json=fault)
+
+    def purchases(self) -> list[dict[str, Any]]:
+        return self._http.get("/_sim/purchases").json()["purchases"]
+
+    def requests(self) -> list[dict[str, Any]]:
+        return self._http.get("/_sim/requests").json()["requests"]
+
+    def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return self._http.request(method, path, **options)
+
+    def fresh(self) -> Running:
+        for what in ("purchases", "requests", "faults"):
+            self._http.delete(f"/_sim/{what}")
+        return self
+
+    def close(self) -> None:
+        self._http.close()
+
+
+def _serving(simulator: Simulator, previews: Previews) -> Iterator[Running]:
+    with running(simulator.app()) as url:
+        served = Running(simulator, url)
+        yield served
+        served.close()
+    previews.close()
+
+
+@pytest.fixture(scope="session")
+def engine() -> StandInEngine:
+    return StandInEngine()
+
+
+@pytest.fixture(scope="session")
+def _bedrock(engine: StandInEngine) -> Iterator[Running]:
+    previews = Previews(engine)
+    yield from _serving(Bedrock(previews), previews)
+
+
+@pytest.fixture
+def bedrock_simulator(_bedrock: Running) -> Running:
+    _bedrock.call("POST", "/_sim/model", json={"state": "active"})
+    return _bedrock.fresh()
+
+
+@pytest.fixture
+def tryiton_simulator(engine: StandInEngine) -> Iterator[Running]:
+    """Its own server for each test, as its credits and jobs outlive a reset."""
+    previews = Previews(engine)
+    yield from _serving(TryItOn(previews, credits=20), previews)
+
+
+@pytest.fixture(scope="session")
+def real_previews() -> Iterator[Previews]:
+    previews = Previews()
+    yield previews
+    previews.close()
+
+
+@pytest.fixture
+def in_parallel() -> Callable[[int, Callable[[], Any]], list[Any]]:
+    """Calls the function n times at once; the results, or the first exception."""
+
+    def run(n: int, function: Callable[[], Any]) -> list[Any]:
+        with ThreadPoolExecutor(n) as pool:
+            return [future.result() for future in [pool.submit(function) for _ in range(n)]]
+
+    return run
+
+
+def encoded(image: Image.Image, format: str = "PNG", **options: Any) -> str:
+    """Raw base64 of the picture's file."""
+    out = io.BytesIO()
+    image.save(out, format, **options)
+    return base64.b64encode(out.getvalue()).decode()
