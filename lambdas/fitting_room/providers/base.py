@@ -97,7 +97,7 @@ class CatalogueEntry(_Frozen):
     lifecycle: Lifecycle
     retention: str
     failures_free: bool
-    rate: Rate
+    rate: Rate | None = None
     concurrency: int | None = None
     deadline: int = 1800
     status: str

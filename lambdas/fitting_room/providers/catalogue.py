@@ -1,0 +1,36 @@
+"""The providers there are: one folder each, and one line here."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import Protocol, cast
+
+from fitting_room.providers.base import CatalogueEntry, Connection, Provider
+
+PROVIDERS = (  # in the order in which `auto` tries them
+    "nova_canvas",
+    "tryiton",
+    "sandbox",
+)
+
+
+class Adapter(Protocol):
+    """The module `<provider>/adapter.py`."""
+
+    def connect(self, connection: Connection) -> Provider: ...
+
+
+@cache
+def entries() -> tuple[CatalogueEntry, ...]:
+    return tuple(import_module(f"{__package__}.{provider}.entry").ENTRY for provider in PROVIDERS)
+
+
+def entry(provider_id: str) -> CatalogueEntry:
+    """Raises `KeyError` for a provider that does not exist."""
+    return {each.id: each for each in entries()}[provider_id]
+
+
+def adapter(provider_id: str) -> Adapter:
+    """Imported here and not before: only the function that calls the vendor pays for its SDK. `KeyError` as above."""
+    return cast(Adapter, import_module(f"{__package__}.{entry(provider_id).id}.adapter"))

@@ -1,0 +1,24 @@
+"""How adapters say that a call failed, and how they quote a vendor without storing what must not be stored."""
+
+from __future__ import annotations
+
+import re
+
+from fitting_room.jobs.errors import Fault
+from fitting_room.jobs.outcome import Charged, Failed
+
+_SECRETIVE = re.compile(r"https?://\S+|data:\S+|[A-Za-z0-9+/_=-]{40,}")
+
+
+def failed(provider: str, code: str, charged: Charged, detail: str, remedy: str, *, retryable: bool | None = None,
+           provider_code: str | None = None, provider_detail: str | None = None) -> Failed:
+    """A failure of `provider`. What may have been charged is never called retryable: a repeat could be a second
+    purchase."""
+    fault = Fault.of(code, detail, remedy, retryable=False if charged != "no" else retryable, provider=provider,
+                     provider_code=quoted(provider_code), provider_detail=quoted(provider_detail))
+    return Failed(fault, charged)
+
+
+def quoted(words: object, limit: int = 300) -> str | None:
+    """A vendor's words, at most `limit` characters, without addresses (they may be signed), pictures or keys."""
+    return _SECRETIVE.sub("[removed]", str(words))[:limit] if words else None

@@ -1,0 +1,88 @@
+"""The sandbox: a provider inside the product that costs nothing and answers whatever it is told to.
+
+Test keys reach only this one. It pastes the garment onto the person with a visible label; it is no model.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fitting_room.jobs.errors import Fault
+from fitting_room.jobs.geometry import FitSpec
+from fitting_room.jobs.request import TryOn
+from fitting_room.providers.base import CatalogueEntry, Lifecycle, Option, Price
+
+ID = "sandbox"
+LONGEST_CALL = 120  # s: a synchronous answer must come while the function that waits for it lives
+
+JobCode = Literal["image_unreadable", "pose_not_found", "content_blocked", "output_rejected", "quota_exhausted",
+                  "rate_limited", "provider_auth", "model_retired", "provider_error", "provider_unavailable", "timed_out",
+                  "cancelled", "internal"]
+
+
+class Options(BaseModel):
+    """`outcome`: `success`; `partial` (`images` of them arrive, or one fewer than asked for, with a warning); `blocked`
+    (every picture held back by the content filter after it was drawn, so perhaps charged); `unknown` (the call breaks
+    off, so perhaps charged); or a job code, failed and not charged. `seconds` the work takes. `polled`: answer a job id
+    first and let the status be read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    outcome: Literal["success", "partial", "blocked", "unknown"] | JobCode = "success"
+    seconds: Annotated[float, Field(ge=0, le=600)] = 0
+    polled: bool = False
+    images: Annotated[int, Field(ge=1, le=8)] | None = None
+
+
+def rules(request: TryOn) -> list[Fault]:
+    try:
+        options = Options.model_validate(request.provider_options.get(ID, {}))
+    except ValidationError:  # whoever checks the options against their model reports these
+        return []
+    faults = []
+    if options.outcome == "partial" and request.output.count <= (options.images or 1):
+        faults.append(_fault("/output/count", "A partial result needs more pictures asked for than arrive.",
+                             f"Ask for at least {(options.images or 1) + 1}."))
+    if options.images is not None and options.outcome != "partial":
+        faults.append(_fault(f"/provider_options/{ID}/images", "`images` only goes with the outcome `partial`.",
+                             "Leave it out, or set outcome to partial."))
+    if options.seconds > LONGEST_CALL and not options.polled:
+        faults.append(_fault(f"/provider_options/{ID}/seconds",
+                             f"A call that is not polled may take at most {LONGEST_CALL} seconds.",
+                             "Set polled to true, or take fewer seconds."))
+    return faults
+
+
+def _fault(pointer: str, detail: str, remedy: str) -> Fault:
+    return Fault.of("invalid_input", detail, remedy, pointer=pointer, provider=ID)
+
+
+_OPTIONS = ("mask", "keep.face", "keep.hands", "keep.pose", "styling.sleeves", "styling.tuck", "styling.outer_layer",
+            "merge", "prompt", "negative_prompt", "segmentation_free", "moderation", "output.quality", "output.seed",
+            "output.guidance", "output.mask", "output.count", "garment.category", "garment.type", "garment.photo")
+_INPUT = FitSpec(max_side=1024)
+
+ENTRY = CatalogueEntry(
+    id=ID,
+    title="Sandbox",
+    model="composite",
+    runner="http",
+    secret=False,
+    polled=True,
+    live=False,
+    options={name: Option(minimum=0, maximum=4_294_967_295) if name == "output.seed" else Option() for name in _OPTIONS},
+    max_garments=8,
+    person=_INPUT,
+    garment=_INPUT,
+    max_body=50_000_000,
+    prices=(Price(amount=0, source="part of this product"),),
+    lifecycle=Lifecycle(source="part of this product"),
+    retention="Nothing leaves this deployment.",
+    failures_free=True,
+    rate=None,
+    status="A labelled composite for tests, not a model.",
+    options_model=Options,
+    rules=rules,
+)

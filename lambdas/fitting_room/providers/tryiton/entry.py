@@ -1,0 +1,102 @@
+"""TryItOn.now, API v2 (`/tryon/fashion`).
+
+Source of limits and values: the vendor's Python client 2.0.0 (github.com/tryiton-now/tryiton-python, README and
+`tryiton/client.py`) and the vendor's page "Clothes Tryon" (docs.tryiton.now).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from fitting_room.jobs.errors import Fault
+from fitting_room.jobs.geometry import FitSpec
+from fitting_room.jobs.request import TryOn
+from fitting_room.providers.base import CatalogueEntry, Lifecycle, Option, Price, Rate
+
+ID = "tryiton"
+CATEGORIES: dict[str, tuple[str, str | None]] = {  # ours -> the vendor's category and subcategory
+    "auto": ("auto", None),
+    "tops": ("clothing", "tops"),
+    "bottoms": ("clothing", "bottoms"),
+    "one_piece": ("clothing", "dresses"),
+    "footwear": ("footwear", None),
+    "headwear": ("headwear", None),
+    "eyewear": ("eyewear", None),
+    "jewelry": ("jewelry", None),
+    "accessories": ("accessories", None),
+    "object": ("others", None),
+}
+NEED_SUBCATEGORY = ("jewelry", "accessories")
+
+
+class Options(BaseModel):
+    """`subcategory`: the vendor's own word, needed for jewelry and accessories, whose list the vendor does not publish."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    subcategory: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")] | None = None
+
+
+def is_clothing(request: TryOn) -> bool:
+    return CATEGORIES.get(request.garments[0].category, ("", None))[0] == "clothing"
+
+
+def rules(request: TryOn) -> list[Fault]:
+    category = request.garments[0].category
+    named = request.provider_options.get(ID, {}).get("subcategory") is not None
+    faults = []
+    if category in NEED_SUBCATEGORY and not named:
+        faults.append(_fault("invalid_input", "/provider_options/tryiton/subcategory",
+                             f"TryItOn needs a subcategory for {category}.",
+                             "Give the vendor's word for the item, or choose another provider."))
+    if named and category not in NEED_SUBCATEGORY:
+        faults.append(_fault("invalid_input", "/provider_options/tryiton/subcategory",
+                             f"A subcategory only goes with {' or '.join(NEED_SUBCATEGORY)}.", "Leave it out."))
+    if not is_clothing(request):
+        if request.output.quality in ("fast", "best"):
+            faults.append(_clothing_only("/output/quality"))
+        if request.moderation is not None:
+            faults.append(_clothing_only("/moderation"))
+    return faults
+
+
+def _clothing_only(pointer: str) -> Fault:
+    return _fault("unsupported_option", pointer, "TryItOn offers this choice only for clothing that is named as such.",
+                  "Leave it out, or name the garment's category: tops, bottoms or one_piece.")
+
+
+def _fault(code: str, pointer: str, detail: str, remedy: str) -> Fault:
+    return Fault.of(code, detail, remedy, pointer=pointer, provider=ID)
+
+
+_SDK = "https://github.com/tryiton-now/tryiton-python"
+
+ENTRY = CatalogueEntry(
+    id=ID,
+    title="TryItOn",
+    model="fashion-v2",
+    runner="http",
+    secret=True,
+    polled=True,
+    options={
+        "garment.category": Option(values=tuple(CATEGORIES)),
+        "moderation": Option(values=("conservative", "permissive")),
+        "output.count": Option(minimum=1, maximum=4),
+        "output.quality": Option(values=("fast", "standard", "best")),
+    },
+    person=FitSpec(canvas=(864, 1296)),
+    garment=FitSpec(max_side=1296),
+    max_body=10_000_000,  # ours: the vendor names no limit, and works at 864 x 1296 px
+    prices=(Price(credits=1, source="docs.tryiton.now, Clothes Tryon"),),
+    lifecycle=Lifecycle(launched=date(2026, 7, 14), source=f"{_SDK}, v2.0.0"),
+    retention="Results 72 hours on the vendor's servers; inputs sent in the request, as ours are, not stored: "
+              "https://docs.tryiton.now/api-overview/data-retention-and-privacy",
+    failures_free=True,
+    rate=Rate(submits=1, seconds=1),  # ours: the vendor names no limit for submissions
+    status="2026-11-20: in service as far as its documents and client show; not tried with a key of ours.",
+    options_model=Options,
+    rules=rules,
+)
