@@ -1,0 +1,96 @@
+"""What a stage is made of, and what `cdk.json` or `cdk -c key=value` may set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from aws_cdk.aws_logs import RetentionDays
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from fitting_room.providers import catalogue
+
+_STAGE_DEFAULTS: dict[str, dict[str, Any]] = {
+    "dev": {"retain": False, "log_retention": RetentionDays.ONE_WEEK},
+    "prod": {"retain": True, "log_retention": RetentionDays.THREE_MONTHS},
+}
+
+
+def _comma_list(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _json_object(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+CommaList = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
+JsonMap = Annotated[dict[str, str], BeforeValidator(_json_object)]
+Days = Annotated[int, Field(ge=1, le=3650)]
+
+
+class StageConfig(BaseModel):
+    """One stage. A value comes from `cdk -c key=value`, else from the stage's own object in `cdk.json`, else from here."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    stage: Literal["dev", "prod"]
+    wheels: Literal["arm64", "host"] = "arm64"
+    """`arm64` for AWS Lambda; `host` for the interpreter that runs the synth, which the local cloud uses."""
+    endpoints: JsonMap = {}
+    """Where a provider answers instead of at its own address: `bedrock-runtime` or a provider id, to a URL."""
+    bedrock_regions: JsonMap = {"nova_canvas": "us-east-1"}
+    """The region whose Bedrock each model is called in: photos travel there."""
+    private_access: CommaList = ()
+    """Providers whose retired model this account may still call."""
+    fetch_allow: CommaList = ()
+    """`host:port` pairs on loopback that may be fetched. None on AWS."""
+    cors_origins: CommaList = ()
+    upload_days: Days = 1
+    staging_days: Days = 1
+    result_days: Days = 30
+    daily_images: Annotated[int, Field(ge=1)] = 1000
+    """Budget of a tenant per UTC day, in images."""
+    daily_usd: Annotated[float, Field(gt=0)] = 50.0
+    retain: bool
+    """Whether deleting a stack keeps pictures, table and secrets; such a stage also has point-in-time recovery."""
+    log_retention: RetentionDays
+    alarm_email: str | None = None
+    """Who hears of dead letters, failed executions and a broken sweep. None: no alarms."""
+
+    @classmethod
+    def from_context(cls, context: Mapping[str, Any]) -> StageConfig:
+        """Read the CDK context. Raises `ValueError` with all faults, each naming key, rule and remedy."""
+        stage = context.get("stage", "dev")
+        if stage not in _STAGE_DEFAULTS:
+            raise ValueError(f"stage: '{stage}' is not a stage. Use -c stage=dev or -c stage=prod.")
+        # CDK's own keys hold a colon or a hyphen; whatever reads like a name of ours must be one.
+        given = {key: value for key, value in context.items() if key.isidentifier() and key not in _STAGE_DEFAULTS}
+        try:
+            config = cls.model_validate(_STAGE_DEFAULTS[stage] | context.get(stage, {}) | given | {"stage": stage})
+        except ValidationError as error:
+            raise ValueError("\n".join(_fault(item) for item in error.errors())) from None
+        return config._check_names()
+
+    def bedrock_region(self, provider: str) -> str:
+        return self.bedrock_regions.get(provider, "us-east-1")
+
+    def _check_names(self) -> StageConfig:
+        entries = catalogue.entries()
+        known = {
+            "endpoints": {"bedrock-runtime", *(entry.id for entry in entries if entry.runner == "http")},
+            "bedrock_regions": {entry.id for entry in entries if entry.runner == "bedrock"},
+            "private_access": {entry.id for entry in entries},
+        }
+        for key, allowed in known.items():
+            if unknown := set(getattr(self, key)) - allowed:
+                raise ValueError(f"{key}: unknown {', '.join(sorted(unknown))}. Known: {', '.join(sorted(allowed))}.")
+        return self
+
+
+def _fault(item: Any) -> str:
+    key = ".".join(map(str, item["loc"]))
+    if item["type"] == "extra_forbidden":
+        return f"{key}: no such setting. Settings are: {', '.join(StageConfig.model_fields)}."
+    return f"{key}: {item['msg']}. Set it in cdk.json under context, or with -c {key}=..."

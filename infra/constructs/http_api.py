@@ -1,0 +1,39 @@
+"""The HTTP API: one `$default` route to one function, which answers everything itself."""
+
+from __future__ import annotations
+
+import json
+
+import aws_cdk as cdk
+from aws_cdk import aws_apigatewayv2 as apigw
+from aws_cdk import aws_logs as logs
+from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
+from constructs import Construct
+
+from infra.acknowledged import acknowledge
+from infra.config import StageConfig
+from infra.constructs.python_function import PythonFunction
+
+# The route key, never the path: paths will hold callback tokens. No caller's address: it is personal data.
+_LOGGED = {"requestId": "$context.requestId", "time": "$context.requestTime", "routeKey": "$context.routeKey",
+           "status": "$context.status", "latency": "$context.responseLatency",
+           "integrationError": "$context.integrationErrorMessage"}
+
+
+class HttpApi(Construct):
+    """`url` without a slash at its end."""
+
+    def __init__(self, scope: Construct, construct_id: str, config: StageConfig, handler: PythonFunction) -> None:
+        super().__init__(scope, construct_id)
+        api = apigw.HttpApi(self, "Api", create_default_stage=False,
+                            default_integration=HttpLambdaIntegration("Function", handler))
+        log_group = logs.LogGroup(self, "AccessLog", retention=config.log_retention,
+                                  removal_policy=cdk.RemovalPolicy.DESTROY)
+        stage = apigw.HttpStage(self, "Stage", http_api=api, stage_name="$default", auto_deploy=True,
+                                throttle=apigw.ThrottleSettings(rate_limit=100, burst_limit=200))
+        settings = stage.node.default_child
+        assert isinstance(settings, apigw.CfnStage)  # noqa: S101  narrows the type
+        settings.access_log_settings = apigw.CfnStage.AccessLogSettingsProperty(
+            destination_arn=log_group.log_group_arn, format=json.dumps(_LOGGED))
+        acknowledge(api, "APIG4")
+        self.url = api.api_endpoint

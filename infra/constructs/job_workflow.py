@@ -1,0 +1,112 @@
+"""The job machine: one execution per job, named by its id; its input is exactly `{"job_id"}`.
+
+Functions answer with a tagged outcome (`fitting_room.jobs.outcome.Step`) and `Next` branches on it. Written as the
+definition itself: CDK's Lambda task would retry a purchase by default, and grant every version of every function.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from infra.acknowledged import acknowledge_wildcard
+from infra.config import StageConfig
+from infra.constructs.python_function import PythonFunction
+
+LAST_RESORT_SECONDS = 26 * 3600  # a batch job may queue for 24 h; real deadlines are data
+
+# Nothing ran, so this is the one failure that may be repeated before a purchase.
+_THROTTLED = {"ErrorEquals": ["Lambda.TooManyRequestsException"], "IntervalSeconds": 1, "MaxAttempts": 8,
+              "BackoffRate": 2, "MaxDelaySeconds": 20, "JitterStrategy": "FULL"}
+_FAILED = {"ErrorEquals": ["States.TaskFailed", "States.Timeout"], "IntervalSeconds": 1, "MaxAttempts": 3,
+           "BackoffRate": 2, "MaxDelaySeconds": 20, "JitterStrategy": "FULL"}
+_TO_SETTLE = [{"ErrorEquals": ["States.ALL"], "Next": "Settle"}]
+
+
+class JobWorkflow(Construct):
+    """`functions` maps each task state to the function it calls."""
+
+    def __init__(self, scope: Construct, construct_id: str, config: StageConfig,
+                 functions: Mapping[str, PythonFunction]) -> None:
+        super().__init__(scope, construct_id)
+        # Below this prefix, log delivery needs no entry in a resource policy of limited size.
+        log_group = logs.LogGroup(self, "Log", retention=config.log_retention, removal_policy=cdk.RemovalPolicy.DESTROY,
+                                  log_group_name=f"/aws/vendedlogs/states/fitting-room-{config.stage}-job")
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
+        role.add_to_policy(iam.PolicyStatement(
+            actions=["lambda:InvokeFunction"], resources=[function.function_arn for function in functions.values()]))
+        self.machine = sfn.StateMachine(
+            self, "Machine", role=role, state_machine_type=sfn.StateMachineType.STANDARD, tracing_enabled=True,
+            definition_body=sfn.DefinitionBody.from_string(json.dumps(_definition(functions))),
+            definition_substitutions={state: function.function_arn for state, function in functions.items()},
+            logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ALL, include_execution_data=False))
+        acknowledge_wildcard(role, "*", "Neither X-Ray nor log delivery has a resource to name.")
+
+    def on_broken(self) -> events.EventPattern:
+        """The executions that ended without settling their job. Such events are best effort: the sweep is the proof."""
+        return events.EventPattern(
+            source=["aws.states"], detail_type=["Step Functions Execution Status Change"],
+            detail={"stateMachineArn": [self.machine.state_machine_arn], "status": ["FAILED", "TIMED_OUT", "ABORTED"]})
+
+
+def _definition(functions: Mapping[str, PythonFunction]) -> dict[str, Any]:
+    """The machine in Amazon States Language, JSONata throughout."""
+
+    def task(state: str, following: str, *, buys: bool = False) -> dict[str, Any]:
+        return {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::lambda:invoke",
+            "Arguments": {"FunctionName": f"${{{state}}}",
+                          "Payload": {"job_id": "{% $states.context.Execution.Input.job_id %}"}},
+            "Output": "{% $states.result.Payload %}",
+            # Later than the function's own end: a call that may still be running is not given up.
+            "TimeoutSeconds": functions[state].seconds + 30,
+            "Retry": [_THROTTLED] if buys else [_THROTTLED, _FAILED],
+            "Catch": _TO_SETTLE,
+            "Next": following,
+        }
+
+    def wait(following: str, output: dict[str, str]) -> dict[str, Any]:
+        return {"Type": "Wait", "Seconds": "{% $states.input.wait %}", "Output": output, "Next": following}
+
+    def when(following: str, **facts: str | bool) -> dict[str, str]:
+        tests = [f"$states.input.{name} = {json.dumps(value)}" for name, value in facts.items()]
+        return {"Condition": f"{{% {' and '.join(tests)} %}}", "Next": following}
+
+    settle = task("Settle", "")
+    del settle["Next"], settle["Catch"]
+    return {
+        "QueryLanguage": "JSONata",
+        "TimeoutSeconds": LAST_RESORT_SECONDS,
+        "StartAt": "Prepare",
+        "States": {
+            "Prepare": task("Prepare", "Next"),
+            "Next": {
+                "Type": "Choice",
+                "Choices": [
+                    when("StartBedrock", outcome="prepared", runner="bedrock"),
+                    when("StartHttp", outcome="prepared", runner="http"),
+                    when("WaitForSlot", outcome="busy"),
+                    when("Await", outcome="pending"),
+                    when("Collect", outcome="finished"),
+                    when("Prepare", outcome="failed", again=True),
+                ],
+                "Default": "Settle",
+            },
+            "StartBedrock": task("StartBedrock", "Next", buys=True),
+            "StartHttp": task("StartHttp", "Next", buys=True),
+            "WaitForSlot": wait("Next", {"outcome": "prepared", "runner": "{% $states.input.runner %}"}),
+            "Await": wait("Poll", {"outcome": "pending"}),
+            "Poll": task("Poll", "Next"),
+            "Collect": task("Collect", "Settle"),
+            "Settle": settle | {"End": True},
+        },
+    }

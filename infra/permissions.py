@@ -1,0 +1,80 @@
+"""Who may do what: one page to review. Nothing is granted anywhere else but logs, traces, queues and the machine's calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+
+from fitting_room.providers import catalogue
+from infra.constructs.python_function import PythonFunction
+
+if TYPE_CHECKING:
+    from infra.service_stack import ServiceStack
+
+
+class Permissions:
+    def __init__(self, stack: ServiceStack) -> None:
+        self.stack = stack
+        self.table = stack.storage.table_arn
+        self.inbox = stack.storage.inbox_arn
+        self.media = stack.storage.media_arn
+        self.machine = stack.workflow.machine
+
+    def grant(self) -> None:
+        self._items()
+        self._pictures()
+        self._vendors()
+        self._executions()
+
+    def _items(self) -> None:
+        stack = self.stack
+        for function in (stack.api, stack.prepare, stack.start_bedrock, stack.start_http, stack.poll, stack.collect,
+                         stack.settle, stack.ingest, stack.sweep):
+            function.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [self.table])
+        for function in (stack.api, stack.ingest):  # a new job, and which providers are configured
+            function.allow(["dynamodb:PutItem", "dynamodb:Query"], [self.table])
+        for function in (stack.settle, stack.sweep):  # a lease given back
+            function.allow(["dynamodb:DeleteItem"], [self.table])
+        stack.sweep.allow(["dynamodb:Query"], [f"{self.table}/index/due"])
+
+    def _pictures(self) -> None:
+        stack, get, put = self.stack, "s3:GetObject", "s3:PutObject"
+        self._objects(stack.api, get, self.inbox, "uploads/")
+        self._objects(stack.api, put, self.inbox, "uploads/")
+        self._objects(stack.api, put, self.media, "staging/")
+        self._objects(stack.api, get, self.media, "results/")
+        self._objects(stack.prepare, get, self.inbox, "")
+        self._objects(stack.prepare, get, self.media, "")
+        self._objects(stack.prepare, put, self.media, "staging/")
+        # Without it a missing object answers 403, and a photo that expired would read like a bug of ours.
+        stack.prepare.allow(["s3:ListBucket"], [self.inbox, self.media])
+        for function in (stack.start_bedrock, stack.start_http, stack.poll):
+            self._objects(function, get, self.media, "staging/")
+            self._objects(function, put, self.media, "staging/")
+        self._objects(stack.collect, get, self.media, "staging/")
+        self._objects(stack.ingest, get, self.inbox, "drop/")
+        stack.ingest.allow(["s3:ListBucket"], [self.inbox])
+        for function in (stack.collect, stack.settle, stack.ingest, stack.sweep):
+            self._objects(function, put, self.media, "results/")
+
+    def _vendors(self) -> None:
+        stack = self.stack
+        secrets = list(stack.storage.provider_secrets.values())
+        for function in (stack.start_http, stack.poll):
+            function.allow(["secretsmanager:GetSecretValue"], secrets)
+        stack.start_bedrock.allow(["bedrock:InvokeModel"], [
+            stack.format_arn(service="bedrock", region=stack.config.bedrock_region(entry.id), account="",
+                             resource="foundation-model", resource_name=entry.model)
+            for entry in catalogue.entries() if entry.runner == "bedrock"])
+
+    def _executions(self) -> None:
+        stack = self.stack
+        for function in (stack.api, stack.ingest, stack.sweep):
+            function.allow(["states:StartExecution"], [self.machine.state_machine_arn])
+        executions = stack.format_arn(service="states", resource="execution", arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+                                      resource_name=f"{self.machine.state_machine_name}:*")
+        stack.sweep.allow(["states:DescribeExecution"], [executions], wildcard="An execution is named by its job.")
+
+    def _objects(self, function: PythonFunction, action: str, bucket: str, prefix: str) -> None:
+        function.allow([action], [f"{bucket}/{prefix}*"], wildcard="Objects are named by tenant, upload and job.")

@@ -1,0 +1,123 @@
+"""What can be thrown away and deployed anew: functions, the API, the job machine, events, alarms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import aws_cdk as cdk
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_lambda_event_sources as event_sources
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from fitting_room.providers import catalogue
+from infra.config import StageConfig
+from infra.constructs.http_api import HttpApi
+from infra.constructs.job_workflow import JobWorkflow
+from infra.constructs.monitoring import Monitoring
+from infra.constructs.python_function import PythonFunction
+from infra.permissions import Permissions
+from infra.storage_stack import StorageStack
+
+
+class ServiceStack(cdk.Stack):
+    def __init__(self, scope: Construct, construct_id: str, config: StageConfig, storage: StorageStack) -> None:
+        super().__init__(scope, construct_id)
+        self.config, self.storage = config, storage
+        self.add_stack_dependency(storage)
+        self.dead_letters = sqs.Queue(self, "DeadLetters", enforce_ssl=True, retention_period=cdk.Duration.days(14))
+        self._functions()
+        self.workflow = JobWorkflow(self, "Job", config, {
+            "Prepare": self.prepare, "StartBedrock": self.start_bedrock, "StartHttp": self.start_http,
+            "Poll": self.poll, "Collect": self.collect, "Settle": self.settle})
+        for function in (self.api, self.ingest, self.sweep):
+            function.add_environment("JOB_MACHINE_ARN", self.workflow.machine.state_machine_arn)
+        Permissions(self).grant()
+        self.http_api = HttpApi(self, "HttpApi", config, self.api)
+        self._settle_broken_executions()
+        self._sweep_every_minute()
+        self._ingest_drops()
+        if config.alarm_email:
+            self._alarms(config.alarm_email)
+        self._outputs()
+
+    def _functions(self) -> None:
+        config = self.config
+        runners = {entry.id: entry.runner for entry in catalogue.entries()}
+        vendors = {"PROVIDER_ENDPOINTS": json.dumps({name: url for name, url in config.endpoints.items() if name in runners})}
+        keys = {"PROVIDER_SECRETS": self.to_json_string(self.storage.provider_secrets)}
+        fetches = {"FETCH_ALLOW": ",".join(config.fetch_allow)}
+        plans = {"PRIVATE_ACCESS": ",".join(config.private_access), "DAILY_IMAGES": str(config.daily_images),
+                 "DAILY_USD": str(config.daily_usd), "RESULT_DAYS": str(config.result_days)}
+        answers = {"CORS_ORIGINS": ",".join(config.cors_origins), "UPLOAD_DAYS": str(config.upload_days)}
+        bedrock = {"BEDROCK_REGIONS": json.dumps({
+            name: config.bedrock_region(name) for name, runner in runners.items() if runner == "bedrock"})}
+        if "bedrock-runtime" in config.endpoints:
+            bedrock["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] = config.endpoints["bedrock-runtime"]
+        keeps = {"RESULT_DAYS": str(config.result_days)}
+
+        self.api = self._function("Api", "http/api", 512, 29, plans | answers)
+        self.prepare = self._function("Prepare", "job/prepare", 1769, 120, fetches)
+        self.start_bedrock = self._function("StartBedrock", "job/start_bedrock", 1024, 900, vendors | bedrock)
+        self.start_http = self._function("StartHttp", "job/start_http", 1024, 180, vendors | keys | fetches)
+        self.poll = self._function("Poll", "job/poll", 1024, 120, vendors | keys | fetches)
+        self.collect = self._function("Collect", "job/collect", 1769, 120, keeps)
+        self.settle = self._function("Settle", "job/settle", 512, 60, keeps)
+        self.ingest = self._function("Ingest", "event/ingest", 512, 60, plans)
+        self.sweep = self._function("Sweep", "schedule/sweep", 512, 60, keeps)
+
+    def _function(self, name: str, folder: str, memory: int, timeout: int, environment: Mapping[str, str]) -> PythonFunction:
+        shared = {"STAGE": self.config.stage, "TABLE": self.storage.table_name,
+                  "INBOX_BUCKET": self.storage.inbox_name, "MEDIA_BUCKET": self.storage.media_name,
+                  "POWERTOOLS_SERVICE_NAME": "fitting-room", "POWERTOOLS_METRICS_NAMESPACE": "FittingRoom",
+                  "POWERTOOLS_LOG_LEVEL": "INFO"}
+        return PythonFunction(self, name, self.config, folder=folder, memory=memory, timeout=timeout,
+                              environment=shared | dict(environment))
+
+    def _settle_broken_executions(self) -> None:
+        self._keep_failures(self.settle)
+        events.Rule(self, "ExecutionBroken", event_pattern=self.workflow.on_broken(),
+                    targets=[targets.LambdaFunction(self.settle, dead_letter_queue=self.dead_letters)])
+
+    def _sweep_every_minute(self) -> None:
+        self._keep_failures(self.sweep, retry_attempts=0)  # the next minute is the retry
+        events.Rule(self, "EveryMinute", schedule=events.Schedule.rate(cdk.Duration.minutes(1)),
+                    targets=[targets.LambdaFunction(self.sweep, dead_letter_queue=self.dead_letters)])
+
+    def _keep_failures(self, function: PythonFunction, retry_attempts: int | None = None) -> None:
+        """A rule's own dead letters are what could not be delivered; this keeps what the function failed on."""
+        function.configure_async_invoke(on_failure=destinations.SqsDestination(self.dead_letters),
+                                        retry_attempts=retry_attempts)
+
+    def _ingest_drops(self) -> None:
+        visible_again = cdk.Duration.seconds(6 * self.ingest.seconds)  # AWS's advice: six times the function's timeout
+        queue = sqs.Queue(self, "Drops", enforce_ssl=True, visibility_timeout=visible_again,
+                          dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=5))
+        events.Rule(self, "Dropped", targets=[targets.SqsQueue(queue, dead_letter_queue=self.dead_letters)],
+                    event_pattern=events.EventPattern(source=["aws.s3"], detail_type=["Object Created"], detail={
+                        "bucket": {"name": [self.storage.inbox_name]}, "object": {"key": [{"prefix": "drop/"}]}}))
+        # Bounded here, not by reserved concurrency: a new account has ten executions in all.
+        self.ingest.add_event_source(event_sources.SqsEventSource(
+            queue, batch_size=10, report_batch_item_failures=True, max_concurrency=2))
+
+    def _alarms(self, email: str) -> None:
+        machine = self.workflow.machine
+        Monitoring(self, "Monitoring", email, {
+            "Fitting Room keeps dead letters: read them in the DeadLetters queue.":
+                self.dead_letters.metric_approximate_number_of_messages_visible(),
+            "Fitting Room executions failed: their jobs are settled by the sweep.": machine.metric_failed(),
+            "Fitting Room executions were aborted.": machine.metric_aborted(),
+            "Fitting Room's sweep fails: owed starts and settlements wait.": self.sweep.metric_errors(),
+        })
+
+    def _outputs(self) -> None:
+        for name, value in {
+            "ApiUrl": self.http_api.url, "TableName": self.storage.table_name,
+            "InboxBucket": self.storage.inbox_name, "MediaBucket": self.storage.media_name,
+            "JobMachineArn": self.workflow.machine.state_machine_arn,
+            "ProviderSecrets": self.to_json_string(self.storage.provider_secrets),
+        }.items():
+            cdk.CfnOutput(self, name, value=value)
