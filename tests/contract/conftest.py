@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
@@ -17,6 +18,8 @@ from local.simulators.bedrock import Bedrock
 from local.simulators.previews import Previews
 from local.simulators.server import Simulator, running
 from local.simulators.tryiton import TryItOn
+
+SAMPLES = Path(__file__).parents[2] / "local" / "samples"
 
 
 class NoBodyError(ValueError):

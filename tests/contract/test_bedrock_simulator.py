@@ -8,7 +8,6 @@ import io
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -20,11 +19,10 @@ from PIL import Image
 from local.simulators.bedrock import Bedrock
 from local.simulators.previews import Previews
 from local.simulators.server import running
-from tests.contract.conftest import Running, StandInEngine, encoded
+from tests.contract.conftest import SAMPLES, Running, StandInEngine, encoded
 
 MODEL = "amazon.nova-canvas-v1:0"
 SIZE = (384, 512)
-SAMPLES = Path(__file__).parents[2] / "local" / "samples"
 
 PERSON = encoded(Image.linear_gradient("L").resize(SIZE).convert("RGB"))
 GARMENT = encoded(Image.new("RGB", (400, 400), "teal"))
