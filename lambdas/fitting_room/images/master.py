@@ -1,0 +1,210 @@
+"""One neutral master per input picture: upright, without metadata, 8-bit sRGB on white."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from PIL import Image, ImageCms
+from pydantic import BaseModel, ConfigDict
+
+from fitting_room.images import sniff
+from fitting_room.jobs.errors import JobFailure
+
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = {_UPRIGHT[number] for number in (5, 6, 7, 8)}
+_SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+_WHITE = (255, 255, 255)
+
+Size = tuple[int, int]
+
+
+class Limits(BaseModel):
+    """What a picture may be, read from its header before a pixel is decoded. Bytes; px; long side over short side.
+
+    `master_pixels` refuses nothing: a larger picture becomes a master of at most that many pixels. 4096 x 4096 is the
+    most that any provider of ours takes, and more would only cost memory.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    max_bytes: int = 30_000_000
+    max_pixels: int = 50_000_000
+    min_side: int = 64
+    max_side: int = 16_384
+    max_aspect: float = 16.0
+    master_pixels: int = 4096 * 4096
+
+
+@dataclass(frozen=True)
+class Master:
+    """`image`: RGB, no metadata. `original_size`: (width, height) in px, upright and before any reduction."""
+
+    image: Image.Image
+    original_size: Size
+
+    @property
+    def size(self) -> Size:
+        return self.image.size
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A picture of which only the header was read. `size` is the size once it is upright."""
+
+    image: Image.Image
+    turn: Image.Transpose | None
+    size: Size
+
+    def upright(self, image: Image.Image) -> Image.Image:
+        return image if self.turn is None else image.transpose(self.turn)
+
+
+def make_master(data: bytes, *, limits: Limits, pointer: str) -> Master:
+    """The master of a JPEG, PNG or WebP file; of an animation its first frame.
+
+    Raises `JobFailure` `image_unreadable` naming the rule that is broken.
+    """
+    opened = open_image(data, limits=limits, pointer=pointer)
+    size = _within_pixels(opened.image.size, limits.master_pixels)
+    with decoding(pointer):
+        opened.image.draft(None, size)  # a JPEG far above the size is decoded at 1/2, 1/4 or 1/8
+        profile = _foreign_profile(opened.image)
+        image = _decoded(opened.image)
+        if image.size != size:
+            image = image.resize(size, Image.Resampling.LANCZOS)
+        image = opened.upright(_on_white(image, profile))
+        if image is opened.image:  # a file object knows its metadata; a copy does not once its info is gone
+            image = image.copy()
+    image.info = {}
+    return Master(image, opened.size)
+
+
+def open_image(data: bytes, *, limits: Limits, pointer: str) -> Opened:
+    """Reads the header and applies `limits`. Raises `JobFailure` `image_unreadable`."""
+    name = sniff.kind(data)
+    if not data:
+        raise unreadable(pointer, "is empty (0 bytes)", "Send the file again; the upload may not have finished.")
+    if len(data) > limits.max_bytes:
+        raise unreadable(pointer, f"has {len(data):,} bytes; the limit (max_bytes) is {limits.max_bytes:,}",
+                         "Save it smaller or as a JPEG.")
+    if name not in sniff.ACCEPTED:
+        what = "is of no known image type" if name == "unknown" else f"is of type {name}, which is not taken"
+        raise unreadable(pointer, what, "Send a JPEG, PNG or WebP file.")
+    with decoding(pointer), warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limits say it by name
+        try:
+            image = Image.open(io.BytesIO(data), formats=[name])
+        except Image.DecompressionBombError:
+            raise _too_many_pixels(pointer, "far more", limits) from None
+        turn = _UPRIGHT.get(_orientation(image))
+    size = image.size[::-1] if turn in _SIDEWAYS else image.size
+    _check_size(size, limits, pointer)
+    return Opened(image, turn, size)
+
+
+def unreadable(pointer: str, what: str, remedy: str) -> JobFailure:
+    return JobFailure("image_unreadable", f"The picture at {pointer} {what}.", remedy, pointer=pointer)
+
+
+@contextmanager
+def decoding(pointer: str) -> Iterator[None]:
+    """Turns whatever Pillow's parsers raise on damaged bytes (there is no common class) into one clear failure."""
+    try:
+        yield
+    except (JobFailure, MemoryError):
+        raise
+    except Exception:
+        raise unreadable(pointer, "is damaged or cut off: it cannot be decoded",
+                         "Open it in an image editor, save it again as JPEG or PNG, and send that.") from None
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # damaged EXIF does not make the picture unusable
+        return 1
+
+
+def _check_size(size: Size, limits: Limits, pointer: str) -> None:
+    width, height = size
+    seen = f"is {width} x {height} px"
+    if width * height > limits.max_pixels:
+        raise _too_many_pixels(pointer, f"{width * height:,}", limits)
+    if max(size) > limits.max_side:
+        raise unreadable(pointer, f"{seen}; the longest side allowed (max_side) is {limits.max_side} px",
+                         "Scale it down.")
+    if min(size) < limits.min_side:
+        raise unreadable(pointer, f"{seen}; the shortest side allowed (min_side) is {limits.min_side} px",
+                         "Send a larger picture.")
+    if max(size) > limits.max_aspect * min(size):
+        raise unreadable(pointer, f"{seen}; one side may be at most {limits.max_aspect:g} times the other (max_aspect)",
+                         "Crop it to the subject.")
+
+
+def _too_many_pixels(pointer: str, pixels: str, limits: Limits) -> JobFailure:
+    return unreadable(pointer, f"has {pixels} pixels; the limit (max_pixels) is {limits.max_pixels:,}",
+                      "Scale it down.")
+
+
+def _within_pixels(size: Size, most: int) -> Size:
+    width, height = size
+    scale = min(1.0, (most / (width * height)) ** 0.5)
+    return (width, height) if scale == 1 else (max(1, int(width * scale)), max(1, int(height * scale)))
+
+
+def _decoded(image: Image.Image) -> Image.Image:
+    """The pixels in the simplest of the modes L, RGB, RGBA and CMYK."""
+    image.load()
+    if image.mode.startswith("I"):
+        return from_16_bits(image)
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
+
+
+def from_16_bits(image: Image.Image) -> Image.Image:
+    """A grey 16-bit picture in mode L; Pillow's own conversion clips instead of scaling."""
+    grey = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    grey.info.pop("transparency", None)  # a 16-bit number, which means nothing any more
+    return grey
+
+
+def _foreign_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
+    """The embedded profile, unless there is none, it is damaged, or it is sRGB itself (then converting only costs)."""
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+        return None if "srgb" in ImageCms.getProfileDescription(profile).lower() else profile
+    except (KeyError, OSError, TypeError, ImageCms.PyCMSError):
+        return None
+
+
+def _on_white(image: Image.Image, profile: ImageCms.ImageCmsProfile | None) -> Image.Image:
+    if image.mode != "RGBA":
+        return _srgb(image, profile)
+    flat = Image.new("RGB", image.size, _WHITE)
+    flat.paste(_srgb(image.convert("RGB"), profile), mask=image.getchannel("A"))
+    return flat
+
+
+def _srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile | None) -> Image.Image:
+    if profile is not None:
+        try:
+            converted = ImageCms.profileToProfile(image, profile, _SRGB, outputMode="RGB")
+        except (ImageCms.PyCMSError, ValueError):  # a profile of another colour space than the picture's
+            converted = None
+        if converted is not None:
+            return converted
+    return image if image.mode == "RGB" else image.convert("RGB")
