@@ -1,0 +1,149 @@
+"""The deployed stack on the local cloud, over HTTP. `make test` starts and deploys it first."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from PIL import Image
+
+from local.deploy import credentials
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "local" / "samples"
+ENDPOINTS = ROOT / ".local" / "endpoints.json"
+FINAL = ("succeeded", "failed", "cancelled")
+
+
+def until(look: Callable[[], Any], what: str, seconds: float = 60, pace: float = 0.2) -> Any:
+    """Look again and again until there is something to see; the deployed system is the only clock."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if (found := look()) is not None:
+            return found
+        time.sleep(pace)
+    raise AssertionError(f"waited {seconds} s for {what}")
+
+
+class Simulator:
+    """The vendor's side: what it was asked to sell, and what it should do wrong."""
+
+    def __init__(self, url: str) -> None:
+        self.http = httpx.Client(base_url=url.split("/api/")[0], timeout=10)
+
+    def purchases(self) -> list[dict[str, Any]]:
+        return list(self.http.get("/_sim/purchases").raise_for_status().json()["purchases"])
+
+    def requests(self) -> list[dict[str, Any]]:
+        return list(self.http.get("/_sim/requests").raise_for_status().json()["requests"])
+
+    def fault(self, **fault: Any) -> None:
+        self.http.post("/_sim/faults", json=fault).raise_for_status()
+
+    def reset(self) -> None:
+        for what in ("purchases", "requests", "faults"):
+            self.http.delete(f"/_sim/{what}").raise_for_status()
+
+
+@dataclass
+class Cloud:
+    """What a client and an operator can reach."""
+
+    api: str
+    tenant: str
+    inbox: str
+    media: str
+    live: httpx.Client
+    test: httpx.Client
+    bedrock: Simulator
+    tryiton: Simulator
+    aws: Callable[[str], Any]
+    table: str
+    job_machine: str
+
+    def upload(self, data: bytes, media_type: str = "image/png") -> str:
+        answer = self.live.post("/v1/uploads", json={"content_type": media_type, "bytes": len(data)})
+        assert answer.status_code == 201, answer.text
+        made = answer.json()
+        sent = httpx.post(made["post"]["url"], data=made["post"]["fields"], files={"file": ("picture", data, media_type)})
+        assert sent.status_code in (200, 201, 204), sent.text
+        return str(made["id"])
+
+    def try_on(self, person: bytes, garment: bytes, *, media_type: str = "image/png", **more: Any) -> dict[str, Any]:
+        """A request body for a top on a person."""
+        return {"task": "try_on", "person": {"upload": self.upload(person, media_type)},
+                "garments": [{"image": {"upload": self.upload(garment)}, "category": "tops"}], **more}
+
+    def submit(self, body: dict[str, Any], client: httpx.Client | None = None, key: str | None = None) -> dict[str, Any]:
+        answer = (client or self.live).post("/v1/jobs", json=body, headers={"Idempotency-Key": key or str(uuid.uuid4())})
+        assert answer.status_code == 202, answer.text
+        return dict(answer.json())
+
+    def job(self, job_id: str, client: httpx.Client | None = None) -> dict[str, Any]:
+        return dict((client or self.live).get(f"/v1/jobs/{job_id}").raise_for_status().json())
+
+    def finished(self, job_id: str, seconds: float = 60, client: httpx.Client | None = None) -> dict[str, Any]:
+        def look() -> dict[str, Any] | None:
+            job = self.job(job_id, client)
+            return job if job["status"] in FINAL else None
+
+        return until(look, f"{job_id} to end", seconds)
+
+    def picture(self, image: dict[str, Any]) -> Image.Image:
+        return Image.open(io.BytesIO(httpx.get(image["url"]).raise_for_status().content))
+
+    def function(self, name: str) -> str:
+        """The deployed function whose name holds `name`."""
+        names = [f["FunctionName"] for f in self.aws("lambda").list_functions()["Functions"]]
+        return str(next(n for n in names if name.lower() in n.lower()))
+
+    def invoke(self, name: str, payload: dict[str, Any]) -> Any:
+        answer = self.aws("lambda").invoke(FunctionName=self.function(name), Payload=json.dumps(payload))
+        return json.loads(answer["Payload"].read() or "null")
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[Cloud]:
+    if not ENDPOINTS.exists():
+        pytest.exit("the local cloud is not up: run `make up`, or `make test`, which does it", returncode=2)
+    found = json.loads(ENDPOINTS.read_text())
+    os.environ.update(credentials(found["aws"]))
+
+    def client(key: str) -> httpx.Client:
+        return httpx.Client(base_url=found["api"], headers={"Authorization": f"Bearer {key}"}, timeout=30)
+
+    with client(found["api_key"]) as live, client(found["test_key"]) as test:
+        yield Cloud(api=found["api"], tenant=found["tenant"], inbox=found["inbox_bucket"], media=found["media_bucket"],
+                    live=live, test=test, bedrock=Simulator(found["providers"]["bedrock"]),
+                    tryiton=Simulator(found["providers"]["tryiton"]), aws=boto3.client,
+                    table=found["table"], job_machine=found["job_machine"])
+
+
+@pytest.fixture(autouse=True)
+def calm(cloud: Cloud) -> Iterator[None]:
+    """Every test begins with empty purchase logs and vendors in good health."""
+    cloud.bedrock.reset()
+    cloud.tryiton.reset()
+    yield
+    cloud.bedrock.reset()
+    cloud.tryiton.reset()
+
+
+@pytest.fixture(scope="session")
+def person() -> bytes:
+    return (SAMPLES / "person_a.png").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def tee() -> bytes:
+    return (SAMPLES / "tee.png").read_bytes()

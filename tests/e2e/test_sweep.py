@@ -1,0 +1,63 @@
+"""Everything owed is written down: what events and callers miss, the sweep puts right."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import Cloud, until
+
+
+def _make_due(cloud: Cloud, job_id: str) -> None:
+    """Let time pass for one job: what it is owed is owed now."""
+    key = {"pk": {"S": f"JOB#{job_id}"}, "sk": {"S": "JOB"}}
+    cloud.aws("dynamodb").update_item(TableName=cloud.table, Key=key, UpdateExpression="SET due_at = :past",
+                                      ConditionExpression="attribute_exists(due_at)",
+                                      ExpressionAttributeValues={":past": {"S": "2020-01-01T00:00:00.000Z"}})
+
+
+@pytest.mark.parametrize("event_arrives", [True, False])
+def test_an_aborted_execution_ends_its_job(cloud: Cloud, person: bytes, tee: bytes, event_arrives: bool) -> None:
+    events = cloud.aws("events")
+    [rule] = [r["Name"] for r in events.list_rules()["Rules"] if "aws.states" in r.get("EventPattern", "")]
+    if not event_arrives:
+        events.disable_rule(Name=rule)
+    try:
+        cloud.tryiton.fault(on="status", kind="never_finish")
+        job_id = cloud.submit(cloud.try_on(person, tee, provider="tryiton"))["id"]
+        until(lambda: cloud.job(job_id)["attempts"] and cloud.job(job_id)["attempts"][0]["provider_job_id"], "the vendor's id")
+        cloud.aws("stepfunctions").stop_execution(executionArn=cloud.job_machine.replace(":stateMachine:", ":execution:") + f":{job_id}")
+        if not event_arrives:
+            _make_due(cloud, job_id)
+            cloud.invoke("Sweep", {})
+        job = cloud.finished(job_id, 30)
+    finally:
+        events.enable_rule(Name=rule)
+    assert (job["status"], job["attempts"][0]["charged"]) == ("failed", "unknown")
+    assert job["attempts"][0]["provider_job_id"]
+    assert len(cloud.tryiton.purchases()) == 1
+
+
+def test_a_stored_job_that_nobody_started_is_started(cloud: Cloud, person: bytes, tee: bytes,
+                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stored by the product's own code whose StartExecution is refused, as when Step Functions is down for a moment."""
+    from fitting_room.actions import submit as submitting
+    from fitting_room.clock import Clock
+    from fitting_room.settings import settings
+    from fitting_room.stores import aws
+    from fitting_room.stores.api_keys import Caller
+
+    environment = {"TABLE": cloud.table, "INBOX_BUCKET": cloud.inbox, "MEDIA_BUCKET": cloud.media,
+                   "JOB_MACHINE_ARN": cloud.job_machine + "-gone", "PRIVATE_ACCESS": "nova_canvas"}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    for cached in (settings, aws.table, aws.s3, aws.step_functions):
+        cached.cache_clear()
+    body = cloud.try_on(person, tee, provider="nova_canvas")
+    job_id = submitting.submit(body, Caller(cloud.tenant, "live"), None, Clock()).job.id
+    assert cloud.job(job_id)["step"] == "queued"
+    _make_due(cloud, job_id)
+    cloud.invoke("Sweep", {})
+    assert cloud.finished(job_id)["status"] == "succeeded"
+    assert len(cloud.bedrock.purchases()) == 1
+    for cached in (settings, aws.table, aws.s3, aws.step_functions):
+        cached.cache_clear()
