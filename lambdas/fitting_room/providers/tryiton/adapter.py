@@ -162,15 +162,24 @@ class TryItOn:
         if not addresses:
             return _failed("output_rejected", "unknown", "TryItOn says the job is completed but names no picture.",
                            _CREDITS)
-        pictures, lost = [], []
-        for address in addresses:
-            try:
-                pictures.append(Picture(self.connection.download(address)))
-            except JobFailure as failure:
-                lost.append(failure.fault)
+        fetched = [self._fetched(address) for address in addresses]
+        pictures = [Picture(data) for data in fetched if isinstance(data, bytes)]
         if not pictures:
-            return Failed(lost[0].model_copy(update={"provider": ID, "retryable": False}), "yes")
+            return _failed("provider_unavailable", "yes", "TryItOn drew the pictures, but they could not be fetched.",
+                           "The operator can fetch them from the vendor for 72 hours, by the attempt's provider_job_id.",
+                           provider_detail=next(lost for lost in fetched if isinstance(lost, str)))
         return Finished(pictures, credits=len(addresses), warnings=_warnings(len(pictures), order.request.output.count))
+
+    def _fetched(self, address: str) -> bytes | str:
+        """The picture, or why it cannot be had. It is paid for, and fetching is free: so it is tried twice."""
+        try:
+            return self.connection.download(address)
+        except JobFailure:
+            pass
+        try:
+            return self.connection.download(address)
+        except JobFailure as failure:
+            return failure.fault.detail
 
 
 def _warnings(got: int, asked: int) -> list[Warning]:

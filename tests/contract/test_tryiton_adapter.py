@@ -1,0 +1,281 @@
+"""The TryItOn adapter against the vendor's documents: what it sends, and what it makes of every answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from fitting_room.jobs.errors import JobFailure
+from fitting_room.jobs.outcome import Failed, Finished, Pending, Picture
+from fitting_room.providers.tryiton import adapter
+from tests.contract.orders import connection, golden, order, try_on
+
+GOLDEN = golden("tryiton")
+LEAST = try_on(garment={"category": "tops"})
+KEY = "key-of-this-deployment"
+
+
+class Wire:
+    """The vendor behind a transport: answers the same thing each time and remembers the requests."""
+
+    def __init__(self, answer: httpx.Response | Exception) -> None:
+        self.answer = answer
+        self.requests: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def provider(self, download: Callable[[str], bytes] | None = None, endpoint: str | None = None) -> adapter.TryItOn:
+        return adapter.connect(connection(endpoint, secret=KEY, download=download), httpx.MockTransport(self))
+
+
+def start(answer: httpx.Response | Exception, body: dict[str, Any] = LEAST) -> Any:
+    wire = Wire(answer)
+    outcome = wire.provider().start(order("tryiton", body))
+    assert len(wire.requests) == 1, "a purchase is tried once"
+    return outcome
+
+
+def poll(answer: httpx.Response | Exception, body: dict[str, Any] = LEAST,
+         download: Callable[[str], bytes] | None = None) -> Any:
+    return Wire(answer).provider(download).poll(order("tryiton", body), "64b7")
+
+
+def facts(outcome: Any) -> tuple[str, str, bool]:
+    assert isinstance(outcome, Failed), outcome
+    assert outcome.fault.provider == "tryiton"
+    assert outcome.fault.remedy
+    assert KEY not in outcome.fault.model_dump_json()
+    return outcome.fault.code, outcome.charged, outcome.fault.retryable
+
+
+# what is sent
+
+
+@pytest.mark.parametrize("case", GOLDEN.values(), ids=GOLDEN)
+def test_sends_what_the_document_asks_for(case: dict[str, Any]) -> None:
+    wire = Wire(httpx.Response(200, json={"ok": True, "jobId": "64b7"}))
+    wire.provider().start(order("tryiton", case["request"]))
+    [sent] = wire.requests
+    assert (sent.method, str(sent.url)) == ("POST", "https://tryiton.now/api/v1/tryon/fashion")
+    assert sent.headers["Authorization"] == f"Bearer {KEY}"
+    assert sent.headers["Content-Type"] == "application/json"
+    assert json.loads(sent.content) == case["body"]
+
+
+def test_a_data_url_names_the_pictures_own_type() -> None:
+    # "Prefix the string with data:image/<format>;base64 where format is the image type (such as jpeg or png)"
+    sent = adapter.body_of(order("tryiton", LEAST, media_type="image/jpeg"))
+    assert sent.model_image == "data:image/jpeg;base64,UEVSU09O"
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [
+    ("auto", ("auto", None)), ("tops", ("clothing", "tops")), ("bottoms", ("clothing", "bottoms")),
+    ("one_piece", ("clothing", "dresses")), ("footwear", ("footwear", None)), ("headwear", ("headwear", None)),
+    ("eyewear", ("eyewear", None)), ("object", ("others", None)),
+])
+def test_every_category(ours: str, theirs: tuple[str, str | None]) -> None:
+    sent = adapter.body_of(order("tryiton", try_on(garment={"category": ours})))
+    assert (sent.category, sent.subcategory) == theirs
+
+
+@pytest.mark.parametrize(("quality", "mode"), [("fast", "performance"), ("standard", "balanced"), ("best", "quality")])
+def test_every_mode(quality: str, mode: str) -> None:
+    assert adapter.body_of(order("tryiton", try_on(output={"quality": quality}))).mode == mode
+
+
+def test_another_endpoint_keeps_the_key_and_the_paths() -> None:
+    wire = Wire(httpx.Response(200, json={"status": "processing"}))
+    wire.provider(endpoint="http://127.0.0.1:9/api/v1").poll(order("tryiton", LEAST), "a/../b?c")
+    assert str(wire.requests[0].url) == "http://127.0.0.1:9/api/v1/status/a%2F..%2Fb%3Fc"
+    assert wire.requests[0].headers["Authorization"] == f"Bearer {KEY}"
+
+
+def test_without_a_key_nothing_is_called() -> None:
+    with pytest.raises(JobFailure) as caught:
+        adapter.connect(connection(secret=None))
+    assert caught.value.fault.code == "provider_auth"
+
+
+def test_time_limits_and_no_redirects() -> None:
+    http = adapter.connect(connection(secret=KEY)).http
+    assert (http.timeout.connect, http.timeout.read, http.follow_redirects) == (10, 60, False)
+
+
+# the answer to a submit
+
+
+@pytest.mark.parametrize("answer", [
+    {"ok": True, "jobId": "64b7"},  # client 2.0.0: self._request("POST", "/tryon/fashion", body)["jobId"]
+    {"id": "64b7", "error": None},  # page Clothes Tryon, response 200
+])
+def test_both_shapes_of_an_accepted_submit(answer: dict[str, Any]) -> None:
+    assert start(httpx.Response(200, json=answer)) == Pending("64b7", 2.0)
+
+
+@pytest.mark.parametrize(("status", "answer", "expected"), [
+    (429, {"error": "OutOfCredits", "message": "no credits"}, ("quota_exhausted", "no", False)),
+    (429, {"error": "RateLimitExceeded", "message": "slow down"}, ("rate_limited", "no", True)),
+    (429, {"error": "ConcurrencyLimitExceeded", "message": "slow down"}, ("rate_limited", "no", True)),
+    (429, {}, ("rate_limited", "no", True)),
+    (401, {"error": "UnauthorizedAccess", "message": "bad key"}, ("provider_auth", "no", False)),
+    (403, {}, ("provider_auth", "no", False)),
+    (400, {"error": "BadRequest", "message": "category: not one of"}, ("provider_error", "no", False)),
+    (400, {"error": "BadRequest", "message": "model_image must be an URL"}, ("image_unreadable", "no", False)),
+    (422, {"error": "BadRequest", "message": "num_samples"}, ("provider_error", "no", False)),
+    (413, {}, ("image_unreadable", "no", False)),
+    (404, {"error": "NotFound", "message": "no such path"}, ("provider_error", "no", False)),
+    (408, {}, ("provider_error", "unknown", False)),
+    (500, {"error": "InternalServerError", "message": "oops"}, ("provider_error", "unknown", False)),
+    (503, {}, ("provider_error", "unknown", False)),
+    (302, {}, ("provider_error", "unknown", False)),
+    # "ok" may say no with status 200
+    (200, {"ok": False, "error": "OutOfCredits", "message": "no credits"}, ("quota_exhausted", "no", False)),
+    (200, {"ok": False, "error": {"name": "BadRequest", "message": "bad"}}, ("provider_error", "no", False)),
+    (200, {"id": None, "error": {"name": "X", "message": "bad"}}, ("provider_error", "no", False)),
+    (200, {"id": "64b7", "error": {"name": "X", "message": "bad"}}, ("provider_error", "unknown", False)),
+    (200, {"ok": True}, ("provider_error", "unknown", False)),
+    (200, {"ok": True, "jobId": ""}, ("provider_error", "unknown", False)),
+    (200, ["64b7"], ("provider_error", "unknown", False)),
+])
+def test_every_refused_submit(status: int, answer: Any, expected: tuple[str, str, bool]) -> None:
+    assert facts(start(httpx.Response(status, json=answer))) == expected
+
+
+@pytest.mark.parametrize(("status", "expected"), [
+    (200, ("provider_error", "unknown", False)), (400, ("provider_error", "no", False)),
+    (502, ("provider_error", "unknown", False)),
+])
+def test_an_answer_that_is_no_json(status: int, expected: tuple[str, str, bool]) -> None:
+    assert facts(start(httpx.Response(status, text="<html>"))) == expected
+
+
+def test_the_vendors_own_words_are_kept() -> None:
+    fault = start(httpx.Response(400, json={"error": "BadRequest", "message": "mode: not one of"})).fault
+    assert (fault.provider_code, fault.provider_detail) == ("BadRequest", "mode: not one of")
+
+
+def test_a_rate_limit_says_when_to_come_back() -> None:
+    limited = httpx.Response(429, json={"error": "RateLimitExceeded", "message": "slow down."}, headers={"Retry-After": "7"})
+    assert start(limited).fault.provider_detail == "slow down. Retry after 7 s."
+
+
+@pytest.mark.parametrize(("error", "expected"), [
+    (httpx.ConnectError("refused"), ("provider_unavailable", "no", True)),
+    (httpx.ConnectTimeout("slow"), ("provider_unavailable", "no", True)),
+    (httpx.ReadTimeout("slow"), ("provider_unavailable", "unknown", False)),
+    (httpx.WriteTimeout("slow"), ("provider_unavailable", "unknown", False)),
+    (httpx.WriteError("broken pipe"), ("provider_unavailable", "unknown", False)),
+    (httpx.RemoteProtocolError("dropped"), ("provider_unavailable", "unknown", False)),
+])
+def test_a_broken_submit_is_charged_unless_nothing_was_sent(error: Exception, expected: tuple[str, str, bool]) -> None:
+    assert facts(start(error)) == expected
+
+
+# the status of a job
+
+
+@pytest.mark.parametrize("answer", [
+    httpx.Response(200, json={"ok": True, "status": "processing", "output": [], "error": None}),
+    httpx.Response(200, json={"ok": True, "status": "in_queue"}),
+    httpx.Response(500), httpx.Response(503), httpx.Response(429),
+    httpx.Response(200, text="half a js"), httpx.Response(200, json={"ok": True}),
+    httpx.ConnectError("refused"), httpx.ReadTimeout("slow"), httpx.RemoteProtocolError("dropped"),
+], ids=lambda answer: str(answer))
+def test_what_may_pass_is_looked_at_again(answer: httpx.Response | Exception) -> None:
+    assert poll(answer) == Pending("64b7", 2.0)
+
+
+@pytest.mark.parametrize(("header", "wait"), [("9", 9.0), ("1", 2.0), ("3600", 60.0), ("Wed, 21 Oct 2026 07:28:00 GMT", 2.0)])
+def test_a_busy_vendor_is_asked_later(header: str, wait: float) -> None:
+    assert poll(httpx.Response(429, headers={"Retry-After": header})) == Pending("64b7", wait)
+
+
+@pytest.mark.parametrize(("status", "expected"), [
+    (404, ("provider_error", "unknown", False)), (401, ("provider_auth", "unknown", False)),
+    (400, ("provider_error", "unknown", False)), (302, ("provider_error", "unknown", False)),
+])
+def test_a_job_whose_status_is_refused(status: int, expected: tuple[str, str, bool]) -> None:
+    assert facts(poll(httpx.Response(status, json={"error": "NotFound", "message": "?"}))) == expected
+
+
+@pytest.mark.parametrize(("name", "expected"), [
+    # page Clothes Tryon, table "Runtime Errors"; README: "Failed jobs are never charged."
+    ("ImageLoadError", ("image_unreadable", "no", False)),
+    ("ContentModerationError", ("content_blocked", "no", False)),
+    ("PoseError", ("pose_not_found", "no", False)),
+    ("PipelineError", ("provider_error", "no", True)),
+    ("ThirdPartyError", ("provider_error", "no", False)),
+    ("ProcessingError", ("provider_error", "no", True)),  # client 2.0.0, wait_for_result
+    ("SomethingNew", ("provider_error", "no", True)),
+])
+def test_every_failure_of_a_running_job(name: str, expected: tuple[str, str, bool]) -> None:
+    outcome = poll(httpx.Response(200, json={"id": "64b7", "status": "failed", "error": {"name": name, "message": "why"}}))
+    assert facts(outcome) == expected
+    assert (outcome.fault.provider_code, outcome.fault.provider_detail) == (name, "why")
+
+
+@pytest.mark.parametrize("error", [None, "it broke", {}])
+def test_a_failed_job_that_does_not_say_why(error: Any) -> None:
+    assert facts(poll(httpx.Response(200, json={"status": "failed", "error": error}))) == ("provider_error", "no", True)
+
+
+# the pictures
+
+
+def completed(*urls: str) -> httpx.Response:
+    return httpx.Response(200, json={"ok": True, "status": "completed", "output": list(urls), "error": None})
+
+
+def test_a_completed_job_is_downloaded_at_once() -> None:
+    outcome = poll(completed("https://cdn/1.png", "https://cdn/2.png"), try_on(output={"count": 2}), download=str.encode)
+    assert outcome == Finished([Picture(b"https://cdn/1.png"), Picture(b"https://cdn/2.png")], credits=2)
+
+
+def download_only_the_first(url: str) -> bytes:
+    if url.endswith("1.png"):
+        return b"first"
+    raise JobFailure("image_unreadable", "gone", "try again", retryable=True)
+
+
+def test_what_can_be_fetched_is_kept() -> None:
+    outcome = poll(completed("https://cdn/1.png", "https://cdn/2.png"), try_on(output={"count": 2}), download_only_the_first)
+    assert outcome.images == [Picture(b"first")]
+    assert outcome.credits == 2
+    assert [warning.code for warning in outcome.warnings] == ["partial_result"]
+
+
+def test_fewer_pictures_than_asked_for_are_told() -> None:
+    outcome = poll(completed("https://cdn/1.png"), try_on(output={"count": 2}), download_only_the_first)
+    assert "1 of 2" in outcome.warnings[0].detail
+
+
+def test_paid_pictures_that_cannot_be_fetched() -> None:
+    outcome = poll(completed("https://cdn/2.png"), download=download_only_the_first)
+    assert facts(outcome) == ("provider_unavailable", "yes", False)
+    assert outcome.fault.provider_detail == "gone"
+
+
+def test_a_download_that_fails_once_loses_nothing() -> None:
+    tries = []
+
+    def second_time(url: str) -> bytes:
+        tries.append(url)
+        if len(tries) == 1:
+            raise JobFailure("image_unreadable", "a hiccup", "try again")
+        return b"picture"
+
+    assert poll(completed("https://cdn/1.png"), download=second_time) == Finished([Picture(b"picture")], credits=1)
+
+
+@pytest.mark.parametrize("output", [[], None])
+def test_a_completed_job_without_a_picture(output: Any) -> None:
+    answer = httpx.Response(200, json={"status": "completed", "output": output})
+    assert facts(poll(answer)) == ("output_rejected", "unknown", False)
