@@ -170,14 +170,17 @@ class Bedrock(Simulator):
 
 
 def _drawing(params: VirtualTryOnParams) -> tuple[Image.Image, Image.Image, dict[str, Any]]:
-    """Person, garment and the engine's options. Raises MalformedError, also for what the engine cannot draw."""
+    """Person, garment and the engine's options. Raises MalformedError, also for what the engine cannot draw.
+
+    What DEFAULT keeps is not documented: here face and hands, but not the pose, which would undo a bounding box.
+    """
     person = nova_images.picture("sourceImage", params.source_image)
     garment = nova_images.picture("referenceImage", params.reference_image)
     keep = params.mask_exclusions
     options: dict[str, Any] = {
         "keep_face": keep.preserve_face != "OFF",
         "keep_hands": keep.preserve_hands != "OFF",
-        "keep_pose": keep.preserve_body_pose != "OFF",
+        "keep_pose": keep.preserve_body_pose == "ON",
         "merge": params.merge_style.lower(),
     }
     return person, garment, options | _where(params, person.size)

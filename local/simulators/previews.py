@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -28,10 +28,14 @@ class Drawn(Protocol):
 
 
 class Engine(Protocol):
-    PreviewError: type[Exception]
+    """`try_on(person, garment, **options) -> Drawn`, raises PreviewError; `png(image, label=...) -> bytes`."""
 
-    def try_on(self, person: Image.Image, garment: Image.Image, **options: Any) -> Drawn: ...
-    def png(self, image: Image.Image, label: Mapping[str, str]) -> bytes: ...
+    @property
+    def PreviewError(self) -> type[Exception]: ...  # noqa: N802
+    @property
+    def try_on(self) -> Callable[..., Drawn]: ...
+    @property
+    def png(self) -> Callable[..., bytes]: ...
 
 
 class CannotDrawError(Exception):
@@ -52,16 +56,18 @@ def _digest(image: Image.Image | None) -> str:
     return "" if image is None else hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes()).hexdigest()
 
 
+def _preview_engine() -> Engine:
+    """Imported when first needed: OpenCV takes half a second, which tests with their own engine save."""
+    from local.preview import engine
+
+    return engine
+
+
 class Previews:
     """engine: the module `local.preview.engine` unless a test brings its own; keep: how many pictures to remember."""
 
     def __init__(self, engine: Engine | None = None, *, workers: int = 2, keep: int = 64) -> None:
-        if engine is None:
-            # here, as OpenCV takes half a second that tests with their own engine save
-            from local.preview import engine as preview_engine
-
-            engine = preview_engine
-        self._engine = engine
+        self._engine = engine or _preview_engine()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="preview")
         self._keep = keep
         self._drawn: OrderedDict[str, Future[Picture]] = OrderedDict()

@@ -171,7 +171,7 @@ class TryItOn(Simulator):
         if person.width > RESOLUTION[0] or person.height > RESOLUTION[1]:
             person = ImageOps.contain(person, RESOLUTION, Image.Resampling.LANCZOS)
         options: dict[str, Any] = {"region": asked.region, "shape": "bounding_box", "styling": {}, "merge": "balanced"}
-        options |= {"keep_face": True, "keep_hands": True, "keep_pose": True}
+        options |= {"keep_face": True, "keep_hands": True, "keep_pose": False}
         draw = partial(self._previews.try_on, person, garment, format=asked.output_format, label={"provider": self.name})
         pictures = await asyncio.gather(*(draw(seed=asked.first_seed + n, **options) for n in range(asked.num_samples)))
         return [picture.image for picture in pictures]

@@ -67,10 +67,10 @@ class Running:
         return self._http.post("/_sim/faults", json=fault)
 
     def purchases(self) -> list[dict[str, Any]]:
-        return self._http.get("/_sim/purchases").json()["purchases"]
+        return list(self._http.get("/_sim/purchases").json()["purchases"])
 
     def requests(self) -> list[dict[str, Any]]:
-        return self._http.get("/_sim/requests").json()["requests"]
+        return list(self._http.get("/_sim/requests").json()["requests"])
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         return self._http.request(method, path, **options)

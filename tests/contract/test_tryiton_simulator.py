@@ -54,7 +54,7 @@ def vendor(simulator: Running) -> Client:
 
 
 def wait(client: Client, job: str) -> list[str]:
-    return client.wait_for_result(job, poll_interval=0.01, timeout=20)
+    return list(client.wait_for_result(job, poll_interval=0.01, timeout=20))
 
 
 def ended(simulator: Running, job: str) -> dict[str, Any]:
