@@ -45,7 +45,6 @@ def main() -> None:
     ministack: Any = importlib.import_module("ministack.app")  # reads its settings from the environment on import
     report_error_types()
     pass_options_to_the_function()
-    refer_to_secrets_by_arn()
     queue_beyond(WORKERS_PER_FUNCTION)
     ministack.app = guard(ministack.app)
     sys.argv = ["ministack"]
@@ -94,15 +93,6 @@ def pass_options_to_the_function() -> None:
     """AWS: an HTTP API without CORS settings hands OPTIONS to its `$default` route. ministack: answers it with 403 itself."""
     gateway = importlib.import_module("ministack.services.apigateway")
     rewrite(gateway, "_handle_execute_in_scope", 'if method == "OPTIONS":', 'if method == "OPTIONS" and cors_cfg:')
-
-
-def refer_to_secrets_by_arn() -> None:
-    """AWS: `Ref` of a secret is its ARN, which the roles' policies name. ministack: its name, so policies allow nothing."""
-    engine = importlib.import_module("ministack.services.cloudformation.engine")
-    name = 'resources[ref]["PhysicalResourceId"]'
-    arn = 'resources[ref]["Attributes"]["Arn"]'
-    is_secret = 'resources[ref].get("ResourceType") == "AWS::SecretsManager::Secret"'
-    rewrite(engine, "_resolve_refs", f"return {name}", f"return {arn} if {is_secret} else {name}")
 
 
 def queue_beyond(workers: int) -> None:

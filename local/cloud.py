@@ -1,0 +1,337 @@
+"""The laptop cloud: the emulator of AWS, the simulators of the vendors, and this repository's stacks deployed to them.
+
+    python -m local.cloud up       start what is not running, deploy what changed, write .local/endpoints.json
+    python -m local.cloud down     stop everything, leave no process, no port and no state
+    python -m local.cloud env      print the environment that turns AWS tools to it
+
+Everything listens on loopback, on ports chosen at the first start; FITTING_ROOM_PORT fixes the emulator's.
+Every process it starts carries a mark in its environment, and so do their children (each Lambda is one), so `down`
+finds them all, however the run ended.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import boto3
+import psutil
+from pydantic import BaseModel
+
+from local import deploy
+from local.admin import Admin, AdminError, TenantExistsError
+from local.deploy import HOME, MARK, ROOT, CloudError
+
+STATE = HOME / "cloud.json"
+ENDPOINTS = HOME / "endpoints.json"
+EMULATOR_PYTHON = HOME / "emulator-venv" / "bin" / "python"
+TENANT = "demo"
+START_SECONDS = 60
+
+
+class Keys(BaseModel):
+    """The demo tenant's API keys, and the table that knows them."""
+
+    table: str
+    live: str
+    test: str
+
+
+class State(BaseModel):
+    """What `.local/cloud.json` remembers between runs."""
+
+    ports: dict[str, int] = {}
+    pids: dict[str, int] = {}
+    fingerprint: str = ""
+    outputs: dict[str, str] = {}
+    keys: Keys | None = None
+
+    @classmethod
+    def load(cls) -> State:
+        return cls.model_validate_json(STATE.read_bytes()) if STATE.exists() else cls()
+
+    def save(self) -> None:
+        STATE.parent.mkdir(parents=True, exist_ok=True)
+        STATE.touch(mode=0o600)
+        STATE.write_text(self.model_dump_json(indent=2))
+
+    def url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.ports[name]}"
+
+
+class Endpoints(BaseModel):
+    """Where everything is: `.local/endpoints.json`. `api` takes `/v1/...`; `providers` are the simulators' base URLs."""
+
+    api: str
+    api_key: str
+    test_key: str
+    tenant: str
+    region: str
+    aws: str
+    inbox_bucket: str
+    media_bucket: str
+    table: str
+    job_machine: str
+    providers: dict[str, str]
+
+
+def up() -> Endpoints:
+    """Idempotent, and quick when nothing changed. Raises `CloudError`."""
+    with _one_at_a_time():
+        state = State.load()
+        if not _alive(state, "emulator"):
+            stop()  # its Lambdas may have outlived it
+            state = State(ports=state.ports)
+        _start_emulator(state)
+        _start_simulators(state)
+        _deploy(state)
+        _seed(state)
+        endpoints = _endpoints(state)
+        ENDPOINTS.touch(mode=0o600)
+        ENDPOINTS.write_text(endpoints.model_dump_json(indent=2))
+        return endpoints
+
+
+def down() -> None:
+    with _one_at_a_time():
+        stop()
+        for file in (STATE, ENDPOINTS):
+            file.unlink(missing_ok=True)
+
+
+def stop() -> None:
+    """End every process of this cloud, the Lambdas' included."""
+    processes = _ours()
+    for process in processes:
+        with _gone_is_fine():
+            process.terminate()
+    _, stubborn = psutil.wait_procs(processes, timeout=5)
+    for process in stubborn:
+        with _gone_is_fine():
+            process.kill()
+    psutil.wait_procs(stubborn, timeout=5)
+
+
+def lambda_pids(function: str) -> list[int]:
+    """The running processes of the Lambda whose name contains `function`, newest last."""
+    found = [p for p in _ours() if function in _environment(p).get("AWS_LAMBDA_FUNCTION_NAME", "")]
+    return [p.pid for p in sorted(found, key=lambda p: p.create_time())]
+
+
+def _start_emulator(state: State) -> None:
+    wanted = os.environ.get("FITTING_ROOM_PORT")
+    if "emulator" in state.pids:
+        if wanted and int(wanted) != state.ports["emulator"]:
+            raise CloudError(f"the cloud is up on port {state.ports['emulator']}: `make down` first to move it")
+        if not _answers(state.url("emulator") + "/_ministack/health"):
+            raise CloudError(f"the emulator (pid {state.pids['emulator']}) does not answer: `make down`, then `make up`")
+        return
+    if wanted and _free_port(int(wanted)) != int(wanted):
+        raise CloudError(f"port {wanted} is taken by another program: free it, or set FITTING_ROOM_PORT to another")
+    if not EMULATOR_PYTHON.exists():
+        raise CloudError("the emulator is not installed: run `make up`, which installs it")
+    state.ports["emulator"] = _free_port(int(wanted or state.ports.get("emulator", 0)))
+    command = [str(EMULATOR_PYTHON), "-m", "local.emulator", "--port", str(state.ports["emulator"])]
+    _start(state, "emulator", [*command, "--home", str(HOME / "emulator")], [state.url("emulator") + "/_ministack/health"])
+
+
+def _start_simulators(state: State) -> None:
+    if _alive(state, "simulators"):
+        return
+    names = ("bedrock", "tryiton")
+    for name in names:
+        state.ports[name] = _free_port(state.ports.get(name, 0))
+    ports = [word for name in names for word in (f"--{name}-port", str(state.ports[name]))]
+    health = [state.url(name) + "/_sim/purchases" for name in names]
+    _start(state, "simulators", [sys.executable, "-m", "local.simulators", *ports], health)
+
+
+def _start(state: State, part: str, command: list[str], health: list[str]) -> None:
+    began = time.monotonic()
+    log = HOME / "logs" / f"{part}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {MARK: str(HOME)}
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # a Ctrl-C meant for us is not meant for it
+        )
+    state.pids[part] = process.pid
+    state.save()
+    while not all(map(_answers, health)):
+        if process.poll() is not None:
+            raise CloudError(f"the {part} ended at once: {_last_line(log)} (all of it: {log})")
+        if time.monotonic() - began > START_SECONDS:
+            raise CloudError(f"the {part} did not answer within {START_SECONDS} s (see {log}): `make down`, then `make up`")
+        time.sleep(0.05)
+    process.returncode = 0  # it outlives us on purpose: no warning about that
+    _say(part, "started", began)
+
+
+def _deploy(state: State) -> None:
+    began = time.monotonic()
+    context = _context(state)
+    fingerprint = deploy.fingerprint(context)
+    if state.fingerprint == fingerprint:
+        return
+    if not state.outputs:
+        deploy.bootstrap(state.url("emulator"))
+        _say("account", "bootstrapped", began)
+    began = time.monotonic()
+    state.outputs = deploy.deploy(state.url("emulator"), context)
+    state.fingerprint = fingerprint
+    state.save()
+    _say("stacks", "deployed", began)
+
+
+def _context(state: State) -> dict[str, str]:
+    """What the same app is told here and not on AWS."""
+    vendors = {"bedrock-runtime": state.url("bedrock"), "tryiton": state.url("tryiton") + "/api/v1"}
+    return {
+        "stage": "dev",
+        "wheels": "host",
+        "endpoints": json.dumps(vendors),
+        "fetch_allow": ",".join(f"127.0.0.1:{state.ports[name]}" for name in ("tryiton", "emulator")),
+        "private_access": "nova_canvas",  # retired for the public; the simulator still answers
+    }
+
+
+def _seed(state: State) -> None:
+    """A tenant with a live and a test key, and every provider configured."""
+    table = state.outputs["TableName"]
+    if state.keys and state.keys.table == table:
+        return
+    try:
+        admin = Admin(_session(), aws_url=state.url("emulator"))
+        with suppress(TenantExistsError):  # an interrupted seeding
+            admin.create_tenant(TENANT)
+        keys = {mode: admin.create_key(TENANT, mode) for mode in ("live", "test")}
+        admin.set_provider("nova_canvas")
+        admin.set_provider("tryiton", "sim-local")
+    except AdminError as error:
+        raise CloudError(f"seeding failed: {error}") from error
+    state.keys = Keys(table=table, **keys)
+    state.save()
+
+
+def _session() -> boto3.Session:
+    return boto3.Session(deploy.ACCOUNT, deploy.SECRET, region_name=deploy.REGION)
+
+
+def _endpoints(state: State) -> Endpoints:
+    assert state.keys
+    # `http://<id>.execute-api...`: such a host needs a resolver, so we use the emulator's form with the id in the path
+    api_id = (urlsplit(state.outputs["ApiUrl"]).hostname or "").split(".")[0]
+    return Endpoints(
+        api=f"{state.url('emulator')}/_aws/execute-api/{api_id}",
+        api_key=state.keys.live,
+        test_key=state.keys.test,
+        tenant=TENANT,
+        region=deploy.REGION,
+        aws=state.url("emulator"),
+        inbox_bucket=state.outputs["InboxBucket"],
+        media_bucket=state.outputs["MediaBucket"],
+        table=state.keys.table,
+        job_machine=state.outputs["JobMachineArn"],
+        providers={name: state.url(name) for name in ("bedrock", "tryiton")},
+    )
+
+
+def _ours() -> list[psutil.Process]:
+    return [p for p in psutil.process_iter() if _environment(p).get(MARK) == str(HOME) and p.pid != os.getpid()]
+
+
+def _alive(state: State, part: str) -> bool:
+    pid = state.pids.get(part)
+    return pid is not None and pid in {p.pid for p in _ours()}
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    with _gone_is_fine():
+        return process.environ()
+    return {}
+
+
+@contextmanager
+def _gone_is_fine() -> Iterator[None]:
+    with suppress(psutil.Error, OSError):  # ended meanwhile, or another user's
+        yield
+
+
+def _free_port(preferred: int = 0) -> int:
+    """`preferred` when it is free, else any."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise CloudError("no free port on 127.0.0.1")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    HOME.mkdir(exist_ok=True)
+    with (HOME / "cloud.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _say(part: str, what: str, began: float) -> None:
+    print(f"  {part:<12} {what:<14} {time.monotonic() - began:6.1f} s", flush=True)
+
+
+def main() -> None:
+    command = sys.argv[1] if len(sys.argv) == 2 else ""
+    try:
+        if command == "up":
+            endpoints = up()
+            print(f"Fitting Room is up: {endpoints.api}  (keys and everything else: {ENDPOINTS})")
+        elif command == "down":
+            down()
+        elif command == "env":
+            state = State.load()
+            if "emulator" not in state.ports:
+                raise CloudError("the cloud is down: `make up` first")
+            print("\n".join(f"export {k}={v}" for k, v in deploy.credentials(state.url("emulator")).items()))
+        else:
+            sys.exit((__doc__ or "").strip())
+    except CloudError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted: `make down` stops what runs")
+
+
+if __name__ == "__main__":
+    main()
