@@ -1,9 +1,40 @@
 """Logs and metrics. Nothing about a person, a picture, a key or a link is ever logged; a job's id is enough to find it."""
 
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
+from botocore.exceptions import ClientError
 
 logger = Logger()
 metrics = Metrics()
 
-__all__ = ["MetricUnit", "logger", "metrics"]
+__all__ = ["Crash", "MetricUnit", "described", "logger", "metrics", "unspoken"]
+
+
+class Crash(Exception):
+    """Stands for an exception whose own words stay here."""
+
+
+def described(error: BaseException) -> dict[str, Any]:
+    """What may be logged of an exception: its type and where it came from, not its words, which may quote anything."""
+    told = f"{error.operation_name} {error.response['Error']['Code']}" if isinstance(error, ClientError) else None
+    places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
+              for frame in traceback.extract_tb(error.__traceback__)[-8:]]
+    return {"error": type(error).__name__, "places": places, **({"aws": told} if told else {})}
+
+
+@contextmanager
+def unspoken() -> Iterator[None]:
+    """Lambda logs an exception's words, and the state machine keeps them in its history: they may hold links, keys or
+    personal data. So a `Crash` with the type's name leaves in its place."""
+    try:
+        yield
+    except Exception as error:
+        logger.error("crashed", **described(error))
+        raise Crash(type(error).__name__) from None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fitting_room.jobs.job import Job
+from fitting_room.jobs.errors import Fault
+from fitting_room.jobs.job import Attempt, Job
 from fitting_room.providers.catalogue import entry
 
 
@@ -21,3 +22,9 @@ def next_position(job: Job) -> int | None:
     if last.error.code == "provider_error" and last.provider_job_id and tries == 1 and entry(last.provider).failures_free:
         return job.position
     return job.position + 1 if job.position + 1 < len(job.plan) else None
+
+
+def lost(attempt: Attempt, code: str, detail: str) -> Fault:
+    """A purchase of unknown fate: never repeated by us, and the client is told not to do it blindly either."""
+    return Fault.of(code, detail, "Look at the provider's account before you submit this job again: it may have been"
+                    " charged.", retryable=False, provider=attempt.provider)

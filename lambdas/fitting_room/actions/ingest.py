@@ -56,9 +56,7 @@ def ingest(key: str, at: Clock) -> str | None:
         pictures = {str(_role(name)): f"s3://{settings().inbox_bucket}/{folder.prefix}{name}" for name, _ in found}
         body = {"task": "try_on", "person": {"s3": pictures["person"]}, "garments": [{"image": {"s3": pictures["garment"]}}],
                 "reference": folder.name[:128]}
-        etags = "-".join(etag for _, etag in sorted(found))
-        accepted = submit(body, Caller(folder.tenant, "live"), f"drop:{_digest(folder.name)}:{etags}", at,
-                          drop=folder.name, keep=KEEP)
+        accepted = submit(body, Caller(folder.tenant, "live"), _key(folder, found), at, drop=folder.name, keep=KEEP)
     except Refusal as refusal:
         if refusal.faults[0].code == "throttled":
             raise
@@ -73,8 +71,7 @@ def _known(tenant: str) -> bool:
 
 def _files(folder: Folder) -> list[tuple[str, str]]:
     """(file name, ETag) of what lies directly in the folder."""
-    listed = [(key.removeprefix(folder.prefix), etag) for key, etag in media.listing(settings().inbox_bucket, folder.prefix)]
-    return [(name, etag) for name, etag in listed if name and "/" not in name]
+    return [(key.removeprefix(folder.prefix), etag) for key, etag in media.listing(settings().inbox_bucket, folder.prefix)]
 
 
 def _role(name: str) -> str | None:
@@ -82,8 +79,9 @@ def _role(name: str) -> str | None:
     return stem if dot and stem in ("person", "garment") else None
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+def _key(folder: Folder, found: list[tuple[str, str]]) -> str:
+    """The idempotency key: the folder, its two files and what is in them."""
+    return "drop:" + hashlib.sha256(json.dumps([folder, *sorted(found)]).encode()).hexdigest()
 
 
 def _explain(folder: Folder, faults: tuple[Fault, ...]) -> None:

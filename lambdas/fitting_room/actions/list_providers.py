@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fitting_room.actions.plan import Deployment
+from fitting_room.actions.plan import SANDBOX, Deployment
 from fitting_room.jobs.job import Mode
 from fitting_room.providers.base import CatalogueEntry
 
@@ -22,4 +22,4 @@ def _shown(entry: CatalogueEntry, deployment: Deployment, mode: Mode) -> dict[st
                                                       for name, option in entry.options.items()},
             "prices": [price.model_dump(mode="json", exclude_none=True) for price in entry.prices],
             "lifecycle": {**lifecycle, "retired": deployment.retired(entry)},
-            "configured": deployment.usable(entry), "allowed": entry.live if mode == "live" else not entry.live}
+            "configured": deployment.usable(entry), "allowed": mode == "live" or entry.id == SANDBOX}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fitting_room import clock
-from fitting_room.actions.purchase import connect, following, keep, lost, order
+from fitting_room.actions.failover import lost
+from fitting_room.actions.purchase import connect, following, keep, order
 from fitting_room.clock import Clock
 from fitting_room.jobs.outcome import Failed, Pending, Step, step
 from fitting_room.providers.catalogue import entry
@@ -26,12 +27,12 @@ def poll(job_id: str, at: Clock) -> Step:
     vendor, wanted = connect(provider), order(job, attempt, provider)
     until = at.ms() + LOOK_SECONDS * 1000
     while True:
-        if clock.text(at.now()) >= str(attempt.deadline_at):
-            fault = lost(attempt, "timed_out", f"{provider.title} did not finish by {attempt.deadline_at}.")
-            return keep(job, attempt, Failed(fault, "unknown"), at)
         outcome = vendor.poll(wanted, attempt.provider_job_id)
         if not isinstance(outcome, Pending):
             return keep(job, attempt, outcome, at)
+        if clock.text(at.now()) >= str(attempt.deadline_at):  # after a last look: what was paid for may be there
+            fault = lost(attempt, "timed_out", f"{provider.title} did not finish by {attempt.deadline_at}.")
+            return keep(job, attempt, Failed(fault, "unknown"), at)
         if at.ms() + outcome.wait * 1000 > until:
             return following(job, at)
         at.sleep(outcome.wait)

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from fitting_room import clock
 from fitting_room.actions.failover import next_position
+from fitting_room.actions.purchase import following
 from fitting_room.clock import Clock
 from fitting_room.images.encode import MediaType, to_png, within
 from fitting_room.images.fetch import fetch
@@ -45,7 +47,7 @@ def prepare(job_id: str, at: Clock) -> Step:
         return step("prepared", runner=entry(last.provider).runner)
     position = next_position(job)
     if position is None:
-        return step("failed", again=False)
+        return following(job, at)
     jobs.move(job, "preparing", at.now())
     provider = entry(job.plan[position])
     n = last.n + 1 if last else 1
@@ -55,7 +57,7 @@ def prepare(job_id: str, at: Clock) -> Step:
     except JobFailure as failure:
         jobs.fail(job, failure.fault)
         return step("failed", again=False)
-    attempt = Attempt(n=n, provider=provider.id, inputs=inputs, seed=_seed(job, provider))
+    attempt = Attempt(n=n, provider=provider.id, inputs=inputs, seed=_seed(job, provider), prepared_at=clock.text(at.now()))
     jobs.begin(job, attempt, position, sources)
     return step("prepared", runner=provider.runner)
 

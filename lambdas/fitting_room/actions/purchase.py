@@ -8,7 +8,6 @@ from fitting_room import clock
 from fitting_room.actions.failover import next_position
 from fitting_room.clock import Clock
 from fitting_room.images.fetch import fetch
-from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Attempt, Job, PreparedInput, StoredPicture
 from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending, Step, step
 from fitting_room.observability import MetricUnit, logger, metrics
@@ -103,9 +102,3 @@ def _stage(job: Job, attempt: Attempt, outcome: Finished) -> tuple[list[StoredPi
         return results, None
     media.put(key := f"{folder}/result-mask", outcome.mask, "application/octet-stream")
     return results, key
-
-
-def lost(attempt: Attempt, code: str, detail: str) -> Fault:
-    """A purchase of unknown fate: never repeated by us, and the client is told not to do it blindly either."""
-    return Fault.of(code, detail, "Look at the provider's account before you submit this job again: it may have been"
-                    " charged.", retryable=False, provider=attempt.provider)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from fitting_room import clock
-from fitting_room.actions.purchase import lost
+from fitting_room.actions.failover import lost
 from fitting_room.actions.show import summary
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault
@@ -19,6 +19,7 @@ from fitting_room.stores import budgets, capacity, jobs, media
 from fitting_room.stores.items import Conflict, transact
 
 _OWED_SECONDS = 60
+_TRIES = 5
 
 
 def settle(job_id: str, at: Clock, *, certain: bool) -> Step:
@@ -27,18 +28,19 @@ def settle(job_id: str, at: Clock, *, certain: bool) -> Step:
     `certain`: no function of ours works on the job any more, as when the state machine itself calls. Otherwise (an event, a
     sweep) a call to a vendor may still be in flight, and then the job is looked at again when that call must be over.
     """
-    job = jobs.get(job_id, at.now())
-    if job is None:
-        return step("ended")
-    if not job.final:
+    for _ in range(_TRIES):
+        job = jobs.get(job_id, at.now())
+        if job is None:
+            return step("ended")
+        if job.final:
+            deliver(job)
+            return step("ended")
         last = job.latest
         if not certain and last and _in_flight(last, at):
             jobs.owe(job.id, str(last.claimed_until))
             return step("ended")
         _finish(job, at)
-        job = jobs.get(job_id, at.now()) or job
-    deliver(job)
-    return step("ended")
+    raise TimeoutError("the job changed each time it was about to be settled")
 
 
 def _in_flight(attempt: Attempt, at: Clock) -> bool:
@@ -46,27 +48,34 @@ def _in_flight(attempt: Attempt, at: Clock) -> bool:
 
 
 def deliver(job: Job) -> None:
-    """Put the result beside the pictures of a drop folder, and strike the job off the list of what is owed."""
-    if job.final and job.drop:
+    """Put the result beside the pictures of a drop folder, and strike the job off the list of what is owed. No other job
+    is owed anything once it is settled."""
+    if job.drop:
         name = "result" if job.status == "succeeded" else "error"
         body = json.dumps(summary(job), indent=2, ensure_ascii=False).encode()
         media.put(f"{job.results_prefix}/{name}.json", body, "application/json")
-    jobs.paid(job.id)
+        jobs.paid(job.id)
 
 
 def _finish(job: Job, at: Clock) -> None:
+    """Nothing happens when the job is no longer as it was read: whoever calls reads it again."""
     error = None if job.images else _error(job)
     status = "succeeded" if job.images else "cancelled" if error and error.code == "cancelled" else "failed"
     usage = _usage(job)
     owed = clock.later(at.now(), _OWED_SECONDS) if job.drop else None
     end = jobs.finish(job, status=status, error=error, usage=_item(usage), now=at.now(), owed_at=owed)
-    refund, leases = _refund(job, usage), _leases(job)
+    writes = [end, *_refund(job, usage)]
     try:
-        transact([end, *refund, *leases], at.sleep)
+        try:
+            transact([*writes, *_leases(job)], at.sleep)
+        except Conflict as conflict:
+            if "ConditionalCheckFailed" not in conflict.reasons[len(writes):]:
+                raise
+            transact(writes, at.sleep)  # a lease has expired and is another job's by now; the others expire too
     except Conflict as conflict:
-        if conflict.reasons[0] == "ConditionalCheckFailed":
-            return  # somebody else ended it
-        transact([end, *refund], at.sleep)  # the lease has expired and is another job's by now
+        if conflict.reasons[:1] != ["ConditionalCheckFailed"]:
+            raise
+        return
     logger.info("job settled", job_id=job.id, status=status, code=error.code if error else None)
     metrics.add_metric("Job" + status.capitalize(), MetricUnit.Count, 1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from datetime import timedelta
 
 from botocore.exceptions import ClientError
@@ -18,7 +19,7 @@ from fitting_room.providers.catalogue import entry
 from fitting_room.stores import capacity, jobs
 
 QUEUE_LIMIT = timedelta(minutes=15)
-"""How long a live job may wait for its slot before it moves on to the next provider."""
+"""How long a prepared attempt may wait for its turn before the job moves on to the next provider."""
 
 
 def start(job_id: str, remaining: float, at: Clock) -> Step:
@@ -41,9 +42,10 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
                                 " is still wanted."))
         return step("failed", again=False)
     try:
-        vendor, wanted = connect(provider), order(job, attempt, provider, read_now=True)
+        vendor = connect(provider)
     except (ClientError, JobFailure) as error:
         return keep(job, attempt, Failed(_no_key(provider, error), "no"), at)
+    wanted = order(job, attempt, provider, read_now=True)
     if (waiting := _capacity(job, attempt, provider, at)) is not None:
         return waiting
     claimed = _claim(job, attempt, provider, remaining, at)
@@ -61,38 +63,47 @@ def _claimed_elsewhere(attempt: Attempt, provider: CatalogueEntry, at: Clock) ->
 
 
 def _capacity(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -> Step | None:
-    """None when the call may leave now. A job waits for one slot, in order; a slot missed by more than the jitter is given
-    up, because later slots were placed relative to it."""
+    """None when the call may leave now. The lease comes first: a slot that passes while a job waits for a lease would be
+    lost to everybody. A job waits for one slot, in order; a slot missed by more than the jitter is given up, because later
+    slots were placed relative to it."""
+    limit = clock.parse(attempt.prepared_at or job.created_at) + QUEUE_LIMIT
+    if provider.concurrency:
+        held = [each.lease for each in job.attempts.values() if each.provider == provider.id and each.lease is not None]
+        attempt.lease = capacity.acquire_lease(provider.id, provider.concurrency, job.id, held[-1] if held else None,
+                                               at.ms(), at.ms() + provider.deadline * 1000)
+        if attempt.lease is None and at.now() >= limit:
+            return keep(job, attempt, Failed(_no_place(provider), "no"), at)
+        if attempt.lease is None:
+            jobs.move(job, "waiting_for_slot", at.now())
+            return step("busy", runner=provider.runner, wait=random.randint(2, 6))  # noqa: S311  jitter, not a secret
+        jobs.keep_place(job, attempt)
     if provider.rate:
         now = at.ms()
         slot = attempt.slot_ms
         if slot is None or now > slot + capacity.JITTER_MS:
-            horizon = now + int(QUEUE_LIMIT.total_seconds() * 1000)
-            slot, earliest = capacity.reserve_slot(provider.id, provider.rate, now, horizon)
+            slot, earliest = capacity.reserve_slot(provider.id, provider.rate, now, int(limit.timestamp() * 1000))
             if slot is None:
                 return keep(job, attempt, Failed(_no_slot(provider, earliest), "no"), at)
             attempt.slot_ms = slot
-            jobs.keep_slot(job, attempt, slot)
+            jobs.keep_place(job, attempt)
         if (ahead := slot - at.ms()) >= 1000:
             jobs.move(job, "waiting_for_slot", at.now(), slot_at=clock.text(clock.from_ms(slot)))
             return step("busy", runner=provider.runner, wait=ahead // 1000)
         at.sleep(max(0, ahead) / 1000)
-    if provider.concurrency:
-        until = at.ms() + provider.deadline * 1000
-        attempt.lease = capacity.acquire_lease(provider.id, provider.concurrency, job.id, at.ms(), until)
-        if attempt.lease is None:
-            jobs.move(job, "waiting_for_slot", at.now())
-            return step("busy", runner=provider.runner, wait=2)
     return None
 
 
 def _claim(job: Job, attempt: Attempt, provider: CatalogueEntry, remaining: float, at: Clock) -> Attempt | None:
     now = at.now()
-    until, deadline = now + timedelta(seconds=remaining), now + timedelta(seconds=provider.deadline)
-    if not jobs.claim(job, attempt, now, until=until, deadline=deadline, lease=attempt.lease):
-        return None
-    return attempt.model_copy(update={"claimed_at": clock.text(now), "claimed_until": clock.text(until),
-                                      "deadline_at": clock.text(deadline)})
+    claimed = attempt.model_copy(update={
+        "claimed_at": clock.text(now), "claimed_until": clock.later(now, remaining), "claimed_by": at.new_id("claim"),
+        "deadline_at": clock.later(now, provider.deadline)})
+    return claimed if jobs.claim(job, claimed) else None
+
+
+def _no_place(provider: CatalogueEntry) -> Fault:
+    return Fault.of("rate_limited", f"All {provider.concurrency} places at {provider.title} were taken for too long.",
+                    "Submit the job again later, or name a fallback provider.")
 
 
 def _no_slot(provider: CatalogueEntry, earliest_ms: int) -> Fault:

@@ -54,6 +54,8 @@ def submit(body: Any, caller: Caller, idempotency_key: str | None, at: Clock, *,
     writes = [{"Put": {"TableName": aws.table().name, "ConditionExpression": "attribute_not_exists(pk)",
                        "Item": jobs.item(job) | due(job.id, clock.later(at.now(), START_GRACE))}}]
     if job.reserved:
+        if not budgets.coverable(job.reserved):
+            raise _over_budget(at)
         writes.append(budgets.reserve(caller.tenant, job.reserved))
     if idempotency_key:
         writes.append(jobs.remember(caller.tenant, idempotency_key, job_id=job.id, digest=digest, now=at.now(), keep=keep))
@@ -132,7 +134,8 @@ def _source(ref: ImageRef, tenant: str, at: Clock) -> Source:
     if ref.s3:
         bucket, _, key = ref.s3.removeprefix("s3://").partition("/")
         own = {settings().inbox_bucket: ("uploads", "drop"), settings().media_bucket: ("results",)}
-        if ".." in key or not any(key.startswith(f"{folder}/{tenant}/") for folder in own.get(bucket, ())):
+        folders = own.get(bucket, ())
+        if {"..", "."} & set(key.split("/")) or not any(key.startswith(f"{folder}/{tenant}/") for folder in folders):
             raise Refusal.of("invalid_input", "An s3 reference must lie in the tenant's own folders of this deployment.",
                              f"Use uploads/{tenant}/ or drop/{tenant}/ of the inbox, or results/{tenant}/ of the media bucket.")
         return Source(bucket=bucket, key=key)
@@ -157,12 +160,16 @@ def _after_conflict(conflict: Conflict, caller: Caller, idempotency_key: str | N
     if idempotency_key and (used := jobs.replayed(caller.tenant, idempotency_key, at.now())):
         return _replay(used, digest, at)
     if job.reserved and conflict.reasons[1:2] == ["ConditionalCheckFailed"]:
-        tomorrow = (at.now() + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-        raise Refusal.of("budget_exceeded", "The tenant's budget for today does not cover this job.",
-                         "Wait until 00:00 UTC, or ask the operator to raise the daily budget.",
-                         retry_after=int((tomorrow - at.now()).total_seconds()) + 1) from conflict
+        raise _over_budget(at) from conflict
     raise Refusal.of("throttled", "Too many jobs are being submitted at this moment.", "Send the request again.",
                      retry_after=1) from conflict
+
+
+def _over_budget(at: Clock) -> Refusal:
+    tomorrow = (at.now() + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return Refusal.of("budget_exceeded", "The tenant's budget for today does not cover this job.",
+                      "Wait until 00:00 UTC, or ask the operator to raise the daily budget.",
+                      retry_after=int((tomorrow - at.now()).total_seconds()) + 1)
 
 
 def _replay(used: dict[str, Any], digest: str, at: Clock) -> Accepted:

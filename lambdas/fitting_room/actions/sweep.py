@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from botocore.exceptions import ClientError
-
 from fitting_room import clock
 from fitting_room.actions.settle import settle
 from fitting_room.actions.submit import start
 from fitting_room.clock import Clock
-from fitting_room.observability import MetricUnit, logger, metrics
+from fitting_room.observability import MetricUnit, described, logger, metrics
 from fitting_room.settings import settings
 from fitting_room.stores import aws, jobs
 
@@ -23,8 +21,9 @@ def sweep(at: Clock) -> int:
         count += 1
         try:
             _pay(job_id, at)
-        except ClientError as error:  # one stuck job must not keep the others waiting
-            logger.exception("sweep failed for a job", job_id=job_id, error=aws.reason(error))
+        except Exception as error:  # one stuck job must not keep the others waiting
+            logger.error("sweep failed for a job", job_id=job_id, **described(error))
+            jobs.owe(job_id, clock.later(at.now(), LOOK_AGAIN))
     metrics.add_metric("Swept", MetricUnit.Count, count)
     return count
 

@@ -12,7 +12,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 UploadId = Annotated[str, StringConstraints(pattern=r"^upl_[0-9A-HJKMNP-TV-Z]{26}$")]
 HttpsUrl = Annotated[str, StringConstraints(pattern=r"^https?://\S+$", max_length=4096)]
 DataUrl = Annotated[str, StringConstraints(pattern=r"^data:image/[a-z+.-]+;base64,", max_length=7_000_000)]
-S3Url = Annotated[str, StringConstraints(pattern=r"^s3://[a-z0-9.-]{3,63}/\S+$", max_length=1200)]
+S3Url = Annotated[str, StringConstraints(pattern=r"^s3://[a-z0-9.-]{3,63}/[^\x00-\x1f]+$", max_length=1200)]
 
 
 class ImageRef(BaseModel):

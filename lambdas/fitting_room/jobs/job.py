@@ -53,9 +53,11 @@ class Attempt(_Record):
     provider: str
     inputs: dict[str, PreparedInput] = {}
     seed: int | None = None
+    prepared_at: str | None = None
     slot_ms: int | None = None
     lease: int | None = None
     claimed_at: str | None = None
+    claimed_by: str | None = None
     claimed_until: str | None = None
     deadline_at: str | None = None
     outcome: Literal["pending", "finished", "failed"] | None = None

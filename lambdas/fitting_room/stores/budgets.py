@@ -13,6 +13,11 @@ def _key(tenant: str, day: str) -> dict[str, str]:
     return {"pk": f"BUDGET#{tenant}", "sk": day}
 
 
+def coverable(reservation: Reservation) -> bool:
+    """Whether a whole day's budget would do. A condition on the item cannot say it: DynamoDB compares attributes."""
+    return reservation.images <= settings().daily_images and reservation.microusd <= int(settings().daily_usd * 1e6)
+
+
 def reserve(tenant: str, reservation: Reservation) -> dict[str, Any]:
     """The transaction item that sets the cost of a job aside; its condition fails when the day's budget is used up."""
     limits = {":images_left": settings().daily_images - reservation.images,
@@ -20,10 +25,9 @@ def reserve(tenant: str, reservation: Reservation) -> dict[str, Any]:
     return {"Update": {"TableName": aws.table().name, "Key": _key(tenant, reservation.day),
                        "UpdateExpression": "ADD images :images, microusd :microusd",
                        "ConditionExpression": ("(attribute_not_exists(images) OR images <= :images_left)"
-                                               " AND (attribute_not_exists(microusd) OR microusd <= :money_left)"
-                                               " AND :images_left >= :zero AND :money_left >= :zero"),
+                                               " AND (attribute_not_exists(microusd) OR microusd <= :money_left)"),
                        "ExpressionAttributeValues": {**limits, ":images": reservation.images,
-                                                     ":microusd": reservation.microusd, ":zero": 0}}}
+                                                     ":microusd": reservation.microusd}}}
 
 
 def refund(tenant: str, day: str, images: int, microusd: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ No burst is allowed: a burst plus the spacing can put more calls into a window t
 
 from __future__ import annotations
 
-import random
+import zlib
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -50,11 +50,11 @@ def reserve_slot(provider: str, rate: Rate, now_ms: int, horizon_ms: int) -> tup
     return None, horizon_ms
 
 
-def acquire_lease(provider: str, cap: int, job_id: str, now_ms: int, until_ms: int) -> int | None:
-    """One of `cap` numbered leases that is free, expired or ours already; None when all are taken."""
-    numbers = list(range(cap))
-    random.shuffle(numbers)
-    return next((number for number in numbers if update_if(
+def acquire_lease(provider: str, cap: int, job_id: str, held: int | None, now_ms: int, until_ms: int) -> int | None:
+    """One of `cap` numbered leases that is free, expired or ours already; None when all are taken. A job asks for the one
+    it `held` first, and otherwise always in the same order: calls of one job that meet end up with one lease."""
+    first = zlib.crc32(job_id.encode()) if held is None else held
+    return next((number for number in ((first + step) % cap for step in range(cap)) if update_if(
         _lease(provider, number), "SET job_id = :job, expires_ms = :until",
         "attribute_not_exists(job_id) OR job_id = :job OR expires_ms < :now",
         values={":job": job_id, ":until": until_ms, ":now": now_ms})), None)

@@ -24,6 +24,15 @@ def to_item(model: BaseModel) -> dict[str, Any]:
     return item
 
 
+def plain(value: Any) -> Any:
+    """What DynamoDB gave back, without its decimals: those would come out of JSON as text."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items()}
+    return [plain(part) for part in value] if isinstance(value, list) else value
+
+
 def due(job_id: str, at: str) -> dict[str, str]:
     """The two attributes that put an item on the `due` index: it is owed something at that time."""
     return {"due_shard": str(zlib.crc32(job_id.encode()) % DUE_SHARDS), "due_at": at}

@@ -15,7 +15,7 @@ from fitting_room.jobs.errors import Fault, Warning
 from fitting_room.jobs.job import Attempt, Job, JobImage, Source, StepName
 from fitting_room.jobs.request import TryOn
 from fitting_room.stores import aws
-from fitting_room.stores.items import DUE_SHARDS, due, to_item, update_if
+from fitting_room.stores.items import DUE_SHARDS, due, plain, to_item, update_if
 
 _OPEN = "#status IN (:queued, :running)"
 _OPEN_VALUES = {":queued": "queued", ":running": "running"}
@@ -37,7 +37,7 @@ def get(job_id: str, now: datetime) -> Job | None:
     found = aws.table().get_item(Key=key(job_id), ConsistentRead=True).get("Item")
     if found is None or str(found["expires_at"]) <= clock.text(now):
         return None
-    return Job.model_validate({**found, "request": TryOn.model_validate_json(str(found["request"]))})
+    return Job.model_validate({**plain(found), "request": TryOn.model_validate_json(str(found["request"]))})
 
 
 def move(job: Job, step: StepName, now: datetime, *, slot_at: str | None = None) -> None:
@@ -56,10 +56,10 @@ def fail(job: Job, fault: Fault) -> None:
 
 
 def begin(job: Job, attempt: Attempt, position: int, sources: dict[str, Source]) -> bool:
-    """Write down a prepared attempt that nobody has claimed yet. Doing it again is harmless; once claimed it is refused."""
+    """Write down a prepared attempt. Doing it again is harmless; once it is claimed or over, it is refused."""
     return update_if(
         key(job.id), "SET attempts.#n = :attempt, #position = :position, sources = :sources",
-        f"{_OPEN} AND attribute_not_exists(attempts.#n.claimed_at)",
+        f"{_OPEN} AND attribute_not_exists(attempts.#n.claimed_at) AND attribute_not_exists(attempts.#n.outcome)",
         names={"#status": "status", "#n": str(attempt.n), "#position": "position"},
         values={**_OPEN_VALUES, ":attempt": to_item(attempt), ":position": position,
                 ":sources": {role: to_item(source) for role, source in sources.items()}})
@@ -71,30 +71,29 @@ def warn(job: Job, warnings: list[Warning]) -> None:
               values={**_OPEN_VALUES, ":warnings": [to_item(warning) for warning in warnings]})
 
 
-def keep_slot(job: Job, attempt: Attempt, slot_ms: int | None) -> None:
-    """Remember (or give up) the slot an attempt waits for."""
-    update, values = ("REMOVE attempts.#n.slot_ms", {}) if slot_ms is None else (
-        "SET attempts.#n.slot_ms = :slot", {":slot": slot_ms})
-    update_if(key(job.id), update, f"{_OPEN} AND attribute_not_exists(attempts.#n.claimed_at)",
-              names={"#status": "status", "#n": str(attempt.n)}, values={**_OPEN_VALUES, **values})
+def keep_place(job: Job, attempt: Attempt) -> None:
+    """Remember the slot an unclaimed attempt waits for, and the lease it holds."""
+    update_if(key(job.id), "SET attempts.#n.slot_ms = :slot, attempts.#n.lease = :lease",
+              f"{_OPEN} AND attribute_not_exists(attempts.#n.claimed_at)",
+              names={"#status": "status", "#n": str(attempt.n)},
+              values={**_OPEN_VALUES, ":slot": attempt.slot_ms, ":lease": attempt.lease})
 
 
-def claim(job: Job, attempt: Attempt, now: datetime, *, until: datetime, deadline: datetime, lease: int | None) -> bool:
+def claim(job: Job, claimed: Attempt) -> bool:
     """The one write that allows a purchase: this attempt unclaimed, the job open and not cancelled. Who gets False must
-    not call the vendor."""
-    claimed = {":now": clock.text(now), ":until": clock.text(until), ":deadline": clock.text(deadline)}
-    update = ("SET attempts.#n.claimed_at = :now, attempts.#n.claimed_until = :until, attempts.#n.deadline_at = :deadline,"
-              " #status = :running, #step = :submitting, slot_at = :none,"
-              " timeline = list_append(timeline, :entry), started_at = if_not_exists(started_at, :now)")
-    if lease is not None:
-        update += ", attempts.#n.lease = :lease"
-        claimed[":lease"] = lease  # type: ignore[assignment]
+    not call the vendor. `claimed_by` is new for every claimant, so a claim that the SDK repeats because the first answer
+    was lost still holds."""
     return update_if(
-        key(job.id), update,
-        f"{_OPEN} AND attribute_not_exists(attempts.#n.claimed_at) AND cancel_requested = :false",
-        names={"#status": "status", "#step": "step", "#n": str(attempt.n)},
-        values={**_OPEN_VALUES, **claimed, ":submitting": "submitting", ":none": None, ":false": False,
-                ":entry": [{"step": "submitting", "at": clock.text(now)}]})
+        key(job.id),
+        "SET attempts.#n.claimed_at = :now, attempts.#n.claimed_until = :until, attempts.#n.deadline_at = :deadline,"
+        " attempts.#n.claimed_by = :me, #status = :running, #step = :submitting, slot_at = :none,"
+        " timeline = list_append(timeline, :entry), started_at = if_not_exists(started_at, :now)",
+        f"{_OPEN} AND (attribute_not_exists(attempts.#n.claimed_at) OR attempts.#n.claimed_by = :me)"
+        " AND cancel_requested = :false",
+        names={"#status": "status", "#step": "step", "#n": str(claimed.n)},
+        values={**_OPEN_VALUES, ":now": claimed.claimed_at, ":until": claimed.claimed_until, ":me": claimed.claimed_by,
+                ":deadline": claimed.deadline_at, ":submitting": "submitting", ":none": None, ":false": False,
+                ":entry": [{"step": "submitting", "at": claimed.claimed_at}]})
 
 
 def record(job: Job, attempt: Attempt) -> bool:
@@ -103,7 +102,7 @@ def record(job: Job, attempt: Attempt) -> bool:
     values: dict[str, Any] = {":attempt": to_item(attempt), ":pending": "pending"}
     mine = "attribute_not_exists(attempts.#n.claimed_at)"
     if attempt.claimed_at:
-        mine, values[":mine"] = "attempts.#n.claimed_at = :mine", attempt.claimed_at
+        mine, values[":mine"] = "attempts.#n.claimed_by = :mine", attempt.claimed_by
     return update_if(key(job.id), "SET attempts.#n = :attempt",
                      f"{mine} AND (attribute_not_exists(attempts.#n.outcome) OR attempts.#n.outcome = :pending)",
                      names={"#n": str(attempt.n)}, values=values)
@@ -120,7 +119,8 @@ def collected(job: Job, images: list[JobImage], mask: JobImage | None, warnings:
 
 def finish(job: Job, *, status: str, error: Fault | None, usage: dict[str, Any], now: datetime,
            owed_at: str | None) -> dict[str, Any]:
-    """The transaction item that ends a job, if it is still open. `owed_at` keeps it on the `due` index."""
+    """The transaction item that ends a job, if it is open and still as it was read: a claim or a result in between would
+    make status and refund wrong. `owed_at` keeps it on the `due` index."""
     update = ("SET #status = :status, #step = :done, #error = :error, #usage = :usage, finished_at = :now, slot_at = :none,"
               " timeline = list_append(timeline, :entry)")
     values: dict[str, Any] = {**_OPEN_VALUES, ":status": status, ":done": "done", ":usage": usage,
@@ -130,10 +130,19 @@ def finish(job: Job, *, status: str, error: Fault | None, usage: dict[str, Any],
         update, values[":owed"] = update + ", due_at = :owed", owed_at
     else:
         update += " REMOVE due_shard, due_at"
+    names = {"#status": "status", "#step": "step", "#error": "error", "#usage": "usage"}
+    as_read = " AND size(attempts) = :attempts AND size(images) = :images"
+    values |= {":attempts": len(job.attempts), ":images": len(job.images)}
+    if last := job.latest:
+        names["#n"] = str(last.n)
+        for name in ("claimed_at", "outcome"):
+            if (value := getattr(last, name)) is None:
+                as_read += f" AND attribute_not_exists(attempts.#n.{name})"
+            else:
+                as_read, values[f":{name}"] = f"{as_read} AND attempts.#n.{name} = :{name}", value
     return {"Update": {"TableName": aws.table().name, "Key": key(job.id), "UpdateExpression": update,
-                       "ConditionExpression": _OPEN, "ExpressionAttributeValues": values,
-                       "ExpressionAttributeNames": {"#status": "status", "#step": "step", "#error": "error",
-                                                    "#usage": "usage"}}}
+                       "ConditionExpression": _OPEN + as_read, "ExpressionAttributeValues": values,
+                       "ExpressionAttributeNames": names}}
 
 
 def owe(job_id: str, at: str) -> None:

@@ -25,7 +25,7 @@ def read(key: str, *, bucket: str | None = None, max_bytes: int | None = None) -
     try:
         return aws.s3().get_object(**asked)["Body"].read()
     except ClientError as error:
-        if aws.reason(error) in ("NoSuchKey", "404"):
+        if aws.reason(error) in ("NoSuchKey", "404", "AccessDenied"):  # without ListBucket, S3 denies what is not there
             return None
         if aws.reason(error) == "InvalidRange":
             return b""
@@ -42,11 +42,11 @@ def exists(key: str, *, bucket: str) -> bool:
     return True
 
 
-def listing(bucket: str, prefix: str, limit: int = 100) -> Iterator[tuple[str, str]]:
-    """(key, ETag) of the objects under a prefix, in order of their keys."""
-    answer = aws.s3().list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=limit)
-    for found in answer.get("Contents", []):
-        yield found["Key"], found["ETag"].strip('"')
+def listing(bucket: str, folder: str) -> Iterator[tuple[str, str]]:
+    """(key, ETag) of the objects directly in a folder (`a/b/`), in order of their keys."""
+    for page in aws.s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder, Delimiter="/"):
+        for found in page.get("Contents", []):
+            yield found["Key"], found["ETag"].strip('"')
 
 
 def link(key: str, *, bucket: str | None = None, seconds: int = LINK_SECONDS) -> str:

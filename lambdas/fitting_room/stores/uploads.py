@@ -22,7 +22,7 @@ def put(upload: Upload, expires: datetime) -> None:
 
 def get(upload_id: str, tenant: str, now: datetime) -> Upload | None:
     """The tenant's own upload; None for anybody else's, and once it has expired."""
-    found = aws.table().get_item(Key={"pk": f"UPLOAD#{upload_id}", "sk": "UPLOAD"}).get("Item")
+    found = aws.table().get_item(Key={"pk": f"UPLOAD#{upload_id}", "sk": "UPLOAD"}, ConsistentRead=True).get("Item")
     if not found or found["tenant"] != tenant or str(found["expires_at"]) <= clock.text(now):
         return None
     return Upload(upload_id, tenant, str(found["key"]))

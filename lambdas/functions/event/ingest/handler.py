@@ -9,12 +9,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from fitting_room.actions.ingest import ingest
 from fitting_room.clock import Clock
-from fitting_room.observability import logger
+from fitting_room.observability import logger, unspoken
 
 clock = Clock()
 processor = BatchProcessor(EventType.SQS)
 
 
+@unspoken()
 def record_handler(record: SQSRecord) -> None:
     ingest(json.loads(record.body)["detail"]["object"]["key"], clock)
 

@@ -6,13 +6,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from fitting_room.actions.settle import settle
 from fitting_room.clock import Clock
-from fitting_room.observability import logger, metrics
+from fitting_room.observability import logger, metrics, unspoken
 
 clock = Clock()
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
+@unspoken()
 def handler(event: dict[str, Any], _: LambdaContext) -> Any:
     from_machine = "job_id" in event
     job_id = event["job_id"] if from_machine else event["detail"]["name"]

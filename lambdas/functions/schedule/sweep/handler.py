@@ -6,12 +6,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from fitting_room.actions.sweep import sweep
 from fitting_room.clock import Clock
-from fitting_room.observability import logger, metrics
+from fitting_room.observability import logger, metrics, unspoken
 
 clock = Clock()
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
+@unspoken()
 def handler(_event: dict[str, Any], _: LambdaContext) -> dict[str, int]:
     return {"due": sweep(clock)}

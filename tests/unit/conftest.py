@@ -1,0 +1,90 @@
+"""The deployment every unit test may ask for. The environment is set before anything of ours is imported."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Iterator
+
+REGION, ACCOUNT = "us-east-1", "123456789012"
+MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:jobs"
+ENVIRONMENT = {
+    "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
+    "TABLE": "fitting-room", "INBOX_BUCKET": "inbox-bucket", "MEDIA_BUCKET": "media-bucket", "STAGE": "dev",
+    "JOB_MACHINE_ARN": MACHINE, "PROVIDER_SECRETS": json.dumps({"tryiton": "secret-of-tryiton"}),
+    "PROVIDER_ENDPOINTS": "{}", "BEDROCK_REGIONS": json.dumps({"nova_canvas": REGION}), "FETCH_ALLOW": "",
+    "CORS_ORIGINS": "https://shop.example", "DAILY_IMAGES": "10", "DAILY_USD": "1.0", "RESULT_DAYS": "30",
+    "POWERTOOLS_SERVICE_NAME": "fitting-room", "POWERTOOLS_METRICS_NAMESPACE": "FittingRoom",
+    "POWERTOOLS_LOG_LEVEL": "INFO", "POWERTOOLS_METRICS_DISABLED": "true",
+}
+os.environ.update(ENVIRONMENT)
+
+import boto3  # noqa: E402
+import pytest  # noqa: E402
+from moto import mock_aws  # noqa: E402
+
+from fitting_room.settings import settings  # noqa: E402
+from fitting_room.stores import api_keys, aws, provider_keys  # noqa: E402
+from tests.unit.world import (  # noqa: E402
+    INBOX,
+    LIVE_KEY,
+    MEDIA,
+    OTHER,
+    OTHER_KEY,
+    TABLE,
+    TENANT,
+    TEST_KEY,
+    FakeClock,
+    Vendor,
+    World,
+)
+
+CACHED = (settings, aws.table, aws.s3, aws.step_functions, aws.secrets, provider_keys.secret)
+
+
+def forget() -> None:
+    for function in CACHED:
+        function.cache_clear()
+    api_keys._cache.clear()
+    provider_keys._configured = (0.0, frozenset())
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Table with its `due` index, both buckets, a state machine, two tenants and their keys. No provider has a key yet."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    random.seed(7)
+    forget()
+    with mock_aws():
+        boto3.client("dynamodb").create_table(
+            TableName=TABLE, BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"}
+                                  for name in ("pk", "sk", "due_shard", "due_at")],
+            GlobalSecondaryIndexes=[{
+                "IndexName": "due", "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["id"]},
+                "KeySchema": [{"AttributeName": "due_shard", "KeyType": "HASH"},
+                              {"AttributeName": "due_at", "KeyType": "RANGE"}]}])
+        for bucket in (INBOX, MEDIA):
+            boto3.client("s3").create_bucket(Bucket=bucket)
+        machine = boto3.client("stepfunctions").create_state_machine(
+            name="jobs", definition='{"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}',
+            roleArn=f"arn:aws:iam::{ACCOUNT}:role/machine")["stateMachineArn"]
+        world = World(FakeClock(), machine)
+        for tenant in (TENANT, OTHER):
+            aws.table().put_item(Item={"pk": f"TENANT#{tenant}", "sk": "TENANT"})
+        world.allow_key(LIVE_KEY, TENANT, "live")
+        world.allow_key(TEST_KEY, TENANT, "test")
+        world.allow_key(OTHER_KEY, OTHER, "live")
+        yield world
+    forget()
+
+
+@pytest.fixture
+def vendor(world: World, monkeypatch: pytest.MonkeyPatch) -> Vendor:
+    """Takes the place of every adapter."""
+    vendor = Vendor()
+    monkeypatch.setattr("fitting_room.actions.purchase.adapter", lambda _: vendor)
+    return vendor

@@ -1,0 +1,217 @@
+"""A deployment in memory (moto), a clock that only moves when somebody sleeps, and a vendor that does as it is told."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+from fitting_room import clock as time
+from fitting_room.actions.collect import collect
+from fitting_room.actions.poll import poll
+from fitting_room.actions.prepare import prepare
+from fitting_room.actions.settle import settle
+from fitting_room.actions.start import start
+from fitting_room.actions.submit import Accepted, submit
+from fitting_room.clock import Clock
+from fitting_room.jobs.errors import Fault
+from fitting_room.jobs.job import Job, Mode
+from fitting_room.jobs.outcome import Charged, Failed, Finished, Outcome, Pending, Picture, Step
+from fitting_room.providers.base import Connection, Order
+from fitting_room.stores import aws, jobs
+from fitting_room.stores.api_keys import Caller
+
+TABLE, INBOX, MEDIA = "fitting-room", "inbox-bucket", "media-bucket"
+TENANT, OTHER = "acme", "rival"
+LIVE_KEY = "fr_live_" + "a" * 32
+TEST_KEY = "fr_test_" + "b" * 32
+OTHER_KEY = "fr_live_" + "c" * 32
+SECRET = "tryiton-secret-value"
+NOON = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
+"""A day on which Nova Canvas still lived."""
+
+
+class FakeClock(Clock):
+    """Time stands still but for `sleep`; ids count up and keep the ULID's form."""
+
+    def __init__(self, start: datetime = NOON) -> None:
+        self.moment = start
+        self.slept: list[float] = []
+        self.lock = threading.Lock()
+        self.count = 0
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        with self.lock:
+            self.slept.append(seconds)
+            self.moment += timedelta(seconds=seconds)
+
+    def new_id(self, prefix: str) -> str:
+        with self.lock:
+            self.count += 1
+            return f"{prefix}_01J{self.count:023d}"
+
+
+@dataclass
+class Vendor:
+    """Stands in for an adapter: answers what it is told, in order (the last answer for ever), and counts the calls."""
+
+    starts: list[Outcome | Exception] = field(default_factory=list)
+    polls: list[Outcome | Exception] = field(default_factory=list)
+    during: Callable[[], None] = lambda: None
+    """What happens in the world while the vendor works on a submission."""
+    orders: list[Order] = field(default_factory=list)
+    polled: list[str] = field(default_factory=list)
+    connections: list[Connection] = field(default_factory=list)
+
+    def connect(self, connection: Connection) -> Vendor:
+        self.connections.append(connection)
+        return self
+
+    def start(self, order: Order) -> Outcome:
+        self.orders.append(order)
+        self.during()
+        return _next(self.starts)
+
+    def poll(self, order: Order, provider_job_id: str) -> Outcome:
+        self.polled.append(provider_job_id)
+        return _next(self.polls)
+
+
+def _next(answers: list[Outcome | Exception]) -> Outcome:
+    answer = answers.pop(0) if len(answers) > 1 else answers[0]
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+@dataclass
+class World:
+    at: FakeClock
+    machine: str
+
+    def body(self, **changes: Any) -> dict[str, Any]:
+        """A request that Nova Canvas and the sandbox can do; TryItOn too while it is configured."""
+        self.put("person.png", picture(360, 540))
+        self.put("garment.png", picture(200, 200, "navy"))
+        return {"task": "try_on", "person": {"s3": f"s3://{INBOX}/drop/{TENANT}/person.png"},
+                "garments": [{"image": {"s3": f"s3://{INBOX}/drop/{TENANT}/garment.png"}, "category": "tops"}], **changes}
+
+    def put(self, name: str, data: bytes, *, folder: str = f"drop/{TENANT}", bucket: str = INBOX) -> str:
+        aws.s3().put_object(Bucket=bucket, Key=f"{folder}/{name}", Body=data)
+        return f"{folder}/{name}"
+
+    def submit(self, body: dict[str, Any] | None = None, *, key: str | None = None, mode: Mode = "live",
+               tenant: str = TENANT, **changes: Any) -> Accepted:
+        return submit(body or self.body(**changes), Caller(tenant, mode), key, self.at)
+
+    def job(self, job_id: str) -> Job:
+        found = jobs.get(job_id, self.at.now())
+        assert found is not None
+        return found
+
+    def prepared(self, **changes: Any) -> str:
+        """The id of a job whose next step is Start."""
+        job_id = self.submit(**changes).job.id
+        assert prepare(job_id, self.at)["outcome"] == "prepared"
+        return job_id
+
+    def start(self, job_id: str, remaining: float = 180) -> Step:
+        return start(job_id, remaining, self.at)
+
+    def run(self, job_id: str) -> list[str]:
+        """What the state machine does, waits included. Gives the states it went through."""
+        state, said, path = "Prepare", prepare(job_id, self.at), ["Prepare"]
+        while state != "Settle":
+            match said["outcome"]:
+                case "prepared":
+                    state, said = "Start", self.start(job_id)
+                case "busy":
+                    self.at.sleep(said["wait"])
+                    state, said = "Start", self.start(job_id)
+                case "pending":
+                    self.at.sleep(said["wait"])
+                    state, said = "Poll", poll(job_id, self.at)
+                case "finished":
+                    collect(job_id, self.at)
+                    path.append("Collect")
+                    state, said = "Settle", settle(job_id, self.at, certain=True)
+                case "failed" if said.get("again"):
+                    state, said = "Prepare", prepare(job_id, self.at)
+                case _:
+                    state, said = "Settle", settle(job_id, self.at, certain=True)
+            path.append(state)
+        return path
+
+    def spent(self, tenant: str = TENANT, at: datetime | None = None) -> tuple[int, int]:
+        from fitting_room.stores import budgets
+
+        return budgets.spent(tenant, (at or self.at.now()).date().isoformat())
+
+    def items(self) -> list[dict[str, Any]]:
+        return aws.table().scan()["Items"]
+
+    def due(self) -> list[str]:
+        """Ids of all jobs that are owed something, now or later."""
+        return [str(item["id"]) for item in aws.table().scan(IndexName="due")["Items"]]
+
+    def executions(self) -> list[str]:
+        found = aws.step_functions().list_executions(stateMachineArn=self.machine)["executions"]
+        return [execution["name"] for execution in found]
+
+    def keys(self, prefix: str, bucket: str = MEDIA) -> list[str]:
+        return [found["Key"] for found in aws.s3().list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])]
+
+    def read(self, key: str, bucket: str = MEDIA) -> bytes:
+        return aws.s3().get_object(Bucket=bucket, Key=key)["Body"].read()
+
+    def allow_key(self, api_key: str, tenant: str, mode: Mode, **facts: Any) -> None:
+        aws.table().put_item(Item={"pk": f"KEY#{hashlib.sha256(api_key.encode()).hexdigest()}", "sk": "KEY",
+                                   "tenant": tenant, "mode": mode, **facts})
+
+    def configure(self, *providers: str) -> None:
+        """Give the deployment these providers' keys."""
+        from fitting_room.stores import provider_keys
+
+        for provider in providers:
+            aws.table().put_item(Item={"pk": "PROVIDERS", "sk": provider, "configured": True})
+            aws.secrets().create_secret(Name=f"secret-of-{provider}", SecretString=SECRET)
+        provider_keys._configured = (0.0, frozenset())
+
+
+@cache
+def picture(width: int, height: int, colour: str = "teal", form: str = "PNG") -> bytes:
+    """A picture with something on it, so that no quality check takes it for empty."""
+    image = Image.new("RGB", (width, height), "white")
+    ImageDraw.Draw(image).ellipse((width // 4, height // 4, width * 3 // 4, height * 3 // 4), fill=colour)
+    file = io.BytesIO()
+    image.save(file, form)
+    return file.getvalue()
+
+
+def finished(width: int = 360, height: int = 540, *, count: int = 1, form: str = "PNG", **facts: Any) -> Finished:
+    colours = ("crimson", "purple", "olive", "orange", "indigo")
+    return Finished([Picture(picture(width, height, colours[n], form), seed=7 + n) for n in range(count)], **facts)
+
+
+def failed(code: str = "provider_error", charged: Charged = "no", *, retryable: bool | None = None) -> Failed:
+    return Failed(Fault.of(code, "The vendor's pipeline failed.", "Try again.", retryable=retryable), charged)
+
+
+def pending(provider_job_id: str = "vendor-1", wait: float = 2.0) -> Pending:
+    return Pending(provider_job_id, wait)
+
+
+def moment(text: str | None) -> datetime:
+    assert text is not None
+    return time.parse(text)
