@@ -26,6 +26,7 @@ def order(provider: str, body: dict[str, Any], *, pictures: dict[str, bytes] = P
           size: tuple[int, int] = (640, 960), seed: int | None = None) -> Order:
     request = parse(body)
     model = catalogue.entry(provider).options_model
+    assert model, "every provider here has a model of its own options"
 
     def picture(role: str) -> Input:
         return Input(media_type, *size, read=lambda: pictures[role])

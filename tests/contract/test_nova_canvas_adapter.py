@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ConnectTimeoutError, NoCredentialsError, ReadTimeoutError
 
-from fitting_room.jobs.outcome import Failed, Finished
+from fitting_room.jobs.outcome import Failed, Finished, Picture
 from fitting_room.providers import catalogue
 from fitting_room.providers.nova_canvas import adapter
 from tests.contract.orders import connection, golden, order, try_on
@@ -87,8 +87,8 @@ def test_pictures_mask_and_seed_come_back(bedrock: Vendor) -> None:
     assert outcome == Finished([*map(_picture, range(2))], mask=b"mask")
 
 
-def _picture(n: int, seed: int = 9) -> Any:
-    return adapter.Picture(f"picture {n}".encode(), seed)
+def _picture(n: int, seed: int = 9) -> Picture:
+    return Picture(f"picture {n}".encode(), seed)
 
 
 def test_partly_blocked_is_a_success_with_a_warning(bedrock: Vendor) -> None:
@@ -216,7 +216,7 @@ def test_time_limits_and_credentials(bedrock: Vendor, error: Exception, expected
 
 
 def test_waits_long_and_tries_once() -> None:
-    config = adapter.connect(connection("http://127.0.0.1:9")).client.meta.config
+    config: Any = adapter.connect(connection("http://127.0.0.1:9")).client.meta.config
     assert (config.connect_timeout, config.read_timeout) == (10, 600)
     assert config.retries["total_max_attempts"] == 1
 

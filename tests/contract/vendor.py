@@ -29,7 +29,7 @@ class Request(NamedTuple):
 
 @dataclass
 class Vendor:
-    answer: Answer = Answer()
+    answer: Answer = field(default_factory=Answer)
     url: str = ""
     requests: list[Request] = field(default_factory=list)
 
