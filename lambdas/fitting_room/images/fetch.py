@@ -258,7 +258,6 @@ def _body(response: HTTPResponse, target: _Target, rules: _Rules) -> bytes:
         raise too_large
     body = bytearray()
     while chunk := response.read1(_CHUNK):
-        rules.remaining()
         body += chunk
         if len(body) > rules.max_bytes:
             raise too_large

@@ -138,6 +138,7 @@ def _undone(result: Image.Image, frame: Frame, size: OutputSize, resampling: Ima
     left, top, right, bottom = box
     width, height = right - left, bottom - top
     target = frame.source if size == "original" else _restored_size(width, height, frame)
+    # Rounding may ask for one pixel more than there is, which a crop would fill with black.
     fits = target[0] <= result.width and target[1] <= result.height
     if fits and abs(width - target[0]) < 1 and abs(height - target[1]) < 1:
         return _cropped(result, round(left), round(top), target), []
@@ -175,5 +176,4 @@ def _restored_size(width: float, height: float, frame: Frame) -> Size:
 def _cropped(image: Image.Image, left: int, top: int, size: Size) -> Image.Image:
     if size == image.size:
         return image
-    left, top = min(left, image.width - size[0]), min(top, image.height - size[1])
     return image.crop((left, top, left + size[0], top + size[1]))

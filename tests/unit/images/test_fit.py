@@ -117,7 +117,7 @@ def test_a_picture_that_fits_is_not_even_copied() -> None:
     picture = scene(400, 600)
     frame = plan_fit(picture.size, NOVA)
     assert apply(picture, frame) is picture
-    assert undo(picture, frame, size="original") == (picture, [])
+    assert undo(picture, frame, size="original")[0] is picture
 
 
 def test_the_padding_is_white_and_in_a_mask_it_keeps() -> None:
@@ -135,6 +135,22 @@ def test_the_content_is_found_again_at_whatever_size_the_vendor_answers(answered
     result, warnings = undo(apply(source, frame).resize(answered, Image.Resampling.LANCZOS), frame, size="original")
     assert not warnings
     assert difference(result, source) < 3
+
+
+def test_no_edge_is_made_up_where_rounding_asks_for_a_pixel_more() -> None:
+    frame = plan_fit((250, 124), FitSpec(min_side=20, canvas=(100, 100)))
+    result, warnings = undo(Image.new("RGB", (249, 249), "white"), frame, size="original")
+    assert (result.size, warnings) == ((250, 124), [])
+    assert result.getextrema() == ((255, 255),) * 3
+
+
+def test_a_palette_picture_is_blended_in_its_colours() -> None:
+    source = scene(900, 1000)
+    frame = plan_fit(source.size, PORTRAIT)
+    answered = apply(source, frame).quantize(256, dither=Image.Dither.NONE)
+    result, _ = undo(answered, frame, size="original")
+    assert result.getcolors(256) is None, "enlarged by repeating palette entries"
+    assert difference(result.convert("RGB"), source) < 6
 
 
 def test_a_vendor_that_crops_the_padding_itself_is_understood() -> None:

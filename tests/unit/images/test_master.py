@@ -78,6 +78,11 @@ def test_damaged_exif_does_not_cost_the_picture() -> None:
     assert master(data).size == (100, 80)
 
 
+def test_an_upright_jpeg_gives_up_its_exif_too() -> None:
+    made = master(sideways(scene(100, 80), 1))
+    assert dict(made.image.getexif()) == {}
+
+
 def test_a_picture_above_the_master_size_is_reduced_and_remembers_its_own_size() -> None:
     made = master(sideways(scene(1200, 1600), 8), master_pixels=300_000)
     assert made.original_size == (1200, 1600)
