@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import cv2
@@ -99,20 +101,22 @@ def _bar(rows: NDArray[Any]) -> int:
 
 @functools.cache
 def _cascade(name: str) -> cv2.CascadeClassifier:
-    return cv2.CascadeClassifier(f"{cv2.data.haarcascades}haarcascade_{name}.xml")
+    return cv2.CascadeClassifier(f"{Path(cv2.__file__).parent}/data/haarcascade_{name}.xml")
 
 
-def _find_face(rgb: Picture, least: float = 2.0) -> Face | None:
-    """The surest face by the Haar cascades of the OpenCV 4 wheel, if it is of a skin's colour."""
-    grey, scale = resize_to(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), 640)
-    for name in ("frontalface_alt2", "frontalface_default"):
+def _find_face(rgb: Picture, *, side: int = 640, least: float = 2.0) -> Face | None:
+    """The surest face by the Haar cascades of the OpenCV 4 wheel, if it is of a skin's colour.
+
+    Looked for with the longest side at `side` pixels; `least` is the detector's own score.
+    """
+    grey, scale = resize_to(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), side)
+    for name, view in itertools.product(("frontalface_alt2", "frontalface_default"), (grey, cv2.equalizeHist(grey))):
+        boxes, _, scores = _cascade(name).detectMultiScale3(view, 1.1, 4, minSize=(24, 24), outputRejectLevels=True)
         found = []
-        for view in (grey, cv2.equalizeHist(grey)):
-            boxes, _, scores = _cascade(name).detectMultiScale3(view, 1.1, 4, minSize=(24, 24), outputRejectLevels=True)
-            for (x, y, size, _), score in zip(boxes, np.ravel(scores), strict=True):
-                face = Face(x / scale, y / scale, size / scale)
-                if score >= least and _skin_at(rgb, face.middle, face.y + 0.6 * face.size, 0.3 * face.size) is not None:
-                    found.append((float(score) + 3 * size / grey.shape[1], face))
+        for (x, y, size, _), score in zip(boxes, np.ravel(scores), strict=True):
+            face = Face(x / scale, y / scale, size / scale)
+            if score >= least and _skin_at(rgb, face.middle, face.y + 0.6 * face.size, 0.3 * face.size) is not None:
+                found.append((float(score) + 3 * size / grey.shape[1], face))
         if found:
             return max(found)[1]
     return None
@@ -120,7 +124,7 @@ def _find_face(rgb: Picture, least: float = 2.0) -> Face | None:
 
 def shows_a_face(rgb: Picture) -> bool:
     """Whether a clear face is in the picture: of a garment photograph, that somebody wears it."""
-    return _find_face(rgb, least=40) is not None
+    return _find_face(rgb, side=400, least=40) is not None
 
 
 def _head_from_outline(rgb: Picture) -> Face | None:
@@ -148,7 +152,7 @@ def _head_from_outline(rgb: Picture) -> Face | None:
 def _silhouette(rgb: Picture, face: Face) -> Matte:
     """GrabCut, started from the face's place and, where the backdrop is plain, from the distance to it."""
     height, width = rgb.shape[:2]
-    x, y, size, middle = face.x, face.y, face.size, face.middle
+    y, size, middle = face.y, face.size, face.middle
 
     def box(x0: float, y0: float, x1: float, y1: float) -> tuple[slice, slice]:
         return slice(max(0, int(y0)), max(0, int(y1))), slice(max(0, int(x0)), max(0, int(x1)))
@@ -178,8 +182,9 @@ def _silhouette(rgb: Picture, face: Face) -> Matte:
     person = tidy(grabcut(rgb, hints, 5), cv2.MORPH_OPEN, 1)
     _, labels, _, _ = cv2.connectedComponentsWithStats(person.astype(np.uint8))
     at_face = labels[int(np.clip(centre[1], 0, height - 1)), int(np.clip(centre[0], 0, width - 1))]
-    person = tidy(labels == at_face, cv2.MORPH_CLOSE, 2)
-    return f32(fill_holes(person, 0.018 * person.sum()))  # badges, not the gap of a hand on the hip
+    person = tidy(labels == at_face, cv2.MORPH_CLOSE, 1)
+    largest = 0.002 if plain else 0.018  # of the person: a badge taken for backdrop, not the gap beside an arm
+    return f32(fill_holes(person, largest * person.sum()))
 
 
 def _skeleton(rgb: Picture, silhouette: Matte, face: Face) -> Body:
@@ -237,9 +242,7 @@ def _spans(person: Bits, centre: float, reach: float) -> NDArray[np.float32]:
     return spans
 
 
-def _trace_leg(
-    person: Bits, hip: tuple[float, float], ankle_y: float, middle: float, sign: int, shoulder: float
-) -> Points:
+def _trace_leg(person: Bits, hip: tuple[float, float], ankle_y: float, middle: float, sign: int, shoulder: float) -> Points:
     """Hip, knee and ankle: the middle of what the person covers on this side, straight down where nothing is seen."""
     knee_y = (hip[1] + ankle_y) / 2
     centres = []

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from . import fit
 from .body import SIDES, Body, skin_likeness
-from .cutout import Bits, Matte, Picture, Points, bleed, blur, f32, grow, lab, resize_to, tidy
+from .cutout import Bits, Matte, Picture, Points, bleed, blur, disc, f32, grow, lab, resize_to, tidy
 from .garment import Bottom, Region, Top, resample
-from .warp import Layer, Patch, bend, inside, ring
+from .warp import Patch, bend, inside, ring
 
 
 def top_patches(top: Top, body: Body, styling: Mapping[str, str], stretch: float, ease: float) -> tuple[list[Patch], float]:
@@ -47,7 +47,7 @@ def top_patches(top: Top, body: Body, styling: Mapping[str, str], stretch: float
         resample([right.seam[-1], left.seam[-1]], 13),
         _armhole(left.shoulder, resample(left.seam, 15))[::-1],
     ]
-    patches = [Patch("torso", ring(*on_body), ring(*on_garment), _across(on_body), 0.24)]
+    patches = [Patch("torso", ring(*on_body), ring(*on_garment), list(seam.values()), 0.24)]
     for side, half in top.halves.items():
         if half.sleeve is None:
             continue
@@ -59,10 +59,9 @@ def top_patches(top: Top, body: Body, styling: Mapping[str, str], stretch: float
             upto = 0.62
         edges = fit.arm_edges(body, side, armpit, upto, 1.05 * ease)
         pieces = [
-            _tube(resample(outer, 15), resample(inner, 15))
-            for outer, inner in (edges, (half.sleeve.outer, half.sleeve.inner))
+            _tube(resample(outer, 24), resample(inner, 15)) for outer, inner in (edges, (half.sleeve.outer, half.sleeve.inner))
         ]
-        patches.append(Patch("sleeve", ring(*pieces[0]), ring(*pieces[1]), _across(pieces[0]), 0.34))
+        patches.append(Patch("sleeve", ring(*pieces[0]), ring(*pieces[1]), list(edges), 0.34))
     return patches, hem
 
 
@@ -73,12 +72,6 @@ def _armhole(tip: Points, seam: Points) -> Points:
 def _tube(outer: Points, inner: Points) -> list[Points]:
     """The four edges of a sleeve: seam, inner edge down, cuff, outer edge back up."""
     return [resample([outer[0], inner[0]], 7), inner, resample([inner[-1], outer[-1]], 5), outer[::-1]]
-
-
-def _across(edges: list[Points]) -> NDArray[np.float32]:
-    """For edges in the order top, right, bottom, left: -1 along the left one, 1 along the right one."""
-    first, second, third, fourth = (len(edge) - 1 for edge in edges)
-    return f32(np.r_[np.linspace(-1, 1, first + 1)[:-1], np.ones(second), np.linspace(1, -1, third + 1)[:-1], -np.ones(fourth)])
 
 
 def bottom_patches(bottom: Bottom, body: Body, stretch: float, ease: float) -> tuple[list[Patch], float]:
@@ -107,7 +100,7 @@ def bottom_patches(bottom: Bottom, body: Body, stretch: float, ease: float) -> t
             [resample([a[0], b[0]], 9), b, resample([b[-1], a[-1]], 9), a[::-1]]
             for a, b in ((left, right), (left_cloth, right_cloth))
         ]
-        return [Patch("skirt", ring(*skirts[0]), ring(*skirts[1]), _across(skirts[0]), 0.25)], hem
+        return [Patch("skirt", ring(*skirts[0]), ring(*skirts[1]), [left, right], 0.25)], hem
 
     def trousers(outer: tuple[Points, Points], inner: list[Points]) -> NDArray[np.float32]:
         a, b = outer
@@ -117,18 +110,21 @@ def bottom_patches(bottom: Bottom, body: Body, stretch: float, ease: float) -> t
             inner_left, resample([inner_left[-1], a[-1]], 5), a[::-1],
         )  # fmt: skip
 
-    from_crotch = np.clip(np.linspace(0, 4, 14), 0, 1)  # below the crotch each leg is round by itself
-    across = np.r_[
-        np.linspace(-1, 1, 9)[:-1], np.ones(19), np.linspace(1, -1, 5)[:-1], -from_crotch[::-1][:-1],
-        from_crotch[:-1], np.linspace(1, -1, 5)[:-1], -np.ones(19),
-    ]  # fmt: skip
     on_body = trousers((left, right), [edges[side][1] for side in SIDES])
     on_garment = trousers((left_cloth, right_cloth), [bottom.insides[side] for side in SIDES])
-    return [Patch("trousers", on_body, on_garment, f32(across), 0.26)], hem
+    return [Patch("trousers", on_body, on_garment, [left, right, *(edges[side][1] for side in SIDES)], 0.26)], hem
 
 
 def dress(
-    person: Picture, cloth: Picture, matte: Matte, patches: list[Patch], hem: float, region: Region, mask: Bits, body: Body, seed: int
+    person: Picture,
+    cloth: Picture,
+    matte: Matte,
+    patches: list[Patch],
+    hem: float,
+    region: Region,
+    mask: Bits,
+    body: Body,
+    seed: int,
 ) -> Picture:
     """The person with the garment on. All is drawn; the caller keeps what the mask allows.
 
@@ -140,14 +136,15 @@ def dress(
     spread = bleed(cloth, matte)
     if scale < 0.7:  # shrink without moiré
         spread = np.asarray(cv2.GaussianBlur(spread, (0, 0), 0.45 / scale), np.uint8)
-    edge = f32(np.clip(blur(matte, max(0.8, 0.3 / scale)) * 1.6, 0, 1))
+    whole = cv2.morphologyEx(matte, cv2.MORPH_CLOSE, disc(0.012 * max(matte.shape)))  # no notch at the armpit
+    edge = f32(np.clip(blur(whole, max(0.8, 0.3 / scale)) * 1.6, 0, 1))
     layers = [bend(patch, spread, edge, shape) for patch in patches]
     cover = f32(np.max([layer.cover for layer in layers], axis=0))
 
     skin = skin_likeness(person, body.skin)
     worn = mask & (body.silhouette > 0.5) & (skin < 0.45)
     light = worn_light(person, worn, unit)
-    picture = _bare(person, layers, cover, hem, region, mask, body, skin, light).astype(np.float32)
+    picture = _bare(person, cover, hem, region, mask, body, skin, light).astype(np.float32)
     bright = float(np.percentile(person[body.silhouette > 0.5], 97)) if (body.silhouette > 0.5).any() else 185.0
     exposure = float(np.clip(bright / 185, 0.3, 1))  # dim scene, dim cloth
     drop = f32([[1, 0, 0.008 * unit], [0, 1, 0.03 * unit]])
@@ -173,8 +170,8 @@ def worn_light(person: Picture, worn: Bits, unit: float) -> Matte:
         return np.ones(worn.shape, np.float32)
     colours = lab(small)
     usual = np.median(colours[cloth], axis=0)
-    off = np.abs(colours - usual) * f32([0.3, 1, 1])
-    weight = f32(np.exp(-((off.sum(-1) / 14) ** 2)) * cv2.erode(cloth.astype(np.uint8), np.ones((3, 3))))
+    off = np.linalg.norm(colours - usual, axis=-1)
+    weight = f32(np.exp(-((off / 20) ** 4)) * cv2.erode(cloth.astype(np.uint8), np.ones((5, 5))))
     ratio = (colours[..., 0] + 14) / (usual[0] + 14)
 
     def mean(sigma: float) -> Matte:
@@ -187,14 +184,21 @@ def worn_light(person: Picture, worn: Bits, unit: float) -> Matte:
 
 
 def _bare(
-    person: Picture, layers: list[Layer], cover: Matte, hem: float, region: Region, mask: Bits, body: Body, skin: Matte, light: Matte
+    person: Picture,
+    cover: Matte,
+    hem: float,
+    region: Region,
+    mask: Bits,
+    body: Body,
+    skin: Matte,
+    light: Matte,
 ) -> Picture:
     """The person with the old cloth gone wherever the new garment should show skin or backdrop instead."""
     unit, shape = body.shoulder, mask.shape
     y = np.arange(shape[0])[:, None]
     if region == "upper":  # what was below the hem of the top stays, it is another garment
         zone = mask & (y < hem - 0.02 * unit)
-        limbs = [fit.arm_edges(body, side, fit.torso_side(body, side, hem)[0]) for side in SIDES]
+        limbs = [fit.arm_edges(body, side, fit.torso_side(body, side, hem)[0], most=1.15) for side in SIDES]
         chest = np.vstack([fit.torso_side(body, "right", hem), fit.torso_side(body, "left", hem)[::-1]])
         core = [f32(np.vstack([fit.shoulder_line(body, 0.16, 0.0), chest]))]
     else:
@@ -204,13 +208,14 @@ def _bare(
         core = []
     core += [f32(np.vstack([outer, inner[::-1]])) for outer, inner in limbs]
     flesh = inside(core, shape)
-    stale = zone & (cover < 0.6) & (skin < 0.45)
-    beyond = tidy(stale & ~flesh & (body.silhouette > 0.12), cv2.MORPH_OPEN, 1)
-    picture = _backdrop_instead(person, zone & ~flesh & (cover < 0.6) & grow(beyond, 3), body.silhouette > 0.5)
+    stale = zone & (skin < 0.45)
+    beyond = tidy(stale & ~flesh & (cover < 0.6) & (body.silhouette > 0.12), cv2.MORPH_OPEN, 1)
+    picture = _backdrop_instead(person, zone & ~flesh & grow(beyond, 3), body.silhouette > 0.5)
     if body.skin is None:
         return picture
     to_bare = tidy(tidy(stale & flesh & (body.silhouette > 0.4), cv2.MORPH_OPEN, 1), cv2.MORPH_CLOSE, 3)
-    share = (blur(to_bare, max(0.8, 0.012 * unit)) * mask)[..., None]
+    soft = blur(grow(to_bare, 0.05 * unit), 0.02 * unit)  # the shadow of the old hem goes too
+    share = (soft * body.silhouette * zone)[..., None]
     tone = _nearest_skin(person, body, skin) * light[..., None]
     return (picture * (1 - share) + tone * share).clip(0, 255).astype(np.uint8)
 
@@ -231,7 +236,9 @@ def _nearest_skin(person: Picture, body: Body, skin: Matte) -> NDArray[np.float3
     """(H, W, 3): everywhere the colour of the skin that shows nearest."""
     small, scale = resize_to(person, 160)
     seen = cv2.resize(f32((skin > 0.72) * (body.silhouette > 0.6)), small.shape[1::-1], interpolation=cv2.INTER_AREA)
-    weight = f32(seen)[..., None] ** 2
+    grey = f32(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
+    lit = np.clip(grey / max(1.0, float(np.percentile(grey[seen > 0.5], 90))), 0, 1) if (seen > 0.5).any() else 1.0
+    weight = f32(seen**2 * lit**4)[..., None]  # skin in the shadow of a hem says little
     tone = body.skin if body.skin is not None else f32([205, 165, 140])
     total: Any = tone * 1e-4
     weights: Any = f32(1e-4)
@@ -242,12 +249,12 @@ def _nearest_skin(person: Picture, body: Body, skin: Matte) -> NDArray[np.float3
     return f32(cv2.resize(f32(total / weights), person.shape[1::-1], interpolation=cv2.INTER_CUBIC))
 
 
-def seamless(person: Picture, dressed: Picture, mask: Bits, levels: int = 6) -> Picture:
+def seamless(person: Picture, dressed: Picture, mask: Bits, seed: int) -> Picture:
     """Laplacian-pyramid blend: no seam at the mask, paid for with a slight change of every pixel.
 
-    The finest details of the whole picture are damped a little, as a model that redraws everything would.
+    A model that redraws the whole picture loses some of its finest detail; so the finest band is damped and regrained.
     """
-    halvings = min(levels, int(np.log2(min(mask.shape))) - 2)
+    halvings = min(4, int(np.log2(min(mask.shape))) - 2)
     pyramids = [[f32(person)], [f32(dressed)], [f32(mask)]]
     for pyramid in pyramids:
         for _ in range(halvings):
@@ -258,5 +265,6 @@ def seamless(person: Picture, dressed: Picture, mask: Bits, levels: int = 6) -> 
         size = (base[level].shape[1], base[level].shape[0])
         old_band, new_band = (p[level] - cv2.pyrUp(p[level + 1], dstsize=size) for p in (base, new))
         band = old_band + (new_band - old_band) * share[level][..., None]
-        blended = cv2.pyrUp(blended, dstsize=size) + band * (0.85 if level == 0 else 1)
+        blended = f32(cv2.pyrUp(blended, dstsize=size)) + band * (0.85 if level == 0 else 1)
+    blended += np.random.default_rng(seed).normal(0, 1, blended.shape)
     return np.asarray(blended).round().clip(0, 255).astype(np.uint8)

@@ -77,14 +77,14 @@ def grabcut(rgb: Picture, hints: NDArray[np.uint8], rounds: int) -> Bits:
     """Foreground by GrabCut, started from its four hint values; the same hints give the same answer."""
     cv2.setRNGSeed(7)
     back, front = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(np.ascontiguousarray(rgb[..., ::-1]), hints, None, back, front, rounds, cv2.GC_INIT_WITH_MASK)
-    return (hints == cv2.GC_FGD) | (hints == cv2.GC_PR_FGD)
+    cv2.grabCut(np.ascontiguousarray(rgb[..., ::-1]), hints, (0, 0, 0, 0), back, front, rounds, cv2.GC_INIT_WITH_MASK)
+    return np.isin(hints, (cv2.GC_FGD, cv2.GC_PR_FGD))
 
 
 def snap_to_edges(rgb: Picture, matte: Matte, radius: int, smoothness: float) -> Matte:
     """Guided filter: pull a coarse matte onto the edges of the picture."""
 
-    def mean(values: Matte) -> Matte:
+    def mean(values: NDArray[Any]) -> Matte:
         return f32(cv2.boxFilter(values, -1, (2 * radius + 1, 2 * radius + 1)))
 
     grey = f32(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)) / 255
@@ -107,7 +107,7 @@ def garment_matte(rgb: Picture, alpha: Picture | None = None) -> Matte:
     Raises PreviewError when neither tells the garment from its backdrop.
     """
     if alpha is not None and (alpha < 250).mean() > 0.02:
-        return f32(alpha) / 255
+        return f32(alpha / np.float32(255))
     small, scale = resize_to(rgb, 480)
     distance, _ = backdrop_distance(small)
     distance = blur(distance, 0.8)
@@ -134,9 +134,7 @@ def garment_matte(rgb: Picture, alpha: Picture | None = None) -> Matte:
 def bleed(rgb: Picture, matte: Matte) -> Picture:
     """Spread the garment's colours past its edge, so that a warped border never picks up the backdrop."""
     solid = matte > 0.9
-    _, nearest = cv2.distanceTransformWithLabels(
-        (~solid).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
-    )
+    _, nearest = cv2.distanceTransformWithLabels((~solid).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
     colour_of = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
     colour_of[nearest[solid]] = rgb[solid]
     return np.where(solid[..., None], rgb, colour_of[nearest])

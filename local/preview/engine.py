@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 from . import compose
 from .body import find_body, shows_a_face
 from .cutout import Bits, Matte, Picture, PreviewError, garment_matte, grow
-from .garment import Region, guess_region, read_bottom, read_top
+from .garment import Region, Top, guess_region, read_bottom, read_top
 from .mask import Shape, boxed, garment_mask, image_mask, region_of_prompt, without
 
 __all__ = ["Preview", "PreviewError", "png", "try_on"]
@@ -86,7 +86,7 @@ def try_on(
     window = (slice(y, y + height), slice(x, x + width))
     crop = np.asarray(cv2.resize(source[window], size, interpolation=cv2.INTER_CUBIC), np.uint8)
     crop_change = cv2.resize(change[window].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-    if isinstance(outline, compose.Top):
+    if isinstance(outline, Top):
         patches, hem = compose.top_patches(outline, near, styling, stretch, ease)
     else:
         patches, hem = compose.bottom_patches(outline, near, stretch, ease)
@@ -94,10 +94,8 @@ def try_on(
     dressed = source.copy()
     dressed[window] = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA)
     if merge == "seamless":
-        result = compose.seamless(source, dressed, change)
-    else:
-        result = np.where(change[..., None], dressed, source)
-    return Preview(Image.fromarray(result), _mask_picture(change))
+        return Preview(Image.fromarray(compose.seamless(source, dressed, change, seed)), _mask_picture(change))
+    return Preview(Image.fromarray(np.where(change[..., None], dressed, source)), _mask_picture(change))
 
 
 def _read_garment(garment: Image.Image) -> tuple[Picture, Matte]:

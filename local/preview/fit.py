@@ -12,17 +12,17 @@ from .cutout import Points, f32
 from .garment import Region, resample, smooth
 
 ARMPIT = 0.40  # below the shoulder joints
-WAIST = -0.36  # above the hip joints
+WAIST = -0.34  # above the hip joints
 CROTCH = 0.38  # below the hip joints
 
 
 def distance_to_edge(body: Body, start: Points, direction: Points, nearest: float, farthest: float) -> float | None:
-    """Distance along a ray to the edge of the silhouette, None when it is not met between the two limits."""
+    """Distance along a ray to the edge of the silhouette, at least `nearest`, None when it lies beyond `farthest`."""
     steps = np.arange(nearest, farthest, max(1.0, farthest / 80))
     x, y = (start + steps[:, None] * direction).T.astype(int)
     height, width = body.silhouette.shape
     outside = np.flatnonzero(body.silhouette[y.clip(0, height - 1), x.clip(0, width - 1)] < 0.5)
-    return float(steps[outside[0]]) if len(outside) and outside[0] else None
+    return float(steps[outside[0]]) if len(outside) else None
 
 
 def shoulder_top(body: Body, x: float) -> float:
@@ -45,9 +45,7 @@ def shoulder_line(body: Body, neck: float, collar_depth: float) -> Points:
     level = min(left[-1][1], right[0][1])  # a collar sits level even where hair or a beard hides one side
     left[-1], right[0] = (left[-1][0], level), (right[0][0], level)
     arc = np.linspace(0, 1, 9)[1:-1]
-    collar = [
-        (body.middle + (2 * t - 1) * neck * unit, level + collar_depth * unit * 4 * t * (1 - t)) for t in arc
-    ]
+    collar = [(body.middle + (2 * t - 1) * neck * unit, level + collar_depth * unit * 4 * t * (1 - t)) for t in arc]
     return f32([*left, *collar, *right])
 
 
@@ -58,22 +56,26 @@ def torso_side(body: Body, side: Side, bottom: float, ease: float = 1.0) -> Poin
     """
     unit, sign = body.shoulder, SIDES[side]
     y = np.linspace(body.shoulder_y + ARMPIT * unit, bottom, 15)
-    seen = [
-        distance_to_edge(body, f32([body.middle, row]), f32([sign, 0]), 0.28 * unit, 0.60 * unit) or np.nan for row in y
-    ]
-    widths = np.array(seen)
-    known = np.isfinite(widths)
-    by_proportion = np.interp((y - body.shoulder_y) / (body.hip_y - body.shoulder_y), [0.3, 0.7, 1, 1.3], [0.44, 0.40, 0.46, 0.48])
-    if known.sum() >= 3:
-        widths = np.interp(y, y[known], widths[known])
-    else:
-        widths = by_proportion * unit
-    widths = smooth(widths, 5) * ease
+    least, most = 0.28 * unit, 0.60 * unit
+    seen = [distance_to_edge(body, f32([body.middle, row]), f32([sign, 0]), least, most) for row in y]
+    widths = np.array([width or 0 for width in seen])
+    known = widths > least
+    by_proportion = np.interp(
+        (y - body.shoulder_y) / (body.hip_y - body.shoulder_y), [0.3, 0.7, 1, 1.3], [0.44, 0.40, 0.46, 0.48]
+    )
+    if known.sum() < 3:
+        widths, known = by_proportion * unit, np.ones(len(y), bool)
+    widths = smooth(np.interp(y, y[known], widths[known]), 5) * ease
     return f32(np.column_stack([body.middle + sign * widths, y]))
 
 
-def arm_edges(body: Body, side: Side, armpit: Points, upto: float = 1.0, ease: float = 1.0) -> tuple[Points, Points]:
-    """Outer and inner edge (25 points each) of an arm, from shoulder tip and armpit to `upto` of the way to the wrist."""
+def arm_edges(
+    body: Body, side: Side, armpit: Points, upto: float = 1.0, ease: float = 1.0, most: float = 1.9
+) -> tuple[Points, Points]:
+    """Outer and inner edge of an arm, from shoulder tip and armpit to `upto` of the way to the wrist.
+
+    The outer edge keeps within `most` times the usual width of an arm: less for a bare one than for a sleeve.
+    """
     unit, sign = body.shoulder, SIDES[side]
     shoulder, elbow, wrist, _ = body.arms[side]
     tip = f32([body.middle + sign * 0.53 * unit, shoulder_top(body, body.middle + sign * 0.53 * unit)])
@@ -88,19 +90,19 @@ def arm_edges(body: Body, side: Side, armpit: Points, upto: float = 1.0, ease: f
     over /= np.linalg.norm(over, axis=1, keepdims=True)
     usual = unit * np.interp(share, [0, 0.25, 0.55, 1], [0.20, 0.165, 0.135, 0.095])
 
-    def widths(directions: Points, most: float) -> Points:
+    def widths(directions: Points, limit: float) -> Points:
         found = [
-            distance_to_edge(body, point, direction, 0.6 * width, most * width) or width
+            distance_to_edge(body, point, direction, 0.6 * width, limit * width) or width
             for point, direction, width in zip(line, directions, usual, strict=True)
         ]
         return f32(smooth(found, 5) * ease)
 
-    outer = line + over * widths(f32(over), 1.5)[:, None]
+    outer = line + over * widths(f32(over), most)[:, None]
     inner = line - outwards * widths(f32(-outwards), 1.25)[:, None]
-    from_tip, from_armpit = (np.clip(share / reach, 0, 1)[:, None] for reach in (0.06, 0.16))
-    outer = tip * (1 - from_tip) + outer * from_tip
-    inner = armpit * (1 - from_armpit) + inner * from_armpit
-    return f32(outer), f32(inner)
+    below = (inner - armpit) @ (elbow - shoulder) > 0.03 * unit * float(np.linalg.norm(elbow - shoulder))
+    below[-1] = True
+    inner[:, 0] = body.middle + sign * np.maximum(sign * (inner[:, 0] - body.middle), sign * (armpit[0] - body.middle))
+    return f32(np.vstack([tip, outer[1:]])), f32(np.vstack([armpit, inner[below]]))
 
 
 def leg_length(body: Body) -> float:
@@ -125,7 +127,7 @@ def leg_edges(body: Body, side: Side, hem: float, ease: float = 1.0) -> tuple[Po
             found = distance_to_edge(body, f32([x, y]), f32([-sign, 0]), 0.5 * usual, 1.4 * usual) or usual
             inner.append((x - sign * min(found * ease, most - 1), y))
     outside, inside = f32(outer), f32(inner)
-    outside[:, 0] = smooth(outside[:, 0], 5)
+    outside[:, 0] = smooth(outside[:, 0], 9)
     return outside, inside
 
 

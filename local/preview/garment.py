@@ -234,7 +234,8 @@ def _left_sleeve(cloth: Bits, edge: NDArray[np.int_], shoulder: Points, armpit: 
     if across @ (shoulder - armpit) < 0:
         high, low = low, high
     outer = [shoulder, *(root + axis * s * length + across * o for s, o in zip(steps, high, strict=True))]
-    inner = [armpit, *(root + axis * s * length + across * o for s, o in zip(steps, low, strict=True) if s > 0.3)]
+    free = steps * length > (armpit - root) @ axis + 0.04 * length
+    inner = [armpit, *(root + axis * s * length + across * o for s, o in zip(steps[free], low[free], strict=True))]
     return Sleeve(f32(outer), f32(inner), length)
 
 
@@ -246,7 +247,7 @@ def _collar_depth(cloth: Bits, rgb: Picture, middle: int, necks: list[Points]) -
     if depth > 0.03 * height:
         return depth
     # The inside of the back shows: the front collar is the first clear edge on the centre line.
-    small = cv2.resize(rgb, cloth.shape[::-1], interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(rgb, cloth.shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
     colours = blur(lab(small), max(1, 0.004 * height))[:, middle - 3 : middle + 4].mean(1)
     y = np.arange(int(neck_y + 0.02 * height), int(neck_y + 0.17 * height))
     contrast = np.linalg.norm(colours[y + 2] - colours[y - 2], axis=1)

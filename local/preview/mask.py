@@ -17,12 +17,9 @@ from .warp import inside
 
 Shape = Literal["contour", "bounding_box"]
 
-WORDS: dict[Region, frozenset[str]] = {
-    "upper": frozenset(
-        "shirt tshirt tee top blouse sweater sweatshirt jumper hoodie jacket cardigan blazer vest polo pullover tank upper".split()
-    ),
-    "lower": frozenset("trousers pants jeans shorts skirt leggings chinos slacks joggers bottoms lower".split()),
-}
+UPPER_WORDS = "shirt tshirt tee top blouse sweater sweatshirt jumper hoodie jacket cardigan blazer vest polo pullover"
+LOWER_WORDS = "trousers pants jeans shorts skirt leggings chinos slacks joggers"
+WORDS: dict[Region, frozenset[str]] = {"upper": frozenset(UPPER_WORDS.split()), "lower": frozenset(LOWER_WORDS.split())}
 
 
 def region_of_prompt(prompt: str) -> Region:

@@ -14,13 +14,13 @@ from .cutout import Bits, Matte, Picture, Points, f32
 
 @dataclass(frozen=True)
 class Patch:
-    """A closed ring on the body, the ring it comes from on the garment, and where each point lies across the limb."""
+    """A closed ring on the body, the ring it comes from on the garment, and the body's edges where cloth turns away."""
 
     name: str
     body: Points  # (n, 2)
     garment: Points  # (n, 2)
-    across: NDArray[np.float32]  # (n,): -1 at one edge of the limb, 1 at the other
-    roundness: float  # how much the edges darken, 0 to 1
+    sides: list[Points]
+    roundness: float  # how much cloth darkens towards the sides, 0 to 1
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def fill(polygons: list[Points], shape: tuple[int, int], soft: bool = False) -> 
     canvas = np.zeros(shape, np.uint8)
     for polygon in polygons:
         corners = [np.round(polygon * 8).astype(np.int32)]
-        cv2.fillPoly(canvas, corners, 255, cv2.LINE_AA if soft else cv2.LINE_8, 3)  # type: ignore[arg-type]
+        cv2.fillPoly(canvas, corners, 255, cv2.LINE_AA if soft else cv2.LINE_8, 3)
     return canvas
 
 
@@ -64,19 +64,25 @@ def bend(patch: Patch, garment: Picture, matte: Matte, shape: tuple[int, int]) -
     x = x0 + (np.arange(columns) + 0.5) * size[0] / columns - 0.5
     y = y0 + (np.arange(rows) + 0.5) * size[1] / rows - 0.5
     grid = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
-    values = np.column_stack([patch.garment, patch.across])
-    found = _spline(patch.body, values, grid).reshape(rows, columns, 3)
-    found = f32(cv2.resize(f32(found), size, interpolation=cv2.INTER_LINEAR))
-    source_x, source_y = np.ascontiguousarray(found[..., 0]), np.ascontiguousarray(found[..., 1])
+    coarse = f32(_spline(patch.body, patch.garment, grid)).reshape(rows, columns, 2)
+    source_x, source_y = cv2.split(cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR))
 
     window = (slice(y0, y1), slice(x0, x1))
-    colour, cover, relief = np.zeros((*shape, 3), np.float32), empty, np.ones(shape, np.float32)
+    colour, cover, relief = f32(np.zeros((*shape, 3))), empty, f32(np.ones(shape))
     colour[window] = cv2.remap(garment, source_x, source_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     polygon = f32(fill([patch.body], shape, soft=True)[window]) / 255
     cover[window] = cv2.remap(matte, source_x, source_y, cv2.INTER_LINEAR) * polygon
-    round_off = np.sqrt(1 - 0.96 * found[..., 2].clip(-1, 1) ** 2)
-    relief[window] = 1 - patch.roundness + patch.roundness * round_off
+    relief[window] = 1 - patch.roundness * _turning(patch, shape)[window]
     return Layer(patch.name, colour, cover, relief)
+
+
+def _turning(patch: Patch, shape: tuple[int, int]) -> Matte:
+    """How far cloth round a limb has turned away from the eye: 1 at the sides, 0 well inside."""
+    clear = np.full(shape, 255, np.uint8)
+    cv2.polylines(clear, [np.round(side).astype(np.int32) for side in patch.sides], False, 0)
+    distance = cv2.distanceTransform(clear, cv2.DIST_L2, 5)
+    depth = distance / max(1.0, 0.7 * float(distance[inside([patch.body], shape)].max(initial=1)))
+    return f32(1 - np.sqrt(1 - 0.96 * (1 - depth.clip(0, 1)) ** 2))
 
 
 def _spline(knots: Points, values: NDArray[np.float32], at: NDArray[Any]) -> NDArray[np.float64]:
