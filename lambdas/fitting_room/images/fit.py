@@ -32,10 +32,13 @@ FRAMING_CHANGED = Warning(
 
 
 class Frame(BaseModel):
-    """`source` was scaled to `content` and put at `offset` (left, top) on a white `canvas`; all in px."""
+    """`source` was scaled to `content` and put at `offset` (left, top) on a white `canvas`; all in px.
+
+    `original`: the size of the file that `source` came from, which is larger if its master was reduced."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    original: Size
     source: Size
     content: Size
     canvas: Size
@@ -46,9 +49,10 @@ class Frame(BaseModel):
         return max(self.content) / max(self.source)
 
 
-def plan_fit(size: Size, spec: FitSpec) -> Frame:
+def plan_fit(size: Size, spec: FitSpec, *, original: Size | None = None) -> Frame:
     """The frame that fits a picture of `size` and changes least: padding for the aspect, scaling down for the limits,
     and scaling up only if the padded picture is below `min_side`. Its content has the source's aspect within 1 px.
+    `original`: a master's `original_size`, where it differs.
 
     Raises `ValueError` if the limits contradict each other.
     """
@@ -61,7 +65,7 @@ def plan_fit(size: Size, spec: FitSpec) -> Frame:
         raise ValueError(f"no picture fits {spec!r}")
     content = _scaled(size, longest)
     canvas = _canvas(size, longest, spec)
-    return Frame(source=size, content=content, canvas=canvas,
+    return Frame(original=original or size, source=size, content=content, canvas=canvas,
                  offset=((canvas[0] - content[0]) // 2, (canvas[1] - content[1]) // 2))
 
 
@@ -78,7 +82,7 @@ def apply_mask(mask: Image.Image, frame: Frame) -> Image.Image:
 def undo(result: Image.Image, frame: Frame, *, size: OutputSize) -> tuple[Image.Image, list[Warning]]:
     """The result without the padding, in the source's aspect (the short side within 1 px).
 
-    `provider` keeps the result's resolution, whatever it is, and never enlarges; `original` gives the source's size.
+    `provider` keeps the result's resolution, whatever it is, and never enlarges; `original` gives the original's size.
     A result whose aspect is neither the canvas's nor the source's within 2 % comes back untouched, with a warning.
     """
     return _undone(result, frame, size, Image.Resampling.LANCZOS)
@@ -137,7 +141,7 @@ def _undone(result: Image.Image, frame: Frame, size: OutputSize, resampling: Ima
         return result, [FRAMING_CHANGED]
     left, top, right, bottom = box
     width, height = right - left, bottom - top
-    target = frame.source if size == "original" else _restored_size(width, height, frame)
+    target = frame.original if size == "original" else _restored_size(width, height, frame)
     # Rounding may ask for one pixel more than there is, which a crop would fill with black.
     fits = target[0] <= result.width and target[1] <= result.height
     if fits and abs(width - target[0]) < 1 and abs(height - target[1]) < 1:

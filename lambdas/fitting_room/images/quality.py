@@ -12,7 +12,7 @@ from fitting_room.jobs.errors import JobFailure
 
 Rejection = Literal["undecodable", "black", "uniform", "unchanged"]
 
-_LIMITS = Limits(min_side=1, master_pixels=512 * 512)
+_LIMITS = Limits(max_bytes=50_000_000, min_side=1, master_pixels=512 * 512)
 _SPREAD = 3
 _BLACK = 8
 

@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from fitting_room.images.encode import to_jpeg, to_png, within
+from fitting_room.images.encode import to_jpeg, to_png, to_webp, within
 from fitting_room.jobs.errors import JobFailure
 from tests.unit.images.pictures import noise, scene
 
@@ -16,7 +16,8 @@ def test_nothing_but_pixels_is_written() -> None:
     file = io.BytesIO()
     scene(80, 60).save(file, "JPEG", comment=b"Elm Street 5", exif=exif, icc_profile=b"Elm Street 5")
     opened = Image.open(file)
-    for data in (to_png(opened), to_jpeg(opened, 90)):
+    for data in (to_png(opened), to_jpeg(opened, 90), to_webp(opened, 90)):
+        assert Image.open(io.BytesIO(data)).size == (80, 60)
         assert b"Elm Street" not in data
     assert opened.info["comment"] == b"Elm Street 5"
 

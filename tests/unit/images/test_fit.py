@@ -120,6 +120,13 @@ def test_a_picture_that_fits_is_not_even_copied() -> None:
     assert undo(picture, frame, size="original")[0] is picture
 
 
+def test_original_means_the_file_even_if_its_master_was_reduced() -> None:
+    frame = plan_fit((400, 600), PORTRAIT, original=(1201, 1800))
+    answered = apply(scene(400, 600), frame)
+    assert undo(answered, frame, size="original")[0].size == (1201, 1800)
+    assert undo(answered, frame, size="provider")[0].size == (400, 600)
+
+
 def test_the_padding_is_white_and_in_a_mask_it_keeps() -> None:
     frame = plan_fit((500, 500), PORTRAIT)
     fitted, mask = apply(scene(500, 500), frame), apply_mask(Image.new("L", (500, 500), 0), frame)
