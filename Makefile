@@ -35,7 +35,8 @@ check: $(TOOLS) ## lint and types
 
 bench: $(TOOLS) $(EMULATOR) $(CDK) ## import times and the overhead of a job, as ratios
 	@$(BIN)/python -m local.cloud up
-	@$(BIN)/pytest tests/bench -s
+	@for bench in imports image_master job_overhead; do \
+	  echo; PYTHONPATH=.:lambdas $(BIN)/python tests/bench/$$bench.py || exit 1; done
 
 synth: $(TOOLS) $(CDK) ## the CloudFormation templates, in cdk.out; STAGE=dev|prod
 	@PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk synth --quiet --no-notices -c stage=$(or $(STAGE),dev)

@@ -37,7 +37,7 @@ def seconds(code: str) -> float:
 
 
 def main() -> None:
-    print(f"{'function':20} {'floor ms':>9} {'handler ms':>11} {'ratio':>6}   (medians of {ROUNDS}, interpreter start subtracted)")
+    print(f"{'function':20} {'floor ms':>9} {'handler ms':>11} {'ratio':>6}   (medians of {ROUNDS}, less the interpreter)")
     bare = statistics.median(seconds("pass") for _ in range(ROUNDS))
     for name, floor in FLOORS.items():
         pairs = [(seconds(floor), seconds(f"import functions.{name}.handler")) for _ in range(ROUNDS)]

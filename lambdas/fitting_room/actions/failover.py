@@ -19,7 +19,8 @@ def next_position(job: Job) -> int | None:
     if last.outcome != "failed" or last.error is None or last.charged != "no" or not last.error.moves_on:
         return None
     tries = sum(attempt.provider == last.provider for attempt in job.attempts.values())
-    if last.error.code == "provider_error" and last.provider_job_id and tries == 1 and entry(last.provider).failures_free:
+    own_trouble = last.error.code == "provider_error" and last.error.retryable and last.provider_job_id
+    if own_trouble and tries == 1 and entry(last.provider).failures_free:
         return job.position
     return job.position + 1 if job.position + 1 < len(job.plan) else None
 
