@@ -10,7 +10,16 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.image_ref import ImageRef
@@ -110,11 +119,12 @@ class TryOn(_Strict):
     reference: Name | None = None
     metadata: Annotated[dict[Name, Annotated[str, StringConstraints(max_length=512)]], Field(max_length=16)] = {}
 
-    @model_validator(mode="after")
-    def fallback_needs_a_name(self) -> TryOn:
-        if self.fallback and self.provider == "auto":
-            raise ValueError("fallback only goes with a named provider; 'auto' already plans its own")
-        return self
+    @field_validator("fallback")
+    @classmethod
+    def fallback_needs_a_name(cls, fallback: list[str], info: ValidationInfo) -> list[str]:
+        if fallback and info.data.get("provider") == "auto":
+            raise ValueError("fallback only goes with a named provider: auto plans its own")
+        return fallback
 
     def images(self) -> Iterator[tuple[str, str, ImageRef]]:
         """(role, JSON pointer, reference) of every picture: role is `person`, `garment-<n>` or `mask`."""
@@ -197,9 +207,10 @@ def faults_of(error: ValidationError, root: str = "") -> list[Fault]:
 
 
 def _pointer(loc: tuple[int | str, ...]) -> str:
-    # a discriminated union puts the chosen tag into loc: it is no part of the document
-    parts = [part for index, part in enumerate(loc) if not (index and loc[index - 1] == "mask" and part in _MASK_TAGS)]
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts) or "/"
+    # a discriminated union puts the chosen tag into loc, a bad key the word [key]: they are no part of the document
+    parts = [part for index, part in enumerate(loc) if part != "[key]" and not (
+        index and loc[index - 1] == "mask" and part in _MASK_TAGS)]
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 _MASK_TAGS = ("garment", "prompt", "image")
@@ -207,7 +218,12 @@ _MESSAGES = {
     "missing": "This field is required.",
     "extra_forbidden": "This field does not exist.",
     "string_pattern_mismatch": "The text does not have the expected form.",
-    "json_invalid": "The body is not valid JSON.",
+    "model_type": "This must be a JSON object.",
+    "model_attributes_type": "This must be a JSON object.",
+    "dict_type": "This must be a JSON object.",
+    "list_type": "This must be a list.",
+    "union_tag_invalid": "There is no such type.",
+    "union_tag_not_found": "The type is missing.",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from fitting_room.actions.submit import deployment, submit
 from fitting_room.actions.upload import create_upload
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import CODES, Fault, Refusal
-from fitting_room.observability import logger
+from fitting_room.observability import described, logger
 from fitting_room.settings import settings
 from fitting_room.stores.api_keys import Caller
 
@@ -51,7 +52,7 @@ def get_a_job(job_id: str) -> Response[str]:
 def get_an_image(job_id: str, n: str) -> Response[str]:
     caller = _caller()
     job = find(job_id, caller.tenant, clock)
-    return Response(303, headers={"Location": image_link(job, int(n) if n.isdecimal() else 0), **_cors()})
+    return Response(303, headers={"Location": image_link(job, int(n) if re.fullmatch("[0-9]{1,4}", n) else 0), **_cors()})
 
 
 def get_the_providers() -> Response[str]:
@@ -74,7 +75,7 @@ for method, path, function in ROUTES:
 def no_such_route(_: Exception) -> Response[str]:
     path, asked = app.current_event.path, app.current_event.http_method
     allowed = sorted({method for method, rule, _ in ROUTES if re.fullmatch(re.sub(r"<\w+>", "[^/]+", rule), path)})
-    if not allowed:
+    if not allowed or asked in allowed:  # allowed, and yet no route: the path has characters that no id has
         return _problem(Refusal.of("not_found", "There is nothing at this path.", "See the API reference for the routes."))
     if asked == "OPTIONS":
         return Response(204, headers={"Allow": ", ".join(allowed), **_cors(", ".join([*allowed, "OPTIONS"]))})
@@ -89,7 +90,7 @@ def refused(refusal: Refusal) -> Response[str]:
 
 @app.exception_handler(Exception)  # type: ignore[untyped-decorator]
 def broken(error: Exception) -> Response[str]:
-    logger.exception("unhandled", error=type(error).__name__)
+    logger.error("crashed", **described(error))
     return _problem(Refusal.of("internal", "Something of ours failed.", "Send the request again; with an Idempotency-Key"
                                " that is safe.", status=500))
 
@@ -106,7 +107,7 @@ def _caller() -> Caller:
 def _body() -> Any:
     """The decoded JSON body. Refused: a body that is too large, not declared as JSON, or not JSON."""
     event = app.current_event
-    raw = event.decoded_body or ""
+    raw = base64.b64decode(event.body or "") if event.is_base64_encoded else (event.body or "").encode()
     if len(raw) > MAX_BODY:
         raise Refusal.of("too_large", f"The body has {len(raw):,} bytes; the limit is {MAX_BODY:,}.",
                          "Send pictures with POST /v1/uploads and name them by their upload id.")
@@ -114,10 +115,14 @@ def _body() -> Any:
         raise Refusal.of("unsupported_media_type", "The body is not declared as JSON.",
                          "Send `Content-Type: application/json`.")
     try:
-        return json.loads(raw)
-    except ValueError:
+        return json.loads(raw, parse_constant=_no_number)
+    except (ValueError, RecursionError):
         raise Refusal.of("invalid_input", "The body is not valid JSON.", "Check quotes, commas and brackets.", status=400,
                          pointer="") from None
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is JavaScript, not JSON")
 
 
 def _answer(status: int, body: Any, headers: dict[str, str] | None = None) -> Response[str]:
