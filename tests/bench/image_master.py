@@ -5,7 +5,6 @@
 Budget: at most 1.3 times, and a peak below 300 MB. Both sides end with the same number of pixels and the same encoder.
 Peak memory is read from /proc, so this runs on Linux.
 """
-# ruff: noqa: T201
 
 from __future__ import annotations
 

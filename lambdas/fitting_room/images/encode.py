@@ -28,10 +28,6 @@ def to_webp(image: Image.Image, quality: int) -> bytes:
     return _saved(image, "WEBP", quality=quality)
 
 
-def to_webp(image: Image.Image, quality: int) -> bytes:
-    return _saved(image, "WEBP", quality=quality)
-
-
 def within(image: Image.Image, max_bytes: int, *, pointer: str) -> tuple[bytes, MediaType]:
     """PNG if that fits into `max_bytes`, else the best JPEG that does, at quality 95 down to 85 and never below.
 

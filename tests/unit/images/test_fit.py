@@ -93,7 +93,7 @@ def test_where_nothing_was_scaled_every_pixel_survives_the_round_trip(size: tupl
                                                                       wanted: Any) -> None:
     frame = plan_fit(size, spec)
     source = Image.effect_noise(frame.content, 90).convert("RGB")
-    unscaled = frame.model_copy(update={"source": frame.content})
+    unscaled = frame.model_copy(update={"original": frame.content, "source": frame.content})
     result, warnings = undo(apply(source, unscaled), unscaled, size=wanted)
     assert not warnings
     assert result.tobytes() == source.tobytes()
