@@ -15,7 +15,8 @@ _QUALITIES = (95, 92, 90, 88, 85)
 
 
 def to_png(image: Image.Image) -> bytes:
-    """zlib level 1: files some 10 to 20 % larger than the default level's, written several times as fast."""
+    """zlib level 1. Against the default level, measured: a grainy photo 3 % larger in 0.9 of the time, a smooth picture 16
+    to 30 % larger in a third to a sixth, a flat drawing 3 times as large in 0.6."""
     return _saved(image, "PNG", compress_level=1)
 
 
