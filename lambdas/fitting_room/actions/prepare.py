@@ -92,7 +92,8 @@ def _inputs(job: Job, n: int, provider: CatalogueEntry, originals: dict[str, byt
             fitted[role] = Fitted(pointer, apply_mask(mask, frame), frame)
             continue
         masters[role] = make_master(originals[role], limits=LIMITS, pointer=pointer)
-        frame = plan_fit(masters[role].size, provider.person if role == "person" else provider.garment)
+        spec = provider.person if role == "person" else provider.garment
+        frame = plan_fit(masters[role].size, spec, original=masters[role].original_size)
         fitted[role] = Fitted(pointer, apply(masters[role].image, frame), frame)
     inputs = {}
     for role, (data, media_type) in _encode(fitted, int(provider.max_body * _BASE64)).items():
