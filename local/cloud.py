@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -106,6 +107,7 @@ def up() -> Endpoints:
 def down() -> None:
     with _one_at_a_time():
         stop()
+        shutil.rmtree(HOME / "emulator", ignore_errors=True)
         for file in (STATE, ENDPOINTS):
             file.unlink(missing_ok=True)
 
@@ -130,18 +132,18 @@ def lambda_pids(function: str) -> list[int]:
 
 
 def _start_emulator(state: State) -> None:
-    wanted = os.environ.get("FITTING_ROOM_PORT")
+    wanted = _wanted_port()
     if "emulator" in state.pids:
-        if wanted and int(wanted) != state.ports["emulator"]:
+        if wanted not in (None, state.ports["emulator"]):
             raise CloudError(f"the cloud is up on port {state.ports['emulator']}: `make down` first to move it")
         if not _answers(state.url("emulator") + "/_ministack/health"):
             raise CloudError(f"the emulator (pid {state.pids['emulator']}) does not answer: `make down`, then `make up`")
         return
-    if wanted and _free_port(int(wanted)) != int(wanted):
+    if wanted and _free_port(wanted) != wanted:
         raise CloudError(f"port {wanted} is taken by another program: free it, or set FITTING_ROOM_PORT to another")
     if not EMULATOR_PYTHON.exists():
         raise CloudError("the emulator is not installed: run `make up`, which installs it")
-    state.ports["emulator"] = _free_port(int(wanted or state.ports.get("emulator", 0)))
+    state.ports["emulator"] = _free_port(wanted or state.ports.get("emulator", 0))
     command = [str(EMULATOR_PYTHON), "-m", "local.emulator", "--port", str(state.ports["emulator"])]
     _start(state, "emulator", [*command, "--home", str(HOME / "emulator")], [state.url("emulator") + "/_ministack/health"])
 
@@ -272,6 +274,15 @@ def _environment(process: psutil.Process) -> dict[str, str]:
 def _gone_is_fine() -> Iterator[None]:
     with suppress(psutil.Error, OSError):  # ended meanwhile, or another user's
         yield
+
+
+def _wanted_port() -> int | None:
+    given = os.environ.get("FITTING_ROOM_PORT")
+    if not given:
+        return None
+    if not given.isdecimal() or not 0 < int(given) < 65536:
+        raise CloudError(f"FITTING_ROOM_PORT is `{given}`: set it to a number from 1 to 65535, or leave it out")
+    return int(given)
 
 
 def _free_port(preferred: int = 0) -> int:

@@ -38,7 +38,7 @@ def run() -> bool:
         submitted = {provider: client.submit(person, garment, provider) for provider in PROVIDERS}
         jobs = dict(client.follow(submitted))
         pictures = {provider: client.save(provider, job) for provider, job in jobs.items()}
-    found = {provider: paths for provider, paths in pictures.items() if paths}
+    found = {provider: pictures[provider] for provider in PROVIDERS if pictures[provider]}
     if found:
         print(f"\n{overview(found)}")
         for paths in found.values():
@@ -117,8 +117,8 @@ def _why(answer: httpx.Response) -> str:
 
 
 def overview(pictures: dict[str, list[Path]]) -> Path:
-    """Person, garment and results side by side."""
-    captions = {"person": PERSON, "garment": GARMENT} | {name: paths[0] for name, paths in pictures.items()}
+    """Person, garment and results side by side. The simulators answer with a preview, not with the vendor's model."""
+    captions = {"person": PERSON, "garment": GARMENT} | {f"{name} (preview)": paths[0] for name, paths in pictures.items()}
     tiles = {text: ImageOps.contain(Image.open(path).convert("RGB"), (HEIGHT, HEIGHT)) for text, path in captions.items()}
     width = sum(tile.width + GAP for tile in tiles.values()) + GAP
     sheet = Image.new("RGB", (width, HEIGHT + CAPTION + 2 * GAP), "white")
