@@ -22,7 +22,12 @@ def _comma_list(value: Any) -> Any:
 
 
 def _json_object(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError('not a JSON object such as {"tryiton": "https://example.com"}') from None
 
 
 CommaList = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]

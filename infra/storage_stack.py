@@ -50,7 +50,7 @@ class StorageStack(cdk.Stack):
     def _send_events(self, bucket: s3.Bucket) -> None:
         # A property of the bucket: CDK's own switch would add a Lambda that may change any bucket's notifications.
         resource = bucket.node.default_child
-        assert isinstance(resource, s3.CfnBucket)  # noqa: S101  narrows the type
+        assert isinstance(resource, s3.CfnBucket)
         resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
             event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True))
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import compileall
+import contextlib
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from py_compile import PycInvalidationMode
-from typing import Any
+from typing import Any, cast
 
 import aws_cdk as cdk
 import jsii
@@ -28,9 +30,10 @@ _ARM64 = ["--platform", "manylinux2014_aarch64", "--platform", "manylinux_2_28_a
 def function_code(folder: str, wheels: str, lambdas: Path = ROOT / "lambdas") -> lambda_.Code:
     """`lambdas/functions/<folder>` as a zip: `handler.py` and `fitting_room/` at its root. boto3 is the runtime's own."""
     bundle = Bundle(lambdas / "functions" / folder, lambdas, wheels)
+    local = cast(cdk.ILocalBundling, _Local(bundle))
     return lambda_.Code.from_asset(
         str(bundle.function), asset_hash_type=cdk.AssetHashType.CUSTOM, asset_hash=bundle.hash(),
-        bundling=cdk.BundlingOptions(image=cdk.DockerImage.from_registry("never-pulled"), local=_Local(bundle)))
+        bundling=cdk.BundlingOptions(image=cdk.DockerImage.from_registry("never-pulled"), local=local))
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,11 @@ class Bundle:
         digest = hashlib.sha256(b"\0".join([self._platform().encode(), *(lock.read_bytes() for lock in self._locks())]))
         folder = _CACHE / digest.hexdigest()[:16]
         if not folder.exists():
-            unfinished = _CACHE / f"{folder.name}.{os.getpid()}"
-            unfinished.mkdir(parents=True)
-            self._install(unfinished)
-            unfinished.rename(folder)
+            _CACHE.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=_CACHE) as unfinished:
+                self._install(installed := Path(unfinished) / "installed")
+                with contextlib.suppress(OSError):  # another synth was faster, with the same
+                    installed.rename(folder)
         return folder
 
     def _install(self, target: Path) -> None:
@@ -89,11 +93,11 @@ class Bundle:
         done = subprocess.run(command + (_ARM64 if self.wheels == "arm64" else []), capture_output=True, text=True,
                               check=False)
         if done.returncode:
-            shutil.rmtree(target)
             raise RuntimeError(f"pip could not install {requirements} for {self.wheels}:\n{done.stderr}")
-        # Nothing we ship asks importlib.metadata for itself, and pydantic reads every such folder on import.
+        # pydantic reads every such folder on import; only python-ulid needs its own, to tell its version.
         for folder in [*target.glob("*.dist-info"), target / "bin"]:
-            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.name.startswith("python_ulid-"):
+                shutil.rmtree(folder, ignore_errors=True)
         if self._compiles():
             _compile(target, target)
 

@@ -32,7 +32,7 @@ class HttpApi(Construct):
         stage = apigw.HttpStage(self, "Stage", http_api=api, stage_name="$default", auto_deploy=True,
                                 throttle=apigw.ThrottleSettings(rate_limit=100, burst_limit=200))
         settings = stage.node.default_child
-        assert isinstance(settings, apigw.CfnStage)  # noqa: S101  narrows the type
+        assert isinstance(settings, apigw.CfnStage)
         settings.access_log_settings = apigw.CfnStage.AccessLogSettingsProperty(
             destination_arn=log_group.log_group_arn, format=json.dumps(_LOGGED))
         acknowledge(api, "APIG4")

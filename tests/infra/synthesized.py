@@ -1,0 +1,110 @@
+"""What `app.py` synthesizes, run as a user's `cdk synth` runs it but without AWS credentials and without pip, once per
+stage and session."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+CONTEXT: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
+# A laptop's stage, and a team's.
+STAGES: dict[str, dict[str, Any]] = {
+    "dev": {"stage": "dev", "wheels": "host", "fetch_allow": "127.0.0.1:2", "private_access": "nova_canvas",
+            "endpoints": {"bedrock-runtime": "http://127.0.0.1:1", "tryiton": "http://127.0.0.1:2"}},
+    "prod": {"stage": "prod", "alarm_email": "ops@example.com", "cors_origins": "https://shop.example", "result_days": "14"},
+}
+_FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
+
+
+class Template:
+    """One stack, its references resolved to `${LogicalId}` or `${LogicalId.Attribute}`, across both stacks."""
+
+    def __init__(self, raw: dict[str, Any], exports: dict[str, Any]) -> None:
+        self.raw = raw
+        self._exports = exports
+        self.resources: dict[str, dict[str, Any]] = self.resolve(raw["Resources"])
+        self.outputs: dict[str, Any] = self.resolve({name: out["Value"] for name, out in raw["Outputs"].items()})
+
+    def of(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Properties by logical id of the resources of one type."""
+        return {name: found.get("Properties", {}) for name, found in self.resources.items() if found["Type"] == kind}
+
+    def one(self, kind: str, start: str = "") -> tuple[str, dict[str, Any]]:
+        (found,) = ((name, item) for name, item in self.of(kind).items() if name.startswith(start))
+        return found
+
+    def resolve(self, value: Any) -> Any:
+        match value:
+            case {"Ref": name}:
+                return f"${{{name}}}"
+            case {"Fn::GetAtt": [name, attribute]}:
+                return f"${{{name}.{attribute}}}"
+            case {"Fn::ImportValue": name}:
+                return self.resolve(self._exports[name])
+            case {"Fn::Join": [separator, parts]}:
+                return separator.join(map(str, map(self.resolve, parts)))
+            case dict():
+                return {key: self.resolve(item) for key, item in value.items()}
+            case list():
+                return [self.resolve(item) for item in value]
+        return value
+
+
+class Synthesized:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        raw = {name: json.loads(next(folder.glob(f"*-{name}.template.json")).read_text()) for name in ("Storage", "Service")}
+        exports = {out["Export"]["Name"]: out["Value"] for out in raw["Storage"]["Outputs"].values()}
+        self.storage, self.service = (Template(raw[name], exports) for name in ("Storage", "Service"))
+
+    @property
+    def stacks(self) -> tuple[Template, Template]:
+        return self.storage, self.service
+
+    def functions(self) -> dict[str, dict[str, Any]]:
+        """By construct name: Api, Prepare, ..."""
+        return {name[:-8]: item for name, item in self.service.of("AWS::Lambda::Function").items()}
+
+    def statements(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(construct name of the role, statement); actions and resources as lists."""
+        for policy in self.service.of("AWS::IAM::Policy").values():
+            for role in policy["Roles"]:
+                for statement in policy["PolicyDocument"]["Statement"]:
+                    yield role[2:-9].removesuffix("Role"), statement | {
+                        key: [statement[key]] if isinstance(statement[key], str) else statement[key]
+                        for key in ("Action", "Resource")}
+
+    def job_machine(self) -> dict[str, Any]:
+        """The definition, each function's ARN replaced by the construct name of the function."""
+        _, machine = self.service.one("AWS::StepFunctions::StateMachine")
+        text: str = machine["DefinitionString"]
+        for name, arn in machine["DefinitionSubstitutions"].items():
+            text = text.replace(f"${{{name}}}", arn[2:].partition(".")[0][:-8])
+        definition: dict[str, Any] = json.loads(text)
+        return definition
+
+
+def run_app(context: dict[str, Any], output: str) -> subprocess.CompletedProcess[str]:
+    """`app.py` with nothing of AWS in its environment."""
+    values = {**CONTEXT, "aws:cdk:bundling-stacks": [], **context}
+    environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": os.environ["HOME"],
+                   "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+                   "AWS_EC2_METADATA_DISABLED": "true", "CDK_OUTDIR": output, "CDK_CONTEXT_JSON": json.dumps(values)}
+    return subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+@cache
+def synthesized(stage: str) -> Synthesized:
+    folder = tempfile.TemporaryDirectory()
+    _FOLDERS.append(folder)
+    done = run_app(STAGES[stage], folder.name)
+    assert done.returncode == 0, done.stderr
+    return Synthesized(Path(folder.name))

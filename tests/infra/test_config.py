@@ -1,0 +1,57 @@
+"""What a user may set, and what a slip answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aws_cdk.aws_logs import RetentionDays
+
+from infra.config import StageConfig
+
+
+def config(**context: Any) -> StageConfig:
+    return StageConfig.from_context({"@aws-cdk/core:x": True, "aws:cdk:y": 1, "cli-telemetry": False, **context})
+
+
+def test_nothing_set_is_a_trial_stage_for_aws() -> None:
+    plain = config()
+    assert (plain.stage, plain.wheels, plain.retain) == ("dev", "arm64", False)
+    assert (plain.endpoints, plain.fetch_allow, plain.private_access, plain.alarm_email) == ({}, (), (), None)
+
+
+def test_the_command_line_wins_over_the_stage_s_object_and_that_over_the_default() -> None:
+    context = {"stage": "prod", "prod": {"result_days": 7, "daily_images": 5}, "dev": {"daily_usd": 1}, "result_days": "9"}
+    chosen = config(**context)
+    assert (chosen.result_days, chosen.daily_images, chosen.daily_usd) == (9, 5, 50.0)
+    assert (chosen.retain, chosen.log_retention) == (True, RetentionDays.THREE_MONTHS)
+
+
+def test_lists_and_maps_may_come_as_text() -> None:
+    chosen = config(cors_origins="https://a.example, https://b.example", endpoints='{"tryiton": "http://127.0.0.1:1"}')
+    assert chosen.cors_origins == ("https://a.example", "https://b.example")
+    assert chosen.endpoints == {"tryiton": "http://127.0.0.1:1"}
+
+
+@pytest.mark.parametrize(("context", "says"), [
+    ({"stage": "staging"}, ["stage", "'staging'", "-c stage=prod"]),
+    ({"reslt_days": 3}, ["reslt_days", "no such setting", "result_days"]),
+    ({"prod": {"retains": True}, "stage": "prod"}, ["retains", "no such setting"]),
+    ({"result_days": "soon"}, ["result_days", "integer", "-c result_days="]),
+    ({"upload_days": 0}, ["upload_days", "greater than or equal to 1"]),
+    ({"daily_usd": -1}, ["daily_usd", "greater than 0"]),
+    ({"wheels": "x86"}, ["wheels", "'arm64' or 'host'"]),
+    ({"endpoints": "http://127.0.0.1"}, ["endpoints", "JSON object"]),
+    ({"endpoints": {"trytion": "http://x"}}, ["endpoints", "unknown trytion", "tryiton"]),
+    ({"bedrock_regions": {"tryiton": "us-east-1"}}, ["bedrock_regions", "unknown tryiton", "nova_canvas"]),
+    ({"private_access": "nova"}, ["private_access", "unknown nova", "nova_canvas"]),
+])
+def test_a_slip_names_the_setting_and_what_it_takes(context: dict[str, Any], says: list[str]) -> None:
+    with pytest.raises(ValueError) as refused:
+        config(**context)
+    assert [word for word in says if word not in str(refused.value)] == [], str(refused.value)
+
+
+def test_all_slips_are_named_at_once() -> None:
+    with pytest.raises(ValueError, match=r"(?s)wheels.*result_days|result_days.*wheels"):
+        config(wheels="x86", result_days=0)

@@ -1,0 +1,124 @@
+"""Rules, queues and the schedule: nothing is lost on the way, and nothing starts more than it should."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.infra.synthesized import Synthesized
+
+
+def _rule(stage: Synthesized, start: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A rule and its only target."""
+    _, rule = stage.service.one("AWS::Events::Rule", start)
+    (target,) = rule["Targets"]
+    return rule, target
+
+
+def _arn(stage: Synthesized, kind: str, start: str) -> str:
+    return f"${{{stage.service.one(kind, start)[0]}.Arn}}"
+
+
+def _function(stage: Synthesized, name: str) -> str:
+    (found,) = (i for i in stage.service.of("AWS::Lambda::Function") if i[:-8] == name)
+    return found
+
+
+def test_every_rule_keeps_what_it_could_not_deliver(stage: Synthesized) -> None:
+    dead = _arn(stage, "AWS::SQS::Queue", "DeadLetters")
+    targets = [target for rule in stage.service.of("AWS::Events::Rule").values() for target in rule["Targets"]]
+    assert len(targets) == 3
+    assert {target["DeadLetterConfig"]["Arn"] for target in targets} == {dead}
+
+
+def test_functions_that_events_call_keep_what_they_failed_on(stage: Synthesized) -> None:
+    dead = _arn(stage, "AWS::SQS::Queue", "DeadLetters")
+    kept = {config["FunctionName"]: config for config in stage.service.of("AWS::Lambda::EventInvokeConfig").values()}
+    assert kept.keys() == {f"${{{_function(stage, name)}}}" for name in ("Settle", "Sweep")}
+    assert {config["DestinationConfig"]["OnFailure"]["Destination"] for config in kept.values()} == {dead}
+    sent = {role for role, statement in stage.statements() if "sqs:SendMessage" in statement["Action"]}
+    assert sent == {"Settle", "Sweep"}
+
+
+def test_an_execution_that_broke_is_settled(stage: Synthesized) -> None:
+    rule, target = _rule(stage, "ExecutionBroken")
+    machine, _ = stage.service.one("AWS::StepFunctions::StateMachine")
+    assert rule["EventPattern"] == {
+        "source": ["aws.states"], "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {"stateMachineArn": [f"${{{machine}}}"], "status": ["FAILED", "TIMED_OUT", "ABORTED"]}}
+    assert target["Arn"] == f"${{{_function(stage, 'Settle')}.Arn}}"
+
+
+def test_the_sweep_runs_every_minute_and_the_next_minute_is_its_retry(stage: Synthesized) -> None:
+    rule, target = _rule(stage, "EveryMinute")
+    sweep = _function(stage, "Sweep")
+    assert (rule["ScheduleExpression"], rule["State"]) == ("rate(1 minute)", "ENABLED")
+    assert target["Arn"] == f"${{{sweep}.Arn}}"
+    (config,) = (c for c in stage.service.of("AWS::Lambda::EventInvokeConfig").values() if c["FunctionName"] == f"${{{sweep}}}")
+    assert config["MaximumRetryAttempts"] == 0
+
+
+def test_only_files_below_drop_reach_the_queue(stage: Synthesized) -> None:
+    rule, target = _rule(stage, "Dropped")
+    assert rule["EventPattern"] == {
+        "source": ["aws.s3"], "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": ["${InboxA8E05DC3}"]}, "object": {"key": [{"prefix": "drop/"}]}}}
+    assert target["Arn"] == _arn(stage, "AWS::SQS::Queue", "Drops")
+
+
+def test_drops_are_taken_a_few_at_a_time_and_a_bad_one_alone_is_repeated(stage: Synthesized) -> None:
+    _, source = stage.service.one("AWS::Lambda::EventSourceMapping")
+    assert source["EventSourceArn"] == _arn(stage, "AWS::SQS::Queue", "Drops")
+    assert source["ScalingConfig"] == {"MaximumConcurrency": 2}
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    _, queue = stage.service.one("AWS::SQS::Queue", "Drops")
+    assert queue["VisibilityTimeout"] >= 6 * stage.functions()["Ingest"]["Timeout"]
+    dead = _arn(stage, "AWS::SQS::Queue", "DeadLetters")
+    assert queue["RedrivePolicy"] == {"deadLetterTargetArn": dead, "maxReceiveCount": 5}
+
+
+def test_dead_letters_wait_two_weeks(stage: Synthesized) -> None:
+    _, queue = stage.service.one("AWS::SQS::Queue", "DeadLetters")
+    assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+def test_queues_refuse_plain_http_and_let_only_our_rules_send(stage: Synthesized) -> None:
+    rules = {_arn(stage, "AWS::Events::Rule", start) for start in ("Dropped", "ExecutionBroken", "EveryMinute")}
+    policies = stage.service.of("AWS::SQS::QueuePolicy").values()
+    assert len(policies) == 2
+    for policy in policies:
+        statements = policy["PolicyDocument"]["Statement"]
+        (deny,) = (s for s in statements if s["Effect"] == "Deny")
+        assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        for allow in (s for s in statements if s["Effect"] == "Allow"):
+            assert allow["Principal"] == {"Service": "events.amazonaws.com"}
+            assert allow["Condition"]["ArnEquals"]["aws:SourceArn"] in rules
+
+
+def test_functions_are_called_by_their_own_rule_or_api_only(stage: Synthesized) -> None:
+    permissions = stage.service.of("AWS::Lambda::Permission").values()
+    allowed = {(item["FunctionName"], item["Principal"], item["SourceArn"]) for item in permissions}
+    api, _ = stage.service.one("AWS::ApiGatewayV2::Api")
+    names = {function: f"${{{_function(stage, function)}.Arn}}" for function in ("Api", "Settle", "Sweep")}
+    assert allowed == {
+        (names["Settle"], "events.amazonaws.com", _arn(stage, "AWS::Events::Rule", "ExecutionBroken")),
+        (names["Sweep"], "events.amazonaws.com", _arn(stage, "AWS::Events::Rule", "EveryMinute")),
+        (names["Api"], "apigateway.amazonaws.com",
+         f"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{{api}}}/*/*")}
+
+
+def test_someone_hears_of_what_needs_a_person(dev: Synthesized, prod: Synthesized) -> None:
+    metrics = {alarm["MetricName"] for alarm in prod.service.of("AWS::CloudWatch::Alarm").values()}
+    assert metrics == {"ApproximateNumberOfMessagesVisible", "ExecutionsFailed", "ExecutionsAborted", "Errors"}
+    topic, _ = prod.service.one("AWS::SNS::Topic")
+    _, subscription = prod.service.one("AWS::SNS::Subscription")
+    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "ops@example.com")
+    for alarm in prod.service.of("AWS::CloudWatch::Alarm").values():
+        assert alarm["AlarmActions"] == [f"${{{topic}}}"]
+        assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
+        assert alarm["TreatMissingData"] == "notBreaching"
+    _, policy = prod.service.one("AWS::SNS::TopicPolicy")
+    assert "cloudwatch.amazonaws.com" in [
+        statement["Principal"].get("Service") for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow" and statement["Action"] == "sns:Publish"]
+    assert not dev.service.of("AWS::CloudWatch::Alarm")
+    assert not dev.service.of("AWS::SNS::Topic")

@@ -1,0 +1,99 @@
+"""Least privilege: who may touch what, and every wildcard with its reason."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+
+import pytest
+
+from tests.infra.synthesized import Synthesized
+
+FUNCTIONS = {"Api", "Prepare", "StartBedrock", "StartHttp", "Poll", "Collect", "Settle", "Ingest", "Sweep"}
+MACHINE = "Job"
+MEDIA, INBOX = "${MediaA721A567.Arn}", "${InboxA8E05DC3.Arn}"
+
+TRACES = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+# (role, action, resource): why there is a wildcard. X-Ray and log delivery know no resources; objects are named by
+# tenant, upload and job; an execution is named by its job.
+WILDCARDS = {
+    *((role, action, "*") for role in FUNCTIONS for action in TRACES),
+    *((MACHINE, action, "*") for action in [
+        *TRACES, "xray:GetSamplingRules", "xray:GetSamplingTargets", "logs:CreateLogDelivery", "logs:GetLogDelivery",
+        "logs:UpdateLogDelivery", "logs:DeleteLogDelivery", "logs:ListLogDeliveries", "logs:PutResourcePolicy",
+        "logs:DescribeResourcePolicies", "logs:DescribeLogGroups"]),
+    ("Api", "s3:GetObject", f"{INBOX}/uploads/*"),
+    ("Api", "s3:PutObject", f"{INBOX}/uploads/*"),
+    ("Api", "s3:PutObject", f"{MEDIA}/staging/*"),
+    ("Api", "s3:GetObject", f"{MEDIA}/results/*"),
+    ("Prepare", "s3:GetObject", f"{INBOX}/*"),
+    ("Prepare", "s3:GetObject", f"{MEDIA}/*"),
+    ("Prepare", "s3:PutObject", f"{MEDIA}/staging/*"),
+    *((role, action, f"{MEDIA}/staging/*")
+      for role in ("StartBedrock", "StartHttp", "Poll") for action in ("s3:GetObject", "s3:PutObject")),
+    ("Collect", "s3:GetObject", f"{MEDIA}/staging/*"),
+    ("Ingest", "s3:GetObject", f"{INBOX}/drop/*"),
+    *((role, "s3:PutObject", f"{MEDIA}/results/*") for role in ("Collect", "Settle", "Ingest", "Sweep")),
+    ("Sweep", "states:DescribeExecution",
+     "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${JobMachine45953B44.Name}:*"),
+}
+
+
+def _grants(stage: Synthesized) -> set[tuple[str, str, str]]:
+    return {(role, action, resource) for role, statement in stage.statements() if statement["Effect"] == "Allow"
+            for action in statement["Action"] for resource in statement["Resource"]}
+
+
+def _holders(stage: Synthesized, action: str) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for role, granted, resource in _grants(stage):
+        if fnmatch(action, granted):
+            found.setdefault(role, set()).add(resource)
+    return found
+
+
+def test_no_wildcard_beyond_the_reasoned_ones(stage: Synthesized) -> None:
+    assert {grant for grant in _grants(stage) if "*" in grant[1] or "*" in grant[2]} == WILDCARDS
+
+
+def test_every_role_s_policies_are_seen_by_these_tests(stage: Synthesized) -> None:
+    assert {role for role, _ in stage.statements()} == FUNCTIONS | {MACHINE}
+    assert not [role for role in stage.service.of("AWS::IAM::Role").values() if role.get("Policies")]
+    assert not stage.service.of("AWS::IAM::ManagedPolicy")
+
+
+def test_a_vendor_s_key_is_readable_only_by_what_calls_that_vendor(stage: Synthesized) -> None:
+    secret = {"${Keytryiton.Id}"}
+    assert _holders(stage, "secretsmanager:GetSecretValue") == {"StartHttp": secret, "Poll": secret}
+
+
+def test_only_the_bedrock_starter_may_invoke_a_model_and_only_the_catalogue_s(stage: Synthesized) -> None:
+    model = "arn:${AWS::Partition}:bedrock:us-east-1::foundation-model/amazon.nova-canvas-v1:0"
+    assert _holders(stage, "bedrock:InvokeModel") == {"StartBedrock": {model}}
+
+
+def test_executions_are_started_by_whoever_accepts_a_job_and_by_the_sweep(stage: Synthesized) -> None:
+    machine = {"${JobMachine45953B44}"}
+    assert _holders(stage, "states:StartExecution") == {"Api": machine, "Ingest": machine, "Sweep": machine}
+
+
+def test_only_the_machine_calls_functions_and_only_its_own(stage: Synthesized) -> None:
+    called = {f"${{{name}.Arn}}" for name in stage.service.of("AWS::Lambda::Function")
+              if name[:-8] in {"Prepare", "StartBedrock", "StartHttp", "Poll", "Collect", "Settle"}}
+    assert _holders(stage, "lambda:InvokeFunction") == {MACHINE: called}
+
+
+def test_listing_is_for_those_who_must_tell_absent_from_forbidden_or_read_a_folder(stage: Synthesized) -> None:
+    assert _holders(stage, "s3:ListBucket") == {"Prepare": {INBOX, MEDIA}, "Ingest": {INBOX}}
+
+
+@pytest.mark.parametrize("action", ["s3:DeleteObject", "dynamodb:Scan", "states:StopExecution", "secretsmanager:PutSecretValue",
+                                    "iam:PassRole", "kms:Decrypt", "sts:AssumeRole", "logs:CreateLogGroup"])
+def test_nobody_may_do_what_no_function_does(stage: Synthesized, action: str) -> None:
+    assert _holders(stage, action) == {}
+
+
+def test_rows_are_deleted_only_with_a_lease_and_created_only_with_a_job(stage: Synthesized) -> None:
+    assert _holders(stage, "dynamodb:DeleteItem").keys() == {"Settle", "Sweep"}
+    assert _holders(stage, "dynamodb:PutItem").keys() == {"Api", "Ingest"}
+    assert _holders(stage, "dynamodb:Query") == {
+        "Api": {"${TableCD117FA1.Arn}"}, "Ingest": {"${TableCD117FA1.Arn}"}, "Sweep": {"${TableCD117FA1.Arn}/index/due"}}

@@ -1,0 +1,116 @@
+"""A small interpreter of what the job machine uses of the Amazon States Language: Task, Choice and Wait in JSONata, with
+Retry and Catch. Time only adds up. It refuses what it does not know, so that a new feature cannot pass untested."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jsonata import Jsonata  # type: ignore[import-untyped]
+
+Function = Callable[[dict[str, Any]], Any]
+KNOWN = {
+    "Task": {"Resource", "Arguments", "Output", "TimeoutSeconds", "Retry", "Catch", "Next", "End"},
+    "Choice": {"Choices", "Default"},
+    "Wait": {"Seconds", "Output", "Next"},
+}
+# Of one state or one call, as in the execution history of a standard workflow.
+ENTER_AND_EXIT, CALL = 2, 3
+EVENTS_OF_AN_EXECUTION = 2
+
+
+class LambdaError(Exception):
+    """A call that failed; `args[0]` is the error name that Step Functions sees."""
+
+
+@dataclass
+class Run:
+    status: str = "RUNNING"
+    path: list[str] = field(default_factory=list)
+    calls: list[tuple[str, Any]] = field(default_factory=list)
+    events: int = EVENTS_OF_AN_EXECUTION
+    seconds: float = 0
+    """Waits and the longest that retries may wait; calls take no time."""
+
+
+class Machine:
+    def __init__(self, definition: dict[str, Any], functions: Mapping[str, Function]) -> None:
+        assert definition["QueryLanguage"] == "JSONata"
+        self.definition, self.functions = definition, functions
+
+    def run(self, execution_input: dict[str, Any]) -> Run:
+        run, name, value = Run(), self.definition["StartAt"], execution_input
+        while True:
+            state = self.definition["States"][name]
+            assert state.keys() - {"Type"} <= KNOWN[state["Type"]], f"{name} uses something this interpreter does not know"
+            run.path.append(name)
+            run.events += ENTER_AND_EXIT
+            scope = {"input": value, "context": {"Execution": {"Input": execution_input}}}
+            try:
+                following, value = getattr(self, f"_{state['Type'].lower()}")(state, scope, run)
+            except LambdaError:
+                run.status = "FAILED"
+                return run
+            if following is None:
+                run.status = "SUCCEEDED"
+                return run
+            name = following
+
+    def _task(self, state: dict[str, Any], scope: dict[str, Any], run: Run) -> tuple[str | None, Any]:
+        arguments = evaluate(state["Arguments"], scope)
+        try:
+            payload = self._call(arguments["FunctionName"], arguments["Payload"], state.get("Retry", []), run)
+            result = {"Payload": payload, "StatusCode": 200}
+            return state.get("Next"), evaluate(state["Output"], scope | {"result": result})
+        except LambdaError as error:
+            for catcher in state.get("Catch", []):
+                if _matches(catcher["ErrorEquals"], str(error)):
+                    return catcher["Next"], {"Error": str(error), "Cause": ""}
+            raise
+
+    def _call(self, function: str, payload: Any, retries: list[dict[str, Any]], run: Run) -> Any:
+        used = [0] * len(retries)
+        while True:
+            run.events += CALL
+            run.calls.append((function, payload))
+            try:
+                return self.functions[function](payload)
+            except LambdaError as error:
+                which = next((n for n, retry in enumerate(retries) if _matches(retry["ErrorEquals"], str(error))), None)
+                if which is None or used[which] == retries[which]["MaxAttempts"]:
+                    raise
+                retry = retries[which]
+                run.seconds += min(retry["IntervalSeconds"] * retry["BackoffRate"] ** used[which], retry["MaxDelaySeconds"])
+                used[which] += 1
+
+    def _choice(self, state: dict[str, Any], scope: dict[str, Any], run: Run) -> tuple[str, Any]:
+        for choice in state["Choices"]:
+            met = evaluate(choice["Condition"], scope)
+            assert isinstance(met, bool), "AWS fails an execution whose condition is no boolean"
+            if met:
+                return choice["Next"], scope["input"]
+        return state["Default"], scope["input"]
+
+    def _wait(self, state: dict[str, Any], scope: dict[str, Any], run: Run) -> tuple[str, Any]:
+        seconds = evaluate(state["Seconds"], scope)
+        assert isinstance(seconds, int), "AWS waits whole seconds only"
+        assert seconds >= 0, "AWS does not wait backwards"
+        run.seconds += seconds
+        return state["Next"], evaluate(state["Output"], scope)
+
+
+def evaluate(value: Any, scope: dict[str, Any]) -> Any:
+    match value:
+        case str() if value.startswith("{%"):
+            found = Jsonata(value.removeprefix("{%").removesuffix("%}").strip()).evaluate(None, {"states": scope})
+            if found is None:
+                raise LambdaError("States.QueryEvaluationError")
+            return found
+        case dict():
+            return {key: evaluate(item, scope) for key, item in value.items()}
+    return value
+
+
+def _matches(names: list[str], error: str) -> bool:
+    return error in names or "States.ALL" in names or ("States.TaskFailed" in names and error != "States.Timeout")

@@ -1,0 +1,217 @@
+"""The synthesized job machine, branch by branch, with functions that answer as told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+
+from fitting_room.actions import purchase, start
+from fitting_room.clock import Clock, text
+from fitting_room.jobs.job import Attempt, Job
+from fitting_room.providers.catalogue import entries
+from tests.infra.synthesized import synthesized
+from tests.workflow.machine import Function, LambdaError, Machine, Run
+
+JOB = {"job_id": "job_01"}
+PREPARED = {"outcome": "prepared", "runner": "http"}
+PENDING = {"outcome": "pending", "wait": 3}
+FINISHED = {"outcome": "finished"}
+ENDED = {"outcome": "ended"}
+FAILED = {"outcome": "failed", "again": False}
+AGAIN = {"outcome": "failed", "again": True}
+THROTTLED = LambdaError("Lambda.TooManyRequestsException")
+# A handler's exception, an invocation the service lost, a killed process, a result too large, a hung call.
+FAULTS = ["KeyError", "Lambda.ServiceException", "Lambda.SdkClientException", "Lambda.ClientExecutionTimeoutException",
+          "Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout", "States.TaskFailed", "States.Timeout"]
+USUAL = {"Prepare": PREPARED, "StartBedrock": FINISHED, "StartHttp": FINISHED, "Poll": FINISHED, "Collect": ENDED,
+         "Settle": ENDED}
+
+
+def run(**answers: Any) -> Run:
+    """Run with these answers: one, or a list to give in turn (an exception is raised), or a function of the payload."""
+    functions = {name: _answering(answers.get(name, usual)) for name, usual in USUAL.items()}
+    return Machine(synthesized("dev").job_machine(), functions).run(JOB)
+
+
+def _answering(answer: Any) -> Function:
+    if callable(answer):
+        return cast(Function, answer)
+    turns: Iterator[Any] = iter(answer if isinstance(answer, list) else [])
+
+    def call(_: dict[str, Any]) -> Any:
+        given = next(turns) if isinstance(answer, list) else answer
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    return call
+
+
+def calls(done: Run, name: str) -> int:
+    return sum(called == name for called, _ in done.calls)
+
+
+@pytest.mark.parametrize(("runner", "starter"), [("bedrock", "StartBedrock"), ("http", "StartHttp")])
+def test_a_provider_that_answers_at_once_takes_six_states(runner: str, starter: str) -> None:
+    done = run(Prepare={"outcome": "prepared", "runner": runner})
+    assert done.path == ["Prepare", "Next", starter, "Next", "Collect", "Settle"]
+    assert (done.status, done.seconds) == ("SUCCEEDED", 0)
+
+
+@pytest.mark.parametrize("polls", [1, 2, 5])
+def test_each_poll_adds_three_states_and_the_wait_it_asks_for(polls: int) -> None:
+    done = run(StartHttp=PENDING, Poll=[{"outcome": "pending", "wait": 10 + n} for n in range(polls - 1)] + [FINISHED])
+    assert done.path == ["Prepare", "Next", "StartHttp", "Next", *["Await", "Poll", "Next"] * polls, "Collect", "Settle"]
+    assert done.seconds == 3 + sum(10 + n for n in range(polls - 1))
+
+
+@pytest.mark.parametrize(("runner", "starter"), [("bedrock", "StartBedrock"), ("http", "StartHttp")])
+def test_a_job_without_a_slot_waits_and_starts_without_being_prepared_again(runner: str, starter: str) -> None:
+    busy = {"outcome": "busy", "runner": runner, "wait": 17}
+    done = run(Prepare={"outcome": "prepared", "runner": runner}, **{starter: [busy, busy, FINISHED]})
+    assert done.path == ["Prepare", "Next", *[starter, "Next", "WaitForSlot", "Next"] * 2, starter, "Next", "Collect", "Settle"]
+    assert done.seconds == 34
+
+
+def test_a_planned_next_attempt_is_prepared_for_its_provider() -> None:
+    done = run(Prepare=[{"outcome": "prepared", "runner": "bedrock"}, PREPARED], StartBedrock=AGAIN)
+    assert done.path == ["Prepare", "Next", "StartBedrock", "Next", "Prepare", "Next", "StartHttp", "Next", "Collect", "Settle"]
+
+
+def test_a_vendor_s_job_that_failed_for_free_is_tried_again() -> None:
+    done = run(StartHttp=[PENDING, FINISHED], Poll=AGAIN, Prepare=[PREPARED, PREPARED])
+    assert done.path[4:8] == ["Await", "Poll", "Next", "Prepare"]
+    assert done.path[-2:] == ["Collect", "Settle"]
+
+
+@pytest.mark.parametrize("answer", [FAILED, ENDED, {"outcome": "failed"}, {"outcome": "not yet invented", "more": 1}, {}])
+@pytest.mark.parametrize("state", ["Prepare", "StartHttp", "Poll"])
+def test_any_other_outcome_is_settled(state: str, answer: dict[str, Any]) -> None:
+    done = run(**({"StartHttp": PENDING} | {state: answer}))
+    assert done.path[-3:] == [state, "Next", "Settle"]
+    assert done.status == "SUCCEEDED"
+
+
+def test_every_function_is_given_the_job_s_id_and_nothing_else() -> None:
+    done = run(Prepare=[PREPARED, PREPARED], StartHttp=[{"outcome": "busy", "runner": "http", "wait": 1}, PENDING, FINISHED],
+               Poll=AGAIN)
+    assert {name for name, _ in done.calls} == {"Prepare", "StartHttp", "Poll", "Collect", "Settle"}
+    assert [payload for _, payload in done.calls] == [JOB] * len(done.calls)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(("runner", "starter"), [("bedrock", "StartBedrock"), ("http", "StartHttp")])
+def test_a_purchase_that_broke_is_never_repeated_and_is_settled(runner: str, starter: str, fault: str) -> None:
+    done = run(Prepare={"outcome": "prepared", "runner": runner}, **{starter: LambdaError(fault)})
+    assert done.path == ["Prepare", "Next", starter, "Settle"]
+    assert calls(done, starter) == 1
+    assert done.status == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("state", ["Prepare", "StartBedrock", "StartHttp", "Poll", "Collect", "Settle"])
+def test_a_call_that_was_throttled_did_not_run_and_is_repeated(state: str) -> None:
+    runner = {"outcome": "prepared", "runner": "bedrock" if state == "StartBedrock" else "http"}
+    usual = {"Prepare": runner, "StartHttp": PENDING, "Poll": FINISHED, "Collect": ENDED, "Settle": ENDED,
+             "StartBedrock": FINISHED}
+    done = run(**(usual | {state: [THROTTLED, THROTTLED, usual[state]]}))
+    assert calls(done, state) == 3
+    assert done.status == "SUCCEEDED"
+    assert done.path[-2:] == ["Collect", "Settle"]
+
+
+def test_a_call_throttled_for_minutes_gives_up_without_a_purchase() -> None:
+    done = run(StartHttp=lambda _: _raise(THROTTLED))
+    assert done.path[-2:] == ["StartHttp", "Settle"]
+    assert 60 <= done.seconds <= 300
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("state", ["Prepare", "Poll", "Collect", "Settle"])
+def test_what_buys_nothing_is_repeated_after_a_fault(state: str, fault: str) -> None:
+    usual = USUAL | {"StartHttp": PENDING}
+    done = run(StartHttp=PENDING, **{state: [LambdaError(fault), LambdaError(fault), usual[state]]})
+    assert calls(done, state) == 3
+    assert done.path[-2:] == ["Collect", "Settle"]
+    assert done.status == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("state", ["Prepare", "Poll", "Collect"])
+def test_what_keeps_failing_is_settled(state: str, fault: str) -> None:
+    done = run(StartHttp=PENDING, **{state: lambda _: _raise(LambdaError(fault))})
+    assert done.path[-2:] == [state, "Settle"]
+    assert calls(done, state) == 4
+    assert done.status == "SUCCEEDED"
+
+
+def test_a_settlement_that_keeps_failing_ends_the_execution_for_the_event_and_the_sweep() -> None:
+    done = run(Settle=lambda _: _raise(LambdaError("KeyError")))
+    assert (done.status, done.path[-1]) == ("FAILED", "Settle")
+
+
+def test_a_busy_answer_without_its_wait_ends_the_execution_for_the_event_and_the_sweep() -> None:
+    done = run(StartHttp={"outcome": "busy", "runner": "http"})
+    assert (done.status, done.path[-1]) == ("FAILED", "WaitForSlot")
+
+
+class Still(Clock):
+    """A clock that stands where it is put."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.moment
+
+
+def patient(attempts: int) -> Run:
+    """The longest possible history: each attempt uses up its queue, looking as often as it may, and then its deadline at
+    the product's own pace, every call answering in no time; then it fails and the next one begins."""
+    clock, began = Still(), datetime(2026, 1, 1, tzinfo=UTC)
+    deadline = max(entry.deadline for entry in entries())
+    left = attempts
+
+    def prepare(_: dict[str, Any]) -> Any:
+        nonlocal began, left
+        began, left = clock.moment, left - 1
+        return PREPARED
+
+    def begin(_: dict[str, Any]) -> Any:
+        nonlocal began
+        if clock.moment - began < start.QUEUE_LIMIT:
+            clock.moment += timedelta(seconds=2)
+            return {"outcome": "busy", "runner": "http", "wait": 2}
+        began = clock.moment
+        return look({})
+
+    def look(_: dict[str, Any]) -> Any:
+        if clock.moment - began >= timedelta(seconds=deadline):
+            return AGAIN if left else FAILED
+        attempt = Attempt(n=1, provider="tryiton", outcome="pending", submitted_at=text(began))
+        answer = purchase.following(cast(Any, Job).model_construct(attempts={"1": attempt}), clock)
+        clock.moment += timedelta(seconds=answer["wait"])
+        return answer
+
+    return run(Prepare=prepare, StartHttp=begin, Poll=look)
+
+
+def test_the_longest_queue_and_deadline_stay_far_below_the_history_limit() -> None:
+    done = patient(attempts=1)
+    assert done.path[-3:] == ["Poll", "Next", "Settle"]
+    assert done.seconds >= 15 * 60 + 30 * 60
+    assert done.events < 10_000
+
+
+def test_no_plan_is_so_long_that_aws_ends_the_execution() -> None:
+    every_provider_and_one_more_try = len(entries()) + 1
+    done = patient(attempts=every_provider_and_one_more_try)
+    assert calls(done, "Prepare") == every_provider_and_one_more_try
+    assert done.events < 25_000
+    assert done.seconds < synthesized("dev").job_machine()["TimeoutSeconds"]
+
+
+def _raise(error: Exception) -> Any:
+    raise error
