@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import cv2
@@ -11,108 +10,9 @@ from numpy.typing import NDArray
 
 from . import fit
 from .body import SIDES, Body, skin_likeness
-from .cutout import Bits, Matte, Picture, Points, bleed, blur, disc, f32, grow, lab, resize_to, tidy
-from .garment import Bottom, Region, Top, resample
-from .warp import Patch, bend, inside, ring
-
-
-def top_patches(top: Top, body: Body, styling: Mapping[str, str], stretch: float, ease: float) -> tuple[list[Patch], float]:
-    """The pieces of a top on a body, and the y of its hem there."""
-    unit, chosen = body.shoulder, set(styling.values())
-    left, right = (top.halves[side] for side in SIDES)
-    scale = 0.94 * unit / max(1.0, float(right.seam[0, 0] - left.seam[0, 0]))  # armpit to armpit
-    fall = float(left.seam[-1, 1] - (left.shoulder[1] + right.shoulder[1]) / 2) * scale * stretch
-    trunk = body.hip_y - body.shoulder_y
-    length = float(np.clip(fall - 0.13 * unit, 0.75 * trunk, trunk + 0.55 * unit))
-    if "TUCKED" in chosen:
-        length = min(length, trunk + (fit.WAIST + 0.08) * unit)
-    hem = body.shoulder_y + length
-
-    neck = float(np.clip(0.6 * (right.neck - left.neck)[0] / max(1.0, (right.shoulder - left.shoulder)[0]), 0.16, 0.27))
-    depth = min(top.collar_depth * scale / unit, 0.9)
-    arc = np.linspace(0, 1, 9)[:, None]
-    collar = left.neck * (1 - arc) + right.neck * arc + f32([0, top.collar_depth]) * 4 * arc * (1 - arc)
-    seam = {side: fit.torso_side(body, side, hem, ease) for side in SIDES}
-    crest = fit.shoulder_line(body, neck, depth)
-    sag = f32([0, 0.05 * unit]) * np.sin(np.linspace(0, np.pi, 13))[:, None]  # cloth hangs round the hips
-    on_body = [
-        crest,
-        _armhole(crest[-1], seam["right"]),
-        resample([seam["right"][-1], seam["left"][-1]], 13) + sag,
-        _armhole(crest[0], seam["left"])[::-1],
-    ]
-    on_garment = [
-        np.vstack([resample([left.shoulder, left.neck], 5)[:-1], collar, resample([right.neck, right.shoulder], 5)[1:]]),
-        _armhole(right.shoulder, resample(right.seam, 15)),
-        resample([right.seam[-1], left.seam[-1]], 13),
-        _armhole(left.shoulder, resample(left.seam, 15))[::-1],
-    ]
-    patches = [Patch("torso", ring(*on_body), ring(*on_garment), list(seam.values()), 0.24)]
-    for side, half in top.halves.items():
-        if half.sleeve is None:
-            continue
-        armpit = seam[side][0]
-        arm_length = np.linalg.norm(np.diff(body.arms[side][:3], axis=0), axis=1).sum()
-        upto = half.sleeve.length * scale * 1.05 / max(float(arm_length), 1.0)
-        upto = 1.0 if upto > 0.68 else max(upto, 0.18)  # a long sleeve ends at the wrist, however it lay
-        if "SLEEVE_UP" in chosen and upto > 0.8:
-            upto = 0.62
-        edges = fit.arm_edges(body, side, armpit, upto, 1.05 * ease)
-        pieces = [
-            _tube(resample(outer, 24), resample(inner, 15)) for outer, inner in (edges, (half.sleeve.outer, half.sleeve.inner))
-        ]
-        patches.append(Patch("sleeve", ring(*pieces[0]), ring(*pieces[1]), list(edges), 0.34))
-    return patches, hem
-
-
-def _armhole(tip: Points, seam: Points) -> Points:
-    return f32(np.vstack([resample([tip, seam[0]], 6)[:-1], seam]))
-
-
-def _tube(outer: Points, inner: Points) -> list[Points]:
-    """The four edges of a sleeve: seam, inner edge down, cuff, outer edge back up."""
-    return [resample([outer[0], inner[0]], 7), inner, resample([inner[-1], outer[-1]], 5), outer[::-1]]
-
-
-def bottom_patches(bottom: Bottom, body: Body, stretch: float, ease: float) -> tuple[list[Patch], float]:
-    """Trousers, shorts or a skirt as one piece on a body, and the y of the hem there."""
-    unit, outsides = body.shoulder, bottom.outsides
-    waist = body.hip_y + fit.WAIST * unit
-    edges = {side: fit.leg_edges(body, side, body.hip_y + fit.leg_length(body), ease) for side in SIDES}
-    scale = float(edges["right"][0][0, 0] - edges["left"][0][0, 0]) / float(outsides["right"][0, 0] - outsides["left"][0, 0])
-    span = float(outsides["left"][-1, 1] - outsides["left"][0, 1])
-    share = (span * scale * stretch + fit.WAIST * unit) / fit.leg_length(body)
-    share = 1.02 if share > 0.8 else max(share, 0.25)  # long trousers reach the ankle, however they lay
-    hem = body.hip_y + share * fit.leg_length(body)
-    edges = {side: fit.leg_edges(body, side, hem, ease) for side in SIDES}
-    left, right = (resample(edges[side][0], 20) for side in SIDES)
-    left_cloth, right_cloth = (resample(outsides[side], 20) for side in SIDES)
-    if bottom.insides is None:
-        centre = (left_cloth[:, :1] + right_cloth[:, :1]) / 2
-        flare = {s: np.abs(c[:, :1] - centre)[:, 0] * scale for s, c in (("left", left_cloth), ("right", right_cloth))}
-        rows = np.linspace(waist, hem, 20)
-        hips = rows < body.hip_y + 0.3 * unit  # never narrower than the hips it goes over
-        left_x = np.maximum(flare["left"], np.where(hips, body.middle - np.interp(rows, left[:, 1], left[:, 0]), 0))
-        right_x = np.maximum(flare["right"], np.where(hips, np.interp(rows, right[:, 1], right[:, 0]) - body.middle, 0))
-        left = f32(np.column_stack([body.middle - left_x, rows]))
-        right = f32(np.column_stack([body.middle + right_x, rows]))
-        skirts = [
-            [resample([a[0], b[0]], 9), b, resample([b[-1], a[-1]], 9), a[::-1]]
-            for a, b in ((left, right), (left_cloth, right_cloth))
-        ]
-        return [Patch("skirt", ring(*skirts[0]), ring(*skirts[1]), [left, right], 0.25)], hem
-
-    def trousers(outer: tuple[Points, Points], inner: list[Points]) -> NDArray[np.float32]:
-        a, b = outer
-        inner_left, inner_right = (resample(edge, 14) for edge in inner)
-        return ring(
-            resample([a[0], b[0]], 9), b, resample([b[-1], inner_right[-1]], 5), inner_right[::-1],
-            inner_left, resample([inner_left[-1], a[-1]], 5), a[::-1],
-        )  # fmt: skip
-
-    on_body = trousers((left, right), [edges[side][1] for side in SIDES])
-    on_garment = trousers((left_cloth, right_cloth), [bottom.insides[side] for side in SIDES])
-    return [Patch("trousers", on_body, on_garment, [left, right, *(edges[side][1] for side in SIDES)], 0.26)], hem
+from .cutout import Bits, Matte, Picture, bleed, blur, disc, f32, grow, lab, resize_to, tidy
+from .garment import Region
+from .warp import Patch, bend, inside
 
 
 def dress(
@@ -208,12 +108,14 @@ def _bare(
         core = []
     core += [f32(np.vstack([outer, inner[::-1]])) for outer, inner in limbs]
     flesh = inside(core, shape)
+    if region == "lower":  # no skin shows above the hem of trousers
+        flesh &= y > hem - 0.05 * unit
     stale = zone & (skin < 0.45)
-    beyond = tidy(stale & ~flesh & (cover < 0.6) & (body.silhouette > 0.12), cv2.MORPH_OPEN, 1)
+    beyond = tidy(stale & ~flesh & (cover < 0.6) & (body.silhouette > 0.12), cv2.MORPH_OPEN, 0.012 * unit)
     picture = _backdrop_instead(person, zone & ~flesh & grow(beyond, 3), body.silhouette > 0.5)
     if body.skin is None:
         return picture
-    to_bare = tidy(tidy(stale & flesh & (body.silhouette > 0.4), cv2.MORPH_OPEN, 1), cv2.MORPH_CLOSE, 3)
+    to_bare = tidy(tidy(stale & flesh & (body.silhouette > 0.4), cv2.MORPH_OPEN, 0.02 * unit), cv2.MORPH_CLOSE, 3)
     soft = blur(grow(to_bare, 0.05 * unit), 0.02 * unit)  # the shadow of the old hem goes too
     share = (soft * body.silhouette * zone)[..., None]
     tone = _nearest_skin(person, body, skin) * light[..., None]

@@ -16,11 +16,12 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from . import compose
 from .body import find_body, shows_a_face
+from .compose import dress, seamless
 from .cutout import Bits, Matte, Picture, PreviewError, garment_matte, grow
 from .garment import Region, Top, guess_region, read_bottom, read_top
 from .mask import Shape, boxed, garment_mask, image_mask, region_of_prompt, without
+from .pieces import bottom_patches, top_patches
 
 __all__ = ["Preview", "PreviewError", "png", "try_on"]
 
@@ -87,14 +88,14 @@ def try_on(
     crop = np.asarray(cv2.resize(source[window], size, interpolation=cv2.INTER_CUBIC), np.uint8)
     crop_change = cv2.resize(change[window].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     if isinstance(outline, Top):
-        patches, hem = compose.top_patches(outline, near, styling, stretch, ease)
+        patches, hem = top_patches(outline, near, styling, stretch, ease)
     else:
-        patches, hem = compose.bottom_patches(outline, near, stretch, ease)
-    drawn = compose.dress(crop, cloth, matte, patches, hem, where, np.asarray(crop_change), near, seed)
+        patches, hem = bottom_patches(outline, near, stretch, ease)
+    drawn = dress(crop, cloth, matte, patches, hem, where, np.asarray(crop_change), near, seed)
     dressed = source.copy()
     dressed[window] = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA)
     if merge == "seamless":
-        return Preview(Image.fromarray(compose.seamless(source, dressed, change, seed)), _mask_picture(change))
+        return Preview(Image.fromarray(seamless(source, dressed, change, seed)), _mask_picture(change))
     return Preview(Image.fromarray(np.where(change[..., None], dressed, source)), _mask_picture(change))
 
 

@@ -79,12 +79,12 @@ def arm_edges(
     unit, sign = body.shoulder, SIDES[side]
     shoulder, elbow, wrist, _ = body.arms[side]
     tip = f32([body.middle + sign * 0.53 * unit, shoulder_top(body, body.middle + sign * 0.53 * unit)])
-    line = resample([(tip + armpit + shoulder) / 3, 0.35 * shoulder + 0.65 * elbow, elbow, wrist], 40)
-    line = resample(np.column_stack([smooth(line[:, 0], 7), smooth(line[:, 1], 7)]), 25, upto)
+    line = resample([(tip + armpit + shoulder) / 3, 0.35 * shoulder + 0.65 * elbow, elbow, wrist], 50)
+    line = resample(np.column_stack([smooth(line[:, 0], 7), smooth(line[:, 1], 7)]), 41, upto)
     along = np.gradient(line, axis=0)
     along /= np.linalg.norm(along, axis=1, keepdims=True)
     outwards = sign * np.column_stack([along[:, 1], -along[:, 0]])
-    share = np.linspace(0, upto, 25)
+    share = np.linspace(0, upto, 41)
     turn = np.clip(share / 0.2, 0, 1)[:, None]  # over the shoulder the outer edge turns from "up" to "outwards"
     over = outwards * turn + f32([0, -1]) * (1 - turn)
     over /= np.linalg.norm(over, axis=1, keepdims=True)
@@ -99,10 +99,16 @@ def arm_edges(
 
     outer = line + over * widths(f32(over), most)[:, None]
     inner = line - outwards * widths(f32(-outwards), 1.25)[:, None]
-    below = (inner - armpit) @ (elbow - shoulder) > 0.03 * unit * float(np.linalg.norm(elbow - shoulder))
-    below[-1] = True
-    inner[:, 0] = body.middle + sign * np.maximum(sign * (inner[:, 0] - body.middle), sign * (armpit[0] - body.middle))
-    return f32(np.vstack([tip, outer[1:]])), f32(np.vstack([armpit, inner[below]]))
+    innermost = sign * (armpit[0] - body.middle)  # an arm that touches the torso must not cut into it
+    inner[:, 0] = body.middle + sign * np.maximum(sign * (inner[:, 0] - body.middle), innermost)
+    axis = (elbow - shoulder) / np.linalg.norm(elbow - shoulder)
+
+    def onwards(start: Points, points: Points) -> Points:
+        further = (points - start) @ axis > 0.03 * unit
+        further[-1] = True
+        return f32(np.vstack([start, points[further]]))
+
+    return onwards(tip, f32(outer)), onwards(armpit, f32(inner))
 
 
 def leg_length(body: Body) -> float:

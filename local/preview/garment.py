@@ -17,20 +17,13 @@ WORKING_SIDE = 512
 
 
 @dataclass(frozen=True)
-class Sleeve:
-    outer: Points  # from the shoulder tip to the cuff
-    inner: Points  # from the armpit to the cuff
-    length: float
-
-
-@dataclass(frozen=True)
 class TopHalf:
     """One side of a top. Points in pixels of the garment picture."""
 
     shoulder: Points  # (2,), where the sleeve or the armhole begins
     neck: Points  # (2,), where the shoulder meets the collar
     seam: Points  # from the armpit down to the hem
-    sleeve: Sleeve | None
+    sleeve: tuple[Points, Points] | None  # outer edge from the shoulder, inner edge from the armpit, both to the cuff
 
 
 @dataclass(frozen=True)
@@ -134,7 +127,7 @@ def read_top(matte: Matte, rgb: Picture) -> Top:
     middle = int(np.average(np.arange(len(trunk)), weights=trunk))
     mirrored = cloth[:, ::-1]
     last = cloth.shape[1] - 1
-    hem = min(_hem(cloth, middle), _hem(mirrored, last - middle))
+    hem = int(rows[-1] - 0.02 * len(rows))  # above the rounded corners
     halves = {"left": _left_half(cloth, middle, hem), "right": _left_half(mirrored, last - middle, hem)}
     depth = _collar_depth(cloth, rgb, middle, [halves["left"].neck, f32([last, 0]) + halves["right"].neck * f32([-1, 1])])
     return Top(
@@ -150,7 +143,7 @@ def _placed(half: TopHalf, mirror: int | None, scale: float) -> TopHalf:
         turned = points if mirror is None else f32([mirror, 0]) + points * f32([-1, 1])
         return f32((turned + 0.5) / scale - 0.5)
 
-    sleeve = half.sleeve and Sleeve(place(half.sleeve.outer), place(half.sleeve.inner), half.sleeve.length / scale)
+    sleeve = half.sleeve and (place(half.sleeve[0]), place(half.sleeve[1]))
     return TopHalf(place(half.shoulder), place(half.neck), place(half.seam), sleeve)
 
 
@@ -164,16 +157,6 @@ def _left_edge(cloth: Bits, middle: int) -> NDArray[np.int_]:
             run = int((~outwards[first:]).argmax()) or len(outwards) - first
             edge[y] = middle - first - run + 1
     return edge
-
-
-def _hem(cloth: Bits, middle: int) -> int:
-    """The last row before a rounded hem corner."""
-    rows = np.flatnonzero(cloth.any(1))
-    height, edge = len(rows), _left_edge(cloth, middle)
-    step, hem = max(3, int(0.018 * height)), int(rows[-1] - 0.006 * height)
-    while hem > rows[-1] - 0.08 * height and edge[hem] - edge[hem - step] > 0.02 * np.ptp(np.flatnonzero(cloth.any(0))):
-        hem -= 2
-    return hem - 1
 
 
 def _left_half(cloth: Bits, middle: int, hem: int) -> TopHalf:
@@ -210,7 +193,7 @@ def _left_half(cloth: Bits, middle: int, hem: int) -> TopHalf:
     return TopHalf(shoulder, f32([neck, top[neck]]), f32(seam), sleeve)
 
 
-def _left_sleeve(cloth: Bits, edge: NDArray[np.int_], shoulder: Points, armpit: Points) -> Sleeve | None:
+def _left_sleeve(cloth: Bits, edge: NDArray[np.int_], shoulder: Points, armpit: Points) -> tuple[Points, Points] | None:
     """The edges of a sleeve, measured across its own axis; None when what hangs there is too small for one."""
     y, x = np.mgrid[: len(cloth), : cloth.shape[1]]
     seam = shoulder[0] + (y - shoulder[1]) / max(1, armpit[1] - shoulder[1]) * (armpit[0] - shoulder[0])
@@ -236,7 +219,7 @@ def _left_sleeve(cloth: Bits, edge: NDArray[np.int_], shoulder: Points, armpit: 
     outer = [shoulder, *(root + axis * s * length + across * o for s, o in zip(steps, high, strict=True))]
     free = steps * length > (armpit - root) @ axis + 0.04 * length
     inner = [armpit, *(root + axis * s * length + across * o for s, o in zip(steps[free], low[free], strict=True))]
-    return Sleeve(f32(outer), f32(inner), length)
+    return f32(outer), f32(inner)
 
 
 def _collar_depth(cloth: Bits, rgb: Picture, middle: int, necks: list[Points]) -> float:
