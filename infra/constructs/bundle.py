@@ -45,8 +45,8 @@ class Bundle:
     wheels: str
 
     def hash(self) -> str:
-        """Of everything that ends up in the zip. Compiled files depend on who compiles them, so the platform counts."""
-        digest = hashlib.sha256(self._platform().encode())
+        """Of everything that ends up in the zip."""
+        digest = hashlib.sha256(self._platform())
         for file in [*self._sources(), *self._locks()]:
             digest.update(file.relative_to(self.lambdas).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
         return digest.hexdigest()
@@ -66,8 +66,9 @@ class Bundle:
     def _locks(self) -> list[Path]:
         return [self.function / "requirements.txt", self.lambdas / "constraints.txt"]
 
-    def _platform(self) -> str:
-        return f"{self.wheels}-{LAMBDA_PYTHON}-{sys.implementation.cache_tag}"
+    def _platform(self) -> bytes:
+        """What else shapes the files: who compiles them, and how this module goes about it."""
+        return f"{self.wheels}-{LAMBDA_PYTHON}-{sys.implementation.cache_tag}".encode() + Path(__file__).read_bytes()
 
     def _compiles(self) -> bool:
         """The code folder of a function is read-only: without compiled files, each cold start compiles everything anew.
@@ -76,7 +77,7 @@ class Bundle:
 
     def _dependencies(self) -> Path:
         """The installed wheels, shared by all functions with the same requirements and kept between synths."""
-        digest = hashlib.sha256(b"\0".join([self._platform().encode(), *(lock.read_bytes() for lock in self._locks())]))
+        digest = hashlib.sha256(b"\0".join([self._platform(), *(lock.read_bytes() for lock in self._locks())]))
         folder = _CACHE / digest.hexdigest()[:16]
         if not folder.exists():
             _CACHE.mkdir(parents=True, exist_ok=True)
@@ -94,10 +95,7 @@ class Bundle:
                               check=False)
         if done.returncode:
             raise RuntimeError(f"pip could not install {requirements} for {self.wheels}:\n{done.stderr}")
-        # pydantic reads every such folder on import; only python-ulid needs its own, to tell its version.
-        for folder in [*target.glob("*.dist-info"), target / "bin"]:
-            if not folder.name.startswith("python_ulid-"):
-                shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(target / "bin", ignore_errors=True)
         if self._compiles():
             _compile(target, target)
 
