@@ -38,7 +38,7 @@ def _is_lost(job: dict[str, Any]) -> None:
     [attempt] = job["attempts"]
     assert attempt["charged"] == "unknown"
     assert job["error"]["retryable"] is False
-    assert "charged" in job["error"]["remedy"]
+    assert "before you submit" in job["error"]["remedy"]
 
 
 def test_a_vendor_that_dies_in_mid_call_is_not_asked_again(cloud: Cloud, person: bytes, tee: bytes) -> None:

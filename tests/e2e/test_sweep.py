@@ -24,7 +24,7 @@ def test_an_aborted_execution_ends_its_job(cloud: Cloud, person: bytes, tee: byt
     try:
         cloud.tryiton.fault(on="status", kind="never_finish")
         job_id = cloud.submit(cloud.try_on(person, tee, provider="tryiton"))["id"]
-        until(lambda: cloud.job(job_id)["attempts"] and cloud.job(job_id)["attempts"][0]["provider_job_id"], "the vendor's id")
+        until(lambda: any(a["provider_job_id"] for a in cloud.job(job_id)["attempts"]) or None, "the vendor's id")
         execution = cloud.job_machine.replace(":stateMachine:", ":execution:") + f":{job_id}"
         cloud.aws("stepfunctions").stop_execution(executionArn=execution)
         if not event_arrives:

@@ -52,7 +52,7 @@ def get_a_job(job_id: str) -> Response[str]:
 def get_an_image(job_id: str, n: str) -> Response[str]:
     caller = _caller()
     job = find(job_id, caller.tenant, clock)
-    return Response(303, headers={"Location": image_link(job, int(n) if re.fullmatch("[0-9]{1,4}", n) else 0), **_cors()})
+    return Response(303, body="", headers={"Location": image_link(job, int(n) if re.fullmatch("[0-9]{1,4}", n) else 0), **_cors()})
 
 
 def get_the_providers() -> Response[str]:
@@ -78,7 +78,7 @@ def no_such_route(_: Exception) -> Response[str]:
     if not allowed or asked in allowed:  # allowed, and yet no route: the path has characters that no id has
         return _problem(Refusal.of("not_found", "There is nothing at this path.", "See the API reference for the routes."))
     if asked == "OPTIONS":
-        return Response(204, headers={"Allow": ", ".join(allowed), **_cors(", ".join([*allowed, "OPTIONS"]))})
+        return Response(204, body="", headers={"Allow": ", ".join(allowed), **_cors(", ".join([*allowed, "OPTIONS"]))})
     refusal = Refusal.of("method_not_allowed", f"{asked} is not served here.", f"Use {' or '.join(allowed)}.")
     return _problem(refusal, {"Allow": ", ".join(allowed)})
 
