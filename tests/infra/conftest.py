@@ -1,6 +1,13 @@
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+
 import pytest
+
+# CDK runs on Node: on the one of this environment, as everywhere in this repository.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 from tests.infra.synthesized import Synthesized, synthesized
 
