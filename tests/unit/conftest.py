@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import random
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 REGION, ACCOUNT = "us-east-1", "123456789012"
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:jobs"
@@ -20,7 +22,6 @@ ENVIRONMENT = {
 }
 os.environ.update(ENVIRONMENT)
 
-import boto3  # noqa: E402
 import pytest  # noqa: E402
 from moto import mock_aws  # noqa: E402
 
@@ -40,12 +41,11 @@ from tests.unit.world import (  # noqa: E402
     World,
 )
 
-CACHED = (settings, aws.table, aws.s3, aws.step_functions, aws.secrets, provider_keys.secret)
-
 
 def forget() -> None:
-    for function in CACHED:
-        function.cache_clear()
+    """Everything but the SDK clients: making those anew takes longer than most tests."""
+    settings.cache_clear()
+    provider_keys.secret.cache_clear()
     api_keys._cache.clear()
     provider_keys._configured = (0.0, frozenset())
 
@@ -58,7 +58,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     random.seed(7)
     forget()
     with mock_aws():
-        boto3.client("dynamodb").create_table(
+        aws.table().meta.client.create_table(
             TableName=TABLE, BillingMode="PAY_PER_REQUEST",
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"}
@@ -68,8 +68,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
                 "KeySchema": [{"AttributeName": "due_shard", "KeyType": "HASH"},
                               {"AttributeName": "due_at", "KeyType": "RANGE"}]}])
         for bucket in (INBOX, MEDIA):
-            boto3.client("s3").create_bucket(Bucket=bucket)
-        machine = boto3.client("stepfunctions").create_state_machine(
+            aws.s3().create_bucket(Bucket=bucket)
+        machine = aws.step_functions().create_state_machine(
             name="jobs", definition='{"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}',
             roleArn=f"arn:aws:iam::{ACCOUNT}:role/machine")["stateMachineArn"]
         world = World(FakeClock(), machine)
@@ -88,3 +88,17 @@ def vendor(world: World, monkeypatch: pytest.MonkeyPatch) -> Vendor:
     vendor = Vendor()
     monkeypatch.setattr("fitting_room.actions.purchase.adapter", lambda _: vendor)
     return vendor
+
+
+@pytest.fixture
+def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For threads: every AWS call is atomic, as it is in AWS and is not in moto."""
+    from botocore.client import BaseClient
+
+    lock, call = threading.RLock(), BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def locked(self: BaseClient, *args: Any) -> Any:
+        with lock:
+            return call(self, *args)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", locked)

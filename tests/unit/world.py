@@ -24,6 +24,7 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Job, Mode
 from fitting_room.jobs.outcome import Charged, Failed, Finished, Outcome, Pending, Picture, Step
+from fitting_room.observability import metrics
 from fitting_room.providers.base import Connection, Order
 from fitting_room.stores import aws, jobs
 from fitting_room.stores.api_keys import Caller
@@ -127,7 +128,16 @@ class World:
         return job_id
 
     def start(self, job_id: str, remaining: float = 180) -> Step:
-        return start(job_id, remaining, self.at)
+        try:
+            return start(job_id, remaining, self.at)
+        finally:
+            metrics.clear_metrics()  # as every invocation ends
+
+    def poll(self, job_id: str) -> Step:
+        try:
+            return poll(job_id, self.at)
+        finally:
+            metrics.clear_metrics()
 
     def run(self, job_id: str) -> list[str]:
         """What the state machine does, waits included. Gives the states it went through."""
@@ -141,7 +151,7 @@ class World:
                     state, said = "Start", self.start(job_id)
                 case "pending":
                     self.at.sleep(said["wait"])
-                    state, said = "Poll", poll(job_id, self.at)
+                    state, said = "Poll", self.poll(job_id)
                 case "finished":
                     collect(job_id, self.at)
                     path.append("Collect")

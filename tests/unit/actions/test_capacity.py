@@ -1,0 +1,182 @@
+"""Waiting for one's turn at a vendor."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from fitting_room import clock
+from fitting_room.actions import purchase, start
+from fitting_room.actions.settle import settle
+from fitting_room.jobs.job import Job
+from fitting_room.providers.base import CatalogueEntry, Rate
+from fitting_room.providers.catalogue import entry
+from fitting_room.stores import aws, capacity, jobs
+from tests.unit.world import Vendor, World, failed, finished, moment
+
+RATE = Rate(submits=2, seconds=60)
+GAP = 31.5
+
+
+@pytest.fixture
+def limited(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Gives the vendor other limits than the catalogue says."""
+    def change(**limits: Any) -> CatalogueEntry:
+        changed = entry("nova_canvas").model_copy(update=limits)
+        for module in (start, purchase):
+            if hasattr(module, "entry"):
+                monkeypatch.setattr(module, "entry", lambda name: changed if name == changed.id else entry(name))
+        return changed
+    return change
+
+
+def test_the_second_job_waits_for_its_slot_and_shows_when_it_is(world: World, vendor: Vendor, limited: Any) -> None:
+    limited(rate=RATE)
+    vendor.starts = [finished()]
+    one, two = world.prepared(), world.prepared()
+    began = world.at.now()
+    assert world.start(one) == {"outcome": "finished"}
+    assert world.start(two) == {"outcome": "busy", "runner": "bedrock", "wait": 31}
+    job = world.job(two)
+    assert (job.status, job.step) == ("queued", "waiting_for_slot")
+    assert (moment(job.slot_at) - began).total_seconds() == GAP
+    world.at.sleep(31)
+    assert world.start(two) == {"outcome": "finished"}
+    assert (world.at.now() - began).total_seconds() == GAP, "the last half second is slept, not polled"
+    assert world.job(two).slot_at is None
+
+
+def test_asking_again_too_early_keeps_the_slot(world: World, vendor: Vendor, limited: Any) -> None:
+    limited(rate=RATE)
+    vendor.starts = [finished()]
+    one, two, three = world.prepared(), world.prepared(), world.prepared()
+    world.start(one)
+    assert [world.start(two)["wait"] for _ in range(3)] == [31, 31, 31]
+    assert world.start(three)["wait"] == 63
+
+
+def test_a_missed_slot_is_given_up(world: World, vendor: Vendor, limited: Any) -> None:
+    limited(rate=RATE)
+    vendor.starts = [finished()]
+    one, two, three = world.prepared(), world.prepared(), world.prepared()
+    began = world.at.now()
+    for job_id in (one, two, three):
+        world.start(job_id)
+    world.at.sleep(GAP + capacity.JITTER_MS / 1000 + 0.001)
+    assert world.start(two)["outcome"] == "busy", "the next slot is the third job's, so it goes to the end"
+    assert (moment(world.job(two).slot_at) - began).total_seconds() == 3 * GAP
+    assert world.start(three)["wait"] == int(2 * GAP - GAP - 3.001)
+
+
+def test_a_slot_too_far_away_is_rate_limited_and_says_when_to_come_back(world: World, vendor: Vendor, limited: Any) -> None:
+    limited(rate=Rate(submits=1, seconds=897))
+    vendor.starts = [finished()]
+    one, two = world.prepared(), world.prepared(provider="nova_canvas")
+    world.start(one)
+    assert world.start(two) == {"outcome": "failed", "again": False}
+    settle(two, world.at, certain=True)
+    job = world.job(two)
+    assert job.error
+    assert (job.error.code, job.error.retryable, job.error.provider) == ("rate_limited", True, "nova_canvas")
+    assert "2026-09-01T12:15:00.000Z" in job.error.detail
+    assert (len(vendor.orders), world.spent()[0]) == (1, 1), "the second was refunded"
+
+
+def test_a_slot_too_far_away_moves_on_to_the_next_provider(world: World, vendor: Vendor, limited: Any) -> None:
+    world.configure("tryiton")
+    limited(rate=Rate(submits=1, seconds=897))
+    vendor.starts = [finished()]
+    world.start(world.prepared())
+    two = world.submit().job.id
+    world.run(two)
+    assert world.job(two).provider == "tryiton"
+
+
+def test_many_jobs_with_late_starts_never_exceed_the_vendors_rate(world: World, vendor: Vendor, limited: Any) -> None:
+    """Thirty jobs, each woken by the state machine at its whole second and up to 3 s late."""
+    limited(rate=Rate(submits=5, seconds=20))
+    calls: list[float] = []
+    vendor.starts, vendor.during = [failed("content_blocked")], lambda: calls.append(world.at.now().timestamp())
+    chance = random.Random(11)
+    model = world.job(world.prepared())
+    woken = {_copy(model, n): world.at.now().timestamp() for n in range(30)}
+    while woken:
+        job_id = min(woken, key=lambda name: woken[name])
+        world.at.moment = max(world.at.moment, clock.from_ms(int(woken.pop(job_id) * 1000)))
+        said = world.start(job_id)
+        if said["outcome"] == "busy":
+            woken[job_id] = world.at.now().timestamp() + said["wait"] + chance.uniform(0, 2.9)
+    assert len(calls) == 30
+    assert max(sum(start <= other < start + 20 for other in calls) for start in calls) <= 5
+
+
+def _copy(model: Job, n: int) -> str:
+    """A prepared job like the model, without preparing its pictures anew."""
+    job = model.model_copy(update={"id": f"{model.id}-{n}"})
+    aws.table().put_item(Item=jobs.item(job))
+    return job.id
+
+
+# --------------------------------------------------------------------------------------------------- leases
+def test_a_full_vendor_answers_busy_and_is_asked_again_unevenly(world: World, vendor: Vendor, limited: Any) -> None:
+    limited(rate=None, concurrency=1)
+    vendor.starts = [finished()]
+    one, two = world.prepared(), world.prepared()
+    world.start(one)
+    waits = {world.start(two)["wait"] for _ in range(20)}
+    assert len(waits) > 2 and min(waits) >= 2 and max(waits) <= 6
+    job = world.job(two)
+    assert (job.step, [entry["step"] for entry in job.timeline].count("waiting_for_slot")) == ("waiting_for_slot", 1)
+    assert len(vendor.orders) == 1
+
+
+def test_settling_frees_the_lease(world: World, vendor: Vendor, limited: Any) -> None:
+    limited(rate=None, concurrency=1)
+    vendor.starts = [finished()]
+    one, two = world.prepared(), world.prepared()
+    world.start(one)
+    assert world.start(two)["outcome"] == "busy"
+    settle(one, world.at, certain=True)
+    assert world.start(two)["outcome"] == "finished"
+
+
+def test_a_job_that_never_called_frees_its_lease_too(world: World, vendor: Vendor, limited: Any) -> None:
+    limited(rate=RATE, concurrency=2)
+    vendor.starts = [finished()]
+    one, two, three = world.prepared(), world.prepared(), world.prepared()
+    world.start(one)
+    assert world.start(two)["outcome"] == "busy", "it holds the second lease and waits for its slot"
+    assert world.start(three)["wait"] <= 6, "no lease, so no slot either"
+    settle(two, world.at, certain=True)
+    assert world.start(three)["wait"] > 6, "now it waits for a slot"
+    assert len(vendor.orders) == 1
+
+
+def test_a_lease_that_was_taken_over_does_not_block_settling(world: World, vendor: Vendor, limited: Any) -> None:
+    provider = limited(rate=None, concurrency=1)
+    vendor.starts = [finished()]
+    one, two = world.prepared(), world.prepared()
+    world.start(one)
+    world.at.sleep(provider.deadline + 1)
+    assert world.start(two)["outcome"] == "finished"
+    settle(one, world.at, certain=True)
+    assert world.job(one).final
+    assert capacity.acquire_lease(provider.id, 1, "job_other", None, world.at.ms(), world.at.ms() + 1) is None, \
+        "the lease is still the second job's"
+
+
+def test_nobody_waits_for_a_place_for_ever(world: World, vendor: Vendor, limited: Any) -> None:
+    limited(rate=None, concurrency=1, deadline=7200)
+    vendor.starts = [finished()]
+    one, two = world.prepared(), world.prepared()
+    world.start(one)
+    world.at.sleep(waited := 880)
+    while (said := world.start(two))["outcome"] == "busy":
+        world.at.sleep(said["wait"])
+        waited += said["wait"]
+    assert 900 <= waited <= 906
+    assert said == {"outcome": "failed", "again": False}
+    attempt = world.job(two).latest
+    assert attempt and attempt.error and (attempt.error.code, attempt.charged) == ("rate_limited", "no")

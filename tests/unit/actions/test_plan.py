@@ -1,0 +1,141 @@
+"""Which providers a request goes to, and what a client hears about the others."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from fitting_room.actions.list_providers import list_providers
+from fitting_room.actions.plan import Deployment, plan
+from fitting_room.jobs.errors import Fault, Refusal
+from fitting_room.jobs.job import Mode
+from fitting_room.jobs.request import parse
+from fitting_room.providers.catalogue import entries
+
+PICTURE = {"url": "https://shop.example/p.png"}
+ALIVE, DEAD = date(2026, 9, 29), date(2026, 9, 30)
+
+
+def planned(mode: Mode = "live", *, today: date = ALIVE, configured: tuple[str, ...] = ("tryiton",),
+            private: tuple[str, ...] = (), **changes: Any) -> list[str]:
+    body = {"task": "try_on", "person": PICTURE, "garments": [{"image": PICTURE, "category": "tops"}], **changes}
+    return plan(parse(body), mode, Deployment(entries(), frozenset(configured), frozenset(private), today))
+
+
+def refused(*args: Any, **changes: Any) -> list[Fault]:
+    with pytest.raises(Refusal) as caught:
+        planned(*args, **changes)
+    return list(caught.value.faults)
+
+
+def test_auto_tries_every_provider_that_can_in_the_catalogues_order() -> None:
+    assert planned() == ["nova_canvas", "tryiton"]
+
+
+def test_auto_never_picks_the_sandbox_for_a_live_key() -> None:
+    assert refused(configured=(), today=DEAD)[0].code == "model_retired"
+
+
+def test_a_live_key_may_name_the_sandbox() -> None:
+    assert planned(provider="sandbox") == ["sandbox"]
+
+
+def test_auto_leaves_out_who_cannot_honour_an_option() -> None:
+    assert planned(merge="seamless") == ["nova_canvas"]
+    assert planned(moderation="permissive") == ["tryiton"]
+
+
+def test_auto_needs_a_class_for_nova() -> None:
+    assert planned(garments=[{"image": PICTURE}]) == ["tryiton"]
+    (fault,) = refused(garments=[{"image": PICTURE}], provider="nova_canvas")
+    assert (fault.pointer, fault.provider) == ("/garments/0/category", "nova_canvas")
+
+
+def test_a_named_provider_is_tried_alone_and_its_fallback_in_order() -> None:
+    assert planned(provider="tryiton") == ["tryiton"]
+    assert planned(provider="tryiton", fallback=["nova_canvas"]) == ["tryiton", "nova_canvas"]
+    assert planned(provider="tryiton", fallback=["tryiton", "sandbox"]) == ["tryiton", "sandbox"]
+
+
+def test_a_provider_may_be_named_with_its_model() -> None:
+    assert planned(provider="nova_canvas/amazon.nova-canvas-v1:0") == ["nova_canvas"]
+    (fault,) = refused(provider="nova_canvas/other")
+    assert (fault.code, fault.pointer) == ("invalid_input", "/provider")
+    assert "nova_canvas/amazon.nova-canvas-v1:0" in fault.remedy
+
+
+def test_unknown_names_are_refused_wherever_they_stand() -> None:
+    found = refused(provider="dalle", fallback=["nobody"], provider_options={"ghost": {}})
+    assert [fault.pointer for fault in found] == ["/provider", "/fallback/0", "/provider_options/ghost"]
+
+
+def test_a_test_key_reaches_the_sandbox_only() -> None:
+    assert planned("test") == ["sandbox"]
+    assert planned("test", provider="sandbox") == ["sandbox"]
+    assert [fault.code for fault in refused("test", provider="nova_canvas")] == ["provider_not_allowed"]
+    assert [fault.code for fault in refused("test", provider="sandbox", fallback=["tryiton"])] == ["provider_not_allowed"]
+
+
+def test_a_retired_model_is_refused_with_its_date_and_who_else_can() -> None:
+    (fault,) = refused(provider="nova_canvas", today=DEAD)
+    assert fault.code == "model_retired"
+    assert "2026-09-30" in fault.detail
+    assert "tryiton" in fault.remedy
+    assert "sandbox" not in fault.remedy
+    assert planned(today=DEAD) == ["tryiton"]
+
+
+def test_a_retired_model_stays_for_an_account_with_private_access() -> None:
+    assert planned(provider="nova_canvas", today=DEAD, private=("nova_canvas",)) == ["nova_canvas"]
+
+
+def test_a_provider_without_a_key_is_refused_with_the_way_to_set_it() -> None:
+    (fault,) = refused(provider="tryiton", configured=())
+    assert (fault.code, fault.pointer, fault.provider) == ("provider_not_configured", "/provider", "tryiton")
+    assert "PROVIDER=tryiton" in fault.remedy
+    assert planned(configured=()) == ["nova_canvas"]
+
+
+def test_a_named_provider_tells_every_option_it_cannot_honour_at_once() -> None:
+    found = refused(provider="tryiton", merge="balanced", keep={"face": True}, styling={"tuck": "in"},
+                    output={"count": 5, "seed": 1, "guidance": 3, "mask": True}, prompt="in the rain")
+    assert {fault.pointer for fault in found} == {"/merge", "/keep/face", "/styling/tuck", "/output/count", "/output/seed",
+                                                  "/output/guidance", "/output/mask", "/prompt"}
+    assert {fault.provider for fault in found} == {"tryiton"}
+    assert next(fault for fault in found if fault.pointer == "/output/count").remedy.startswith("Use 1 to 4")
+
+
+def test_auto_that_finds_nobody_says_why_for_each_provider() -> None:
+    found = refused(prompt="in the rain", output={"count": 6})
+    assert {(fault.provider, fault.pointer) for fault in found} == {
+        (provider, pointer) for provider in ("nova_canvas", "tryiton") for pointer in ("/prompt", "/output/count")}
+    assert all(fault.code == "unsupported_option" for fault in found)
+
+
+def test_several_garments_are_refused_at_the_second_one() -> None:
+    two = [{"image": PICTURE, "category": "tops"}, {"image": PICTURE, "category": "bottoms"}]
+    assert ("tryiton", "/garments/1") in {(fault.provider, fault.pointer) for fault in refused(garments=two)}
+    assert planned("test", garments=two) == ["sandbox"]
+
+
+def test_a_providers_own_options_are_checked_against_its_model() -> None:
+    found = refused("test", provider_options={"sandbox": {"seconds": -1, "speed": 1}})
+    assert {fault.pointer for fault in found} == {"/provider_options/sandbox/seconds", "/provider_options/sandbox/speed"}
+    assert {fault.provider for fault in found} == {"sandbox"}
+
+
+def test_options_of_providers_that_are_not_asked_do_not_matter() -> None:
+    assert planned(provider="nova_canvas", provider_options={"sandbox": {"outcome": "explode"}}) == ["nova_canvas"]
+
+
+def test_the_list_of_providers_says_what_this_key_can_buy_today() -> None:
+    shown = {item["id"]: item for item in
+             list_providers(Deployment(entries(), frozenset(), frozenset(), DEAD), "test")["items"]}
+    assert {name: (item["configured"], item["allowed"], item["lifecycle"]["retired"]) for name, item in shown.items()} == {
+        "nova_canvas": (True, False, True), "tryiton": (False, False, False), "sandbox": (True, True, False)}
+    assert shown["nova_canvas"]["lifecycle"]["end_of_life"] == "2026-09-30"
+    assert shown["nova_canvas"]["options"]["output.count"] == {"minimum": 1.0, "maximum": 5.0}
+    live = list_providers(Deployment(entries(), frozenset(), frozenset(), DEAD), "live")["items"]
+    assert all(item["allowed"] for item in live)

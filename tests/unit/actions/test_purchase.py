@@ -1,0 +1,258 @@
+"""Buying: one claim, one call, and the truth about what may have been charged."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from fitting_room.actions.prepare import prepare
+from fitting_room.actions.settle import settle
+from fitting_room.actions.show import summary
+from fitting_room.actions.start import start
+from fitting_room.jobs.errors import JobFailure
+from fitting_room.stores import aws, jobs, media
+from tests.unit.world import SECRET, Vendor, World, failed, finished, pending
+
+
+def cancel(job_id: str) -> None:
+    aws.table().update_item(Key=jobs.key(job_id), UpdateExpression="SET cancel_requested = :yes",
+                            ExpressionAttributeValues={":yes": True})
+
+
+def test_the_vendor_gets_the_prepared_pictures_and_a_seed(world: World, vendor: Vendor) -> None:
+    vendor.starts = [finished()]
+    job_id = world.prepared(output={"seed": 41})
+    assert world.start(job_id) == {"outcome": "finished"}
+    (order,) = vendor.orders
+    assert (order.job_id, order.attempt, order.seed) == (job_id, 1, 41)
+    assert (order.person.width, order.person.height, order.person.media_type) == (360, 540, "image/png")
+    assert order.person.read().startswith(b"\x89PNG")
+    assert len(order.garments) == 1
+    assert order.mask is None
+
+
+def test_a_seed_is_drawn_where_the_client_gave_none(world: World, vendor: Vendor) -> None:
+    vendor.starts = [finished()]
+    world.start(world.prepared())
+    seed = vendor.orders[0].seed
+    assert seed is not None and 0 <= seed <= 2_147_483_646
+
+
+def test_two_starts_of_one_attempt_call_once_and_tell_the_same(world: World, vendor: Vendor) -> None:
+    vendor.starts = [finished()]
+    job_id = world.prepared()
+    assert world.start(job_id) == world.start(job_id) == {"outcome": "finished"}
+    assert len(vendor.orders) == 1
+
+
+@pytest.mark.parametrize(("outcome", "told"), [
+    (pending(), {"outcome": "pending", "wait": 1}), (failed(charged="unknown"), {"outcome": "failed", "again": False}),
+    (failed("content_blocked"), {"outcome": "failed", "again": False})])
+def test_a_redelivered_start_repeats_what_was_recorded(world: World, vendor: Vendor, outcome: Any,
+                                                       told: dict[str, Any]) -> None:
+    vendor.starts = [outcome]
+    job_id = world.prepared()
+    assert [world.start(job_id), world.start(job_id)] == [told, told]
+    assert len(vendor.orders) == 1
+
+
+def test_threads_that_start_at_the_same_moment_call_once(world: World, vendor: Vendor, one_at_a_time: None) -> None:
+    vendor.starts = [finished()]
+    job_id, together = world.prepared(), threading.Barrier(6)
+
+    def go(_: int) -> str:
+        together.wait()
+        return world.start(job_id)["outcome"]
+
+    with ThreadPoolExecutor(6) as pool:
+        outcomes = list(pool.map(go, range(6)))
+    assert len(vendor.orders) == 1
+    assert outcomes.count("finished") >= 1
+    assert set(outcomes) <= {"finished", "busy"}
+
+
+def test_a_start_during_anothers_call_waits_until_that_call_must_be_over(world: World, vendor: Vendor) -> None:
+    job_id, meanwhile = world.prepared(), []
+    vendor.starts, vendor.during = [finished()], lambda: meanwhile.append(world.start(job_id))
+    world.start(job_id, remaining=180)
+    assert meanwhile == [{"outcome": "busy", "runner": "bedrock", "wait": 180}]
+    assert len(vendor.orders) == 1
+
+
+def test_a_claim_whose_answer_got_lost_may_be_repeated_by_the_sdk(world: World, vendor: Vendor,
+                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    """DynamoDB took the write, the answer did not arrive, and botocore sent the write again."""
+    client = aws.table().meta.client
+    real = client._make_api_call  # type: ignore[attr-defined]
+
+    def twice(operation: str, asked: dict[str, Any]) -> Any:
+        if "claimed_by" in asked.get("UpdateExpression", ""):
+            real(operation, asked)
+        return real(operation, asked)
+
+    vendor.starts = [finished()]
+    job_id = world.prepared()
+    monkeypatch.setattr(client, "_make_api_call", twice)
+    assert world.start(job_id) == {"outcome": "finished"}
+    assert len(vendor.orders) == 1
+
+
+def test_who_loses_the_claim_never_calls(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "claim", lambda *_: False)
+    assert world.start(world.prepared()) == {"outcome": "busy", "runner": "bedrock", "wait": 1}
+    assert vendor.orders == []
+
+
+def test_a_cancelled_job_is_never_bought(world: World, vendor: Vendor) -> None:
+    job_id = world.prepared()
+    cancel(job_id)
+    assert world.start(job_id) == {"outcome": "failed", "again": False}
+    settle(job_id, world.at, certain=True)
+    job = world.job(job_id)
+    assert (vendor.orders, job.status, job.error and job.error.code) == ([], "cancelled", "cancelled")
+    assert world.spent() == (0, 0)
+
+
+def test_a_cancel_that_arrives_just_before_the_claim_wins(world: World, vendor: Vendor,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id, real = world.prepared(), jobs.claim
+
+    def slow_claim(*args: Any) -> bool:
+        cancel(job_id)
+        return real(*args)
+
+    monkeypatch.setattr(jobs, "claim", slow_claim)
+    assert world.start(job_id)["outcome"] == "busy"
+    assert world.start(job_id) == {"outcome": "failed", "again": False}
+    assert vendor.orders == []
+
+
+def test_a_final_or_unknown_job_is_never_bought(world: World, vendor: Vendor) -> None:
+    job_id = world.prepared()
+    settle(job_id, world.at, certain=True)
+    assert world.start(job_id) == start("job_unknown", 180, world.at) == {"outcome": "ended"}
+    assert vendor.orders == []
+
+
+def test_the_vendors_job_id_is_stored_before_anything_else(world: World, vendor: Vendor,
+                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: Any, **__: Any) -> None:
+        raise RuntimeError("the function is killed right after the first write")
+
+    vendor.starts = [pending("vendor-77")]
+    job_id = world.prepared()
+    monkeypatch.setattr(jobs, "move", crash)
+    monkeypatch.setattr(jobs, "warn", crash)
+    with pytest.raises(RuntimeError):
+        world.start(job_id)
+    attempt = world.job(job_id).latest
+    assert attempt and (attempt.provider_job_id, attempt.outcome) == ("vendor-77", "pending")
+
+
+def test_an_exception_after_the_claim_is_a_purchase_of_unknown_fate(world: World, vendor: Vendor) -> None:
+    world.configure("tryiton")
+    vendor.starts = [ConnectionError("broke off")]
+    job_id = world.submit().job.id
+    assert world.job(job_id).plan == ["nova_canvas", "tryiton"]
+    prepare(job_id, world.at)
+    with pytest.raises(ConnectionError):
+        world.start(job_id)
+    settle(job_id, world.at, certain=True)
+    job = world.job(job_id)
+    assert job.error
+    assert (job.status, job.error.code, job.error.retryable, job.error.provider) == ("failed", "internal", False, "nova_canvas")
+    assert "may have been charged" in job.error.remedy
+    assert [(a["provider"], a["outcome"], a["charged"]) for a in summary(job)["attempts"]] == [("nova_canvas", None, "unknown")]
+    assert world.spent() == (1, 40_000), "no refund of what may have been charged"
+    assert len(vendor.orders) == 1, "no failover"
+
+
+def test_after_a_crashed_call_a_second_start_waits_it_out_and_then_gives_up(world: World, vendor: Vendor) -> None:
+    vendor.starts = [ConnectionError("broke off")]
+    job_id = world.prepared()
+    with pytest.raises(ConnectionError):
+        world.start(job_id, remaining=90)
+    assert world.start(job_id) == {"outcome": "busy", "runner": "bedrock", "wait": 90}
+    world.at.sleep(90)
+    assert world.start(job_id) == {"outcome": "failed", "again": False}
+    assert len(vendor.orders) == 1
+
+
+def test_a_vendor_that_may_have_charged_is_not_followed_by_another(world: World, vendor: Vendor) -> None:
+    world.configure("tryiton")
+    vendor.starts = [failed("provider_unavailable", "unknown", retryable=False)]
+    job_id = world.submit().job.id
+    assert world.run(job_id) == ["Prepare", "Start", "Settle"]
+    assert world.spent() == (1, 40_000)
+
+
+def test_a_picture_that_vanished_from_staging_stops_before_the_claim(world: World, vendor: Vendor) -> None:
+    job_id = world.prepared()
+    attempt = world.job(job_id).latest
+    assert attempt
+    aws.s3().delete_object(Bucket="media-bucket", Key=attempt.inputs["person"].key)
+    with pytest.raises(FileNotFoundError):
+        world.start(job_id)
+    settle(job_id, world.at, certain=True)
+    job = world.job(job_id)
+    assert (vendor.orders, job.latest and job.latest.charged, world.spent()) == ([], "no", (0, 0))
+
+
+def test_a_result_that_cannot_be_stored_is_not_bought_again(world: World, vendor: Vendor,
+                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    vendor.starts = [finished()]
+    job_id = world.prepared()
+    with monkeypatch.context() as broken:
+        broken.setattr(media, "put", lambda *_, **__: (_ for _ in ()).throw(TimeoutError("S3 is away")))
+        with pytest.raises(TimeoutError):
+            world.start(job_id)
+    assert world.start(job_id)["outcome"] == "busy"
+    assert len(vendor.orders) == 1
+
+
+# -------------------------------------------------------------------------------------------------- the line
+def test_the_key_is_read_from_its_secret_and_goes_to_the_vendor_only(world: World, vendor: Vendor) -> None:
+    world.configure("tryiton")
+    vendor.starts = [finished()]
+    job_id = world.prepared(provider="tryiton")
+    world.start(job_id)
+    assert vendor.connections[0].secret == SECRET
+    assert SECRET not in str(world.items()).replace("KEY#", "")
+
+
+def test_a_key_that_cannot_be_read_fails_before_anything_is_bought(world: World, vendor: Vendor) -> None:
+    world.configure("tryiton")
+    aws.secrets().delete_secret(SecretId="secret-of-tryiton", ForceDeleteWithoutRecovery=True)
+    job_id = world.submit(provider="tryiton", fallback=["nova_canvas"]).job.id
+    prepare(job_id, world.at)
+    assert world.start(job_id) == {"outcome": "failed", "again": True}
+    attempt = world.job(job_id).latest
+    assert attempt and attempt.error
+    assert (attempt.error.code, attempt.charged, attempt.claimed_at) == ("provider_auth", "no", None)
+    assert "PROVIDER=tryiton" in attempt.error.remedy
+
+
+def test_an_adapter_that_cannot_connect_says_so_without_a_purchase(world: World, vendor: Vendor,
+                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(_: Any) -> Any:
+        raise JobFailure("provider_auth", "The key has the wrong form.", "Set it again.")
+
+    monkeypatch.setattr(vendor, "connect", connect)
+    assert world.start(world.prepared()) == {"outcome": "failed", "again": False}
+    assert vendor.orders == []
+
+
+# ------------------------------------------------------------------------------------------------- timeline
+def test_the_timeline_tells_each_step_once_and_in_order(world: World, vendor: Vendor) -> None:
+    world.configure("tryiton")
+    vendor.starts, vendor.polls = [pending()], [pending(), pending(), finished(864, 1296)]
+    job_id = world.submit(provider="tryiton").job.id
+    world.run(job_id)
+    job = world.job(job_id)
+    assert [entry["step"] for entry in job.timeline] == [
+        "queued", "preparing", "submitting", "generating", "collecting", "done"]
+    assert [entry["at"] for entry in job.timeline] == sorted(entry["at"] for entry in job.timeline)
+    assert job.started_at and job.finished_at and job.created_at <= job.started_at <= job.finished_at

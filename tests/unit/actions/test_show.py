@@ -1,0 +1,78 @@
+"""What the owner of a job sees of it, and nobody else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from fitting_room.actions.show import find, image_link, summary, view
+from fitting_room.jobs.errors import Refusal
+from fitting_room.jobs.job import Job
+from tests.unit.world import OTHER, TENANT, Vendor, World, finished
+
+
+@pytest.fixture
+def done(world: World, vendor: Vendor) -> Job:
+    vendor.starts = [finished(count=2, mask=finished().images[0].data)]
+    job_id = world.submit(output={"count": 2, "mask": True}, owner="shopper-1", reference="A-1",
+                          metadata={"shop": "north"}).job.id
+    world.run(job_id)
+    return world.job(job_id)
+
+
+@pytest.mark.parametrize("tenant", [OTHER, "", "acm"])
+def test_another_tenants_job_is_as_unknown_as_none(world: World, done: Job, tenant: str) -> None:
+    assert find(done.id, TENANT, world.at).id == done.id
+    with pytest.raises(Refusal) as others:
+        find(done.id, tenant, world.at)
+    with pytest.raises(Refusal) as nobodys:
+        find("job_unknown", TENANT, world.at)
+    assert others.value.faults == nobodys.value.faults
+    assert others.value.status == 404
+
+
+def test_a_job_is_gone_when_its_time_is_up_whatever_the_table_holds(world: World, done: Job) -> None:
+    world.at.moment += timedelta(days=29, hours=23)
+    assert find(done.id, TENANT, world.at)
+    world.at.moment += timedelta(hours=2)
+    with pytest.raises(Refusal):
+        find(done.id, TENANT, world.at)
+
+
+def test_images_have_fresh_links_in_the_view_and_none_in_what_is_stored(world: World, done: Job) -> None:
+    shown = view(done, world.at)
+    for image in [*shown["images"], shown["mask"]]:
+        assert "X-Amz-Expires=900" in image["url"]
+        assert image["url_expires_at"] == "2026-09-01T12:15:00.000Z"
+    assert "X-Amz" not in str(summary(done))
+
+
+def test_images_are_numbered_from_one(world: World, done: Job) -> None:
+    assert [image["n"] for image in summary(done)["images"]] == [1, 2]
+    base = f"/v1/jobs/{done.id}"
+    assert summary(done)["links"] == {"self": base, "images": [f"{base}/images/{n}" for n in (1, 2)]}
+    assert f"/{done.id}/2.png?" in image_link(done, 2)
+    for n in (0, -1, 3):
+        with pytest.raises(Refusal) as caught:
+            image_link(done, n)
+        assert caught.value.status == 404
+
+
+def test_the_published_fields_and_no_others_are_shown(world: World, done: Job) -> None:
+    shown = view(done, world.at)
+    assert set(shown) == {
+        "id", "task", "status", "step", "slot_at", "timeline", "provider", "attempts", "images", "mask", "warnings", "error",
+        "usage", "created_at", "started_at", "finished_at", "expires_at", "owner", "reference", "metadata", "links"}
+    assert (shown["owner"], shown["reference"], shown["metadata"]) == ("shopper-1", "A-1", {"shop": "north"})
+    assert set(shown["attempts"][0]) == {"n", "provider", "outcome", "charged", "provider_job_id", "submitted_at",
+                                         "finished_at", "error"}
+    assert set(shown["images"][0]) == {"n", "url", "url_expires_at", "s3", "width", "height", "format", "bytes", "sha256",
+                                       "seed"}
+
+
+def test_a_job_that_has_not_begun_is_shown_as_well(world: World) -> None:
+    shown = view(world.submit().job, world.at)
+    assert (shown["status"], shown["step"], shown["attempts"], shown["images"], shown["error"]) == (
+        "queued", "queued", [], [], None)
+    assert shown["provider"] == "nova_canvas"
