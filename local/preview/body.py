@@ -110,11 +110,13 @@ def _find_face(rgb: Picture, *, side: int = 640, least: float = 2.0) -> Face | N
     `least` is the least score of the detector that counts.
     """
     grey, scale = resize_to(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), side)
+    colourless = np.ptp(rgb, axis=2).mean() < 4  # a black-and-white photograph has no skin colour to ask for
     for view in (grey, cv2.equalizeHist(grey)):
         boxes, _, scores = _face_detector().detectMultiScale3(view, 1.1, 4, minSize=(24, 24), outputRejectLevels=True)
         for score, (x, y, size, _) in sorted(zip(np.ravel(scores), map(tuple, boxes), strict=True), reverse=True):
             face = Face(x / scale, y / scale, size / scale)
-            if score >= least and _skin_at(rgb, face.middle, face.y + 0.6 * face.size, 0.3 * face.size) is not None:
+            tone = _skin_at(rgb, face.middle, face.y + 0.6 * face.size, 0.3 * face.size)
+            if score >= least and (colourless or tone is not None):
                 return face
     return None
 

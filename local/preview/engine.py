@@ -16,10 +16,10 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from .body import find_body, shows_a_face
+from .body import Body, find_body, shows_a_face
 from .compose import dress, seamless
-from .cutout import Bits, Matte, Picture, PreviewError, garment_matte, grow
-from .garment import Region, Top, guess_region, read_bottom, read_top
+from .cutout import Bits, Matte, Picture, PreviewError, garment_matte
+from .garment import Region, guess_region, read_bottom, read_top
 from .mask import Shape, boxed, garment_mask, image_mask, region_of_prompt, without
 from .pieces import bottom_patches, top_patches
 
@@ -62,41 +62,59 @@ def try_on(
     Raises PreviewError when no upright person or no garment is found, the mask leaves nothing to change, or the pictures
     ask for what the engine cannot draw.
     """
+    if region not in ("upper", "lower", "auto"):
+        raise PreviewError(f"region {region!r}: the preview dresses the upper or the lower body only, no dresses or shoes")
     source = np.array(person.convert("RGB"))
     cloth, matte = _read_garment(garment)
-    where: Region = region_of_prompt(prompt) if prompt and mask is None else guess_region(matte) if region == "auto" else region
+    where: Region = guess_region(matte) if region == "auto" else region
+    if prompt is not None and mask is None:
+        where = region_of_prompt(prompt)
     body = find_body(source)
     possible = garment_mask(body, where)
+    change = boxed(possible) if shape == "bounding_box" else possible
     if mask is not None:
         change = image_mask(mask, person.size)
         if not (change & possible).any():
             raise PreviewError(f"the mask's black part does not touch the {where} body, where this garment goes")
-    else:
-        change = boxed(possible) if shape == "bounding_box" else possible
     change = without(change, body, source, face=keep_face, hands_too=keep_hands, pose=keep_pose)
     if not change.any():
         raise PreviewError("nothing is left to change: the mask holds only what is to be kept")
+    dressed = _draw(source, body, change, cloth, matte, where, styling, seed, sharper=merge == "detailed")
+    result = seamless(source, dressed, change, seed) if merge == "seamless" else np.where(change[..., None], dressed, source)
+    return Preview(Image.fromarray(result), Image.fromarray(np.where(change, 0, 255).astype(np.uint8)))
 
-    rng = np.random.default_rng(seed)
-    stretch, ease = 1 + rng.uniform(-0.03, 0.03), 1.04 + rng.uniform(-0.015, 0.02)
-    outline = read_top(matte, cloth) if where == "upper" else read_bottom(matte)
-    x, y, width, height = cv2.boundingRect(grow(change, 0.3 * body.shoulder).astype(np.uint8))
-    enlarged = float(np.clip(2048 / max(width, height), 1, 2)) if merge == "detailed" else 1.0
+
+def _draw(
+    source: Picture,
+    body: Body,
+    change: Bits,
+    cloth: Picture,
+    matte: Matte,
+    region: Region,
+    styling: Mapping[str, str],
+    seed: int,
+    *,
+    sharper: bool,
+) -> Picture:
+    """The dressed person: only a crop round the mask is worked on, enlarged up to twice when `sharper`."""
+    x, y, width, height = _around(change, 0.3 * body.shoulder)
+    enlarged = float(np.clip(2048 / max(width, height), 1, 2)) if sharper else 1.0
     size = (round(width * enlarged), round(height * enlarged))
-    near = body.view(x, y, enlarged, size)
     window = (slice(y, y + height), slice(x, x + width))
     crop = np.asarray(cv2.resize(source[window], size, interpolation=cv2.INTER_CUBIC), np.uint8)
     crop_change = cv2.resize(change[window].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-    if isinstance(outline, Top):
-        patches, hem = top_patches(outline, near, styling, stretch, ease)
+    near = body.view(x, y, enlarged, size)
+
+    rng = np.random.default_rng(seed)  # the cloth's length and looseness vary a little, as a model's would
+    stretch, ease = 1 + rng.uniform(-0.03, 0.03), 1.04 + rng.uniform(-0.015, 0.02)
+    if region == "upper":
+        patches, hem = top_patches(read_top(matte, cloth), near, styling, stretch, ease)
     else:
-        patches, hem = bottom_patches(outline, near, stretch, ease)
-    drawn = dress(crop, cloth, matte, patches, hem, where, np.asarray(crop_change), near, seed)
+        patches, hem = bottom_patches(read_bottom(matte), near, stretch, ease)
+    drawn = dress(crop, cloth, matte, patches, hem, region, np.asarray(crop_change), near, seed)
     dressed = source.copy()
     dressed[window] = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA)
-    if merge == "seamless":
-        return Preview(Image.fromarray(seamless(source, dressed, change, seed)), _mask_picture(change))
-    return Preview(Image.fromarray(np.where(change[..., None], dressed, source)), _mask_picture(change))
+    return dressed
 
 
 def _read_garment(garment: Image.Image) -> tuple[Picture, Matte]:
@@ -110,8 +128,12 @@ def _read_garment(garment: Image.Image) -> tuple[Picture, Matte]:
     return rgb, garment_matte(rgb, pixels[..., 3])
 
 
-def _mask_picture(change: Bits) -> Image.Image:
-    return Image.fromarray(np.where(change, 0, 255).astype(np.uint8))
+def _around(change: Bits, margin: float) -> tuple[int, int, int, int]:
+    """x, y, width, height of the mask's box, with a margin that shows some of the skin and light around it."""
+    x, y, width, height = cv2.boundingRect(change.astype(np.uint8))
+    left, top = max(0, int(x - margin)), max(0, int(y - margin))
+    right, bottom = min(change.shape[1], int(x + width + margin)), min(change.shape[0], int(y + height + margin))
+    return left, top, right - left, bottom - top
 
 
 def png(image: Image.Image, *, label: Mapping[str, str]) -> bytes:

@@ -163,8 +163,9 @@ def test_sleeves_roll_up_and_a_tucked_shirt_ends_at_the_waist() -> None:
     assert at(worn.image, FOREARM["person_a"])[0] > at(worn.image, FOREARM["person_a"])[1] + 80
     assert at(rolled.image, FOREARM["person_a"])[1] > 90
     tucked = run(styling={"tuckingStyle": "TUCKED"})
-    assert at(tucked.image, HIP) == at(sample("person_a"), HIP)
-    assert at(tucked.image, HIP) != at(tee_on().image, HIP) or at(tee_on().image, (415, 590))[2] > 100
+    lap = (415, 590)
+    assert np.abs(np.subtract(at(tucked.image, lap), at(sample("person_a"), lap))).max() < 15
+    assert at(tee_on().image, lap)[2] > at(sample("person_a"), lap)[2] + 20
 
 
 def letterboxed() -> Image.Image:
@@ -184,10 +185,11 @@ def noisy() -> Image.Image:
         (lambda: sample("person_b").resize((240, 360)), 0.15),
         (letterboxed, 0.09),
         (noisy, 0.15),
+        (lambda: sample("person_a").convert("L"), 0.15),
     ],
-    ids=["enlarged", "small", "letterboxed", "jpeg"],
+    ids=["enlarged", "small", "letterboxed", "jpeg", "black and white"],
 )
-def test_the_person_is_found_at_any_size_between_bars_and_in_noise(person: Any, share_of_all: float) -> None:
+def test_the_person_is_found_at_any_size_between_bars_in_noise_and_without_colour(person: Any, share_of_all: float) -> None:
     picture = person()
     done = run(picture)
     assert done.image.size == done.mask.size == picture.size
@@ -209,6 +211,7 @@ def test_a_garment_with_an_alpha_channel_needs_no_plain_backdrop() -> None:
         ("no person found", {"person": "room"}),
         ("somebody wears", {"garment": "person_a"}),
         ("several things", {"garment": "shoes"}),
+        ("upper or the lower body only", {"region": "full"}),
         ("words for upper garments", {"prompt": "the sofa"}),
         ("words for upper garments", {"prompt": "shirt and trousers"}),
         ("same size", {"mask": Image.new("L", (10, 10), 0)}),
