@@ -2,7 +2,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo up down test check bench synth
 SHELL := /bin/bash
-export PYTHONDONTWRITEBYTECODE := 1
 
 RECENT := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \

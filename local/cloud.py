@@ -39,6 +39,7 @@ ENDPOINTS = HOME / "endpoints.json"
 EMULATOR_PYTHON = HOME / "emulator-venv" / "bin" / "python"
 TENANT = "demo"
 START_SECONDS = 60
+GRACE_SECONDS = 5  # from SIGTERM to SIGKILL
 
 
 class Keys(BaseModel):
@@ -118,11 +119,11 @@ def stop() -> None:
     for process in processes:
         with _gone_is_fine():
             process.terminate()
-    _, stubborn = psutil.wait_procs(processes, timeout=5)
+    _, stubborn = psutil.wait_procs(processes, timeout=GRACE_SECONDS)
     for process in stubborn:
         with _gone_is_fine():
             process.kill()
-    psutil.wait_procs(stubborn, timeout=5)
+    psutil.wait_procs(stubborn, timeout=GRACE_SECONDS)
 
 
 def lambda_pids(function: str) -> list[int]:

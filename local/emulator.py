@@ -45,6 +45,7 @@ def main() -> None:
     ministack: Any = importlib.import_module("ministack.app")  # reads its settings from the environment on import
     report_error_types()
     pass_options_to_the_function()
+    allow_answers_without_body()
     queue_beyond(WORKERS_PER_FUNCTION)
     ministack.app = guard(ministack.app)
     sys.argv = ["ministack"]
@@ -93,6 +94,12 @@ def pass_options_to_the_function() -> None:
     """AWS: an HTTP API without CORS settings hands OPTIONS to its `$default` route. ministack: answers it with 403 itself."""
     gateway = importlib.import_module("ministack.services.apigateway")
     rewrite(gateway, "_handle_execute_in_scope", 'if method == "OPTIONS":', 'if method == "OPTIONS" and cors_cfg:')
+
+
+def allow_answers_without_body() -> None:
+    """AWS: a function's answer may have a null body, as Powertools writes for a redirect. ministack: fails with 500."""
+    gateway = importlib.import_module("ministack.services.apigateway")
+    rewrite(gateway, "_invoke_lambda_proxy", 'lambda_response.get("body", "")', 'lambda_response.get("body") or ""')
 
 
 def queue_beyond(workers: int) -> None:

@@ -1,0 +1,106 @@
+"""The demo as a client: what it shows and how it ends."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from local import cloud, demo
+from local.deploy import CloudError
+
+FAULT = {"code": "content_blocked", "detail": "The vendor refused the picture.", "remedy": "Send another picture."}
+ENDPOINTS = cloud.Endpoints(
+    api="http://api.test/base", api_key="fr_live_x", test_key="", tenant="demo", region="", aws="", inbox_bucket="",
+    media_bucket="", table="", job_machine="", providers={},
+)  # fmt: skip
+
+
+class Api:
+    """The product's answers for two jobs. `ends` says how a provider's job ends; a job takes three polls."""
+
+    def __init__(self, ends: dict[str, str]) -> None:
+        self.ends, self.polls, self.uploaded = ends, dict.fromkeys(ends, 0), 0
+        self.submitted: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        match request.method, request.url.path.removeprefix("/base").split("/"):
+            case "POST", [_, "v1", "uploads"]:
+                post = {"url": "http://s3.test/inbox", "fields": {"key": "uploads/demo/x"}}
+                return httpx.Response(201, json={"id": "upl_1", "post": post})
+            case "POST", [_, "inbox"]:
+                self.uploaded += 1
+                return httpx.Response(204)
+            case "POST", [_, "v1", "jobs"]:
+                self.submitted.append(request)
+                return httpx.Response(202, json={"id": json.loads(request.content)["provider"]})
+            case "GET", [_, "v1", "jobs", provider]:
+                return httpx.Response(200, json=self.job(provider))
+            case _:
+                return httpx.Response(200, content=picture())
+
+    def job(self, provider: str) -> dict[str, Any]:
+        self.polls[provider] += 1
+        if self.polls[provider] < 3:
+            return {"status": "running", "step": ("queued", "generating")[self.polls[provider] - 1]}
+        images = [{"n": 1, "url": "http://s3.test/media/1.png"}]
+        return {"status": self.ends[provider], "step": "done", "images": images, "error": FAULT}
+
+
+def picture() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (80, 120), "teal").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Api:
+    api = Api(dict.fromkeys(demo.PROVIDERS, "succeeded"))
+    transport, client = httpx.MockTransport(api), httpx.Client
+    monkeypatch.setattr(cloud, "up", lambda: ENDPOINTS)
+    monkeypatch.setattr(demo, "PICTURES", tmp_path / "demo")
+    monkeypatch.setattr(demo, "POLL_SECONDS", 0)
+    monkeypatch.setattr(httpx, "Client", lambda **options: client(transport=transport, **options))
+    for method in ("get", "post"):
+        monkeypatch.setattr(httpx, method, getattr(client(transport=transport), method))
+    return api
+
+
+def test_it_saves_every_providers_picture_and_says_where(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    assert demo.run()
+    assert api.uploaded == 2
+    out = capsys.readouterr().out
+    for name in ("overview.png", "nova_canvas_1.png", "tryiton_1.png"):
+        assert Image.open(demo.PICTURES / name).size
+        assert str(demo.PICTURES / name) in out
+    assert ENDPOINTS.api in out
+    assert ENDPOINTS.api_key not in out
+    assert out.count("generating") == 2
+
+
+def test_both_providers_get_the_same_try_on_each_under_a_key_of_its_own(api: Api) -> None:
+    demo.run()
+    first, second = (json.loads(r.content) for r in api.submitted)
+    assert first | {"provider": ""} == second | {"provider": ""}
+    assert {first["provider"], second["provider"]} == {"nova_canvas", "tryiton"}
+    assert len({r.headers["Idempotency-Key"] for r in api.submitted}) == 2
+    assert all(r.headers["Authorization"] == "Bearer fr_live_x" for r in api.submitted)
+
+
+def test_a_failed_job_ends_it_with_cause_and_remedy(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    api.ends["tryiton"] = "failed"
+    assert not demo.run()
+    said = capsys.readouterr()
+    assert "tryiton: failed, content_blocked: The vendor refused the picture. Send another picture." in said.err
+    assert "nova_canvas_1.png" in said.out
+
+
+def test_a_refusal_is_shown_in_the_apis_words(monkeypatch: pytest.MonkeyPatch, api: Api) -> None:
+    monkeypatch.setattr(Api, "__call__", lambda *_: httpx.Response(401, json=FAULT))
+    with pytest.raises(CloudError, match=r"POST /v1/uploads answered 401: content_blocked: .* Send another picture\."):
+        demo.run()
