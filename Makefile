@@ -1,6 +1,6 @@
 # Everything made here lives in .local/ and node_modules/.
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check bench synth
+.PHONY: help demo up down test check bench tools synth
 SHELL := /bin/bash
 
 RECENT := import sys; sys.exit(sys.version_info < (3, 11))
@@ -36,6 +36,8 @@ bench: $(TOOLS) $(EMULATOR) $(CDK) ## import times and the overhead of a job, as
 	@$(BIN)/python -m local.cloud up
 	@for bench in imports image_master job_overhead; do \
 	  echo; PYTHONPATH=.:lambdas $(BIN)/python tests/bench/$$bench.py || exit 1; done
+
+tools: $(TOOLS) $(CDK) ## what a deployment to AWS needs: Python packages, Node and the CDK CLI, all inside this folder
 
 synth: $(TOOLS) $(CDK) ## the CloudFormation templates, in cdk.out; STAGE=dev|prod
 	@PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk synth --quiet --no-notices -c stage=$(or $(STAGE),dev)

@@ -65,7 +65,8 @@ def faults_for(request: TryOn, entry: CatalogueEntry, deployment: Deployment) ->
             pointer="/provider", provider=entry.id))
     if not deployment.usable(entry):
         faults.append(Fault.of("provider_not_configured", f"This deployment has no key for {entry.title}.",
-                               f"Ask its operator to run `make provider-key PROVIDER={entry.id}`, or choose another provider.",
+                               f"Ask its operator to run `python -m local.admin provider set {entry.id}`, or choose"
+                               " another provider.",
                                pointer="/provider", provider=entry.id))
     faults += [fault for asked in request.options() if (fault := entry.refuses(asked))]
     if len(request.garments) > entry.max_garments:

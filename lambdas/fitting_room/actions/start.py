@@ -113,4 +113,4 @@ def _no_slot(provider: CatalogueEntry, earliest_ms: int) -> Fault:
 
 def _no_key(provider: CatalogueEntry, error: Exception) -> Fault:
     return Fault.of("provider_auth", f"The key of {provider.title} cannot be read ({type(error).__name__}).",
-                    f"Ask the operator to run `make provider-key PROVIDER={provider.id}`.")
+                    f"Ask the operator to run `python -m local.admin provider set {provider.id}`.")

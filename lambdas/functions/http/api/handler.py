@@ -52,7 +52,8 @@ def get_a_job(job_id: str) -> Response[str]:
 def get_an_image(job_id: str, n: str) -> Response[str]:
     caller = _caller()
     job = find(job_id, caller.tenant, clock)
-    return Response(303, body="", headers={"Location": image_link(job, int(n) if re.fullmatch("[0-9]{1,4}", n) else 0), **_cors()})
+    link = image_link(job, int(n) if re.fullmatch("[0-9]{1,4}", n) else 0)
+    return Response(303, body="", headers={"Location": link, **_cors()})
 
 
 def get_the_providers() -> Response[str]:
