@@ -78,9 +78,6 @@ class StageConfig(BaseModel):
             raise ValueError("\n".join(_fault(item) for item in error.errors())) from None
         return config._check_names()
 
-    def bedrock_region(self, provider: str) -> str:
-        return self.bedrock_regions.get(provider, "us-east-1")
-
     def _check_names(self) -> StageConfig:
         entries = catalogue.entries()
         known = {

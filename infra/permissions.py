@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import aws_cdk as cdk
 
 from fitting_room.providers import catalogue
+from fitting_room.providers.base import Model
 from infra.constructs.python_function import PythonFunction
 
 if TYPE_CHECKING:
@@ -64,9 +65,19 @@ class Permissions:
         for function in (stack.start_http, stack.poll):
             function.allow(["secretsmanager:GetSecretValue"], secrets)
         stack.start_bedrock.allow(["bedrock:InvokeModel"], [
-            stack.format_arn(service="bedrock", region=stack.config.bedrock_region(entry.id), account="",
-                             resource="foundation-model", resource_name=entry.model)
-            for entry in catalogue.entries() if entry.runner == "bedrock"])
+            arn for entry in catalogue.entries() if entry.id in stack.config.bedrock_regions
+            for model in entry.models for arn in self._bedrock_model(model, stack.config.bedrock_regions[entry.id])])
+
+    def _bedrock_model(self, model: Model, region: str) -> list[str]:
+        """A foundation model in its region; an inference profile needs the model behind it in every region it may use."""
+        if not model.inference_regions:
+            return [self._bedrock(region, "foundation-model", model.id, account="")]
+        behind = model.id.partition(".")[2]
+        return [self._bedrock(region, "inference-profile", model.id, account=self.stack.account),
+                *(self._bedrock(each, "foundation-model", behind, account="") for each in model.inference_regions)]
+
+    def _bedrock(self, region: str, resource: str, name: str, *, account: str) -> str:
+        return self.stack.format_arn(service="bedrock", region=region, account=account, resource=resource, resource_name=name)
 
     def _executions(self) -> None:
         stack = self.stack

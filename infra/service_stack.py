@@ -53,12 +53,13 @@ class ServiceStack(cdk.Stack):
         plans = {"PRIVATE_ACCESS": ",".join(config.private_access), "DAILY_IMAGES": str(config.daily_images),
                  "DAILY_USD": str(config.daily_usd), "RESULT_DAYS": str(config.result_days)}
         answers = {"CORS_ORIGINS": ",".join(config.cors_origins), "UPLOAD_DAYS": str(config.upload_days)}
-        bedrock = {"BEDROCK_REGIONS": json.dumps({
-            name: config.bedrock_region(name) for name, runner in runners.items() if runner == "bedrock"})}
+        regions = {"BEDROCK_REGIONS": json.dumps(config.bedrock_regions)}
+        bedrock = dict(regions)
         if "bedrock-runtime" in config.endpoints:
             bedrock["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] = config.endpoints["bedrock-runtime"]
         keeps = {"RESULT_DAYS": str(config.result_days)}
 
+        plans |= regions
         self.api = self._function("Api", "http/api", 512, 29, plans | answers)
         self.prepare = self._function("Prepare", "job/prepare", 1769, 120, fetches)
         self.start_bedrock = self._function("StartBedrock", "job/start_bedrock", 1024, 900, vendors | bedrock)

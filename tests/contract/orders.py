@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fitting_room.jobs.request import parse
+from fitting_room.jobs.parse import parse
 from fitting_room.providers import catalogue
 from fitting_room.providers.base import Connection, Input, Order
 
@@ -24,17 +24,16 @@ def try_on(**fields: Any) -> dict[str, Any]:
 
 def order(provider: str, body: dict[str, Any], *, pictures: dict[str, bytes] = PICTURES, media_type: Any = "image/png",
           size: tuple[int, int] = (640, 960), seed: int | None = None) -> Order:
-    request = parse(body)
-    model = catalogue.entry(provider).options_model
-    assert model, "every provider here has a model of its own options"
+    request, entry = parse(body), catalogue.entry(provider)
+    model = entry.model(request)
+    assert model and entry.options_model, "every provider here has a model for the task, and options of its own"
 
     def picture(role: str) -> Input:
-        return Input(media_type, *size, read=lambda: pictures[role])
+        return Input(media_type, *size, read=lambda: pictures[role.partition("-")[0]])
 
-    return Order(job_id="job_1", attempt=1, request=request, person=picture("person"),
-                 garments=[picture("garment") for _ in request.garments],
-                 mask=picture("mask") if request.mask and request.mask.type == "image" else None, seed=seed,
-                 options=model.model_validate(request.provider_options.get(provider, {})))
+    return Order(job_id="job_1", attempt=1, request=request, model=model.id, seed=seed,
+                 inputs={role: picture(role) for role, _, _ in request.images()},
+                 options=entry.options_model.model_validate(request.provider_options.get(provider, {})))
 
 
 def connection(endpoint: str | None = None, secret: str | None = None,

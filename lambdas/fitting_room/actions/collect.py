@@ -41,7 +41,7 @@ def collect(job_id: str, at: Clock) -> Step:
         return step("ended")
     attempt = job.latest
     jobs.move(job, "collecting", at.now())
-    frame = Frame.model_validate(attempt.inputs["person"].frame)
+    frame = _frame(job, attempt)
     sent = [media.read(prepared.key) or b"" for prepared in attempt.inputs.values()]
     images: list[JobImage] = []
     warnings: list[Warning] = []
@@ -63,11 +63,17 @@ def collect(job_id: str, at: Clock) -> Step:
     return step("ended")
 
 
-def _restored(data: bytes, frame: Frame, output: Output) -> tuple[Result, list[Warning]]:
+def _frame(job: Job, attempt: Attempt) -> Frame | None:
+    """What undoes the fit of the picture whose framing the results keep; None where there is no such picture."""
+    base = attempt.inputs.get(job.request.base or "")
+    return Frame.model_validate(base.frame) if base else None
+
+
+def _restored(data: bytes, frame: Frame | None, output: Output) -> tuple[Result, list[Warning]]:
     """The picture in the original's framing. Where nothing has to change, the vendor's own bytes."""
     with Image.open(io.BytesIO(data)) as opened:
         came = str(opened.format).lower()
-        picture, warnings = undo(opened, frame, size=output.size)
+        picture, warnings = undo(opened, frame, size=output.size) if frame else (opened, [])
         wanted = output.format or (came if came in ("png", "jpeg", "webp") else "png")
         if picture is opened and wanted == came:
             return Result(data, came, *picture.size, converted=False), warnings
@@ -78,14 +84,15 @@ def _restored(data: bytes, frame: Frame, output: Output) -> tuple[Result, list[W
 def _encoded(picture: Image.Image, form: str) -> bytes:
     if form == "png":
         return to_png(picture)
-    picture = picture.convert("RGB")
-    return to_jpeg(picture, 95) if form == "jpeg" else to_webp(picture, 95)
+    if form == "webp":
+        return to_webp(picture.convert("RGBA" if picture.has_transparency_data else "RGB"), 95)
+    return to_jpeg(picture.convert("RGB"), 95)
 
 
-def _mask(job: Job, attempt: Attempt, frame: Frame) -> JobImage | None:
+def _mask(job: Job, attempt: Attempt, frame: Frame | None) -> JobImage | None:
     """The mask the vendor used, brought back like the picture: black was changed, white was kept."""
     data = media.read(attempt.mask) if attempt.mask else None
-    if data is None:
+    if data is None or frame is None:
         return None
     with Image.open(io.BytesIO(data)) as opened:
         mask, _ = undo_mask(opened.convert("L"), frame, size=job.request.output.size)

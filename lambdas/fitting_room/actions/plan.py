@@ -2,38 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 from pydantic import ValidationError
 
-from fitting_room.jobs.errors import Fault, Refusal
+from fitting_room.jobs.errors import Fault, Refusal, Warning
 from fitting_room.jobs.job import Mode
-from fitting_room.jobs.request import TryOn, faults_of
-from fitting_room.providers.base import CatalogueEntry
+from fitting_room.jobs.parse import faults_of
+from fitting_room.jobs.tasks import AnyRequest, Task, TryOn
+from fitting_room.providers.base import CatalogueEntry, Model
+from fitting_room.stores.models import Observed
 
 SANDBOX = "sandbox"
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What this deployment can reach. `private_access`: providers whose retired model it may still call."""
+    """What this deployment can reach. `regions`: providers on Bedrock with a region to call them in. `private_access`:
+    providers whose retired model it may still call. `observed`: what Bedrock said of its models."""
 
     entries: Sequence[CatalogueEntry]
     configured: frozenset[str]
+    regions: frozenset[str] = frozenset()
     private_access: frozenset[str] = frozenset()
+    observed: Mapping[str, Observed] = field(default_factory=dict)
     today: date = field(default_factory=date.today)
 
-    def retired(self, entry: CatalogueEntry) -> bool:
-        return entry.lifecycle.retired(self.today) and entry.id not in self.private_access
+    def end_of_life(self, model: Model) -> date | None:
+        """Bedrock's own word before the catalogue's."""
+        seen = self.observed.get(model.id)
+        return (seen and seen.end_of_life) or model.lifecycle.end_of_life
+
+    def retired(self, entry: CatalogueEntry, model: Model) -> bool:
+        if entry.id in self.private_access:
+            return False
+        end, seen = self.end_of_life(model), self.observed.get(model.id)
+        return (end is not None and self.today >= end) or (seen is not None and seen.state == "gone")
 
     def usable(self, entry: CatalogueEntry) -> bool:
-        return not entry.secret or entry.id in self.configured
+        return (not entry.secret or entry.id in self.configured) and (entry.runner != "bedrock" or entry.id in self.regions)
 
 
-def plan(request: TryOn, mode: Mode, deployment: Deployment) -> list[str]:
-    """Provider ids in the order they are tried. Raises `Refusal` with every fault when none, or the named one, cannot."""
+@dataclass(frozen=True)
+class Plan:
+    """Provider ids in the order they are tried, why each other one is left out, and what the user should know."""
+
+    providers: list[str]
+    excluded: dict[str, list[Fault]]
+    warnings: list[Warning]
+
+
+def plan(request: AnyRequest, mode: Mode, deployment: Deployment) -> Plan:
+    """Raises `Refusal` with every fault when no provider, or not the named one, can do the request."""
     known = {entry.id: entry for entry in deployment.entries}
     named = _named(request, known)
     if mode == "test":
@@ -41,35 +63,30 @@ def plan(request: TryOn, mode: Mode, deployment: Deployment) -> list[str]:
             raise Refusal.of("provider_not_allowed", "A test key reaches only the sandbox provider.",
                              "Leave `provider` out, name `sandbox`, or use a live key.", pointer="/provider")
         named = [known[SANDBOX]]
-    if named:
-        if faults := [fault for entry in named for fault in faults_for(request, entry, deployment)]:
-            raise Refusal(*_once(faults))
-        return [entry.id for entry in named]
-    candidates = [entry for entry in deployment.entries if entry.live]
-    excluded = {entry.id: faults_for(request, entry, deployment) for entry in candidates}
-    if chosen := [entry.id for entry in candidates if not excluded[entry.id]]:
-        return chosen
-    raise Refusal(*_once([fault for faults in excluded.values() for fault in faults]))
+    candidates = named or [entry for entry in deployment.entries if entry.live]
+    excluded = {entry.id: faults for entry in candidates if (faults := faults_for(request, entry, deployment))}
+    chosen = [entry for entry in candidates if entry.id not in excluded]
+    if not chosen or (named and excluded):
+        raise Refusal(*_once([fault for faults in excluded.values() for fault in faults]))
+    advice = [warning for entry in chosen[:1] for rule in entry.advice if (warning := rule.warning(request))]
+    return Plan([entry.id for entry in chosen], excluded, advice)
 
 
-def faults_for(request: TryOn, entry: CatalogueEntry, deployment: Deployment) -> list[Fault]:
+def faults_for(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) -> list[Fault]:
     """Everything that keeps one provider from doing a request; empty when it can."""
+    if request.task not in entry.tasks:
+        return [_wrong_task(request.task, entry, deployment)]
     faults = []
-    if deployment.retired(entry):
-        alternatives = ", ".join(other.id for other in deployment.entries
-                                 if other.live and other.id != entry.id and deployment.usable(other)
-                                 and not deployment.retired(other)) or "none is configured"
-        faults.append(Fault.of(
-            "model_retired", f"{entry.title} reached its end of life on {entry.lifecycle.end_of_life}.",
-            f"Use another provider ({alternatives}), or declare private access in the deployment if the vendor grants it.",
-            pointer="/provider", provider=entry.id))
+    model = entry.model(request)
+    if model is None:
+        faults.append(Fault.of("unsupported_option", f"{entry.title} has no model of that name for this task and quality.",
+                               f"Use {entry.id}, or another quality.", pointer="/provider", provider=entry.id))
+    elif deployment.retired(entry, model):
+        faults.append(_retired(request.task, entry, model, deployment))
     if not deployment.usable(entry):
-        faults.append(Fault.of("provider_not_configured", f"This deployment has no key for {entry.title}.",
-                               f"Ask its operator to run `python -m local.admin provider set {entry.id}`, or choose"
-                               " another provider.",
-                               pointer="/provider", provider=entry.id))
-    faults += [fault for asked in request.options() if (fault := entry.refuses(asked))]
-    if len(request.garments) > entry.max_garments:
+        faults.append(_not_usable(entry))
+    faults += [fault for asked in request.options() if (fault := entry.refuses(request.task, asked))]
+    if isinstance(request, TryOn) and len(request.garments) > entry.max_garments:
         faults.append(Fault.of("unsupported_option",
                                f"{entry.title} takes at most {entry.max_garments} garment per job.",
                                "Send one job per garment, or choose another provider.",
@@ -78,7 +95,39 @@ def faults_for(request: TryOn, entry: CatalogueEntry, deployment: Deployment) ->
     return faults + [fault.model_copy(update={"provider": entry.id}) for fault in entry.rules(request)]
 
 
-def _option_faults(request: TryOn, entry: CatalogueEntry) -> list[Fault]:
+def _wrong_task(task: Task, entry: CatalogueEntry, deployment: Deployment) -> Fault:
+    why = entry.cannot.get(task, f"{entry.title} does not do `{task}`.")
+    return Fault.of("unsupported_option", why, f"Use a provider that does: {_alternatives(task, entry, deployment)}.",
+                    pointer="/task", provider=entry.id)
+
+
+def _retired(task: Task, entry: CatalogueEntry, model: Model, deployment: Deployment) -> Fault:
+    end = deployment.end_of_life(model)
+    when = f"reached its end of life on {end}" if end else "is no longer known to Bedrock"
+    return Fault.of("model_retired", f"{entry.title} ({model.id}) {when}.",
+                    f"Use another provider ({_alternatives(task, entry, deployment)}), or declare private access in the"
+                    " deployment if the vendor grants it.", pointer="/provider", provider=entry.id)
+
+
+def _not_usable(entry: CatalogueEntry) -> Fault:
+    if entry.runner == "bedrock":
+        return Fault.of("provider_not_configured", f"This deployment names no Bedrock region for {entry.title}.",
+                        f"Ask its operator to name one in `bedrock_regions` for {entry.id}, or choose another provider.",
+                        pointer="/provider", provider=entry.id)
+    return Fault.of("provider_not_configured", f"This deployment has no key for {entry.title}.",
+                    f"Ask its operator to run `python -m local.admin provider set {entry.id}`, or choose another provider.",
+                    pointer="/provider", provider=entry.id)
+
+
+def _alternatives(task: Task, entry: CatalogueEntry, deployment: Deployment) -> str:
+    """The other providers that do a task here, for a remedy."""
+    return ", ".join(other.id for other in deployment.entries
+                     if other.live and other.id != entry.id and task in other.tasks and deployment.usable(other)
+                     and any(task in model.tasks and not deployment.retired(other, model) for model in other.models)
+                     ) or "none is configured"
+
+
+def _option_faults(request: AnyRequest, entry: CatalogueEntry) -> list[Fault]:
     given, pointer = request.provider_options.get(entry.id), f"/provider_options/{entry.id}"
     if given is None:
         return []
@@ -92,7 +141,7 @@ def _option_faults(request: TryOn, entry: CatalogueEntry) -> list[Fault]:
     return []
 
 
-def _named(request: TryOn, known: dict[str, CatalogueEntry]) -> list[CatalogueEntry]:
+def _named(request: AnyRequest, known: dict[str, CatalogueEntry]) -> list[CatalogueEntry]:
     """The entries of `provider` and `fallback`, in order; none for `auto`."""
     faults, named = [], []
     if request.provider != "auto":
@@ -101,8 +150,8 @@ def _named(request: TryOn, known: dict[str, CatalogueEntry]) -> list[CatalogueEn
         for pointer, name in names:
             provider, _, model = name.partition("/")
             entry = known.get(provider)
-            if entry is None or model not in ("", entry.model):
-                choices = ", ".join(f"{e.id} or {e.id}/{e.model}" for e in known.values())
+            if entry is None or model not in ("", *(each.id for each in entry.models)):
+                choices = ", ".join(name for e in known.values() for name in (e.id, *(f"{e.id}/{m.id}" for m in e.models)))
                 faults.append(Fault.of("invalid_input", "No such provider or model.", f"Use auto, {choices}.",
                                        pointer=pointer))
             elif entry not in named:

@@ -82,17 +82,18 @@ def _originals(job: Job) -> tuple[dict[str, Source], dict[str, bytes]]:
 
 
 def _inputs(job: Job, n: int, provider: CatalogueEntry, originals: dict[str, bytes]) -> dict[str, PreparedInput]:
-    """Fitted copies in staging, within the provider's limits; the mask goes through the person's transform."""
+    """Fitted copies in staging, within the provider's limits; the mask goes through its picture's transform."""
     masters: dict[str, Master] = {}
     fitted: dict[str, Fitted] = {}
     for role, pointer, _ in job.request.images():
         if role == "mask":
-            mask = normalise_mask(originals[role], masters["person"], limits=LIMITS, pointer=pointer)
-            frame = fitted["person"].frame
+            base = str(job.request.base)
+            mask = normalise_mask(originals[role], masters[base], limits=LIMITS, pointer=pointer)
+            frame = fitted[base].frame
             fitted[role] = Fitted(pointer, apply_mask(mask, frame), frame)
             continue
         masters[role] = make_master(originals[role], limits=LIMITS, pointer=pointer)
-        spec = provider.person if role == "person" else provider.garment
+        spec = provider.base if role == job.request.base else provider.others
         frame = plan_fit(masters[role].size, spec, original=masters[role].original_size)
         fitted[role] = Fitted(pointer, apply(masters[role].image, frame), frame)
     inputs = {}
@@ -121,5 +122,5 @@ def _seed(job: Job, provider: CatalogueEntry) -> int | None:
     """The client's seed, or one of ours for a provider that takes one, so that the result can be made again."""
     if job.request.output.seed is not None:
         return job.request.output.seed
-    option = provider.options.get("output.seed")
+    option = provider.tasks[job.request.task].get("output.seed")
     return secrets.randbelow(int(option.maximum) + 1) if option and option.maximum else None

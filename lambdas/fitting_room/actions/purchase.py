@@ -33,9 +33,9 @@ def order(job: Job, attempt: Attempt, provider: CatalogueEntry, *, read_now: boo
     """What to buy. With `read_now` the pictures are in memory already, so that nothing of ours can fail after the claim."""
     inputs = {role: _input(prepared, read_now) for role, prepared in attempt.inputs.items()}
     given = job.request.provider_options.get(provider.id, {})
-    return Order(job_id=job.id, attempt=attempt.n, request=job.request, person=inputs["person"],
-                 garments=[inputs[f"garment-{index}"] for index in range(len(job.request.garments))],
-                 mask=inputs.get("mask"), seed=attempt.seed,
+    model = provider.model(job.request)
+    assert model is not None, "a planned provider has a model for the request"
+    return Order(job_id=job.id, attempt=attempt.n, request=job.request, model=model.id, inputs=inputs, seed=attempt.seed,
                  options=provider.options_model.model_validate(given) if provider.options_model else None)
 
 

@@ -104,8 +104,7 @@ def _usage(job: Job) -> Usage:
             continue
         provider = entry(attempt.provider)
         count = len(attempt.results) or job.request.output.count
-        person = attempt.inputs["person"]
-        price = provider.cost(job.request.output.quality, max(person.width, person.height))
+        price = provider.cost(job.request, _side(job, attempt))
         usage.images += count
         if price.amount is not None:
             usage.amount = round((usage.amount or 0) + price.amount * count, 6)
@@ -115,6 +114,14 @@ def _usage(job: Job) -> Usage:
             seconds = (clock.parse(attempt.finished_at) - clock.parse(attempt.submitted_at)).total_seconds()
             usage.provider_seconds = round((usage.provider_seconds or 0) + seconds, 3)
     return usage
+
+
+def _side(job: Job, attempt: Attempt) -> int | None:
+    """The longer side in px of what was made, where it is known: the base picture's, or the asked size."""
+    if base := attempt.inputs.get(job.request.base or ""):
+        return max(base.width, base.height)
+    size = getattr(job.request, "size", None)
+    return max(size.width, size.height) if size else None
 
 
 def _refund(job: Job, usage: Usage) -> list[dict[str, Any]]:

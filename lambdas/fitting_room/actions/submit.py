@@ -10,16 +10,17 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from fitting_room import clock
-from fitting_room.actions.plan import Deployment, plan
+from fitting_room.actions.plan import Deployment, Plan, plan
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault, JobFailure, Refusal
 from fitting_room.jobs.image_ref import ImageRef
 from fitting_room.jobs.job import Job, Reservation, Source
-from fitting_room.jobs.request import TryOn, parse
+from fitting_room.jobs.parse import parse
+from fitting_room.jobs.tasks import REQUEST, AnyRequest
 from fitting_room.observability import logger
 from fitting_room.providers.catalogue import entries, entry
 from fitting_room.settings import settings
-from fitting_room.stores import aws, budgets, jobs, media, provider_keys, uploads
+from fitting_room.stores import aws, budgets, jobs, media, models, provider_keys, uploads
 from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.items import Conflict, due, transact
 
@@ -49,8 +50,7 @@ def submit(body: Any, caller: Caller, idempotency_key: str | None, at: Clock, *,
         return _replay(used, digest, at)
 
     request = parse(body)
-    providers = plan(request, caller.mode, deployment(at))
-    job = _new_job(request, caller, providers, at, drop)
+    job = _new_job(request, caller, plan(request, caller.mode, deployment(at)), at, drop)
     writes = [{"Put": {"TableName": aws.table().name, "ConditionExpression": "attribute_not_exists(pk)",
                        "Item": jobs.item(job) | due(job.id, clock.later(at.now(), START_GRACE))}}]
     if job.reserved:
@@ -77,29 +77,31 @@ def start(job_id: str) -> None:
 
 
 def deployment(at: Clock) -> Deployment:
-    return Deployment(entries(), provider_keys.configured(), settings().private_access, at.now().date())
+    return Deployment(entries(), provider_keys.configured(), frozenset(settings().bedrock_regions),
+                      settings().private_access, models.observed(), at.now().date())
 
 
-def _new_job(request: TryOn, caller: Caller, providers: list[str], at: Clock, drop: str | None) -> Job:
+def _new_job(request: AnyRequest, caller: Caller, planned: Plan, at: Clock, drop: str | None) -> Job:
     job_id, now = at.new_id("job"), at.now()
     sources = _sources(request, caller.tenant, job_id, at)
     return Job(id=job_id, tenant=caller.tenant, mode=caller.mode, task=request.task, request=_without_data(request),
-               sources=sources, plan=providers, reserved=_reservation(request, providers, now.date().isoformat()),
+               sources=sources, plan=planned.providers, warnings=planned.warnings,
+               reserved=_reservation(request, planned.providers, now.date().isoformat()),
                drop=drop, timeline=[{"step": "queued", "at": clock.text(now)}], created_at=clock.text(now),
                expires_at=clock.text(now + timedelta(days=settings().result_days)))
 
 
-def _reservation(request: TryOn, providers: list[str], day: str) -> Reservation | None:
+def _reservation(request: AnyRequest, providers: list[str], day: str) -> Reservation | None:
     """The dearest that the plan can cost: any one of its providers, every image."""
     count = request.output.count
-    prices = [entry(name).cost(request.output.quality) for name in providers]
+    prices = [entry(name).cost(request) for name in providers]
     if not any(price.amount or price.credits for price in prices):
         return None
     amount = max(price.amount or 0 for price in prices)
     return Reservation(day=day, images=count, microusd=round(amount * count * 1e6))
 
 
-def _sources(request: TryOn, tenant: str, job_id: str, at: Clock) -> dict[str, Source]:
+def _sources(request: AnyRequest, tenant: str, job_id: str, at: Clock) -> dict[str, Source]:
     """Where each picture lies. All faults at once; inline data is put into S3 only when there is none."""
     faults: list[Fault] = []
     sources: dict[str, Source] = {}
@@ -142,16 +144,15 @@ def _source(ref: ImageRef, tenant: str, at: Clock) -> Source:
     return Source(url=ref.url)
 
 
-def _without_data(request: TryOn) -> TryOn:
+def _without_data(request: AnyRequest) -> AnyRequest:
     """The request as it is kept: inline pictures are in S3 by now."""
-    def stored(ref: ImageRef) -> ImageRef:
-        return ImageRef(data="data:image/x;base64,") if ref.data else ref
+    def kept(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: "data:image/x;base64," if name == "data" and str(part).startswith("data:") else kept(part)
+                    for name, part in value.items()}
+        return [kept(part) for part in value] if isinstance(value, list) else value
 
-    garments = [garment.model_copy(update={"image": stored(garment.image)}) for garment in request.garments]
-    mask = request.mask
-    if mask is not None and mask.type == "image":
-        mask = mask.model_copy(update={"image": stored(mask.image)})
-    return request.model_copy(update={"person": stored(request.person), "garments": garments, "mask": mask})
+    return REQUEST.validate_python(kept(request.model_dump(mode="json", by_alias=True, exclude_none=True)))
 
 
 def _after_conflict(conflict: Conflict, caller: Caller, idempotency_key: str | None, digest: str, job: Job,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fitting_room import clock
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
-from fitting_room.jobs.request import faults_of
+from fitting_room.jobs.parse import faults_of
 from fitting_room.settings import settings
 from fitting_room.stores import media, uploads
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fitting_room.jobs.errors import Fault, Warning
 from fitting_room.jobs.outcome import Charged
-from fitting_room.jobs.request import TryOn
+from fitting_room.jobs.tasks import AnyRequest
 
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 StepName = Literal["queued", "preparing", "waiting_for_slot", "submitting", "generating", "collecting", "done"]
@@ -123,7 +123,7 @@ class Job(_Record):
     step: StepName = "queued"
     slot_at: str | None = None
     timeline: list[dict[str, str]] = []
-    request: TryOn
+    request: AnyRequest
     sources: dict[str, Source]
     plan: list[str]
     position: int = 0

@@ -50,6 +50,12 @@ def reserve_slot(provider: str, rate: Rate, now_ms: int, horizon_ms: int) -> tup
     return None, horizon_ms
 
 
+def next_slot(provider: str, now_ms: int) -> int:
+    """The slot a call would get now, in epoch ms, without taking it."""
+    found = aws.table().get_item(Key={"pk": "RATE", "sk": provider}).get("Item", {})
+    return max(now_ms, int(str(found.get("next_ms", 0))))
+
+
 def acquire_lease(provider: str, cap: int, job_id: str, held: int | None, now_ms: int, until_ms: int) -> int | None:
     """One of `cap` numbered leases that is free, expired or ours already; None when all are taken. A job asks for the one
     it `held` first, and otherwise always in the same order: calls of one job that meet end up with one lease."""

@@ -13,7 +13,7 @@ from boto3.dynamodb.conditions import Key
 from fitting_room import clock
 from fitting_room.jobs.errors import Fault, Warning
 from fitting_room.jobs.job import Attempt, Job, JobImage, Source, StepName
-from fitting_room.jobs.request import TryOn
+from fitting_room.jobs.tasks import REQUEST
 from fitting_room.stores import aws
 from fitting_room.stores.items import DUE_SHARDS, due, plain, to_item, update_if
 
@@ -28,7 +28,7 @@ def key(job_id: str) -> dict[str, str]:
 def item(job: Job) -> dict[str, Any]:
     """`request` is kept as text: it holds floats and free-form options that DynamoDB would change."""
     item = to_item(job)
-    return {**item, **key(job.id), "request": job.request.model_dump_json(),
+    return {**item, **key(job.id), "request": job.request.model_dump_json(by_alias=True),
             "ttl": int(clock.parse(job.expires_at).timestamp())}
 
 
@@ -37,7 +37,7 @@ def get(job_id: str, now: datetime) -> Job | None:
     found = aws.table().get_item(Key=key(job_id), ConsistentRead=True).get("Item")
     if found is None or str(found["expires_at"]) <= clock.text(now):
         return None
-    return Job.model_validate({**plain(found), "request": TryOn.model_validate_json(str(found["request"]))})
+    return Job.model_validate({**plain(found), "request": REQUEST.validate_json(str(found["request"]))})
 
 
 def move(job: Job, step: StepName, now: datetime, *, slot_at: str | None = None) -> None:

@@ -11,7 +11,7 @@ from fitting_room.actions.list_providers import list_providers
 from fitting_room.actions.plan import Deployment, plan
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.job import Mode
-from fitting_room.jobs.request import parse
+from fitting_room.jobs.parse import parse
 from fitting_room.providers.catalogue import entries
 
 PICTURE = {"url": "https://shop.example/p.png"}

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from fitting_room.jobs.errors import CODES, Fault, Refusal
-from fitting_room.jobs.request import TryOn, parse
+from fitting_room.jobs.parse import parse
+from fitting_room.jobs.tasks import TryOn
 
 PICTURE = {"url": "https://shop.example/p.png"}
 BODY = {"task": "try_on", "person": PICTURE, "garments": [{"image": PICTURE}]}

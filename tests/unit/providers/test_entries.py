@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fitting_room.jobs.errors import Fault
-from fitting_room.jobs.request import parse
+from fitting_room.jobs.parse import parse
 from fitting_room.providers import catalogue
 
 IMAGE = {"url": "https://shop.example/picture.png"}

@@ -27,7 +27,8 @@ from pydantic.alias_generators import to_camel
 
 from fitting_room.jobs.errors import Warning
 from fitting_room.jobs.outcome import Charged, Failed, Finished, Outcome, Picture
-from fitting_room.jobs.request import GarmentMask, ImageMask, Keep, PromptMask, Shape, Styling, TryOn
+from fitting_room.jobs.request import GarmentMask, ImageMask, PromptMask, Shape
+from fitting_room.jobs.tasks import Keep, Styling, TryOn
 from fitting_room.providers.base import Connection, Input, Order
 from fitting_room.providers.failures import failed
 from fitting_room.providers.nova_canvas.entry import ID, MODEL, garment_class
@@ -117,9 +118,10 @@ class InvokeBody(_Wire):
 def body_of(order: Order) -> InvokeBody:
     """What is sent for an order."""
     request, output = order.request, order.request.output
+    assert isinstance(request, TryOn)
     return InvokeBody(
         virtual_try_on_params=VirtualTryOnParams(
-            source_image=_base64(order.person),
+            source_image=_base64(order.base),
             reference_image=_base64(order.garments[0]),
             **_mask(request, order.mask),
             mask_exclusions=_exclusions(request.keep),

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict
 
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.geometry import FitSpec
-from fitting_room.jobs.request import Garment, GarmentMask, TryOn
-from fitting_room.providers.base import CatalogueEntry, Lifecycle, Option, Price, Rate
+from fitting_room.jobs.request import GarmentMask
+from fitting_room.jobs.tasks import AnyRequest, Garment, TryOn
+from fitting_room.providers.base import CatalogueEntry, Lifecycle, Model, Option, Price, Rate
 
 ID = "nova_canvas"
 MODEL = "amazon.nova-canvas-v1:0"
@@ -42,7 +43,11 @@ def garment_class(garment: Garment) -> str | None:
     return garment.type.upper() if garment.type else body_part(garment)
 
 
-def rules(request: TryOn) -> list[Fault]:
+def rules(request: AnyRequest) -> list[Fault]:
+    return _try_on_rules(request) if isinstance(request, TryOn) else []
+
+
+def _try_on_rules(request: TryOn) -> list[Fault]:
     garment, part = request.garments[0], body_part(request.garments[0])
     faults = []
     if garment.type and garment.type not in TYPES.get(part or "", ()):
@@ -90,26 +95,31 @@ _ANY = Option()
 _INPUT = FitSpec(min_side=320, max_side=4096, max_pixels=2048 * 2048, max_aspect=4)
 _PRICES = "github.com/awslabs/startups, ai pricing cache of 2026-08-20"
 
+LIFECYCLE = Lifecycle(legacy=date(2026, 3, 30), end_of_life=date(2026, 9, 30),
+                      source="https://docs.aws.amazon.com/bedrock/latest/userguide/model-lifecycle-legacy.html")
+
 ENTRY = CatalogueEntry(
     id=ID,
     title="Amazon Nova Canvas",
-    model=MODEL,
+    models=(Model(id=MODEL, tasks=("try_on",), lifecycle=LIFECYCLE),),
     runner="bedrock",
     secret=False,
     polled=False,
-    options={
-        "mask": _ANY, "keep.face": _ANY, "keep.hands": _ANY, "keep.pose": _ANY,
-        "styling.sleeves": _ANY, "styling.tuck": _ANY, "styling.outer_layer": _ANY, "merge": _ANY,
-        "output.count": Option(minimum=1, maximum=5),
-        "output.quality": Option(values=("standard", "best")),
-        "output.seed": Option(minimum=0, maximum=2_147_483_646),
-        "output.guidance": Option(minimum=1.1, maximum=10),
-        "output.mask": _ANY,
-        # both facts describe the pictures; the vendor takes garments "on or off a body"
-        "garment.category": _ANY, "garment.type": _ANY, "garment.photo": _ANY,
+    tasks={
+        "try_on": {
+            "mask": _ANY, "keep.face": _ANY, "keep.hands": _ANY, "keep.pose": _ANY,
+            "styling.sleeves": _ANY, "styling.tuck": _ANY, "styling.outer_layer": _ANY, "merge": _ANY,
+            "output.count": Option(minimum=1, maximum=5),
+            "output.quality": Option(values=("standard", "best")),
+            "output.seed": Option(minimum=0, maximum=2_147_483_646),
+            "output.guidance": Option(minimum=1.1, maximum=10),
+            "output.mask": _ANY,
+            # both facts describe the pictures; the vendor takes garments "on or off a body"
+            "garment.category": _ANY, "garment.type": _ANY, "garment.photo": _ANY,
+        },
     },
-    person=_INPUT,
-    garment=_INPUT,
+    base=_INPUT,
+    others=_INPUT,
     max_body=BODY_LIMIT - _FRAME,
     prices=(
         Price(amount=0.04, quality="standard", max_side=1024, source=_PRICES),
@@ -117,8 +127,6 @@ ENTRY = CatalogueEntry(
         Price(amount=0.06, quality="standard", source=_PRICES),
         Price(amount=0.08, quality="best", source=_PRICES),
     ),
-    lifecycle=Lifecycle(legacy=date(2026, 3, 30), end_of_life=date(2026, 9, 30),
-                        source="https://docs.aws.amazon.com/bedrock/latest/userguide/model-lifecycle-legacy.html"),
     retention="As the account's Bedrock data retention setting says: "
               "https://docs.aws.amazon.com/bedrock/latest/userguide/data-retention.html",
     failures_free=False,

@@ -11,6 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from fitting_room.jobs.errors import CODES, Warning
 from fitting_room.jobs.outcome import Finished, Outcome, Pending, Picture
+from fitting_room.jobs.tasks import TryOn
 from fitting_room.providers.base import Connection, Input, Order
 from fitting_room.providers.failures import failed
 from fitting_room.providers.sandbox.entry import ID
@@ -72,15 +73,33 @@ def _finished(order: Order) -> Finished:
 
 
 def composite(order: Order, label: str) -> tuple[Image.Image, Image.Image]:
-    """The person (RGB) with every garment and a label pasted on, and the mask (L) of the areas drawn upon: black where
-    the picture changed, white elsewhere."""
-    picture = _open(order.person).convert("RGB")
+    """The base picture, or a plain canvas, with every garment and a label pasted on (RGB; RGBA where the background is to be
+    removed), and the mask (L) of the areas drawn upon: black where the picture changed, white elsewhere."""
+    picture = _canvas(order)
     mask = Image.new("L", picture.size, 255)
     place = _open(order.mask).convert("L").resize(picture.size, Image.Resampling.NEAREST) if order.mask else None
-    for asked, garment in zip(order.request.garments, order.garments, strict=True):
-        _dress(picture, mask, _open(garment), _box(asked.category, picture, place), place)
+    if isinstance(order.request, TryOn):
+        for asked, garment in zip(order.request.garments, order.garments, strict=True):
+            _dress(picture, mask, _open(garment), _box(asked.category, picture, place), place)
+    elif place:
+        picture.paste((120, 130, 200), mask=ImageOps.invert(place))
+        mask.paste(0, mask=ImageOps.invert(place))
     _label(picture, mask, label)
+    if order.request.task == "remove_background":
+        alpha = Image.new("L", picture.size, 0)
+        ImageDraw.Draw(alpha).ellipse((0, 0, *picture.size), fill=255)
+        picture.putalpha(alpha)
     return picture, mask
+
+
+def _canvas(order: Order) -> Image.Image:
+    """A new picture has the asked size, and a colour and a frame so that it is not uniform."""
+    if order.request.base:
+        return _open(order.base).convert("RGB")
+    size = getattr(order.request, "size", None)
+    picture = Image.new("RGB", (size.width, size.height) if size else (1024, 1024), (226, 222, 240))
+    ImageDraw.Draw(picture).rectangle((0, 0, picture.width - 1, picture.height - 1), outline=(90, 80, 140), width=12)
+    return picture
 
 
 def _box(category: str, picture: Image.Image, place: Image.Image | None) -> Box:

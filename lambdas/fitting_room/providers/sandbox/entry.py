@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.geometry import FitSpec
-from fitting_room.jobs.request import TryOn
-from fitting_room.providers.base import CatalogueEntry, Lifecycle, Option, Price
+from fitting_room.jobs.tasks import AnyRequest, Task
+from fitting_room.providers.base import CatalogueEntry, Lifecycle, Model, Option, Price
 
 ID = "sandbox"
 LONGEST_CALL = 120  # s: a synchronous answer must come while the function that waits for it lives
@@ -36,7 +36,7 @@ class Options(BaseModel):
     images: Annotated[int, Field(ge=1, le=8)] | None = None
 
 
-def rules(request: TryOn) -> list[Fault]:
+def rules(request: AnyRequest) -> list[Fault]:
     try:
         options = Options.model_validate(request.provider_options.get(ID, {}))
     except ValidationError:  # whoever checks the options against their model reports these
@@ -59,26 +59,36 @@ def _fault(pointer: str, detail: str, remedy: str) -> Fault:
     return Fault.of("invalid_input", detail, remedy, pointer=pointer, provider=ID)
 
 
-_OPTIONS = ("mask", "keep.face", "keep.hands", "keep.pose", "styling.sleeves", "styling.tuck", "styling.outer_layer",
-            "merge", "prompt", "negative_prompt", "segmentation_free", "moderation", "output.quality", "output.seed",
-            "output.guidance", "output.mask", "output.count", "garment.category", "garment.type", "garment.photo")
+_OUTPUT = ("output.quality", "output.seed", "output.guidance", "output.mask", "output.count")
+_TASKS: dict[Task, tuple[str, ...]] = {
+    "try_on": ("scene", "mask", "keep.face", "keep.hands", "keep.pose", "styling.sleeves", "styling.tuck",
+               "styling.outer_layer", "merge", "prompt", "negative_prompt", "segmentation_free", "moderation",
+               "garment.category", "garment.type", "garment.photo"),
+    "text_to_image": ("negative_prompt", "style", "size", "condition"),
+    "color_guided": ("negative_prompt", "size", "reference_image"),
+    "image_variation": ("prompt", "negative_prompt", "similarity", "size"),
+    "inpaint": ("mask", "prompt", "negative_prompt"),
+    "outpaint": ("mask", "prompt", "negative_prompt", "transition"),
+    "remove_background": (),
+}
+_SEED = Option(minimum=0, maximum=4_294_967_295)
 _INPUT = FitSpec(max_side=1024)
 
 ENTRY = CatalogueEntry(
     id=ID,
     title="Sandbox",
-    model="composite",
+    models=(Model(id="composite", tasks=tuple(_TASKS), lifecycle=Lifecycle(source="part of this product")),),
     runner="http",
     secret=False,
     polled=True,
     live=False,
-    options={name: Option(minimum=0, maximum=4_294_967_295) if name == "output.seed" else Option() for name in _OPTIONS},
+    tasks={task: {name: _SEED if name == "output.seed" else Option() for name in (*names, *_OUTPUT)}
+           for task, names in _TASKS.items()},
     max_garments=8,
-    person=_INPUT,
-    garment=_INPUT,
+    base=_INPUT,
+    others=_INPUT,
     max_body=50_000_000,
     prices=(Price(amount=0, source="part of this product"),),
-    lifecycle=Lifecycle(source="part of this product"),
     retention="Nothing leaves this deployment.",
     failures_free=True,
     rate=None,

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fitting_room.jobs.errors import JobFailure, Warning
 from fitting_room.jobs.outcome import Charged, Failed, Finished, Outcome, Pending, Picture
+from fitting_room.jobs.tasks import TryOn
 from fitting_room.providers.base import Connection, Input, Order
 from fitting_room.providers.failures import failed
 from fitting_room.providers.tryiton.entry import CATEGORIES, ID, is_clothing
@@ -45,10 +46,11 @@ class FashionRequest(BaseModel):
 def body_of(order: Order) -> FashionRequest:
     """What is sent for an order."""
     request, output = order.request, order.request.output
+    assert isinstance(request, TryOn), "the catalogue offers this vendor for nothing else"
     category, subcategory = CATEGORIES[request.garments[0].category]
     modes = {"fast": "performance", "standard": "balanced", "best": "quality"}
     return FashionRequest(
-        model_image=_data_url(order.person),
+        model_image=_data_url(order.base),
         garment_image=_data_url(order.garments[0]),
         category=category,
         subcategory=subcategory or order.options.subcategory,

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.geometry import FitSpec
-from fitting_room.jobs.request import TryOn
-from fitting_room.providers.base import CatalogueEntry, Lifecycle, Option, Price, Rate
+from fitting_room.jobs.tasks import AnyRequest, TryOn
+from fitting_room.providers.base import CatalogueEntry, Lifecycle, Model, Option, Price, Rate
 
 ID = "tryiton"
 CATEGORIES: dict[str, tuple[str, str | None]] = {  # ours -> the vendor's category and subcategory
@@ -44,7 +44,9 @@ def is_clothing(request: TryOn) -> bool:
     return CATEGORIES.get(request.garments[0].category, ("", None))[0] == "clothing"
 
 
-def rules(request: TryOn) -> list[Fault]:
+def rules(request: AnyRequest) -> list[Fault]:
+    if not isinstance(request, TryOn):
+        return []
     category = request.garments[0].category
     named = request.provider_options.get(ID, {}).get("subcategory") is not None
     faults = []
@@ -77,21 +79,23 @@ _SDK = "https://github.com/tryiton-now/tryiton-python"
 ENTRY = CatalogueEntry(
     id=ID,
     title="TryItOn",
-    model="fashion-v2",
+    models=(Model(id="fashion-v2", tasks=("try_on",),
+                  lifecycle=Lifecycle(launched=date(2026, 7, 14), source=f"{_SDK}, v2.0.0")),),
     runner="http",
     secret=True,
     polled=True,
-    options={
-        "garment.category": Option(values=tuple(CATEGORIES)),
-        "moderation": Option(values=("conservative", "permissive")),
-        "output.count": Option(minimum=1, maximum=4),
-        "output.quality": Option(values=("fast", "standard", "best")),
+    tasks={
+        "try_on": {
+            "garment.category": Option(values=tuple(CATEGORIES)),
+            "moderation": Option(values=("conservative", "permissive")),
+            "output.count": Option(minimum=1, maximum=4),
+            "output.quality": Option(values=("fast", "standard", "best")),
+        },
     },
-    person=FitSpec(canvas=(864, 1296)),
-    garment=FitSpec(max_side=1296),
+    base=FitSpec(canvas=(864, 1296)),
+    others=FitSpec(max_side=1296),
     max_body=10_000_000,  # ours: the vendor names no limit, and works at 864 x 1296 px
     prices=(Price(credits=1, source="docs.tryiton.now, Clothes Tryon"),),
-    lifecycle=Lifecycle(launched=date(2026, 7, 14), source=f"{_SDK}, v2.0.0"),
     retention="Results 72 hours on the vendor's servers; inputs sent in the request, as ours are, not stored: "
               "https://docs.tryiton.now/api-overview/data-retention-and-privacy",
     failures_free=True,

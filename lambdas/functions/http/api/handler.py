@@ -12,6 +12,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from fitting_room.actions.authenticate import authenticate
+from fitting_room.actions.estimate import estimate
 from fitting_room.actions.list_providers import list_providers
 from fitting_room.actions.show import find, image_link, view
 from fitting_room.actions.submit import deployment, submit
@@ -43,6 +44,11 @@ def create_a_job() -> Response[str]:
     return _answer(202, job, headers | ({"Idempotent-Replayed": "true"} if accepted.replayed else {}))
 
 
+def estimate_a_job() -> Response[str]:
+    caller = _caller()
+    return _answer(200, estimate(_body(), caller, clock))
+
+
 def get_a_job(job_id: str) -> Response[str]:
     caller = _caller()
     job = find(job_id, caller.tenant, clock)
@@ -64,6 +70,7 @@ def get_the_providers() -> Response[str]:
 ROUTES: list[tuple[str, str, Callable[..., Response[str]]]] = [
     ("POST", "/v1/uploads", create_an_upload),
     ("POST", "/v1/jobs", create_a_job),
+    ("POST", "/v1/jobs/estimate", estimate_a_job),
     ("GET", "/v1/jobs/<job_id>", get_a_job),
     ("GET", "/v1/jobs/<job_id>/images/<n>", get_an_image),
     ("GET", "/v1/providers", get_the_providers),

@@ -1,0 +1,249 @@
+"""The tasks: what each brings to a request, which pictures it names, and which options it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, Field, StringConstraints, TypeAdapter, field_validator, model_validator
+
+from fitting_room.jobs.image_ref import ImageRef
+from fitting_room.jobs.request import Asked, ImageMask, Mask, PromptMask, Request, Strict, Text, broken
+
+Task = Literal["try_on", "text_to_image", "color_guided", "image_variation", "inpaint", "outpaint", "remove_background"]
+Category = Literal["auto", "tops", "bottoms", "one_piece", "outfit", "footwear", "headwear", "eyewear", "jewelry",
+                   "accessories", "object"]
+GarmentType = Literal["long_sleeve_shirt", "short_sleeve_shirt", "no_sleeve_shirt", "other_upper_body", "long_pants",
+                      "short_pants", "other_lower_body", "long_dress", "short_dress", "full_body_outfit",
+                      "other_full_body", "shoes", "boots", "other_footwear"]
+Style = Literal["3d_animated_family_film", "design_sketch", "flat_vector_illustration", "graphic_novel_illustration",
+                "maximalism", "midcentury_retro", "photorealism", "soft_digital_painting"]
+Color = Annotated[str, StringConstraints(pattern=r"^#[0-9A-Fa-f]{6}$")]
+Side = Annotated[int, Field(ge=64, le=8192)]
+
+
+class Garment(Strict):
+    """`type` is Nova Canvas' fine class and must fit `category`; `photo` says how the garment was photographed."""
+
+    image: ImageRef
+    category: Category = "auto"
+    type: GarmentType | None = None
+    photo: Literal["auto", "flat_lay", "model"] = "auto"
+
+
+class Keep(Strict):
+    """True: keep as in the photo; False: draw anew; absent: the vendor's default."""
+
+    face: bool | None = None
+    hands: bool | None = None
+    pose: bool | None = None
+
+
+class Styling(Strict):
+    sleeves: Literal["up", "down"] | None = None
+    tuck: Literal["in", "out"] | None = None
+    outer_layer: Literal["open", "closed"] | None = None
+
+
+class TryOn(Request):
+    """One person, or a `scene` such as a room or a wall, one or more garments or objects, and how to put them together."""
+
+    task: Literal["try_on"]
+    person: ImageRef | None = None
+    scene: ImageRef | None = None
+    garments: Annotated[list[Garment], Field(min_length=1, max_length=8)]
+    mask: Mask | None = None
+    keep: Keep = Keep()
+    styling: Styling = Styling()
+    merge: Literal["balanced", "seamless", "detailed"] | None = None
+    prompt: Text | None = None
+    negative_prompt: Text | None = None
+    segmentation_free: bool | None = None
+    moderation: Literal["conservative", "permissive", "none"] | None = None
+
+    base: ClassVar[str | None] = "person"
+    """Also the role of a scene: it takes the person's place."""
+
+    @model_validator(mode="after")
+    def person_or_scene(self) -> TryOn:
+        if (self.person is None) == (self.scene is None):
+            raise broken("/person", "A try-on has either a person or a scene.", "Send one of them.")
+        if self.scene and (self.mask is None or self.mask.type == "garment"):
+            raise broken("/mask", "Nobody in a scene wears a garment, so there is no garment mask.",
+                         "Send a mask of type prompt or image that says where the object goes.")
+        return self
+
+    def images(self) -> Iterator[tuple[str, str, ImageRef]]:
+        """Roles: `person` (or scene), `garment-<n>`, `mask`."""
+        where = "person" if self.person else "scene"
+        yield "person", f"/{where}", getattr(self, where)
+        for index, garment in enumerate(self.garments):
+            yield f"garment-{index}", f"/garments/{index}/image", garment.image
+        if isinstance(self.mask, ImageMask):
+            yield "mask", "/mask/image", self.mask.image
+
+    def options(self) -> Iterator[Asked]:
+        if self.scene:
+            yield Asked("scene", "/scene", True)
+        if self.mask:
+            yield Asked("mask", "/mask", self.mask.type)
+        groups: list[tuple[str, BaseModel]] = [("keep", self.keep), ("styling", self.styling)]
+        for group, model in groups:
+            for name, value in model:
+                if value is not None:
+                    yield Asked(f"{group}.{name}", f"/{group}/{name}", value)
+        yield from self.given("merge", "prompt", "negative_prompt", "segmentation_free", "moderation")
+        yield from super().options()
+        for index, garment in enumerate(self.garments):
+            yield Asked("garment.category", f"/garments/{index}/category", garment.category)
+            if garment.type:
+                yield Asked("garment.type", f"/garments/{index}/type", garment.type)
+            if garment.photo != "auto":
+                yield Asked("garment.photo", f"/garments/{index}/photo", garment.photo)
+
+
+class Size(Strict):
+    """Of a generated picture, in px."""
+
+    width: Side
+    height: Side
+
+
+class Condition(Strict):
+    """A picture whose layout the generated one follows. `strength` 0 to 1."""
+
+    image: ImageRef
+    control: Literal["canny_edge", "segmentation"] | None = None
+    strength: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class TextToImage(Request):
+    task: Literal["text_to_image"]
+    prompt: Text
+    negative_prompt: Text | None = None
+    style: Style | None = None
+    size: Size | None = None
+    condition: Condition | None = None
+
+    def images(self) -> Iterator[tuple[str, str, ImageRef]]:
+        if self.condition:
+            yield "condition", "/condition/image", self.condition.image
+
+    def options(self) -> Iterator[Asked]:
+        yield from self.given("negative_prompt", "style", "size")
+        if self.condition:
+            yield Asked("condition", "/condition", True)
+        yield from super().options()
+
+
+class ColorGuided(Request):
+    """`colors`: 1 to 10 of `#rrggbb`. `reference_image`: its content guides the picture, its colours give way to `colors`."""
+
+    task: Literal["color_guided"]
+    prompt: Text
+    negative_prompt: Text | None = None
+    colors: Annotated[list[Color], Field(min_length=1, max_length=10)]
+    reference_image: ImageRef | None = None
+    size: Size | None = None
+
+    def images(self) -> Iterator[tuple[str, str, ImageRef]]:
+        if self.reference_image:
+            yield "reference", "/reference_image", self.reference_image
+
+    def options(self) -> Iterator[Asked]:
+        yield from self.given("negative_prompt", "size")
+        if self.reference_image:
+            yield Asked("reference_image", "/reference_image", True)
+        yield from super().options()
+
+
+class ImageVariation(Request):
+    """New pictures like the given 1 to 5. `similarity` 0.2 to 1."""
+
+    task: Literal["image_variation"]
+    images_: Annotated[list[ImageRef], Field(min_length=1, max_length=5, alias="images")]
+    prompt: Text | None = None
+    negative_prompt: Text | None = None
+    similarity: Annotated[float, Field(ge=0.2, le=1)] | None = None
+    size: Size | None = None
+
+    def images(self) -> Iterator[tuple[str, str, ImageRef]]:
+        """Roles: `image-<n>`."""
+        for index, image in enumerate(self.images_):
+            yield f"image-{index}", f"/images/{index}", image
+
+    def options(self) -> Iterator[Asked]:
+        yield from self.given("prompt", "negative_prompt", "similarity", "size")
+        yield from super().options()
+
+
+class _Edit(Request):
+    """A picture, of which a mask says what the task is about."""
+
+    image: ImageRef
+    mask: Annotated[PromptMask | ImageMask, Field(discriminator="type")]
+    prompt: Text | None = None
+    negative_prompt: Text | None = None
+
+    base: ClassVar[str | None] = "image"
+
+    @field_validator("mask")
+    @classmethod
+    def no_shape(cls, mask: PromptMask | ImageMask) -> PromptMask | ImageMask:
+        if isinstance(mask, PromptMask) and mask.shape:
+            raise broken("/mask/shape", "A mask has a shape only in a try-on.", "Leave it out.")
+        return mask
+
+    def images(self) -> Iterator[tuple[str, str, ImageRef]]:
+        yield "image", "/image", self.image
+        if isinstance(self.mask, ImageMask):
+            yield "mask", "/mask/image", self.mask.image
+
+    def options(self) -> Iterator[Asked]:
+        yield Asked("mask", "/mask", self.mask.type)
+        yield from self.given("prompt", "negative_prompt")
+        yield from super().options()
+
+
+class Inpaint(_Edit):
+    """Change what the mask names: a prompt mask names what changes, in an image mask black changes. Without `prompt` it is
+    removed and the background closed."""
+
+    task: Literal["inpaint"]
+
+
+class Outpaint(_Edit):
+    """Change the surroundings: a prompt mask names what STAYS; in an image mask black changes, as everywhere.
+    `transition`: `soft` blends into the surroundings, `precise` keeps to the mask's edge."""
+
+    task: Literal["outpaint"]
+    prompt: Text
+    transition: Literal["soft", "precise"] | None = None
+
+    def options(self) -> Iterator[Asked]:
+        yield from self.given("transition")
+        yield from super().options()
+
+
+class RemoveBackground(Request):
+    """The result has an 8-bit alpha channel, so `output.format` may be png or webp."""
+
+    task: Literal["remove_background"]
+    image: ImageRef
+
+    base: ClassVar[str | None] = "image"
+
+    @model_validator(mode="after")
+    def alpha_needs_a_format(self) -> RemoveBackground:
+        if self.output.format == "jpeg":
+            raise broken("/output/format", "A picture without background needs a format with transparency.",
+                         "Use png or webp.")
+        return self
+
+    def images(self) -> Iterator[tuple[str, str, ImageRef]]:
+        yield "image", "/image", self.image
+
+
+AnyRequest = Annotated[TryOn | TextToImage | ColorGuided | ImageVariation | Inpaint | Outpaint | RemoveBackground,
+                       Field(discriminator="task")]
+REQUEST: TypeAdapter[AnyRequest] = TypeAdapter(AnyRequest)

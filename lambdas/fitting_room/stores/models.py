@@ -1,0 +1,42 @@
+"""What Bedrock itself says of its models: written by the scheduled watcher, read by the planner."""
+
+from __future__ import annotations
+
+import time
+from datetime import date
+from typing import Literal
+
+from boto3.dynamodb.conditions import Key
+from pydantic import BaseModel, ConfigDict
+
+from fitting_room.stores import aws
+from fitting_room.stores.items import to_item
+
+State = Literal["active", "legacy", "gone", "unknown"]
+_CACHE_SECONDS = 60
+_known: tuple[float, dict[str, Observed]] = (0.0, {})
+
+
+class Observed(BaseModel):
+    """`state`: `gone` when Bedrock no longer knows the model; `unknown` when the lookup itself was refused, so that only the
+    catalogue's dates count. `checked_at`: RFC 3339."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    state: State
+    legacy: date | None = None
+    end_of_life: date | None = None
+    checked_at: str
+
+
+def put(model: str, observed: Observed) -> None:
+    aws.table().put_item(Item={"pk": "MODELS", "sk": model, **to_item(observed)})
+
+
+def observed() -> dict[str, Observed]:
+    """By model id; an answer is kept for 60 s in this process."""
+    global _known
+    if _known[0] <= time.monotonic():
+        found = aws.table().query(KeyConditionExpression=Key("pk").eq("MODELS"))["Items"]
+        _known = (time.monotonic() + _CACHE_SECONDS, {str(i["sk"]): Observed.model_validate(i) for i in found})
+    return _known[1]
