@@ -63,5 +63,5 @@ $(EMULATOR): local/emulator-requirements.txt
 
 $(CDK): package-lock.json | $(TOOLS)
 	@echo "installing the CDK CLI"
-	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-fund --no-audit --loglevel=error
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-fund --no-audit > /dev/null
 	@touch $@

@@ -196,6 +196,7 @@ def _deploy(state: State) -> None:
     if not state.outputs:
         deploy.bootstrap(state.url("emulator"))
         _say("account", "bootstrapped", began)
+    print("  stacks       deploying; the first time takes a minute or two", flush=True)
     began = time.monotonic()
     state.outputs = deploy.deploy(state.url("emulator"), context)
     state.fingerprint = fingerprint

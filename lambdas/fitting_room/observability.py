@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from botocore.exceptions import ClientError
 
 logger = Logger()
 metrics = Metrics()
+warnings.filterwarnings("ignore", message="No application metrics to publish")  # not every invocation ends an attempt
 
 __all__ = ["Crash", "MetricUnit", "described", "logger", "metrics", "unspoken"]
 

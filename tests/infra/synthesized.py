@@ -101,10 +101,19 @@ def run_app(context: dict[str, Any], output: str) -> subprocess.CompletedProcess
     return subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
-@cache
 def synthesized(stage: str) -> Synthesized:
+    done, folder = _run_once(stage)
+    assert done.returncode == 0, done.stderr
+    return _read(folder)
+
+
+@cache
+def _run_once(stage: str) -> tuple[subprocess.CompletedProcess[str], Path]:
     folder = tempfile.TemporaryDirectory()
     _FOLDERS.append(folder)
-    done = run_app(STAGES[stage], folder.name)
-    assert done.returncode == 0, done.stderr
-    return Synthesized(Path(folder.name))
+    return run_app(STAGES[stage], folder.name), Path(folder.name)
+
+
+@cache
+def _read(folder: Path) -> Synthesized:
+    return Synthesized(folder)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import os
 import random
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 REGION, ACCOUNT = "us-east-1", "123456789012"
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:jobs"
@@ -25,6 +27,7 @@ os.environ.update(ENVIRONMENT)
 import pytest  # noqa: E402
 from moto import mock_aws  # noqa: E402
 
+from fitting_room.observability import logger  # noqa: E402
 from fitting_room.settings import settings  # noqa: E402
 from fitting_room.stores import api_keys, aws, provider_keys  # noqa: E402
 from tests.unit.world import (  # noqa: E402
@@ -39,6 +42,7 @@ from tests.unit.world import (  # noqa: E402
     FakeClock,
     Vendor,
     World,
+    api_key,
 )
 
 
@@ -73,11 +77,12 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
             name="jobs", definition='{"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}',
             roleArn=f"arn:aws:iam::{ACCOUNT}:role/machine")["stateMachineArn"]
         world = World(FakeClock(), machine)
-        for tenant in (TENANT, OTHER):
-            aws.table().put_item(Item={"pk": f"TENANT#{tenant}", "sk": "TENANT"})
-        world.allow_key(LIVE_KEY, TENANT, "live")
-        world.allow_key(TEST_KEY, TENANT, "test")
-        world.allow_key(OTHER_KEY, OTHER, "live")
+        with aws.table().batch_writer() as batch:
+            for tenant in (TENANT, OTHER):
+                batch.put_item({"pk": f"TENANT#{tenant}", "sk": "TENANT"})
+            for key in (api_key(LIVE_KEY, TENANT, "live"), api_key(TEST_KEY, TENANT, "test"),
+                        api_key(OTHER_KEY, OTHER, "live")):
+                batch.put_item(key)
         yield world
     forget()
 
@@ -88,6 +93,15 @@ def vendor(world: World, monkeypatch: pytest.MonkeyPatch) -> Vendor:
     vendor = Vendor()
     monkeypatch.setattr("fitting_room.actions.purchase.adapter", lambda _: vendor)
     return vendor
+
+
+@pytest.fixture
+def logs() -> Iterator[io.StringIO]:
+    """What our functions log, as CloudWatch gets it."""
+    handler, written = cast("logging.StreamHandler[Any]", logger.handlers[0]), io.StringIO()
+    stdout = handler.setStream(written)
+    yield written
+    handler.setStream(cast(Any, stdout))
 
 
 @pytest.fixture

@@ -185,9 +185,8 @@ class World:
     def read(self, key: str, bucket: str = MEDIA) -> bytes:
         return aws.s3().get_object(Bucket=bucket, Key=key)["Body"].read()
 
-    def allow_key(self, api_key: str, tenant: str, mode: Mode, **facts: Any) -> None:
-        aws.table().put_item(Item={"pk": f"KEY#{hashlib.sha256(api_key.encode()).hexdigest()}", "sk": "KEY",
-                                   "tenant": tenant, "mode": mode, **facts})
+    def allow_key(self, key: str, tenant: str, mode: Mode, **facts: Any) -> None:
+        aws.table().put_item(Item=api_key(key, tenant, mode) | facts)
 
     def configure(self, *providers: str) -> None:
         """Give the deployment these providers' keys."""
@@ -197,6 +196,10 @@ class World:
             aws.table().put_item(Item={"pk": "PROVIDERS", "sk": provider, "configured": True})
             aws.secrets().create_secret(Name=f"secret-of-{provider}", SecretString=SECRET)
         provider_keys._configured = (0.0, frozenset())
+
+
+def api_key(key: str, tenant: str, mode: Mode) -> dict[str, Any]:
+    return {"pk": f"KEY#{hashlib.sha256(key.encode()).hexdigest()}", "sk": "KEY", "tenant": tenant, "mode": mode}
 
 
 @cache

@@ -18,6 +18,7 @@ KNOWN = {
 # Of one state or one call, as in the execution history of a standard workflow.
 ENTER_AND_EXIT, CALL = 2, 3
 EVENTS_OF_AN_EXECUTION = 2
+MOST_EVENTS = 25_000
 
 
 class LambdaError(Exception):
@@ -44,6 +45,7 @@ class Machine:
         while True:
             state = self.definition["States"][name]
             assert state.keys() - {"Type"} <= KNOWN[state["Type"]], f"{name} uses something this interpreter does not know"
+            assert run.events < MOST_EVENTS, "AWS ends an execution with so long a history"
             run.path.append(name)
             run.events += ENTER_AND_EXIT
             scope = {"input": value, "context": {"Execution": {"Input": execution_input}}}

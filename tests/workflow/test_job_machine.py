@@ -208,8 +208,7 @@ def test_the_longest_queue_and_deadline_stay_far_below_the_history_limit() -> No
 def test_no_plan_is_so_long_that_aws_ends_the_execution() -> None:
     every_provider_and_one_more_try = len(entries()) + 1
     done = patient(attempts=every_provider_and_one_more_try)
-    assert calls(done, "Prepare") == every_provider_and_one_more_try
-    assert done.events < 25_000
+    assert calls(done, "Prepare") == every_provider_and_one_more_try  # the interpreter ends like AWS at 25,000 events
     assert done.seconds < synthesized("dev").job_machine()["TimeoutSeconds"]
 
 

@@ -94,7 +94,7 @@ def test_a_retired_model_stays_for_an_account_with_private_access() -> None:
 def test_a_provider_without_a_key_is_refused_with_the_way_to_set_it() -> None:
     (fault,) = refused(provider="tryiton", configured=())
     assert (fault.code, fault.pointer, fault.provider) == ("provider_not_configured", "/provider", "tryiton")
-    assert "PROVIDER=tryiton" in fault.remedy
+    assert "set tryiton" in fault.remedy
     assert planned(configured=()) == ["nova_canvas"]
 
 

@@ -232,7 +232,7 @@ def test_a_key_that_cannot_be_read_fails_before_anything_is_bought(world: World,
     attempt = world.job(job_id).latest
     assert attempt and attempt.error
     assert (attempt.error.code, attempt.charged, attempt.claimed_at) == ("provider_auth", "no", None)
-    assert "PROVIDER=tryiton" in attempt.error.remedy
+    assert "set tryiton" in attempt.error.remedy
 
 
 def test_an_adapter_that_cannot_connect_says_so_without_a_purchase(world: World, vendor: Vendor,

@@ -6,13 +6,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from fitting_room.actions.collect import collect
 from fitting_room.clock import Clock
-from fitting_room.observability import logger, metrics, unspoken
+from fitting_room.observability import logger, unspoken
 
 clock = Clock()
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
 @unspoken()
 def handler(event: dict[str, str], _: LambdaContext) -> Any:
     logger.append_keys(job_id=event["job_id"])

@@ -1,0 +1,303 @@
+"""The API as a client meets it: HTTP API events (payload 2.0) in, answers out."""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fitting_room.actions import submit as submitting
+from tests.unit.world import LIVE_KEY, OTHER_KEY, TENANT, TEST_KEY, Vendor, World, finished, picture
+
+CONTEXT = SimpleNamespace(function_name="api", memory_limit_in_mb=512, aws_request_id="request-1",
+                          invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:api",
+                          get_remaining_time_in_millis=lambda: 29_000)
+SHOP = "https://shop.example"
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def codes(self) -> list[tuple[str, str | None]]:
+        return [(fault["code"], fault.get("pointer")) for fault in self.json["errors"]]
+
+
+Call = Callable[..., Answer]
+
+
+@pytest.fixture
+def call(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
+    handler = importlib.import_module("functions.http.api.handler")
+    monkeypatch.setattr(handler, "clock", world.at)
+
+    def send(method: str, path: str, body: Any = None, *, key: str | None = LIVE_KEY, raw: str | None = None,
+             base64_encoded: bool = False, **headers: str) -> Answer:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if key:
+            sent["authorization"] = f"Bearer {key}"
+        if body is not None or raw is not None:
+            sent.setdefault("content-type", "application/json")
+        event = {"version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "", "headers": sent,
+                 "requestContext": {"http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.9",
+                                             "userAgent": "curl"}, "stage": "$default", "requestId": "r", "apiId": "a",
+                                    "accountId": "123456789012", "routeKey": "$default"},
+                 "isBase64Encoded": base64_encoded}
+        if raw is not None or body is not None:
+            event["body"] = json.dumps(body) if raw is None else raw
+        answer = handler.handler(event, CONTEXT)
+        found = {name.lower(): value for name, value in answer["headers"].items()}
+        if not 200 <= answer["statusCode"] < 400:
+            assert found["content-type"] == "application/problem+json"
+            problem = json.loads(answer["body"])
+            assert problem["status"] == answer["statusCode"]
+            assert {"type", "title", "code", "detail", "remedy", "retryable", "errors"} <= set(problem)
+        return Answer(answer["statusCode"], found, answer["body"])
+
+    yield send
+
+
+# ------------------------------------------------------------------------------------------------ who may call
+@pytest.mark.parametrize("authorization", [
+    None, "", "Bearer", "Bearer nonsense", f"Basic {LIVE_KEY}", f"Bearer fr_live_{'z' * 32}", f"Bearer {LIVE_KEY} x", LIVE_KEY])
+@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/providers"), ("POST", "/v1/jobs")])
+def test_no_valid_key_is_401_and_says_how(call: Call, authorization: str | None, method: str, path: str) -> None:
+    answer = call(method, path, key=None, **({} if authorization is None else {"authorization": authorization}))
+    assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert answer.codes == [("unauthorized", None)]
+    assert LIVE_KEY not in answer.text
+
+
+def test_the_scheme_is_not_case_sensitive(call: Call) -> None:
+    assert call("GET", "/v1/providers", key=None, authorization=f"bearer {LIVE_KEY}").status == 200
+
+
+def test_a_revoked_key_is_401_within_half_a_minute(world: World, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fitting_room.stores import api_keys
+
+    now = [1000.0]
+    monkeypatch.setattr(api_keys, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    assert call("GET", "/v1/providers").status == 200
+    world.allow_key(LIVE_KEY, TENANT, "live", revoked_at="2026-09-01T12:00:00.000Z")
+    now[0] += 30
+    assert call("GET", "/v1/providers").status == 401
+
+
+# ------------------------------------------------------------------------------------------------------ routes
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/job", "/v1/jobs/x/images", "/v1/jobs/a/b/c", "/v2/jobs"])
+def test_an_unknown_path_is_404(call: Call, path: str) -> None:
+    answer = call("GET", path)
+    assert (answer.status, answer.codes) == (404, [("not_found", None)])
+
+
+@pytest.mark.parametrize(("method", "path", "allowed"), [
+    ("GET", "/v1/jobs", "POST"), ("DELETE", "/v1/jobs", "POST"), ("POST", "/v1/jobs/job_1", "GET"),
+    ("PUT", "/v1/uploads", "POST"), ("POST", "/v1/providers", "GET"), ("POST", "/v1/jobs/job_1/images/1", "GET")])
+def test_another_method_is_405_and_names_the_right_one(call: Call, method: str, path: str, allowed: str) -> None:
+    answer = call(method, path)
+    assert (answer.status, answer.headers["allow"], answer.codes) == (405, allowed, [("method_not_allowed", None)])
+    assert allowed in answer.json["remedy"]
+
+
+@pytest.mark.parametrize("job_id", ["job_1", "ü", "\u2603", "%2e%2e", "a\nb"])
+def test_an_unknown_job_is_404_whatever_its_id_looks_like(call: Call, job_id: str) -> None:
+    assert call("GET", f"/v1/jobs/{job_id}").status == 404
+
+
+# ------------------------------------------------------------------------------------------------------ bodies
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/uploads"])
+def test_a_body_above_the_limit_is_413(call: Call, path: str) -> None:
+    answer = call("POST", path, raw=json.dumps("ü" * 2_500_001, ensure_ascii=False))
+    assert (answer.status, answer.codes) == (413, [("too_large", None)])
+    assert "POST /v1/uploads" in answer.json["remedy"]
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "multipart/form-data; boundary=x", "application/jsonp", ""])
+def test_a_body_that_is_not_declared_as_json_is_415(call: Call, content_type: str) -> None:
+    answer = call("POST", "/v1/jobs", {}, content_type=content_type)
+    assert (answer.status, answer.codes) == (415, [("unsupported_media_type", None)])
+
+
+def test_a_picture_sent_as_the_body_is_415(call: Call) -> None:
+    raw = base64.b64encode(picture(50, 50)).decode()
+    assert call("POST", "/v1/uploads", raw=raw, base64_encoded=True, content_type="image/png").status == 415
+
+
+@pytest.mark.parametrize("raw", ["", "{", "{'a': 1}", "[1,]", '{"a": NaN}', "[" * 100_000, '"' + "\\ud800" * 2, "9" * 5000])
+def test_a_body_that_is_not_json_is_400(call: Call, raw: str) -> None:
+    answer = call("POST", "/v1/jobs", raw=raw)
+    assert (answer.status, answer.codes) == (400, [("invalid_input", "")])
+
+
+def test_bytes_that_are_no_text_are_400(call: Call) -> None:
+    assert call("POST", "/v1/jobs", raw=base64.b64encode(b"\xff\xfe{}").decode(), base64_encoded=True).status == 400
+
+
+def test_a_body_in_base64_is_read_like_any_other(world: World, call: Call) -> None:
+    raw = base64.b64encode(json.dumps(world.body()).encode()).decode()
+    assert call("POST", "/v1/jobs", raw=raw, base64_encoded=True, content_type="application/json; charset=utf-8").status == 202
+
+
+def test_all_faults_of_a_request_come_in_one_problem(call: Call) -> None:
+    answer = call("POST", "/v1/jobs", {"task": "try_on", "person": {}, "garments": [], "webhook": {}, "zzz": 1})
+    assert answer.status == 422
+    assert set(answer.codes) == {("unsupported_option", "/webhook"), ("invalid_input", "/person"),
+                                 ("invalid_input", "/garments"), ("invalid_input", "/zzz")}
+    assert answer.json["type"] == "urn:fitting-room:problem:unsupported_option"
+    assert answer.json["title"] == "No provider of this request can honour an option"
+    assert all(fault["remedy"] and fault["detail"] for fault in answer.json["errors"])
+
+
+# -------------------------------------------------------------------------------------------------------- jobs
+def test_a_job_is_accepted_with_the_address_to_ask_at(world: World, call: Call) -> None:
+    answer = call("POST", "/v1/jobs", world.body(owner="shopper-1"))
+    assert answer.status == 202
+    assert answer.headers["content-type"] == "application/json"
+    assert (answer.headers["location"], answer.headers["retry-after"]) == (f"/v1/jobs/{answer.json['id']}", "2")
+    assert "idempotent-replayed" not in answer.headers
+    again = call("GET", answer.headers["location"])
+    assert (again.status, again.json, again.headers["retry-after"]) == (200, answer.json, "2")
+
+
+def test_a_repeated_request_says_that_it_is_a_replay(world: World, call: Call) -> None:
+    body = world.body()
+    one = call("POST", "/v1/jobs", body, Idempotency_Key="order-1".upper())
+    two = call("POST", "/v1/jobs", body, idempotency_key="ORDER-1")
+    assert (one.status, two.status, two.headers["idempotent-replayed"]) == (202, 202, "true")
+    assert one.json["id"] == two.json["id"]
+    other = call("POST", "/v1/jobs", body | {"owner": "x"}, idempotency_key="ORDER-1")
+    assert (other.status, other.codes) == (422, [("idempotency_conflict", None)])
+
+
+def test_a_used_up_budget_is_429_with_retry_after(world: World, call: Call) -> None:
+    body = world.body(output={"count": 5})
+    answers = [call("POST", "/v1/jobs", body) for _ in range(3)]
+    assert [answer.status for answer in answers] == [202, 202, 429]
+    assert 43_200 <= int(answers[2].headers["retry-after"]) <= 43_201
+    assert answers[2].json["retryable"] is True
+
+
+def test_a_test_key_that_names_a_vendor_is_403(world: World, call: Call) -> None:
+    answer = call("POST", "/v1/jobs", world.body(provider="nova_canvas"), key=TEST_KEY)
+    assert (answer.status, answer.codes) == (403, [("provider_not_allowed", "/provider")])
+
+
+def test_another_tenant_gets_404_for_job_and_image(world: World, vendor: Vendor, call: Call) -> None:
+    vendor.starts = [finished()]
+    path = call("POST", "/v1/jobs", world.body()).headers["location"]
+    world.run(path.rpartition("/")[2])
+    for each in (path, f"{path}/images/1"):
+        assert call("GET", each).status in (200, 303)
+        assert call("GET", each, key=OTHER_KEY).status == 404
+
+
+def test_an_image_is_a_redirect_to_a_fresh_link(world: World, vendor: Vendor, call: Call) -> None:
+    vendor.starts = [finished()]
+    path = call("POST", "/v1/jobs", world.body()).headers["location"]
+    early = call("GET", f"{path}/images/1")
+    assert (early.status, "queued" in early.json["detail"]) == (404, True)
+    world.run(path.rpartition("/")[2])
+    answer = call("GET", f"{path}/images/1")
+    assert (answer.status, answer.text or "") == (303, "")
+    assert "X-Amz-Expires=900" in answer.headers["location"]
+    for n in ("0", "2", "-1", "one", "1.0", "9" * 5000, "١"):
+        assert call("GET", f"{path}/images/{n}").status == 404
+    done = call("GET", path)
+    assert (done.json["status"], "retry-after" in done.headers) == ("succeeded", False)
+
+
+def test_an_upload_is_created(call: Call) -> None:
+    answer = call("POST", "/v1/uploads", {"content_type": "image/png", "bytes": 100})
+    assert answer.status == 201
+    assert set(answer.json) == {"id", "post", "expires_at"}
+    assert answer.json["post"]["fields"]["key"].endswith(answer.json["id"])
+
+
+def test_the_providers_are_listed(call: Call) -> None:
+    answer = call("GET", "/v1/providers")
+    assert [item["id"] for item in answer.json["items"]] == ["nova_canvas", "tryiton", "sandbox"]
+
+
+# -------------------------------------------------------------------------------------------------------- CORS
+def test_a_preflight_needs_no_key_and_names_methods_and_headers(call: Call) -> None:
+    answer = call("OPTIONS", "/v1/jobs", key=None, origin=SHOP, access_control_request_method="POST")
+    assert answer.status == 204
+    assert (answer.headers["access-control-allow-origin"], answer.headers["vary"]) == (SHOP, "Origin")
+    assert "POST" in answer.headers["access-control-allow-methods"]
+    for name in ("Authorization", "Content-Type", "Idempotency-Key"):
+        assert name in answer.headers["access-control-allow-headers"]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "https://shop.example.evil.example", "null", "http://shop.example"])
+def test_another_origin_gets_no_permission(call: Call, origin: str) -> None:
+    for answer in (call("OPTIONS", "/v1/jobs", key=None, origin=origin), call("GET", "/v1/providers", origin=origin)):
+        assert "access-control-allow-origin" not in answer.headers
+        assert answer.headers["vary"] == "Origin", "a cache must not give this answer to the shop"
+
+
+def test_every_answer_to_the_shop_can_be_read_by_it(world: World, call: Call) -> None:
+    answers = [call("GET", "/v1/providers", origin=SHOP), call("POST", "/v1/jobs", world.body(), origin=SHOP),
+               call("GET", "/v1/jobs/x", origin=SHOP), call("GET", "/nowhere", origin=SHOP),
+               call("PUT", "/v1/jobs", origin=SHOP), call("GET", "/v1/providers", key=None, origin=SHOP),
+               call("POST", "/v1/jobs", raw="{", origin=SHOP)]
+    assert [answer.status for answer in answers] == [200, 202, 404, 404, 405, 401, 400]
+    assert {answer.headers.get("access-control-allow-origin") for answer in answers} == {SHOP}
+    assert "Location" in answers[1].headers["access-control-expose-headers"]
+
+
+def test_no_origin_is_allowed_unless_the_deployment_says_so(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fitting_room.settings import settings
+
+    monkeypatch.setenv("CORS_ORIGINS", "")
+    settings.cache_clear()
+    assert "access-control-allow-origin" not in call("GET", "/v1/providers", origin=SHOP).headers
+    monkeypatch.setenv("CORS_ORIGINS", "https://a.example,*")
+    settings.cache_clear()
+    assert call("GET", "/v1/providers", origin=SHOP).headers["access-control-allow-origin"] == SHOP
+
+
+# ----------------------------------------------------------------------------------------------- what is not told
+def test_our_own_fault_is_500_and_leaks_nothing(world: World, call: Call, monkeypatch: pytest.MonkeyPatch,
+                                               logs: io.StringIO) -> None:
+    def crash(*_: Any) -> None:
+        raise RuntimeError("https://signed.example/?X-Amz-Signature=abc Jane Doe")
+
+    monkeypatch.setattr(submitting, "parse", crash)
+    answer = call("POST", "/v1/jobs", world.body(), origin=SHOP)
+    assert (answer.status, answer.codes, answer.json["retryable"]) == (500, [("internal", None)], True)
+    assert answer.headers["access-control-allow-origin"] == SHOP
+    logged = logs.getvalue()
+    assert "RuntimeError" in logged and "submit.py" in logged, "we can find it"
+    for secret in ("signed.example", "Jane Doe"):
+        assert secret not in answer.text + logged
+
+
+def test_no_log_holds_a_key_a_link_a_picture_or_a_person(world: World, vendor: Vendor, call: Call,
+                                                        logs: io.StringIO) -> None:
+    vendor.starts = [finished()]
+    text = base64.b64encode(picture(360, 540)).decode()
+    body = world.body(person={"data": f"data:image/png;base64,{text}"}, owner="jane-doe", metadata={"name": "Jane Doe"})
+    path = call("POST", "/v1/jobs", body, idempotency_key="idempotency-secret").headers["location"]
+    world.run(path.rpartition("/")[2])
+    call("GET", path)
+    call("GET", f"{path}/images/1")
+    call("POST", "/v1/jobs", body | {"person": {"url": "https://signed.example/?token=1"}, "merge": "x"})
+    call("GET", "/v1/providers", key=f"fr_live_{'q' * 32}")
+    logged = logs.getvalue()
+    assert "job settled" in logged, "there is a log to look at"
+    for secret in (LIVE_KEY, "q" * 32, "X-Amz", "signed.example", text[:30], "jane-doe", "Jane Doe", "idempotency-secret"):
+        assert secret not in logged
