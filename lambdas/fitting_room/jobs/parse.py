@@ -81,8 +81,10 @@ def _detail(item: Any) -> str:
 def _remedy(item: Any) -> str:
     context = item.get("ctx", {})
     match item["type"]:
-        case "missing" | "union_tag_not_found":
+        case "missing":
             return "Add it."
+        case "union_tag_not_found":
+            return "Add it: it says of what kind the rest is."
         case "extra_forbidden":
             return "Remove it, or check its spelling against the API reference."
         case "string_pattern_mismatch":

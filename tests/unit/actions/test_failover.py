@@ -54,8 +54,8 @@ def test_each_provider_gets_its_own_fitted_copy(world: World, vendor: Vendor) ->
     vendor.starts = [failed(), finished(864, 1296)]
     world.run(world.submit().job.id)
     nova, tryiton = vendor.orders
-    assert (nova.person.width, nova.person.height) == (360, 540)
-    assert tryiton.person.width * 1296 == tryiton.person.height * 864
+    assert (nova.base.width, nova.base.height) == (360, 540)
+    assert tryiton.base.width * 1296 == tryiton.base.height * 864
     assert (nova.seed is None, tryiton.seed is None) == (False, True)
 
 

@@ -18,10 +18,14 @@ PICTURE = {"url": "https://shop.example/p.png"}
 ALIVE, DEAD = date(2026, 9, 29), date(2026, 9, 30)
 
 
+def deployed(configured: tuple[str, ...] = (), private: tuple[str, ...] = (), today: date = DEAD) -> Deployment:
+    return Deployment(entries(), frozenset(configured), frozenset({"nova_canvas"}), frozenset(private), today=today)
+
+
 def planned(mode: Mode = "live", *, today: date = ALIVE, configured: tuple[str, ...] = ("tryiton",),
             private: tuple[str, ...] = (), **changes: Any) -> list[str]:
     body = {"task": "try_on", "person": PICTURE, "garments": [{"image": PICTURE, "category": "tops"}], **changes}
-    return plan(parse(body), mode, Deployment(entries(), frozenset(configured), frozenset(private), today))
+    return plan(parse(body), mode, deployed(configured, private, today)).providers
 
 
 def refused(*args: Any, **changes: Any) -> list[Fault]:
@@ -132,10 +136,11 @@ def test_options_of_providers_that_are_not_asked_do_not_matter() -> None:
 
 def test_the_list_of_providers_says_what_this_key_can_buy_today() -> None:
     shown = {item["id"]: item for item in
-             list_providers(Deployment(entries(), frozenset(), frozenset(), DEAD), "test")["items"]}
-    assert {name: (item["configured"], item["allowed"], item["lifecycle"]["retired"]) for name, item in shown.items()} == {
+             list_providers(deployed(), "test")["items"]}
+    assert {name: (item["configured"], item["allowed"], item["models"][0]["lifecycle"]["retired"])
+            for name, item in shown.items()} == {
         "nova_canvas": (True, False, True), "tryiton": (False, False, False), "sandbox": (True, True, False)}
-    assert shown["nova_canvas"]["lifecycle"]["end_of_life"] == "2026-09-30"
-    assert shown["nova_canvas"]["options"]["output.count"] == {"minimum": 1.0, "maximum": 5.0}
-    live = list_providers(Deployment(entries(), frozenset(), frozenset(), DEAD), "live")["items"]
+    assert shown["nova_canvas"]["models"][0]["lifecycle"]["end_of_life"] == "2026-09-30"
+    assert shown["nova_canvas"]["tasks"]["try_on"]["output.count"] == {"minimum": 1.0, "maximum": 5.0}
+    live = list_providers(deployed(), "live")["items"]
     assert all(item["allowed"] for item in live)

@@ -28,8 +28,8 @@ def test_the_vendor_gets_the_prepared_pictures_and_a_seed(world: World, vendor: 
     assert world.start(job_id) == {"outcome": "finished"}
     (order,) = vendor.orders
     assert (order.job_id, order.attempt, order.seed) == (job_id, 1, 41)
-    assert (order.person.width, order.person.height, order.person.media_type) == (360, 540, "image/png")
-    assert order.person.read().startswith(b"\x89PNG")
+    assert (order.base.width, order.base.height, order.base.media_type) == (360, 540, "image/png")
+    assert order.base.read().startswith(b"\x89PNG")
     assert len(order.garments) == 1
     assert order.mask is None
 
