@@ -83,7 +83,7 @@ def deployment(at: Clock) -> Deployment:
 def _new_job(request: TryOn, caller: Caller, providers: list[str], at: Clock, drop: str | None) -> Job:
     job_id, now = at.new_id("job"), at.now()
     sources = _sources(request, caller.tenant, job_id, at)
-    return Job(id=job_id, tenant=caller.tenant, mode=caller.mode, task=request.task, request=_without_data(request),
+    return Job(id=job_id, tenant=caller.tenant, mode=caller.mode, task=request.task, request=_kept(request, providers),
                sources=sources, plan=providers, reserved=_reservation(request, providers, now.date().isoformat()),
                drop=drop, timeline=[{"step": "queued", "at": clock.text(now)}], created_at=clock.text(now),
                expires_at=clock.text(now + timedelta(days=settings().result_days)))
@@ -142,8 +142,9 @@ def _source(ref: ImageRef, tenant: str, at: Clock) -> Source:
     return Source(url=ref.url)
 
 
-def _without_data(request: TryOn) -> TryOn:
-    """The request as it is kept: inline pictures are in S3 by now."""
+def _kept(request: TryOn, providers: list[str]) -> TryOn:
+    """The request without inline pictures, which are in S3 by now, and without options that nobody has checked: those of
+    providers outside the plan, which may be of any size and depth."""
     def stored(ref: ImageRef) -> ImageRef:
         return ImageRef(data="data:image/x;base64,") if ref.data else ref
 
@@ -151,7 +152,9 @@ def _without_data(request: TryOn) -> TryOn:
     mask = request.mask
     if mask is not None and mask.type == "image":
         mask = mask.model_copy(update={"image": stored(mask.image)})
-    return request.model_copy(update={"person": stored(request.person), "garments": garments, "mask": mask})
+    options = {provider: given for provider, given in request.provider_options.items() if provider in providers}
+    return request.model_copy(update={"person": stored(request.person), "garments": garments, "mask": mask,
+                                      "provider_options": options})
 
 
 def _after_conflict(conflict: Conflict, caller: Caller, idempotency_key: str | None, digest: str, job: Job,
