@@ -143,10 +143,11 @@ def _source(ref: ImageRef, tenant: str, at: Clock) -> Source:
 
 
 def _kept(request: TryOn, providers: list[str]) -> TryOn:
-    """The request without inline pictures, which are in S3 by now, and without options that nobody has checked: those of
-    providers outside the plan, which may be of any size and depth."""
+    """The request without inline pictures, which are in S3 by now, without links, which may be signed and stand in the
+    sources until they are fetched, and without options that nobody has checked: those of providers outside the plan may be
+    of any size and depth."""
     def stored(ref: ImageRef) -> ImageRef:
-        return ImageRef(data="data:image/x;base64,") if ref.data else ref
+        return ref if ref.upload or ref.s3 else ImageRef(data="data:image/x;base64,")
 
     garments = [garment.model_copy(update={"image": stored(garment.image)}) for garment in request.garments]
     mask = request.mask

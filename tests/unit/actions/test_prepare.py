@@ -107,6 +107,7 @@ def test_a_picture_from_the_web_is_fetched_once_for_all_attempts(world: World, v
     world.run(job_id)
     assert world.job(job_id).status == "succeeded"
     assert fetched == ["https://shop.example/p.png?signature=abc"]
+    assert "signature=abc" not in str(world.items()), "a signed link is not kept once it was used"
 
 
 def test_sideways_photos_are_turned_and_stripped(world: World) -> None:
