@@ -11,12 +11,14 @@ NEEDS: Mapping[str, frozenset[str]] = {
     "delay": frozenset({"seconds"}),
     "status": frozenset({"status"}),
     "error": frozenset({"name"}),
+    "filtered": frozenset({"reason"}),
 }
 """What a kind cannot do without; every other kind stands alone."""
 TAKES: Mapping[str, frozenset[str]] = {
     "status": frozenset({"body", "headers"}),
     "error": frozenset({"message", "headers"}),
     "malformed": frozenset({"body"}),
+    "filtered": frozenset({"body"}),
 }
 """What a kind may bring along."""
 
@@ -34,6 +36,7 @@ class Fault(BaseModel):
     headers: dict[str, str] | None = None
     name: str | None = None
     message: str | None = None
+    reason: str | None = None
     times: int | None = Field(default=None, ge=1)
 
 
@@ -42,11 +45,15 @@ class Faults:
 
     kinds: what this simulator can do on each call, e.g. `{"submit": {"delay", "drop_after"}}`.
     names: the error names that kind `error` may carry on each call.
+    reasons: those that kind `filtered` may carry.
     """
 
-    def __init__(self, kinds: Mapping[str, Iterable[str]], names: Mapping[str, Iterable[str]]) -> None:
+    def __init__(
+        self, kinds: Mapping[str, Iterable[str]], names: Mapping[str, Iterable[str]], reasons: Iterable[str] = ()
+    ) -> None:
         self._kinds = {on: frozenset(allowed) for on, allowed in kinds.items()}
         self._names = {on: frozenset(allowed) for on, allowed in names.items()}
+        self._reasons = sorted(reasons)
         self._active: list[Fault] = []
 
     def add(self, payload: object) -> Fault:
@@ -73,6 +80,8 @@ class Faults:
             raise ValueError(f"kind {fault.kind!r} takes no {sorted(foreign)}")
         if fault.kind == "error" and fault.name not in self._names.get(fault.on, ()):
             raise ValueError(f"name: {fault.name!r} is not one of {sorted(self._names.get(fault.on, ()))}")
+        if fault.kind == "filtered" and fault.reason not in self._reasons:
+            raise ValueError(f"reason: {fault.reason!r} is not one of {self._reasons}")
 
     def take(self, on: str, kind: str) -> Fault | None:
         """The oldest fault of this kind on this call, used up once."""

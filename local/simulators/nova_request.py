@@ -1,153 +1,157 @@
-"""The `VIRTUAL_TRY_ON` request of Amazon Nova Canvas as its documents state it: fields, enums, ranges, combinations.
+"""The eight requests of Amazon Nova Canvas as its documents state them: fields, enums, ranges, combinations.
 
 Sources: docs.aws.amazon.com/nova/latest/userguide/ image-gen-req-resp-structure.html (fields) and image-gen-access.html
-(input images). `DEFAULT`, where an enum has it, means the vendor's own choice.
+(tasks). Where the first calls a `text` required and in the same breath says what happens "if you omit this field"
+(variation, inpainting, outpainting), it may be left out: the second has variations "with or without a text prompt".
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from local.simulators.strict import Strict
+from local.simulators.nova_schema import EditingConfig, GenerationConfig, Part, Text, VariationConfig, malformed, malformed_by
+from local.simulators.nova_try_on import VirtualTryOnParams, check_mask_blocks
 
-OTHER_TASKS = frozenset(
-    {"TEXT_IMAGE", "COLOR_GUIDED_GENERATION", "IMAGE_VARIATION", "INPAINTING", "OUTPAINTING", "BACKGROUND_REMOVAL"}
-)
-UPPER_BODY = frozenset({"UPPER_BODY", "LONG_SLEEVE_SHIRT", "SHORT_SLEEVE_SHIRT", "NO_SLEEVE_SHIRT", "OTHER_UPPER_BODY"})
-LOWER_BODY = frozenset({"LOWER_BODY", "LONG_PANTS", "SHORT_PANTS", "OTHER_LOWER_BODY"})
-
-GarmentClass = Literal[
-    "UPPER_BODY",
-    "LOWER_BODY",
-    "FULL_BODY",
-    "FOOTWEAR",
-    "LONG_SLEEVE_SHIRT",
-    "SHORT_SLEEVE_SHIRT",
-    "NO_SLEEVE_SHIRT",
-    "OTHER_UPPER_BODY",
-    "LONG_PANTS",
-    "SHORT_PANTS",
-    "OTHER_LOWER_BODY",
-    "LONG_DRESS",
-    "SHORT_DRESS",
-    "FULL_BODY_OUTFIT",
-    "OTHER_FULL_BODY",
-    "SHOES",
-    "BOOTS",
-    "OTHER_FOOTWEAR",
+Style = Literal[
+    "3D_ANIMATED_FAMILY_FILM",
+    "DESIGN_SKETCH",
+    "FLAT_VECTOR_ILLUSTRATION",
+    "GRAPHIC_NOVEL_ILLUSTRATION",
+    "MAXIMALISM",
+    "MIDCENTURY_RETRO",
+    "PHOTOREALISM",
+    "SOFT_DIGITAL_PAINTING",
 ]
-MaskShape = Literal["CONTOUR", "BOUNDING_BOX", "DEFAULT"]
-Switch = Literal["ON", "OFF", "DEFAULT"]
-MASK_BLOCKS = {"IMAGE": "imageBasedMask", "GARMENT": "garmentBasedMask", "PROMPT": "promptBasedMask"}
 
 
-class MalformedError(Exception):
-    """The request breaks the contract; the text names the place and the rule."""
+class TextToImageParams(Part):
+    """The control fields belong to the shape with a condition image only."""
+
+    text: Text
+    negative_text: Text | None = None
+    style: Style | None = None
+    condition_image: str | None = None
+    control_mode: Literal["CANNY_EDGE", "SEGMENTATION"] = "CANNY_EDGE"
+    control_strength: Annotated[float, Field(ge=0, le=1)] = 0.7
+
+    @model_validator(mode="after")
+    def _check_control(self) -> Self:
+        controls = sorted(self.model_fields_set & {"control_mode", "control_strength"})
+        if controls and self.condition_image is None:
+            keys = ", ".join(map(to_camel, controls))
+            raise ValueError(f"extraneous key [{keys}] is not permitted without conditionImage")
+        return self
 
 
-class _Part(Strict):
-    model_config = ConfigDict(alias_generator=to_camel)
+class ColorGuidedGenerationParams(Part):
+    colors: Annotated[list[Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")]], Field(min_length=1, max_length=10)]
+    reference_image: str | None = None
+    text: Text
+    negative_text: Text | None = None
 
 
-class GarmentStyling(_Part):
-    long_sleeve_style: Literal["SLEEVE_DOWN", "SLEEVE_UP"] | None = None
-    tucking_style: Literal["UNTUCKED", "TUCKED"] | None = None
-    outer_layer_style: Literal["CLOSED", "OPEN"] | None = None
+class ImageVariationParams(Part):
+    images: Annotated[list[str], Field(min_length=1, max_length=5)]
+    similarity_strength: Annotated[float, Field(ge=0.2, le=1)] = 0.7
+    """The default is in no document read; 0.7 is the one of the vendor's samples."""
+    text: Text | None = None
+    negative_text: Text | None = None
 
 
-class GarmentBasedMask(_Part):
-    garment_class: GarmentClass
-    mask_shape: MaskShape = "DEFAULT"
-    garment_styling: GarmentStyling = GarmentStyling()
+class InPaintingParams(Part):
+    image: str
+    mask_prompt: Text | None = None
+    mask_image: str | None = None
+    text: Text | None = None
+    negative_text: Text | None = None
+
+    @model_validator(mode="after")
+    def _check_mask(self) -> Self:
+        if (self.mask_prompt is None) == (self.mask_image is None):
+            found = "both" if self.mask_image else "neither"
+            raise ValueError(f"either maskPrompt or maskImage must be specified, but not both; found {found}")
+        return self
 
 
-class ImageBasedMask(_Part):
-    mask_image: str
+class OutPaintingParams(InPaintingParams):
+    out_painting_mode: Literal["DEFAULT", "PRECISE"] = "DEFAULT"
 
 
-class PromptBasedMask(_Part):
-    mask_prompt: Annotated[str, Field(min_length=1, max_length=1024)]
-    mask_shape: MaskShape = "BOUNDING_BOX"
+class BackgroundRemovalParams(Part):
+    image: str
 
 
-class MaskExclusions(_Part):
-    preserve_body_pose: Switch = "DEFAULT"
-    preserve_hands: Switch = "DEFAULT"
-    preserve_face: Switch = "DEFAULT"
+class TextImage(Part):
+    task_type: Literal["TEXT_IMAGE"]
+    params: TextToImageParams = Field(alias="textToImageParams")
+    config: GenerationConfig = Field(GenerationConfig(), alias="imageGenerationConfig")
 
 
-class VirtualTryOnParams(_Part):
-    """Exactly the mask block that `maskType` selects is present."""
-
-    source_image: str
-    reference_image: str
-    mask_type: Literal["IMAGE", "GARMENT", "PROMPT"]
-    image_based_mask: ImageBasedMask | None = None
-    garment_based_mask: GarmentBasedMask | None = None
-    prompt_based_mask: PromptBasedMask | None = None
-    mask_exclusions: MaskExclusions = MaskExclusions()
-    merge_style: Literal["BALANCED", "SEAMLESS", "DETAILED"] = "BALANCED"
-    return_mask: bool = False
+class ColorGuidedGeneration(Part):
+    task_type: Literal["COLOR_GUIDED_GENERATION"]
+    params: ColorGuidedGenerationParams = Field(alias="colorGuidedGenerationParams")
+    config: GenerationConfig = Field(GenerationConfig(), alias="imageGenerationConfig")
 
 
-class ImageGenerationConfig(_Part):
-    """No width or height: they "should not be provided" for try-on."""
-
-    number_of_images: Annotated[int, Field(ge=1, le=5)] = 1
-    quality: Literal["standard", "premium"] = "standard"
-    cfg_scale: Annotated[float, Field(ge=1.1, le=10)] = 6.5
-    seed: Annotated[int, Field(ge=0, le=2_147_483_646)] = 12
+class ImageVariation(Part):
+    task_type: Literal["IMAGE_VARIATION"]
+    params: ImageVariationParams = Field(alias="imageVariationParams")
+    config: VariationConfig = Field(VariationConfig(), alias="imageGenerationConfig")
 
 
-class TryOnRequest(_Part):
+class InPainting(Part):
+    task_type: Literal["INPAINTING"]
+    params: InPaintingParams = Field(alias="inPaintingParams")
+    config: EditingConfig = Field(EditingConfig(), alias="imageGenerationConfig")
+
+
+class OutPainting(Part):
+    task_type: Literal["OUTPAINTING"]
+    params: OutPaintingParams = Field(alias="outPaintingParams")
+    config: EditingConfig = Field(EditingConfig(), alias="imageGenerationConfig")
+
+
+class BackgroundRemoval(Part):
+    """`imageGenerationConfig` is "common to all task types except BACKGROUND_REMOVAL"."""
+
+    task_type: Literal["BACKGROUND_REMOVAL"]
+    params: BackgroundRemovalParams = Field(alias="backgroundRemovalParams")
+
+
+class VirtualTryOn(Part):
     task_type: Literal["VIRTUAL_TRY_ON"]
-    virtual_try_on_params: VirtualTryOnParams
-    image_generation_config: ImageGenerationConfig = ImageGenerationConfig()
+    params: VirtualTryOnParams = Field(alias="virtualTryOnParams")
+    config: EditingConfig = Field(EditingConfig(), alias="imageGenerationConfig")
 
 
-def parse(body: object) -> TryOnRequest:
+NovaRequest = TextImage | ColorGuidedGeneration | ImageVariation | InPainting | OutPainting | BackgroundRemoval | VirtualTryOn
+SHAPES: dict[str, type[NovaRequest]] = {
+    "TEXT_IMAGE": TextImage,
+    "COLOR_GUIDED_GENERATION": ColorGuidedGeneration,
+    "IMAGE_VARIATION": ImageVariation,
+    "INPAINTING": InPainting,
+    "OUTPAINTING": OutPainting,
+    "BACKGROUND_REMOVAL": BackgroundRemoval,
+    "VIRTUAL_TRY_ON": VirtualTryOn,
+}
+
+
+def parse(body: object) -> NovaRequest:
     """Raises MalformedError."""
-    if isinstance(body, dict) and body.get("taskType") in OTHER_TASKS:
-        raise MalformedError(f"this simulator does not do {body['taskType']} yet; it does VIRTUAL_TRY_ON")
+    if not isinstance(body, dict):
+        raise malformed(f"#: expected type: JSONObject, found: {type(body).__name__}")
+    if "taskType" not in body:
+        raise malformed("#: required key [taskType] not found")
+    shape = SHAPES.get(str(body["taskType"]))
+    if shape is None:
+        raise malformed(f"#/taskType: {str(body['taskType'])[:60]} is not a valid enum value")
     try:
-        request = TryOnRequest.model_validate(body)
+        request = shape.model_validate(body)
     except ValidationError as error:
-        raise MalformedError(_malformed(*map(_violation, error.errors()))) from None
-    _check_mask_blocks(request.virtual_try_on_params)
+        raise malformed_by(error) from None
+    if isinstance(request, VirtualTryOn):
+        check_mask_blocks(request.params)
     return request
-
-
-def _check_mask_blocks(params: VirtualTryOnParams) -> None:
-    selected, where = MASK_BLOCKS[params.mask_type], "#/virtualTryOnParams"
-    given = {to_camel(name) for name in params.model_fields_set} & set(MASK_BLOCKS.values())
-    problems = [] if selected in given else [f"{where}: required key [{selected}] not found"]
-    problems += [
-        f"{where}: extraneous key [{block}] is not permitted with maskType {params.mask_type}"
-        for block in sorted(given - {selected})
-    ]
-    garment = params.garment_based_mask
-    if garment and garment.garment_styling.model_fields_set and garment.garment_class not in UPPER_BODY:
-        place = f"{where}/garmentBasedMask/garmentStyling"
-        problems.append(f"{place}: applies to upper body garments only, not to {garment.garment_class}")
-    if problems:
-        raise MalformedError(_malformed(*problems))
-
-
-def _violation(error: Any) -> str:
-    *parents, key = error["loc"] or ("",)
-    parent, place = "/".join(["#", *map(str, parents)]), "/".join(["#", *map(str, error["loc"])])
-    match error["type"]:
-        case "missing":
-            return f"{parent}: required key [{key}] not found"
-        case "extra_forbidden":
-            return f"{parent}: extraneous key [{key}] is not permitted"
-        case "literal_error":
-            return f"{place}: {str(error['input'])[:60]} is not a valid enum value"
-    return f"{place}: {error['msg']}"
-
-
-def _malformed(*problems: str) -> str:
-    return f"Malformed input request: {'; '.join(problems)}, please reformat your input and try again."

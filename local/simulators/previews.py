@@ -1,20 +1,21 @@
-"""Pictures from the preview engine, off the event loop, at most two at a time, each distinct one drawn once."""
+"""Pictures from the preview engine and its tasks, off the event loop, at most two at a time, each distinct one drawn once."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import importlib
 import io
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from PIL import Image
+from PIL import ExifTags, Image
 
-Format = Literal["png", "jpeg"]
+Format = Literal["png", "jpeg", "webp"]
 NO_PICTURE = "the local preview engine covers upper and lower body only"
 
 
@@ -47,7 +48,7 @@ class Picture:
     """Encoded files, and the picture's size in pixels."""
 
     image: bytes
-    mask: bytes
+    mask: bytes | None
     width: int
     height: int
 
@@ -76,10 +77,35 @@ class Previews:
         self, person: Image.Image, garment: Image.Image, *, format: Format, label: Mapping[str, str], **options: Any
     ) -> Picture:
         """options: as `engine.try_on` takes them. Raises CannotDrawError."""
+        return await self._drawn_once("try_on", self._engine.try_on, [person, garment], format, label, options)
+
+    async def draw(
+        self, task: str, *pictures: Image.Image, format: Format, label: Mapping[str, str], **options: Any
+    ) -> Picture:
+        """task: a function of `local.preview.tasks`, as `module.function`; options: as it takes them."""
+        module, _, name = task.rpartition(".")
+
+        def function(*pictures: Image.Image, **options: Any) -> Drawn | Image.Image:
+            done: Drawn | Image.Image = getattr(importlib.import_module(f"local.preview.tasks.{module}"), name)(
+                *pictures, **options
+            )
+            return done
+
+        return await self._drawn_once(task, function, pictures, format, label, options)
+
+    async def _drawn_once(
+        self,
+        task: str,
+        function: Callable[..., Drawn | Image.Image],
+        pictures: Sequence[Image.Image],
+        format: Format,
+        label: Mapping[str, str],
+        options: Mapping[str, Any],
+    ) -> Picture:
         told = {k: _digest(v) if isinstance(v, Image.Image) else v for k, v in options.items()}
-        key = json.dumps([_digest(person), _digest(garment), format, dict(label), told], sort_keys=True)
+        key = json.dumps([task, [_digest(each) for each in pictures], format, dict(label), told], sort_keys=True)
         if key not in self._drawn:
-            self._drawn[key] = self._pool.submit(self._draw, person, garment, format, label, options)
+            self._drawn[key] = self._pool.submit(self._draw, function, pictures, format, label, options)
         self._drawn.move_to_end(key)
         while len(self._drawn) > self._keep:
             self._drawn.popitem(last=False)
@@ -87,25 +113,37 @@ class Previews:
 
     def _draw(
         self,
-        person: Image.Image,
-        garment: Image.Image,
+        function: Callable[..., Drawn | Image.Image],
+        pictures: Sequence[Image.Image],
         format: Format,
         label: Mapping[str, str],
         options: Mapping[str, Any],
     ) -> Picture:
         try:
-            drawn = self._engine.try_on(person, garment, **options)
+            drawn = function(*pictures, **options)
         except self._engine.PreviewError as error:
             raise CannotDrawError(str(error)) from error
-        image = self._engine.png(drawn.image, label=label) if format == "png" else _jpeg(drawn.image, label)
-        return Picture(image, self._engine.png(drawn.mask, label=label), *drawn.image.size)
+        image, mask = (drawn, None) if isinstance(drawn, Image.Image) else (drawn.image, drawn.mask)
+        return Picture(self._encoded(image, format, label), self._engine.png(mask, label=label) if mask else None, *image.size)
+
+    def _encoded(self, image: Image.Image, format: Format, label: Mapping[str, str]) -> bytes:
+        if format == "png":
+            return self._engine.png(image, label=label)
+        note = json.dumps({"note": "drawn by the local preview engine, not by a model", **label})
+        out = io.BytesIO()
+        if format == "jpeg":
+            _on_white(image).save(out, "JPEG", quality=92, comment=note.encode())
+        else:
+            exif = Image.Exif()
+            exif[ExifTags.Base.ImageDescription] = note
+            image.save(out, "WEBP", quality=92, exif=exif)
+        return out.getvalue()
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _jpeg(image: Image.Image, label: Mapping[str, str]) -> bytes:
-    out = io.BytesIO()
-    comment = json.dumps({"note": "drawn by the local preview engine, not by a model", **label})
-    image.convert("RGB").save(out, "JPEG", quality=92, comment=comment.encode())
-    return out.getvalue()
+def _on_white(image: Image.Image) -> Image.Image:
+    flat = Image.new("RGB", image.size, "white")
+    flat.paste(image, mask=image.getchannel("A") if image.mode == "RGBA" else None)
+    return flat

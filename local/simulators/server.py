@@ -50,9 +50,10 @@ class Simulator(ABC):
     name: str
     fault_kinds: ClassVar[Mapping[str, Iterable[str]]]
     error_names: ClassVar[Mapping[str, Iterable[str]]]
+    filter_reasons: ClassVar[Iterable[str]] = ()
 
     def __init__(self) -> None:
-        self.faults = Faults(self.fault_kinds, self.error_names)
+        self.faults = Faults(self.fault_kinds, self.error_names, self.filter_reasons)
         self.purchases = Log()
         self.requests = Log()
 
@@ -65,7 +66,7 @@ class Simulator(ABC):
 
     @abstractmethod
     def named_failure(self, name: str, message: str | None) -> Response:
-        """What the vendor answers to a submit that ends in its error of this name."""
+        """What the vendor answers to a call that ends in its error of this name."""
 
     def recorded(self, request: Request, body: object) -> dict[str, Any]:
         return self.requests.add(method=request.method, path=request.url.path, body=without_pixels(body))
@@ -76,7 +77,7 @@ class Simulator(ABC):
             raise AnswerError(HangUp())
         if fault := self.faults.take(on, "status"):
             raise AnswerError(_with(self.failure(fault.status or 500), fault))
-        if on == "submit" and (fault := self.faults.take(on, "error")):
+        if on != "status" and (fault := self.faults.take(on, "error")):
             raise AnswerError(_with(self.named_failure(fault.name or "", fault.message), fault))
 
     async def after(self, on: str, response: Response) -> Response:

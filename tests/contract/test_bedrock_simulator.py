@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import base64
-import copy
-import io
 import json
 import time
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import botocore.exceptions
 import numpy as np
 import pytest
-from botocore.config import Config
 from PIL import Image
 
 from local.simulators.bedrock import Bedrock
 from local.simulators.previews import Previews
 from local.simulators.server import running
+from tests.contract.bedrock import NOVA, REMOVED, invoke, opened, refused, with_value
 from tests.contract.conftest import SAMPLES, Running, StandInEngine, encoded
 
-MODEL = "amazon.nova-canvas-v1:0"
 SIZE = (384, 512)
 
 PERSON = encoded(Image.linear_gradient("L").resize(SIZE).convert("RGB"))
@@ -53,49 +49,12 @@ def body(mask_type: str = "GARMENT") -> dict[str, Any]:
 
 
 def changed(path: str, value: Any, mask_type: str = "GARMENT") -> dict[str, Any]:
-    """`body` with one value set; REMOVED takes the key away."""
-    request = copy.deepcopy(body(mask_type))
-    *parents, key = path.split(".")
-    place = request
-    for parent in parents:
-        place = place[parent]
-    if value is REMOVED:
-        del place[key]
-    else:
-        place[key] = value
-    return request
+    return with_value(body(mask_type), path, value)
 
 
-REMOVED = object()
 VTO, GBM, PBM = "virtualTryOnParams", "virtualTryOnParams.garmentBasedMask", "virtualTryOnParams.promptBasedMask"
 IBM, STYLING = "virtualTryOnParams.imageBasedMask", "virtualTryOnParams.garmentBasedMask.garmentStyling"
 EXCLUDE, CONFIG = "virtualTryOnParams.maskExclusions", "imageGenerationConfig"
-
-
-def client(url: str, **config: Any) -> Any:
-    return boto3.client(
-        "bedrock-runtime", region_name=config.pop("region", "us-east-1"), endpoint_url=url,
-        aws_access_key_id="local", aws_secret_access_key="local",
-        config=Config(retries={"total_max_attempts": 1}, **config),
-    )  # fmt: skip
-
-
-def invoke(simulator: Running, request: Any, model: str = MODEL, **config: Any) -> dict[str, Any]:
-    raw = request if isinstance(request, bytes) else json.dumps(request).encode()
-    answer = client(simulator.url, **config).invoke_model(modelId=model, body=raw)
-    result: dict[str, Any] = json.loads(answer["body"].read())
-    return result
-
-
-def refused(simulator: Running, request: Any, **options: Any) -> tuple[str, int, str]:
-    with pytest.raises(botocore.exceptions.ClientError) as caught:
-        invoke(simulator, request, **options)
-    response = caught.value.response
-    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Message"]
-
-
-def opened(b64: str) -> Image.Image:
-    return Image.open(io.BytesIO(base64.b64decode(b64)))
 
 
 # what works
@@ -205,7 +164,7 @@ SCHEMA_RULES: list[tuple[dict[str, Any], str]] = [
     # "taskType": "VIRTUAL_TRY_ON"
     (changed("taskType", REMOVED), "[taskType] not found"),
     (changed("taskType", "TRY_ON"), "#/taskType: TRY_ON is not a valid enum value"),
-    (changed("taskType", "INPAINTING"), "does not do INPAINTING yet"),
+    (changed("taskType", "INPAINTING"), "[inPaintingParams] not found; #: extraneous key [virtualTryOnParams]"),
     (changed("virtualTryOnParams", REMOVED), "[virtualTryOnParams] not found"),
     (changed("textToImageParams", {"text": "x"}), "extraneous key [textToImageParams]"),
     # "`sourceImage` (Required)", "`referenceImage` (Required)", "`maskType` (Required)"
@@ -336,7 +295,7 @@ def test_a_body_that_is_not_json_is_refused(bedrock_simulator: Running) -> None:
 
 
 def test_an_unsigned_call_is_refused(bedrock_simulator: Running) -> None:
-    answer = bedrock_simulator.call("POST", f"/model/{MODEL}/invoke", json=body())
+    answer = bedrock_simulator.call("POST", f"/model/{NOVA}/invoke", json=body())
 
     assert (answer.status_code, answer.headers["x-amzn-errortype"]) == (403, "MissingAuthenticationTokenException")
 

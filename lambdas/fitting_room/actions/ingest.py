@@ -81,7 +81,7 @@ def _role(name: str) -> str | None:
 
 def _key(folder: Folder, found: list[tuple[str, str]]) -> str:
     """The idempotency key: the folder, its two files and what is in them."""
-    return "drop:" + hashlib.sha256(json.dumps([folder, *sorted(found)]).encode()).hexdigest()
+    return "drop:" + hashlib.sha256(json.dumps([folder, *found]).encode()).hexdigest()
 
 
 def _explain(folder: Folder, faults: tuple[Fault, ...]) -> None:

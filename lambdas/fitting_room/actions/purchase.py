@@ -56,8 +56,7 @@ def keep(job: Job, attempt: Attempt, outcome: Outcome, at: Clock) -> Step:
     facts: dict[str, Any]
     match outcome:
         case Pending():
-            facts = {"outcome": "pending", "provider_job_id": outcome.provider_job_id,
-                     "submitted_at": attempt.submitted_at or now}
+            facts = {"outcome": "pending", "provider_job_id": outcome.provider_job_id, "submitted_at": now}
         case Finished():
             results, mask = _stage(job, attempt, outcome)
             facts = {"outcome": "finished", "told": "yes", "results": results, "mask": mask, "credits": outcome.credits,

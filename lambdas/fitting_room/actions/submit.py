@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import BaseModel
 
 from fitting_room import clock
 from fitting_room.actions.plan import Deployment, Plan, plan
@@ -16,7 +17,7 @@ from fitting_room.jobs.errors import Fault, JobFailure, Refusal
 from fitting_room.jobs.image_ref import ImageRef
 from fitting_room.jobs.job import Job, Reservation, Source
 from fitting_room.jobs.parse import parse
-from fitting_room.jobs.tasks import REQUEST, AnyRequest
+from fitting_room.jobs.tasks import AnyRequest
 from fitting_room.observability import logger
 from fitting_room.providers.catalogue import entries, entry
 from fitting_room.settings import settings
@@ -84,8 +85,8 @@ def deployment(at: Clock) -> Deployment:
 def _new_job(request: AnyRequest, caller: Caller, planned: Plan, at: Clock, drop: str | None) -> Job:
     job_id, now = at.new_id("job"), at.now()
     sources = _sources(request, caller.tenant, job_id, at)
-    return Job(id=job_id, tenant=caller.tenant, mode=caller.mode, task=request.task, request=_without_data(request),
-               sources=sources, plan=planned.providers, warnings=planned.warnings,
+    return Job(id=job_id, tenant=caller.tenant, mode=caller.mode, task=request.task,
+               request=_kept(request, planned.providers), sources=sources, plan=planned.providers, warnings=planned.warnings,
                reserved=_reservation(request, planned.providers, now.date().isoformat()),
                drop=drop, timeline=[{"step": "queued", "at": clock.text(now)}], created_at=clock.text(now),
                expires_at=clock.text(now + timedelta(days=settings().result_days)))
@@ -144,15 +145,20 @@ def _source(ref: ImageRef, tenant: str, at: Clock) -> Source:
     return Source(url=ref.url)
 
 
-def _without_data(request: AnyRequest) -> AnyRequest:
-    """The request as it is kept: inline pictures are in S3 by now."""
+def _kept(request: AnyRequest, providers: list[str]) -> AnyRequest:
+    """The request without inline pictures, which are in S3 by now, without links, which may be signed and stand in the
+    sources until they are fetched, and without options that nobody has checked: those of providers outside the plan may be
+    of any size and depth."""
     def kept(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: "data:image/x;base64," if name == "data" and str(part).startswith("data:") else kept(part)
-                    for name, part in value.items()}
+        if isinstance(value, ImageRef):
+            return value if value.upload or value.s3 else ImageRef(data="data:image/x;base64,")
+        if isinstance(value, BaseModel):
+            return value.model_copy(update={name: kept(part) for name, part in value})
         return [kept(part) for part in value] if isinstance(value, list) else value
 
-    return REQUEST.validate_python(kept(request.model_dump(mode="json", by_alias=True, exclude_none=True)))
+    options = {provider: given for provider, given in request.provider_options.items() if provider in providers}
+    stored: AnyRequest = kept(request)
+    return stored.model_copy(update={"provider_options": options})
 
 
 def _after_conflict(conflict: Conflict, caller: Caller, idempotency_key: str | None, digest: str, job: Job,

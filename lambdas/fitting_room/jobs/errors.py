@@ -59,7 +59,7 @@ class Fault(BaseModel):
     `pointer` is a JSON pointer into the request; `provider_code` and `provider_detail` are the vendor's own words.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     code: str
     detail: str
@@ -85,7 +85,7 @@ class Fault(BaseModel):
 class Warning(BaseModel):
     """Something the user should know about a job that goes on."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     code: str
     detail: str

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import CoreSchema, core_schema
 
 from fitting_room.jobs.errors import Fault, Warning
 from fitting_room.jobs.outcome import Charged
-from fitting_room.jobs.tasks import AnyRequest
+from fitting_room.jobs.request import Request
+from fitting_room.jobs.tasks import AnyRequest, request_of
 
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 StepName = Literal["queued", "preparing", "waiting_for_slot", "submitting", "generating", "collecting", "done"]
@@ -17,7 +19,18 @@ Mode = Literal["live", "test"]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
+
+
+class _AsItsTask:
+    """The request is checked and written by the model of its own task: a union would build the validators of all."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            lambda given: given if isinstance(given, Request) else request_of(given),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda request: request.model_dump(mode="json", by_alias=True)))
 
 
 class Source(_Record):
@@ -70,7 +83,7 @@ class Attempt(_Record):
     mask: str | None = None
     credits: float | None = None
 
-    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(extra="ignore", populate_by_name=True, defer_build=True)
 
     @property
     def charged(self) -> Charged:
@@ -123,7 +136,7 @@ class Job(_Record):
     step: StepName = "queued"
     slot_at: str | None = None
     timeline: list[dict[str, str]] = []
-    request: AnyRequest
+    request: Annotated[AnyRequest, _AsItsTask]
     sources: dict[str, Source]
     plan: list[str]
     position: int = 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from fitting_room.jobs.errors import Fault, Refusal
-from fitting_room.jobs.tasks import REQUEST, AnyRequest, Task
+from fitting_room.jobs.tasks import TASKS, AnyRequest, Task
 
 # Parts of the published contract that this version does not serve yet, refused by name rather than as unknown fields.
 NOT_YET = {
@@ -33,12 +33,19 @@ def parse(body: Any) -> AnyRequest:
                                    "Send a picture: upload, url, data or s3.", pointer=f"/person/{kind}"))
             body["person"] = {"url": "https://placeholder.invalid"}
     try:
-        request = REQUEST.validate_python(body)
+        task = Named.model_validate(body).task
+        request = TASKS[task].model_validate(body)
     except ValidationError as error:
         faults += faults_of(error)
     if faults:
         raise Refusal(*faults)
     return request
+
+
+class Named(BaseModel):
+    """What is looked at first: which other fields are right depends on it."""
+
+    task: Task
 
 
 def faults_of(error: ValidationError, root: str = "") -> list[Fault]:
@@ -55,11 +62,10 @@ def _pointer(item: Any) -> str:
         loc = (*loc, context["discriminator"].strip("'"))
     # a union puts the chosen tag into loc, a bad key the word [key]: they are no part of the document
     parts = [part for index, part in enumerate(loc) if part != "[key]" and not (
-        part in _TASKS if index == 0 else loc[index - 1] == "mask" and part in _MASK_TAGS)]
+        index and loc[index - 1] == "mask" and part in _MASK_TAGS)]
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
-_TASKS = get_args(Task)
 _MASK_TAGS = ("garment", "prompt", "image")
 _MESSAGES = {
     "missing": "This field is required.",

@@ -34,7 +34,7 @@ def broken(pointer: str, detail: str, remedy: str) -> PydanticCustomError:
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class GarmentMask(Strict):

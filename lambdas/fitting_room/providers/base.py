@@ -39,6 +39,8 @@ class Option(_Frozen):
         """The rule in words, for a remedy: `one of: a, b` or `1 to 5`."""
         if self.values is not None:
             return "one of: " + ", ".join(str(value) for value in self.values)
+        if self.minimum == self.maximum:
+            return f"{self.minimum:g}"
         return f"{self.minimum:g} to {self.maximum:g}"
 
 
@@ -83,6 +85,11 @@ class Model(_Frozen):
     qualities: tuple[str, ...] | None = None
     lifecycle: Lifecycle
     inference_regions: tuple[str, ...] = ()
+
+    @property
+    def foundation(self) -> str:
+        """The id of the model itself, which an inference profile names behind the prefix of its geography."""
+        return self.id.partition(".")[2] if self.inference_regions else self.id
 
     def does(self, request: AnyRequest) -> bool:
         return request.task in self.tasks and (

@@ -10,12 +10,15 @@ from PIL import Image
 
 from ..cutout import Bits, Picture, blur, f32, grow, lab, resize_to
 from .painting import chance, painting
-from .regions import cutout
+from .regions import cutout, named
 
 
-def inpainted(image: Image.Image, *, change: Bits, text: str | None, seed: int) -> Image.Image:
-    """Only where `change` says: the text's painting in the light that was there or, without a text, the surroundings."""
+def inpainted(
+    image: Image.Image, *, mask: Image.Image | None = None, prompt: str = "", text: str | None, seed: int
+) -> Image.Image:
+    """Where the mask is black, or of what `prompt` names: the text's painting or, without a text, the surroundings."""
     source = np.asarray(image.convert("RGB"))
+    change = _region(source, mask, prompt)
     new = _lit(source, change, text, seed) if text else removed(source, change, seed)
     return Image.fromarray(np.where(change[..., None], new, source))
 
@@ -28,9 +31,15 @@ def blended(image: Image.Image, *, share: Image.Image, text: str, seed: int) -> 
     return Image.fromarray(mixed.round().clip(0, 255).astype(np.uint8))
 
 
-def outpainted(image: Image.Image, *, keep: Bits, text: str | None, precise: bool, seed: int) -> Image.Image:
-    """Everything but `keep` is new. Not precise: in part of the old colours, and old pixels fade out past the edge."""
+def outpainted(
+    image: Image.Image, *, mask: Image.Image | None = None, prompt: str = "", text: str | None, precise: bool, seed: int
+) -> Image.Image:
+    """All is new but where the mask is black, or what `prompt` names.
+
+    Not precise: in part of the old colours, and old pixels fade out past the edge of what is kept.
+    """
     source = np.asarray(image.convert("RGB"))
+    keep = _region(source, mask, prompt)
     longest = max(source.shape)
     without = removed(source, keep, seed)
     usual = blur(without, 0.02 * longest)
@@ -51,6 +60,10 @@ def without_background(image: Image.Image) -> Image.Image:
     alpha = (cutout(np.asarray(source)) * 255).round().clip(0, 255).astype(np.uint8)
     source.putalpha(Image.fromarray(alpha))
     return source
+
+
+def _region(source: Picture, mask: Image.Image | None, prompt: str) -> Bits:
+    return named(source, prompt) if mask is None else np.asarray(np.asarray(mask) < 128)
 
 
 def removed(source: Picture, change: Bits, seed: int) -> Picture:

@@ -154,6 +154,17 @@ def test_a_job_that_never_called_frees_its_lease_too(world: World, vendor: Vendo
     assert len(vendor.orders) == 1
 
 
+def test_a_call_that_crashed_frees_its_lease_when_it_is_settled(world: World, vendor: Vendor, limited: Any) -> None:
+    limited(rate=None, concurrency=1)
+    vendor.starts = [ConnectionError("killed"), finished()]
+    one, two = world.prepared(), world.prepared()
+    with pytest.raises(ConnectionError):
+        world.start(one)
+    assert world.start(two)["outcome"] == "busy"
+    settle(one, world.at, certain=True)
+    assert world.start(two)["outcome"] == "finished"
+
+
 def test_a_lease_that_was_taken_over_does_not_block_settling(world: World, vendor: Vendor, limited: Any) -> None:
     provider = limited(rate=None, concurrency=1)
     vendor.starts = [finished()]

@@ -14,6 +14,7 @@ from fitting_room.actions.settle import settle
 from fitting_room.jobs.errors import Warning
 from fitting_room.jobs.job import Job
 from fitting_room.jobs.outcome import Finished, Picture
+from fitting_room.stores import jobs
 from tests.unit.world import INBOX, TENANT, Vendor, World, finished, picture
 
 
@@ -154,6 +155,22 @@ def test_collecting_again_changes_nothing(world: World, vendor: Vendor) -> None:
     once = world.job(job_id)
     assert collect(job_id, world.at) == {"outcome": "ended"}
     assert world.job(job_id) == once
+
+
+def test_two_who_collect_at_once_tell_everything_once(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    vendor.starts = [finished(form="JPEG")]
+    job_id = world.prepared(output={"format": "png"})
+    world.start(job_id)
+    real = jobs.collected
+
+    def slow(*args: Any) -> bool:
+        monkeypatch.setattr(jobs, "collected", real)
+        collect(job_id, world.at)
+        return real(*args)
+
+    monkeypatch.setattr(jobs, "collected", slow)
+    collect(job_id, world.at)
+    assert [warning.code for warning in world.job(job_id).warnings] == ["credentials_dropped"]
 
 
 def test_a_job_that_has_nothing_to_collect_is_left_alone(world: World, vendor: Vendor) -> None:

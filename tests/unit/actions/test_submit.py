@@ -292,6 +292,13 @@ def test_the_table_takes_what_a_busy_request_holds(world: World) -> None:
     assert again.request.provider_options == {"sandbox": {"seconds": 0.25}}
 
 
+@pytest.mark.parametrize("ballast", ["x" * 500_000, json.loads("[" * 230 + "]" * 230)])
+def test_options_of_providers_that_are_not_asked_are_not_kept(world: World, ballast: Any) -> None:
+    """They are not checked, and an item of DynamoDB holds 400 KB."""
+    job = world.submit(provider="nova_canvas", provider_options={"sandbox": {"x": ballast}}).job
+    assert world.job(job.id).request.provider_options == {}
+
+
 def test_clients_of_the_same_key_at_once_make_one_job(world: World, one_at_a_time: None) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

@@ -17,9 +17,10 @@ from fitting_room.providers.base import CatalogueEntry, Lifecycle, Model, Option
 ID = "sandbox"
 LONGEST_CALL = 120  # s: a synchronous answer must come while the function that waits for it lives
 
-JobCode = Literal["image_unreadable", "pose_not_found", "content_blocked", "output_rejected", "quota_exhausted",
-                  "rate_limited", "provider_auth", "model_retired", "provider_error", "provider_unavailable", "timed_out",
-                  "cancelled", "internal"]
+Told = Literal["success", "partial", "blocked", "unknown",
+               "image_unreadable", "pose_not_found", "content_blocked", "output_rejected", "quota_exhausted",
+               "rate_limited", "provider_auth", "model_retired", "provider_error", "provider_unavailable", "timed_out",
+               "cancelled", "internal"]
 
 
 class Options(BaseModel):
@@ -30,7 +31,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    outcome: Literal["success", "partial", "blocked", "unknown"] | JobCode = "success"
+    outcome: Told = "success"
     seconds: Annotated[float, Field(ge=0, le=600)] = 0
     polled: bool = False
     images: Annotated[int, Field(ge=1, le=8)] | None = None
