@@ -10,6 +10,7 @@ from fitting_room.providers.base import CatalogueEntry, Connection, Provider
 
 PROVIDERS = (  # in the order in which `auto` tries them
     "nova_canvas",
+    "stability",
     "tryiton",
     "sandbox",
 )
