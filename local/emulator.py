@@ -26,7 +26,7 @@ from types import ModuleType
 from typing import Any
 
 VERSION = "1.5.33"  # the patches below are written for exactly this one
-WORKERS_PER_FUNCTION = 8
+WORKERS_PER_FUNCTION = max(4, os.cpu_count() or 1)
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]

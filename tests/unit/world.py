@@ -100,11 +100,14 @@ def _next(answers: list[Outcome | Exception]) -> Outcome:
 class World:
     at: FakeClock
     machine: str
+    stocked: bool = False
 
     def body(self, **changes: Any) -> dict[str, Any]:
         """A request that Nova Canvas and the sandbox can do; TryItOn too while it is configured."""
-        self.put("person.png", picture(360, 540))
-        self.put("garment.png", picture(200, 200, "navy"))
+        if not self.stocked:
+            self.put("person.png", picture(360, 540))
+            self.put("garment.png", picture(200, 200, "navy"))
+            self.stocked = True
         return {"task": "try_on", "person": {"s3": f"s3://{INBOX}/drop/{TENANT}/person.png"},
                 "garments": [{"image": {"s3": f"s3://{INBOX}/drop/{TENANT}/garment.png"}, "category": "tops"}], **changes}
 

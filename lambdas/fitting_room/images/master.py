@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 from pydantic import BaseModel, ConfigDict
 
 from fitting_room.images import sniff
-from fitting_room.jobs.errors import JobFailure
+from fitting_room.jobs.errors import JobFailure, Warning
 
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -27,6 +27,9 @@ _UPRIGHT = {
 _SIDEWAYS = {_UPRIGHT[number] for number in (5, 6, 7, 8)}
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 _WHITE = (255, 255, 255)
+_PLUGINS = {"HEIC": "HEIF"}
+_COLLECTIONS = {"MPO", "HEIF"}
+"""Formats whose further pictures are no frames: a phone's depth map, its other lens, a burst."""
 
 Size = tuple[int, int]
 
@@ -50,10 +53,12 @@ class Limits(BaseModel):
 
 @dataclass(frozen=True)
 class Master:
-    """`image`: RGB, no metadata. `original_size`: (width, height) in px, upright and before any reduction."""
+    """`image`: RGB, no metadata. `original_size`: (width, height) in px, upright and before any reduction.
+    `warnings`: what was left out of the file."""
 
     image: Image.Image
     original_size: Size
+    warnings: tuple[Warning, ...] = ()
 
     @property
     def size(self) -> Size:
@@ -73,23 +78,36 @@ class Opened:
 
 
 def make_master(data: bytes, *, limits: Limits, pointer: str) -> Master:
-    """The master of a JPEG, PNG or WebP file; of an animation its first frame.
+    """The master of a JPEG, PNG, WebP, AVIF or HEIC file. Of an animation its first frame, with the warning
+    `animation_first_frame`; of a HEIC with several pictures the one its maker calls the primary.
 
     Raises `JobFailure` `image_unreadable` naming the rule that is broken.
     """
     opened = open_image(data, limits=limits, pointer=pointer)
-    size = _within_pixels(opened.image.size, limits.master_pixels)
+    animated = opened.image.format not in _COLLECTIONS and getattr(opened.image, "is_animated", False)
+    image = _on_white(decoded(opened, most_pixels=limits.master_pixels, pointer=pointer))
+    return Master(image, opened.size, (_first_frame(pointer),) if animated else ())
+
+
+def decoded(opened: Opened, *, most_pixels: int, pointer: str) -> Image.Image:
+    """The pixels upright in 8-bit sRGB, RGB or (where anything may be transparent) RGBA, without metadata and with at
+    most that many pixels. Raises `JobFailure` `image_unreadable`."""
+    size = _within_pixels(opened.image.size, most_pixels)
     with decoding(pointer):
+        promised = opened.image.size
         opened.image.draft(None, size)  # a JPEG far above the size is decoded at 1/2, 1/4 or 1/8
         profile = _foreign_profile(opened.image)
-        image = _decoded(opened.image)
+        drafted = opened.image.size
+        image = _simplest(opened.image)
+        if image.size != drafted:  # a container may promise less than its stream holds, to get past the limits
+            raise ValueError(f"{image.size} px where the header promised {promised}")
         if image.size != size:
             image = image.resize(size, Image.Resampling.LANCZOS)
-        image = opened.upright(_on_white(image, profile))
+        image = opened.upright(_srgb(image, profile))
         if image is opened.image:  # a file object knows its metadata; a copy does not once its info is gone
             image = image.copy()
     image.info = {}
-    return Master(image, opened.size)
+    return image
 
 
 def open_image(data: bytes, *, limits: Limits, pointer: str) -> Opened:
@@ -102,16 +120,21 @@ def open_image(data: bytes, *, limits: Limits, pointer: str) -> Opened:
                          "Save it smaller or as a JPEG.")
     if name not in sniff.ACCEPTED:
         what = "is of no known image type" if name == "unknown" else f"is of type {name}, which is not taken"
-        raise unreadable(pointer, what, "Send a JPEG, PNG or WebP file.")
+        raise unreadable(pointer, what, "Send a JPEG, PNG, WebP, AVIF or HEIC file.")
+    if name == "HEIC":
+        _learn_heic()
     with decoding(pointer), warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limits say it by name
         try:
-            image = Image.open(io.BytesIO(data), formats=[name])
+            image = Image.open(io.BytesIO(data), formats=[_PLUGINS.get(name, name)])
         except Image.DecompressionBombError:
             raise _too_many_pixels(pointer, "far more", limits) from None
         turn = _UPRIGHT.get(_orientation(image))
     size = image.size[::-1] if turn in _SIDEWAYS else image.size
     _check_size(size, limits, pointer)
+    if name == "PNG":  # Pillow decodes a PNG without looking at its checksums
+        with decoding(pointer), Image.open(io.BytesIO(data), formats=["PNG"]) as file:
+            file.verify()
     return Opened(image, turn, size)
 
 
@@ -165,14 +188,14 @@ def _within_pixels(size: Size, most: int) -> Size:
     return (width, height) if scale == 1 else (max(1, int(width * scale)), max(1, int(height * scale)))
 
 
-def _decoded(image: Image.Image) -> Image.Image:
-    """The pixels in the simplest of the modes L, RGB, RGBA and CMYK."""
+def _simplest(image: Image.Image) -> Image.Image:
+    """The pixels in the simplest of the modes L, LA, RGB, RGBA and CMYK."""
     image.load()
     if image.mode.startswith("I"):
         return from_16_bits(image)
     if image.has_transparency_data:
-        return image.convert("RGBA")
-    return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
+        return image.convert("LA" if image.mode in ("L", "LA") else "RGBA")
+    return image if image.mode in ("L", "RGB", "CMYK") else image.convert("L" if image.mode == "1" else "RGB")
 
 
 def from_16_bits(image: Image.Image) -> Image.Image:
@@ -191,15 +214,26 @@ def _foreign_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
         return None
 
 
-def _on_white(image: Image.Image, profile: ImageCms.ImageCmsProfile | None) -> Image.Image:
-    if image.mode != "RGBA":
-        return _srgb(image, profile)
+def _on_white(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
     flat = Image.new("RGB", image.size, _WHITE)
-    flat.paste(_srgb(image.convert("RGB"), profile), mask=image.getchannel("A"))
+    flat.paste(image.convert("RGB"), mask=image.getchannel("A"))
     return flat
 
 
 def _srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile | None) -> Image.Image:
+    """RGB, or RGBA where there was alpha, which no profile speaks about."""
+    if image.mode not in ("LA", "RGBA"):
+        return _converted(image, profile)
+    if profile is None:
+        return image.convert("RGBA")
+    colour = _converted(image.convert(image.mode.removesuffix("A")), profile)
+    colour.putalpha(image.getchannel("A"))
+    return colour
+
+
+def _converted(image: Image.Image, profile: ImageCms.ImageCmsProfile | None) -> Image.Image:
     if profile is not None:
         try:
             converted = ImageCms.profileToProfile(image, profile, _SRGB, outputMode="RGB")
@@ -208,3 +242,15 @@ def _srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile | None) -> Image
         if converted is not None:
             return converted
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _learn_heic() -> None:
+    """libheif is loaded only for those who send HEIC."""
+    import pi_heif  # type: ignore[import-untyped, import-not-found, unused-ignore]
+
+    pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+
+
+def _first_frame(pointer: str) -> Warning:
+    return Warning(code="animation_first_frame", detail=f"The picture at {pointer} is an animation; its first frame is used.",
+                   remedy="Send the frame you want as a still picture.", pointer=pointer)

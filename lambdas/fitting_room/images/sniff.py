@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-ACCEPTED = {"JPEG": "image/jpeg", "PNG": "image/png", "WebP": "image/webp"}
+ACCEPTED = ("JPEG", "PNG", "WebP", "AVIF", "HEIC")
 
 _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -20,25 +20,44 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "ZIP"),
     (b"\x1f\x8b", "gzip"),
 )
-_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC", b"mif1": "HEIC",
-           b"msf1": "HEIC"}
+_AVIF = {b"avif", b"avis"}
+_HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
+_HEIF = {b"mif1", b"msf1"}
+_BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be", b"\xef\xbb\xbf": "utf-8"}
 
 
 def kind(data: bytes) -> str:
-    """The name of the file type, for use in a sentence: a key of `ACCEPTED`, or another name, or `unknown`."""
+    """The name of the file type, for use in a sentence: one of `ACCEPTED`, or another name, or `unknown`."""
     for signature, name in _SIGNATURES:
         if data.startswith(signature):
             return name
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WebP"
     if data[4:8] == b"ftyp":
-        return _BRANDS.get(data[8:12], "video")
+        return _isobmff_kind(data)
     return _text_kind(data[:1024])
 
 
+def _isobmff_kind(data: bytes) -> str:
+    """By the major brand; a general HEIF file says only among the compatible brands how its pictures are coded."""
+    major = data[8:12]
+    if major in _AVIF:
+        return "AVIF"
+    if major in _HEIC:
+        return "HEIC"
+    if major not in _HEIF:
+        return "video"
+    head = data[16:min(int.from_bytes(data[:4], "big"), 256)]
+    compatible = {head[at:at + 4] for at in range(0, len(head), 4)}
+    return "AVIF" if compatible & _AVIF and not compatible & _HEIC else "HEIC"
+
+
 def _text_kind(head: bytes) -> str:
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if text.startswith((b"<!doctype html", b"<html")):
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
+        if head.startswith(mark):
+            head = head.removeprefix(mark).decode(encoding, "ignore").encode()
+    text = head.lstrip().lower()
+    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")) or b"<html" in text:
         return "HTML"
     if b"<svg" in text:
         return "SVG"

@@ -95,21 +95,21 @@ def test_a_slot_too_far_away_moves_on_to_the_next_provider(world: World, vendor:
 
 
 def test_many_jobs_with_late_starts_never_exceed_the_vendors_rate(world: World, vendor: Vendor, limited: Any) -> None:
-    """Thirty jobs, each woken by the state machine at its whole second and up to 3 s late."""
-    limited(rate=Rate(submits=5, seconds=20))
+    """Eighteen jobs, each woken by the state machine at its whole second and up to 3 s late."""
+    limited(rate=Rate(submits=5, seconds=10))
     calls: list[float] = []
     vendor.starts, vendor.during = [failed("content_blocked")], lambda: calls.append(world.at.now().timestamp())
     chance = random.Random(11)
     model = world.job(world.prepared())
-    woken = {_copy(model, n): world.at.now().timestamp() for n in range(30)}
+    woken = {_copy(model, n): world.at.now().timestamp() for n in range(18)}
     while woken:
         job_id = min(woken, key=lambda name: woken[name])
         world.at.moment = max(world.at.moment, clock.from_ms(int(woken.pop(job_id) * 1000)))
         said = world.start(job_id)
         if said["outcome"] == "busy":
             woken[job_id] = world.at.now().timestamp() + said["wait"] + chance.uniform(0, 2.9)
-    assert len(calls) == 30
-    assert max(sum(start <= other < start + 20 for other in calls) for start in calls) <= 5
+    assert len(calls) == 18
+    assert max(sum(start <= other < start + 10 for other in calls) for start in calls) <= 5
 
 
 def _copy(model: Job, n: int) -> str:

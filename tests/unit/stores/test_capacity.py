@@ -19,7 +19,7 @@ def most_in_a_window(times: list[int], window_ms: int) -> int:
 
 
 @given(submits=some.integers(1, 8), seconds=some.integers(1, 60), data=some.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_window_holds_more_calls_than_the_vendor_permits(world: World, submits: int, seconds: int,
                                                             data: some.DataObject) -> None:
     rate, now, calls = Rate(submits=submits, seconds=seconds), 10**12, []

@@ -1,0 +1,51 @@
+"""One table of odd files: what is taken comes out upright, in the right colours and with the right warnings, and what is
+not is refused with the rule that it breaks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import cast
+
+import pytest
+
+from fitting_room.images.look import look, warnings_of
+from fitting_room.images.master import Limits, make_master
+from fitting_room.jobs.errors import JobFailure
+from tests.unit.images.corpus import CORPUS, Accepted, Odd, Refused
+from tests.unit.images.pictures import close
+
+
+@pytest.mark.parametrize("odd", CORPUS, ids=[odd.name for odd in CORPUS])
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_an_odd_file_gets_its_verdict(odd: Odd) -> None:
+    data = odd.make()
+    if isinstance(odd.verdict, Refused):
+        with pytest.raises(JobFailure) as caught:
+            make_master(data, limits=Limits(), pointer="/person")
+        fault = caught.value.fault
+        assert (fault.code, fault.pointer) == ("image_unreadable", "/person")
+        assert odd.verdict.rule in fault.detail and fault.remedy
+        return
+    _accepted(data, odd.verdict)
+
+
+def _accepted(data: bytes, verdict: Accepted) -> None:
+    master = make_master(data, limits=Limits(), pointer="/person")
+    assert (master.image.mode, master.size, master.original_size) == ("RGB", verdict.size, verdict.size)
+    assert master.image.info == {}
+    width, height = master.size
+    for colour, at in ((verdict.top_left, (12, 12)), (verdict.bottom_right, (width - 12, height - 12))):
+        if colour:
+            seen = cast("tuple[int, ...]", master.image.getpixel(at))
+            assert close(seen, colour, 12), (seen, colour)
+    warnings = [*master.warnings, *warnings_of(look(master.image), "person", pointer="/person")]
+    assert tuple(warning.code for warning in warnings) == verdict.warnings
+    assert all(warning.pointer == "/person" and "/person" in warning.detail and warning.remedy for warning in warnings)
+
+
+def test_the_corpus_is_large_and_without_repetition() -> None:
+    names = Counter(odd.name for odd in CORPUS)
+    verdicts = Counter(type(odd.verdict).__name__ for odd in CORPUS)
+    print(f"{len(CORPUS)} odd files: {dict(verdicts)}")  # noqa: T201 - the count, for -s
+    assert max(names.values()) == 1
+    assert len(CORPUS) >= 40
