@@ -9,9 +9,10 @@ from typing import NamedTuple
 from PIL import Image
 
 from fitting_room.clock import Clock
+from fitting_room.images import sniff
 from fitting_room.images.encode import to_jpeg, to_png, to_webp
 from fitting_room.images.fit import Frame, undo, undo_mask
-from fitting_room.images.quality import check_result
+from fitting_room.images.quality import REASONS, Expected, Rejection, judge, print_of
 from fitting_room.jobs.errors import Fault, Warning
 from fitting_room.jobs.job import Attempt, Job, JobImage
 from fitting_room.jobs.outcome import Step, step
@@ -19,8 +20,6 @@ from fitting_room.jobs.request import Output
 from fitting_room.settings import settings
 from fitting_room.stores import jobs, media
 
-_REASONS = {"undecodable": "cannot be decoded", "black": "is all black", "uniform": "is a single colour",
-            "unchanged": "is the input unchanged"}
 _CONVERTED = Warning(code="credentials_dropped", detail="The picture was converted or cropped after the provider returned"
                      " it, so content credentials embedded by the provider are gone.",
                      remedy="Leave `output.format` and `output.size` out to keep them where no padding had to be undone.")
@@ -42,25 +41,37 @@ def collect(job_id: str, at: Clock) -> Step:
     attempt = job.latest
     jobs.move(job, "collecting", at.now())
     frame = _frame(job, attempt)
-    sent = [media.read(prepared.key) or b"" for prepared in attempt.inputs.values()]
+    sent = [print_of(media.read(prepared.key) or b"") for prepared in attempt.inputs.values()]
     images: list[JobImage] = []
     warnings: list[Warning] = []
     for stored in attempt.results:
         data = media.read(stored.key) or b""
-        if rejection := check_result(data, sent=sent):
-            warnings.append(Warning(code="result_rejected", detail=f"A returned picture {_REASONS[rejection]}; it is not"
-                                    " among the results.", remedy="Submit the job again with another seed or picture."))
+        verdict = judge(data, _expected(job, frame), sent)
+        if verdict.image is None:
+            warnings.append(_rejected(verdict.reason))
             continue
-        result, notes = _restored(data, frame, job.request.output)
-        warnings += notes
+        result, notes = _restored(data, verdict.image, frame, job.request.output)
+        warnings += [*verdict.warnings, *notes]
         images.append(_write(job, len(images) + 1, str(len(images) + 1), result, stored.seed))
     if not images:
-        jobs.fail(job, Fault.of("output_rejected", "None of the provider's pictures passed the quality check: "
+        jobs.fail(job, Fault.of("output_rejected", "None of the provider's pictures passed the quality check. "
                                 + " ".join(w.detail for w in warnings), "Check the input pictures, then submit a new job.",
                                 provider=attempt.provider))
         return step("ended")
     jobs.collected(job, images, _mask(job, attempt, frame), list(dict.fromkeys(warnings)))
     return step("ended")
+
+
+def _expected(job: Job, frame: Frame | None) -> Expected:
+    """What the task promises of each picture."""
+    size = getattr(job.request, "size", None)
+    return Expected(size=(size.width, size.height) if size else None, aspects=(frame.canvas, frame.source) if frame else (),
+                    alpha=job.request.task == "remove_background")
+
+
+def _rejected(reason: Rejection | None) -> Warning:
+    return Warning(code="result_rejected", detail=f"A returned picture {REASONS[reason or 'undecodable']}; it is not among the"
+                   " results.", remedy="Submit the job again with another seed or picture.")
 
 
 def _frame(job: Job, attempt: Attempt) -> Frame | None:
@@ -69,16 +80,14 @@ def _frame(job: Job, attempt: Attempt) -> Frame | None:
     return Frame.model_validate(base.frame) if base else None
 
 
-def _restored(data: bytes, frame: Frame | None, output: Output) -> tuple[Result, list[Warning]]:
+def _restored(data: bytes, decoded: Image.Image, frame: Frame | None, output: Output) -> tuple[Result, list[Warning]]:
     """The picture in the original's framing. Where nothing has to change, the vendor's own bytes."""
-    with Image.open(io.BytesIO(data)) as opened:
-        came = str(opened.format).lower()
-        picture, warnings = undo(opened, frame, size=output.size) if frame else (opened, [])
-        wanted = output.format or (came if came in ("png", "jpeg", "webp") else "png")
-        if picture is opened and wanted == came:
-            return Result(data, came, *picture.size, converted=False), warnings
-        encoded = _encoded(picture, wanted)
-    return Result(encoded, wanted, *picture.size, converted=True), [*warnings, _CONVERTED]
+    came = sniff.kind(data).lower()
+    picture, warnings = undo(decoded, frame, size=output.size) if frame else (decoded, [])
+    wanted = output.format or came
+    if picture is decoded and wanted == came:  # so content credentials survive
+        return Result(data, came, *picture.size, converted=False), warnings
+    return Result(_encoded(picture, wanted), wanted, *picture.size, converted=True), [*warnings, _CONVERTED]
 
 
 def _encoded(picture: Image.Image, form: str) -> bytes:

@@ -63,7 +63,7 @@ def plan(request: AnyRequest, mode: Mode, deployment: Deployment) -> Plan:
             raise Refusal.of("provider_not_allowed", "A test key reaches only the sandbox provider.",
                              "Leave `provider` out, name `sandbox`, or use a live key.", pointer="/provider")
         named = [known[SANDBOX]]
-    candidates = named or [entry for entry in deployment.entries if entry.live]
+    candidates = named or [entry for entry in deployment.entries if entry.live and request.task in entry.tasks]
     excluded = {entry.id: faults for entry in candidates if (faults := faults_for(request, entry, deployment))}
     chosen = [entry for entry in candidates if entry.id not in excluded]
     if not chosen or (named and excluded):

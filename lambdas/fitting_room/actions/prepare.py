@@ -14,9 +14,10 @@ from fitting_room.clock import Clock
 from fitting_room.images.encode import MediaType, to_png, within
 from fitting_room.images.fetch import fetch
 from fitting_room.images.fit import Frame, apply, apply_mask, plan_fit
+from fitting_room.images.look import look, warnings_of
 from fitting_room.images.mask import normalise_mask
 from fitting_room.images.master import Limits, Master, make_master
-from fitting_room.jobs.errors import JobFailure
+from fitting_room.jobs.errors import JobFailure, Warning
 from fitting_room.jobs.job import Attempt, Job, PreparedInput, Source
 from fitting_room.jobs.outcome import Step, step
 from fitting_room.providers.base import CatalogueEntry
@@ -25,6 +26,7 @@ from fitting_room.settings import settings
 from fitting_room.stores import jobs, media
 
 LIMITS = Limits()
+PLAIN_BACKDROP = "plain_backdrop"
 _BASE64 = 0.74
 """Share of a body's bytes that are left for pictures once base64 and the JSON around them are paid for."""
 
@@ -53,11 +55,13 @@ def prepare(job_id: str, at: Clock) -> Step:
     n = last.n + 1 if last else 1
     try:
         sources, originals = _originals(job)
-        inputs = _inputs(job, n, provider, originals)
+        inputs, warnings = _inputs(job, n, provider, originals)
     except JobFailure as failure:
         jobs.fail(job, failure.fault)
         return step("failed", again=False)
     attempt = Attempt(n=n, provider=provider.id, inputs=inputs, seed=_seed(job, provider), prepared_at=clock.text(at.now()))
+    if warnings := [warning for warning in warnings if warning not in job.warnings]:
+        jobs.warn(job, warnings)
     jobs.begin(job, attempt, position, sources)
     return step("prepared", runner=provider.runner)
 
@@ -81,9 +85,12 @@ def _originals(job: Job) -> tuple[dict[str, Source], dict[str, bytes]]:
     return sources, originals
 
 
-def _inputs(job: Job, n: int, provider: CatalogueEntry, originals: dict[str, bytes]) -> dict[str, PreparedInput]:
-    """Fitted copies in staging, within the provider's limits; the mask goes through its picture's transform."""
+def _inputs(job: Job, n: int, provider: CatalogueEntry,
+            originals: dict[str, bytes]) -> tuple[dict[str, PreparedInput], list[Warning]]:
+    """Fitted copies in staging, within the provider's limits, and what there is to say about the pictures before they are
+    paid for. The mask goes through its picture's transform."""
     masters: dict[str, Master] = {}
+    warnings: list[Warning] = []
     fitted: dict[str, Fitted] = {}
     for role, pointer, _ in job.request.images():
         if role == "mask":
@@ -93,6 +100,7 @@ def _inputs(job: Job, n: int, provider: CatalogueEntry, originals: dict[str, byt
             fitted[role] = Fitted(pointer, apply_mask(mask, frame), frame)
             continue
         masters[role] = make_master(originals[role], limits=LIMITS, pointer=pointer)
+        warnings += _seen(job, role, pointer, masters[role], provider)
         spec = provider.base if role == job.request.base else provider.others
         frame = plan_fit(masters[role].size, spec, original=masters[role].original_size)
         fitted[role] = Fitted(pointer, apply(masters[role].image, frame), frame)
@@ -103,7 +111,17 @@ def _inputs(job: Job, n: int, provider: CatalogueEntry, originals: dict[str, byt
         width, height = fitted[role].image.size
         inputs[role] = PreparedInput(key=key, media_type=media_type, width=width, height=height,
                                      frame=fitted[role].frame.model_dump(mode="json"))
-    return inputs
+    return inputs, warnings
+
+
+def _seen(job: Job, role: str, pointer: str, master: Master, provider: CatalogueEntry) -> list[Warning]:
+    """What was found in the file and on the picture, and the vendor's advice that follows from it."""
+    found = warnings_of(look(master.image, original=master.original_size), role, pointer=pointer)
+    codes = frozenset(warning.code for warning in found)
+    advice = [warning for rule in provider.advice if role == job.request.base
+              and (warning := rule.warning(job.request, codes)) and rule.warning(job.request) is None]
+    told = [warning for warning in found if warning.code != PLAIN_BACKDROP]  # no fault of a picture: only advice builds on it
+    return [*master.warnings, *told, *advice]
 
 
 def _encode(pictures: dict[str, Fitted], budget: int) -> dict[str, tuple[bytes, MediaType]]:

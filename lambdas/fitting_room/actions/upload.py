@@ -22,7 +22,7 @@ class UploadRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    content_type: Literal["image/jpeg", "image/png", "image/webp"]
+    content_type: Literal["image/jpeg", "image/png", "image/webp", "image/avif", "image/heic", "image/heif"]
     bytes: Annotated[int, Field(ge=1, le=MAX_BYTES)]
 
 

@@ -139,7 +139,8 @@ def test_the_list_of_providers_says_what_this_key_can_buy_today() -> None:
              list_providers(deployed(), "test")["items"]}
     assert {name: (item["configured"], item["allowed"], item["models"][0]["lifecycle"]["retired"])
             for name, item in shown.items()} == {
-        "nova_canvas": (True, False, True), "tryiton": (False, False, False), "sandbox": (True, True, False)}
+        "nova_canvas": (True, False, True), "stability": (False, False, False), "tryiton": (False, False, False),
+        "sandbox": (True, True, False)}
     assert shown["nova_canvas"]["models"][0]["lifecycle"]["end_of_life"] == "2026-09-30"
     assert shown["nova_canvas"]["tasks"]["try_on"]["output.count"] == {"minimum": 1.0, "maximum": 5.0}
     live = list_providers(deployed(), "live")["items"]
