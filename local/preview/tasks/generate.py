@@ -59,7 +59,7 @@ def _areas(layout: Picture, text: str, seed: int, count: int = 6) -> Picture:
 
 
 def colour_guided(*pictures: Image.Image, colours: Sequence[str], text: str, size: Size, seed: int) -> Image.Image:
-    """colours: #RRGGBB. With a reference picture: its light and dark in these colours, and some of its own."""
+    """colours: #RRGGBB. With a reference picture: that one in these colours and some of its own, lit from a side."""
     palette = [rgb_of(colour) for colour in colours]
     if not pictures:
         return Image.fromarray(painting(text, size, seed, palette=palette))
@@ -68,7 +68,9 @@ def colour_guided(*pictures: Image.Image, colours: Sequence[str], text: str, siz
     ladder = np.asarray(sorted(palette, key=sum), np.float32)
     steps = np.linspace(0, 255, len(ladder))
     mapped = np.stack([np.interp(np.arange(256), steps, channel) for channel in ladder.T], -1)[grey]
-    return _picture(0.7 * mapped + 0.3 * f32(reference))
+    angle, (y, x) = chance(text, seed).uniform(0, 6.3), np.mgrid[-1 : 1 : size[1] * 1j, -1 : 1 : size[0] * 1j]
+    light = 1 + 0.12 * (np.cos(angle) * x + np.sin(angle) * y)
+    return _picture((0.7 * mapped + 0.3 * f32(reference)) * light[..., None])
 
 
 def variation(*pictures: Image.Image, text: str = "", size: Size, similarity: float, seed: int) -> Image.Image:
