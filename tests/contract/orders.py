@@ -13,7 +13,8 @@ from fitting_room.providers.base import Connection, Input, Order
 
 GOLDEN = Path(__file__).parent / "golden"
 IMAGE = {"url": "https://shop.example/picture.png"}
-PICTURES = {"person": b"PERSON", "garment": b"GARMENT", "mask": b"MASK"}
+PICTURES = {"person": b"PERSON", "garment": b"GARMENT", "mask": b"MASK", "image": b"IMAGE", "condition": b"CONDITION",
+            "reference": b"REFERENCE", **{f"image-{n}": b"IMAGE-%d" % n for n in range(5)}}
 
 
 def try_on(**fields: Any) -> dict[str, Any]:
@@ -29,7 +30,8 @@ def order(provider: str, body: dict[str, Any], *, pictures: dict[str, bytes] = P
     assert model and entry.options_model, "every provider here has a model for the task, and options of its own"
 
     def picture(role: str) -> Input:
-        return Input(media_type, *size, read=lambda: pictures[role.partition("-")[0]])
+        kind = role.partition("-")[0]
+        return Input(media_type, *size, read=lambda: pictures[role if role in pictures else kind])
 
     return Order(job_id="job_1", attempt=1, request=request, model=model.id, seed=seed,
                  inputs={role: picture(role) for role, _, _ in request.images()},

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError, NoCredentialsError, ReadTimeoutError
+from PIL import Image
 
 from fitting_room.jobs.outcome import Failed, Finished, Picture
 from fitting_room.providers import catalogue
-from fitting_room.providers.nova_canvas import adapter
-from tests.contract.orders import connection, golden, order, try_on
+from fitting_room.providers.nova_canvas import adapter, shapes
+from fitting_room.providers.nova_canvas.body import body_of, json_of
+from tests.contract.orders import IMAGE, PICTURES, connection, golden, order, try_on
 from tests.contract.vendor import Answer, Vendor, vendor
 
 GOLDEN = golden("nova_canvas")
-PICTURES = [b64encode(f"picture {n}".encode()).decode() for n in range(5)]
+ANSWERS = [b64encode(f"picture {n}".encode()).decode() for n in range(5)]
 LEAST = try_on(garment={"category": "tops"})
 
 
@@ -49,11 +52,52 @@ def refusal(name: str, status: int, message: str = "words of the vendor") -> Ans
 
 @pytest.mark.parametrize("case", GOLDEN.values(), ids=GOLDEN)
 def test_sends_what_the_document_asks_for(bedrock: Vendor, case: dict[str, Any]) -> None:
-    start(bedrock, Answer(body={"images": PICTURES[:1]}), case["request"], case["seed"])
+    pictures = {**PICTURES, **({"mask": drawn(case["mask"])} if "mask" in case else {})}
+    bedrock.answer = Answer(body={"images": ANSWERS[:1]})
+    adapter.connect(connection(bedrock.url)).start(
+        order("nova_canvas", case["request"], seed=case["seed"], pictures=pictures))
     [sent] = bedrock.requests
     assert (sent.method, sent.path) == ("POST", "/model/amazon.nova-canvas-v1%3A0/invoke")
     assert sent.headers["content-type"] == sent.headers["accept"] == "application/json"
-    assert sent.body == case["body"]
+    assert with_drawings(sent.body, like=case["body"]) == case["body"]
+
+
+def drawn(rows: list[str]) -> bytes:
+    """A mask as Prepare leaves it in staging: `#` is black, which changes, `.` white."""
+    mask, file = Image.new("L", (len(rows[0]), len(rows))), io.BytesIO()
+    mask.putdata([0 if pixel == "#" else 255 for row in rows for pixel in row])
+    mask.save(file, "PNG")
+    return file.getvalue()
+
+
+def with_drawings(sent: Any, like: Any) -> Any:
+    """A sent request with its mask as rows of `#` and `.` where the golden request has it so."""
+    if isinstance(sent, dict):
+        return {name: with_drawings(part, like.get(name)) for name, part in sent.items()}
+    if isinstance(sent, str) and isinstance(like, list):
+        mask = Image.open(io.BytesIO(b64decode(sent)))
+        assert (mask.format, mask.mode) == ("PNG", "L")
+        pixels = ["#" if pixel == 0 else "." if pixel == 255 else "?" for pixel in mask.tobytes()]
+        return ["".join(pixels[row * mask.width:(row + 1) * mask.width]) for row in range(mask.height)]
+    return sent
+
+
+def test_every_shape_has_golden_requests() -> None:
+    covered = {case["body"]["taskType"] for case in GOLDEN.values()}
+    assert covered == {shape.model_fields["task_type"].default for shape in get_args(shapes.Body)}
+    assert len({"conditionImage" in case["body"].get("textToImageParams", {}) for case in GOLDEN.values()}) == 2
+
+
+@pytest.mark.parametrize(("style", "expected"), [
+    ("3d_animated_family_film", "3D_ANIMATED_FAMILY_FILM"), ("design_sketch", "DESIGN_SKETCH"),
+    ("flat_vector_illustration", "FLAT_VECTOR_ILLUSTRATION"), ("graphic_novel_illustration", "GRAPHIC_NOVEL_ILLUSTRATION"),
+    ("maximalism", "MAXIMALISM"), ("midcentury_retro", "MIDCENTURY_RETRO"), ("photorealism", "PHOTOREALISM"),
+    ("soft_digital_painting", "SOFT_DIGITAL_PAINTING"),
+])
+def test_every_style(style: str, expected: str) -> None:
+    sent = body_of(order("nova_canvas", {"task": "text_to_image", "prompt": "x", "style": style}, seed=1))
+    assert isinstance(sent, shapes.TextImage)
+    assert sent.text_to_image_params.style == expected
 
 
 @pytest.mark.parametrize(("category", "kind", "expected"), [
@@ -73,9 +117,10 @@ def test_sends_what_the_document_asks_for(bedrock: Vendor, case: dict[str, Any])
 ])
 def test_every_garment_class(category: str, kind: str | None, expected: str) -> None:
     body = try_on(garment={"category": category, **({"type": kind} if kind else {})})
-    sent = adapter.body_of(order("nova_canvas", body, seed=1)).virtual_try_on_params
-    assert sent.garment_based_mask
-    assert sent.garment_based_mask.garment_class == expected
+    sent = body_of(order("nova_canvas", body, seed=1))
+    assert isinstance(sent, shapes.VirtualTryOn)
+    assert sent.virtual_try_on_params.garment_based_mask
+    assert sent.virtual_try_on_params.garment_based_mask.garment_class == expected
 
 
 # answers with status 200
@@ -83,7 +128,7 @@ def test_every_garment_class(category: str, kind: str | None, expected: str) -> 
 
 def test_pictures_mask_and_seed_come_back(bedrock: Vendor) -> None:
     body = try_on(output={"count": 2, "mask": True})
-    outcome = start(bedrock, Answer(body={"images": PICTURES[:2], "maskImage": b64encode(b"mask").decode()}), body, seed=9)
+    outcome = start(bedrock, Answer(body={"images": ANSWERS[:2], "maskImage": b64encode(b"mask").decode()}), body, seed=9)
     assert outcome == Finished([*map(_picture, range(2))], mask=b"mask")
 
 
@@ -93,7 +138,7 @@ def _picture(n: int, seed: int = 9) -> Picture:
 
 def test_partly_blocked_is_a_success_with_a_warning(bedrock: Vendor) -> None:
     # "Individual images might be blocked after generation"
-    answer = {"images": PICTURES[:1], "error": "Some of the generated images have been blocked by our content filters."}
+    answer = {"images": ANSWERS[:1], "error": "Some of the generated images have been blocked by our content filters."}
     outcome = start(bedrock, Answer(body=answer), try_on(output={"count": 3}), seed=9)
     assert outcome.images == [_picture(0)]
     assert [warning.code for warning in outcome.warnings] == ["partial_blocked"]
@@ -101,7 +146,7 @@ def test_partly_blocked_is_a_success_with_a_warning(bedrock: Vendor) -> None:
 
 
 def test_a_missing_mask_and_missing_pictures_are_told(bedrock: Vendor) -> None:
-    outcome = start(bedrock, Answer(body={"images": PICTURES[:1]}), try_on(output={"count": 2, "mask": True}))
+    outcome = start(bedrock, Answer(body={"images": ANSWERS[:1]}), try_on(output={"count": 2, "mask": True}))
     assert [warning.code for warning in outcome.warnings] == ["partial_result", "mask_missing"]
 
 
@@ -210,29 +255,39 @@ def test_time_limits_and_credentials(bedrock: Vendor, error: Exception, expected
         raise error
 
     provider = adapter.connect(connection(bedrock.url))
-    provider.client.meta.events.register("before-send.bedrock-runtime.InvokeModel", fail)
+    provider.bedrock.client.meta.events.register("before-send.bedrock-runtime.InvokeModel", fail)
     assert facts(provider.start(order("nova_canvas", LEAST, seed=1))) == expected
     assert len(calls) == 1
 
 
 def test_waits_long_and_tries_once() -> None:
-    config: Any = adapter.connect(connection("http://127.0.0.1:9")).client.meta.config
+    config: Any = adapter.connect(connection("http://127.0.0.1:9")).bedrock.client.meta.config
     assert (config.connect_timeout, config.read_timeout) == (10, 600)
     assert config.retries["total_max_attempts"] == 1
 
 
 def test_the_endpoint_may_come_from_the_environment(bedrock: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", bedrock.url)
-    bedrock.answer = Answer(body={"images": PICTURES[:1]})
+    bedrock.answer = Answer(body={"images": ANSWERS[:1]})
     assert isinstance(adapter.connect(connection()).start(order("nova_canvas", LEAST, seed=1)), Finished)
 
 
-def test_the_largest_submission_stays_below_the_vendors_limit() -> None:
-    entry = catalogue.entry("nova_canvas")
-    picture = b"x" * (entry.max_body * 3 // 4 // 2)
-    body = try_on(garment={"category": "tops"}, mask={"type": "prompt", "prompt": "\U0001f455" * 1024},
-                  keep={"face": True, "hands": True, "pose": True}, merge="detailed",
-                  output={"count": 5, "quality": "standard", "guidance": 1.1, "mask": True})
-    wanted = order("nova_canvas", body, pictures={"person": picture, "garment": picture}, seed=2_147_483_646)
-    assert 24_900_000 < len(adapter.body_of(wanted).json_bytes()) <= 25_000_000
-    assert json.loads(adapter.body_of(wanted).json_bytes())["virtualTryOnParams"]["maskType"] == "PROMPT"
+def largest() -> Iterator[Any]:
+    text = "\U0001f455" * 1024
+    output = {"count": 5, "quality": "standard", "guidance": 1.1}
+    yield "VIRTUAL_TRY_ON", 2, try_on(
+        garment={"category": "tops"}, mask={"type": "prompt", "prompt": text}, merge="detailed",
+        keep={"face": True, "hands": True, "pose": True}, output={**output, "mask": True})
+    yield "INPAINTING", 1, {"task": "inpaint", "image": IMAGE, "mask": {"type": "prompt", "prompt": text}, "prompt": text,
+                            "negative_prompt": text, "output": output}
+    yield "IMAGE_VARIATION", 5, {"task": "image_variation", "images": [IMAGE] * 5, "prompt": text, "negative_prompt": text,
+                                 "size": {"width": 2048, "height": 2048}, "output": {"count": 5, "guidance": 1.1}}
+
+
+@pytest.mark.parametrize(("shape", "pictures", "body"), list(largest()), ids=lambda given: given if isinstance(given, str) else "")
+def test_the_largest_submission_stays_below_the_vendors_limit(shape: str, pictures: int, body: dict[str, Any]) -> None:
+    picture = b"x" * (catalogue.entry("nova_canvas").max_body * 3 // 4 // pictures)
+    wanted = order("nova_canvas", body, pictures=dict.fromkeys(("person", "garment", "image"), picture), seed=2_147_483_646)
+    sent = json_of(body_of(wanted))
+    assert 24_900_000 < len(sent) <= 25_000_000
+    assert json.loads(sent)["taskType"] == shape

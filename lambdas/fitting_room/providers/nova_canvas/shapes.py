@@ -21,7 +21,7 @@ Switch = Literal["ON", "OFF"]
 
 
 class Shape(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, defer_build=True)
 
 
 # imageGenerationConfig, "common to all task types except BACKGROUND_REMOVAL"
@@ -227,4 +227,4 @@ class VirtualTryOn(Shape):
     image_generation_config: EditingConfig
 
 
-Body = (TextImage | ColorGuidedGeneration | ImageVariation | InPainting | OutPainting | BackgroundRemoval | VirtualTryOn)
+Body = TextImage | ColorGuidedGeneration | ImageVariation | InPainting | OutPainting | BackgroundRemoval | VirtualTryOn
