@@ -137,7 +137,8 @@ class TextToImage(Request):
 
 
 class ColorGuided(Request):
-    """`colors`: 1 to 10 of `#rrggbb`. `reference_image`: its content guides the picture, its colours give way to `colors`."""
+    """`colors`: 1 to 10 of `#rrggbb`. `reference_image` guides subject and style, and its colours go into the result beside
+    `colors`."""
 
     task: Literal["color_guided"]
     prompt: Text
