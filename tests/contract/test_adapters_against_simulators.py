@@ -6,6 +6,7 @@ Fields the vendors' documents call optional may be left out; everything else abo
 from __future__ import annotations
 
 import base64
+import io
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -13,16 +14,17 @@ from typing import Any
 import httpx
 import pytest
 from botocore.exceptions import ClientError
-from PIL import Image
+from PIL import Image, ImageChops
 
 from fitting_room.jobs.outcome import Failed, Finished, Pending
 from fitting_room.providers.base import Order
 from fitting_room.providers.nova_canvas import adapter as nova
+from fitting_room.providers.nova_canvas.body import body_of, json_of
 from fitting_room.providers.nova_canvas.entry import MODEL
 from fitting_room.providers.tryiton import adapter as tryiton
 from tests.contract.conftest import Running, encoded
-from tests.contract.leaves import leaves, objects, removed, replaced, with_stranger, wrong_values
-from tests.contract.orders import connection, order, try_on
+from tests.contract.leaves import Path, leaves, objects, removed, replaced, with_stranger, wrong_values
+from tests.contract.orders import IMAGE, connection, order, try_on
 
 SIZE = (384, 512)
 KEY = "sim-key"
@@ -34,10 +36,18 @@ def _mask(size: tuple[int, int] = SIZE, keep: int = 255, edit: int = 0) -> Image
     return mask
 
 
+def _red(box: tuple[int, int, int, int]) -> Image.Image:
+    """A light picture with a red thing that a prompt can name."""
+    picture = Image.new("RGB", SIZE, (225, 225, 220))
+    picture.paste("red", box)
+    return picture
+
+
 PERSON = encoded(Image.linear_gradient("L").resize(SIZE).convert("RGB"))
 GARMENT = encoded(Image.new("RGB", (400, 400), "teal"))
 PICTURES = {"person": base64.b64decode(PERSON), "garment": base64.b64decode(GARMENT),
-            "mask": base64.b64decode(encoded(_mask()))}
+            "mask": base64.b64decode(encoded(_mask())), "image": base64.b64decode(encoded(_red((50, 50, 150, 150)))),
+            "condition": base64.b64decode(PERSON), "reference": base64.b64decode(GARMENT)}
 
 Change = tuple[str, dict[str, Any]]
 
@@ -46,63 +56,113 @@ Change = tuple[str, dict[str, Any]]
 
 FULL = {"keep": {"face": True, "hands": False, "pose": True}, "merge": "seamless",
         "output": {"count": 2, "quality": "best", "guidance": 7.5, "mask": True}}
-NOVA = {
-    "garment": try_on(garment={"category": "tops", "type": "long_sleeve_shirt"}, mask={"type": "garment", "shape": "contour"},
-                      styling={"sleeves": "down", "tuck": "out", "outer_layer": "closed"}, **FULL),
-    "prompt": try_on(mask={"type": "prompt", "prompt": "the shirt", "shape": "bounding_box"}, **FULL),
-    "image": try_on(mask={"type": "image", "image": {"url": "https://shop.example/mask.png"}}, **FULL),
+WORDS = {"prompt": "a lake at dawn", "negative_prompt": "boats"}
+OUTPUT = {"count": 2, "quality": "best", "guidance": 7.5}
+EDIT = {**WORDS, "image": IMAGE, "output": OUTPUT}
+SIZED = {**WORDS, "size": {"width": 512, "height": 320}, "output": OUTPUT}
+PROMPT_MASK, IMAGE_MASK = {"type": "prompt", "prompt": "the red thing"}, {"type": "image", "image": IMAGE}
+NOVA: dict[str, dict[str, Any]] = {
+    # every field of each shape
+    "try_on, garment mask": try_on(
+        garment={"category": "tops", "type": "long_sleeve_shirt"}, mask={"type": "garment", "shape": "contour"},
+        styling={"sleeves": "down", "tuck": "out", "outer_layer": "closed"}, **FULL),
+    "try_on, prompt mask": try_on(mask={"type": "prompt", "prompt": "the shirt", "shape": "bounding_box"}, **FULL),
+    "try_on, image mask": try_on(mask=IMAGE_MASK, **FULL),
+    "text_to_image": {"task": "text_to_image", "style": "photorealism", **SIZED},
+    "text_to_image, conditioned": {"task": "text_to_image", "style": "maximalism", **SIZED,
+                                   "condition": {"image": IMAGE, "control": "segmentation", "strength": 0.5}},
+    "color_guided": {"task": "color_guided", "colors": ["#00FF00", "#FCF2AB"], "reference_image": IMAGE, **SIZED},
+    "image_variation": {"task": "image_variation", "images": [IMAGE, IMAGE], "similarity": 0.5, **SIZED,
+                        "output": {"count": 2, "guidance": 7.5}},
+    "inpaint, prompt mask": {"task": "inpaint", "mask": PROMPT_MASK, **EDIT},
+    "inpaint, image mask": {"task": "inpaint", "mask": IMAGE_MASK, **EDIT},
+    "outpaint, prompt mask": {"task": "outpaint", "mask": PROMPT_MASK, "transition": "precise", **EDIT},
+    "outpaint, image mask": {"task": "outpaint", "mask": IMAGE_MASK, "transition": "soft", **EDIT},
+    "remove_background": {"task": "remove_background", "image": IMAGE},
 }
 # "(Optional)" in the vendor's page, or a member of an object that is optional as a whole
 NOVA_OPTIONAL = {"maskShape", "longSleeveStyle", "tuckingStyle", "outerLayerStyle", "preserveBodyPose", "preserveHands",
-                 "preserveFace", "mergeStyle", "returnMask", "numberOfImages", "quality", "cfgScale", "seed"}
+                 "preserveFace", "mergeStyle", "returnMask", "numberOfImages", "quality", "cfgScale", "seed", "width", "height",
+                 "negativeText", "style", "controlMode", "controlStrength", "referenceImage in COLOR_GUIDED_GENERATION",
+                 "similarityStrength", "outPaintingMode",
+                 # "If you omit this field, the model will remove elements"; variations "with or without a text prompt"
+                 *(f"text in {shape}" for shape in ("IMAGE_VARIATION", "INPAINTING", "OUTPAINTING"))}
+NOVA_TEXTS = ("text", "negativeText", "maskPrompt")
 
 
-def nova_order(mask: str) -> Order:
-    return order("nova_canvas", NOVA[mask], pictures=PICTURES, size=SIZE, seed=12)
+def nova_order(shape: str) -> Order:
+    seed = None if shape == "remove_background" else 12
+    return order("nova_canvas", NOVA[shape], pictures=PICTURES, size=SIZE, seed=seed)
 
 
-def nova_request(mask: str) -> Any:
-    return json.loads(nova.body_of(nova_order(mask)).json_bytes())
+def nova_request(shape: str) -> Any:
+    return json.loads(json_of(body_of(nova_order(shape))))
 
 
-def nova_changes(mask: str) -> Iterator[Change]:
-    request = nova_request(mask)
+def nova_optional(request: dict[str, Any], path: Path) -> bool:
+    return bool({path[-1], f"{path[-1]} in {request['taskType']}"} & NOVA_OPTIONAL)
+
+
+def nova_changes(shape: str) -> Iterator[Change]:
+    request = nova_request(shape)
     for path in objects(request):
         yield f"stranger in /{'/'.join(path)}", with_stranger(request, path)
         if path:
             yield f"no object at /{'/'.join(path)}", replaced(request, path, "x")
     for path, value in leaves(request):
         name = "/".join(path)
-        if path[-1] not in NOVA_OPTIONAL:
+        if not nova_optional(request, path):
             yield f"no {name}", removed(request, path)
         for wrong in wrong_values(value):
-            if not (path[-1] == "maskPrompt" and wrong == "no such value"):  # any text is a prompt
+            if not (path[-1] in NOVA_TEXTS and wrong == "no such value"):  # any text is a prompt
                 yield f"{name} = {wrong!r}", replaced(request, path, wrong)
-    for path, wrong in nova_edges(mask):
-        yield f"{'/'.join(path)}: edge", replaced(request, path, wrong)
+        for n, wrong in enumerate(NOVA_EDGES.get(path[-1], ())):
+            yield f"{name}: edge {n}", replaced(request, path, wrong)
+    yield from nova_contradictions(shape, request)
 
 
-def nova_edges(mask: str) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Just outside what the documents allow."""
-    params, config = ("virtualTryOnParams",), ("imageGenerationConfig",)
-    yield from (((*config, "numberOfImages"), 0), ((*config, "numberOfImages"), 6), ((*config, "cfgScale"), 1.0),
-                ((*config, "cfgScale"), 10.1), ((*config, "seed"), 2_147_483_647), ((*config, "width"), 1024))
-    for field in ("sourceImage", "referenceImage"):
-        for wrong in (f"data:image/png;base64,{PERSON}", encoded(Image.new("RGB", (319, 400))),
-                      encoded(Image.new("RGB", (320, 1400))), encoded(Image.new("L", SIZE)),
-                      encoded(Image.new("RGBA", SIZE, (1, 2, 3, 200))), encoded(Image.new("RGB", SIZE), "WEBP")):
-            yield (*params, field), wrong
-    yield (*params, "text"), "a red shirt"
-    if mask == "prompt":
-        yield from (((*params, "promptBasedMask", "maskPrompt"), text) for text in ("", "x" * 1025))
-    if mask == "image":
-        where = (*params, "imageBasedMask", "maskImage")
-        masks = (_mask(keep=200), _mask((512, 384)), _mask(edit=255), _mask(edit=10))
-        yield from ((where, encoded(wrong)) for wrong in masks)
-    if mask == "garment":
-        yield (*params, "garmentBasedMask", "garmentClass"), "LOWER_BODY"  # styling is for upper body garments
-    for other in {"IMAGE", "GARMENT", "PROMPT"} - {mask.upper()}:
-        yield (*params, "maskType"), other
+NOVA_PICTURES = [
+    f"data:image/png;base64,{PERSON}", encoded(Image.new("RGB", (319, 400))), encoded(Image.new("RGB", (320, 1400))),
+    encoded(Image.new("L", SIZE)), encoded(Image.new("RGBA", SIZE, (1, 2, 3, 200))), encoded(Image.new("RGB", SIZE), "WEBP")]
+NOVA_EDGES: dict[str, list[Any]] = {
+    # just outside what the documents allow
+    "numberOfImages": [0, 6], "cfgScale": [1.0, 10.1], "seed": [2_147_483_647],
+    **{field: [304, 4112, 500] for field in ("width", "height")},
+    **{field: ["", "x" * 1025] for field in NOVA_TEXTS},
+    **dict.fromkeys(("sourceImage", "referenceImage", "conditionImage", "image"), NOVA_PICTURES),
+    "images": [[], [PERSON] * 6, *([PERSON, wrong] for wrong in NOVA_PICTURES)],
+    "maskImage": [encoded(_mask(keep=200)), encoded(_mask((512, 384))), encoded(_mask(edit=10))],
+    "colors": [[], ["#000000"] * 11, ["#00000"], ["000000"], ["teal"]],
+    "controlStrength": [-0.1, 1.1], "similarityStrength": [0.1, 1.1],
+}
+
+
+def nova_contradictions(shape: str, request: dict[str, Any]) -> Iterator[Change]:
+    """What is right by itself, but not together, or not in this shape."""
+    config, sides = "imageGenerationConfig", ((320, 1296), (2064, 2048))
+    params = next(name for name in request if name.endswith("Params"))
+    if "width" in request.get(config, {}):
+        for width, height in sides:
+            wrong = replaced(request, (config, "width"), width)
+            yield f"{width} x {height}", replaced(wrong, (config, "height"), height)
+    elif config in request:
+        yield "a width", replaced(request, (config, "width"), 1024)
+    else:
+        yield "a config", replaced(request, (config,), {"seed": 1})
+    if "quality" not in request.get(config, {}) and config in request:
+        yield "a quality", replaced(request, (config, "quality"), "standard")
+    if shape.startswith("try_on"):
+        yield "a text", replaced(request, (params, "text"), "a red shirt")
+        for kind in {"IMAGE", "GARMENT", "PROMPT"} - {request[params]["maskType"]}:
+            yield f"maskType {kind}", replaced(request, (params, "maskType"), kind)
+    if "garmentBasedMask" in request[params]:  # styling is for upper body garments
+        yield "trousers with sleeves", replaced(request, (params, "garmentBasedMask", "garmentClass"), "LOWER_BODY")
+    if "maskImage" in request[params]:
+        nothing = 0 if shape.startswith("outpaint") else 255
+        yield "nothing to change", replaced(request, (params, "maskImage"), encoded(_mask(keep=nothing, edit=nothing)))
+        yield "two masks", replaced(request, (params, "maskPrompt"), "the red thing")
+    if shape == "text_to_image":
+        yield "a control without a picture", replaced(request, (params, "controlMode"), "CANNY_EDGE")
 
 
 @pytest.fixture
@@ -112,28 +172,41 @@ def bedrock(bedrock_simulator: Running, monkeypatch: pytest.MonkeyPatch) -> Runn
     return bedrock_simulator
 
 
-@pytest.mark.parametrize("mask", NOVA)
-def test_nova_buys_pictures(bedrock: Running, mask: str) -> None:
-    outcome = nova.connect(connection(bedrock.url)).start(nova_order(mask))
+@pytest.mark.parametrize("shape", NOVA)
+def test_nova_buys_pictures(bedrock: Running, shape: str) -> None:
+    outcome = nova.connect(connection(bedrock.url)).start(nova_order(shape))
     assert isinstance(outcome, Finished), outcome
-    assert [picture.seed for picture in outcome.images] == [12, 12]
-    assert outcome.mask
+    count = 1 if shape == "remove_background" else 2
+    assert len({picture.data for picture in outcome.images}) == count
+    assert bool(outcome.mask) == shape.startswith("try_on")
     assert outcome.warnings == []
-    assert [purchase["images"] for purchase in bedrock.purchases()] == [2]
+    assert [purchase["images"] for purchase in bedrock.purchases()] == [count]
 
 
-@pytest.mark.parametrize("mask", NOVA)
-def test_nova_may_leave_optional_fields_out(bedrock: Running, mask: str) -> None:
-    client, request = nova.connect(connection(bedrock.url)).client, nova_request(mask)
+def test_nova_changes_what_the_mask_says(bedrock: Running) -> None:
+    """Our masks mean the same in both tasks: black changes. So do prompts: what is named changes, or in outpainting stays."""
+    source, inside = Image.open(io.BytesIO(PICTURES["image"])), (60, 60, 140, 140)
+    outside = (200, 200, 380, 500)
+    for shape, changed, kept in (("inpaint, image mask", inside, outside), ("inpaint, prompt mask", inside, outside),
+                                 ("outpaint, image mask", inside, outside), ("outpaint, prompt mask", outside, inside)):
+        outcome = nova.connect(connection(bedrock.url)).start(nova_order(shape))
+        picture = Image.open(io.BytesIO(outcome.images[0].data)).convert("RGB")
+        assert ImageChops.difference(picture.crop(changed), source.crop(changed)).getbbox(), shape
+        assert not ImageChops.difference(picture.crop(kept), source.crop(kept)).getbbox(), shape
+
+
+@pytest.mark.parametrize("shape", NOVA)
+def test_nova_may_leave_optional_fields_out(bedrock: Running, shape: str) -> None:
+    client, request = nova.connect(connection(bedrock.url)).bedrock.client, nova_request(shape)
     for path, _ in leaves(request):
-        if path[-1] in NOVA_OPTIONAL:
+        if nova_optional(request, path):
             client.invoke_model(modelId=MODEL, body=json.dumps(removed(request, path)))
 
 
-@pytest.mark.parametrize("mask", NOVA)
-def test_nova_broken_in_one_place_is_refused(bedrock: Running, mask: str) -> None:
-    client, accepted, tried = nova.connect(connection(bedrock.url)).client, [], 0
-    for name, broken in nova_changes(mask):
+@pytest.mark.parametrize("shape", NOVA)
+def test_nova_broken_in_one_place_is_refused(bedrock: Running, shape: str) -> None:
+    client, accepted, tried = nova.connect(connection(bedrock.url)).bedrock.client, [], 0
+    for name, broken in nova_changes(shape):
         tried += 1
         try:
             client.invoke_model(modelId=MODEL, body=json.dumps(broken))
@@ -141,7 +214,7 @@ def test_nova_broken_in_one_place_is_refused(bedrock: Running, mask: str) -> Non
         except ClientError as error:
             assert error.response["Error"]["Code"] == "ValidationException", name
     assert accepted == []
-    assert tried > 80
+    assert tried > 10 * sum(1 for _ in objects(nova_request(shape))), "every field was broken"
     assert bedrock.purchases() == []
 
 
@@ -156,7 +229,7 @@ def test_nova_broken_in_one_place_is_refused(bedrock: Running, mask: str) -> Non
 ])
 def test_nova_in_trouble(bedrock: Running, fault: dict[str, Any], expected: tuple[str, str]) -> None:
     bedrock.fault(on="submit", **fault)
-    outcome = nova.connect(connection(bedrock.url)).start(nova_order("garment"))
+    outcome = nova.connect(connection(bedrock.url)).start(nova_order("try_on, garment mask"))
     assert isinstance(outcome, Failed), outcome
     assert (outcome.fault.code, outcome.charged) == expected
     assert len(bedrock.requests()) == 1
@@ -164,7 +237,7 @@ def test_nova_in_trouble(bedrock: Running, fault: dict[str, Any], expected: tupl
 
 def test_nova_partly_blocked(bedrock: Running) -> None:
     bedrock.fault(on="submit", kind="partial")
-    outcome = nova.connect(connection(bedrock.url)).start(nova_order("garment"))
+    outcome = nova.connect(connection(bedrock.url)).start(nova_order("try_on, garment mask"))
     assert isinstance(outcome, Finished), outcome
     assert (len(outcome.images), [warning.code for warning in outcome.warnings]) == (1, ["partial_blocked"])
 
@@ -173,7 +246,7 @@ def test_nova_partly_blocked(bedrock: Running) -> None:
                                              ("unknown", "model_retired"), ("no_access", "provider_auth")])
 def test_nova_at_each_point_of_its_life(bedrock: Running, state: str, code: str) -> None:
     bedrock.call("POST", "/_sim/model", json={"state": state})
-    outcome = nova.connect(connection(bedrock.url)).start(nova_order("garment"))
+    outcome = nova.connect(connection(bedrock.url)).start(nova_order("try_on, garment mask"))
     assert isinstance(outcome, Failed), outcome
     assert (outcome.fault.code, outcome.charged) == (code, "no")
 
