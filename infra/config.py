@@ -44,9 +44,10 @@ class StageConfig(BaseModel):
     wheels: Literal["arm64", "host"] = "arm64"
     """`arm64` for AWS Lambda; `host` for the interpreter that runs the synth, which the local cloud uses."""
     endpoints: JsonMap = {}
-    """Where a provider answers instead of at its own address: `bedrock-runtime` or a provider id, to a URL."""
+    """Where a provider answers instead of at its own address: `bedrock-runtime` (its models), `bedrock` (what it says of
+    them) or a provider id, to a URL."""
     bedrock_regions: JsonMap = {"nova_canvas": "us-east-1"}
-    """The region whose Bedrock each model is called in: photos travel there."""
+    """The region whose Bedrock each provider's models are called in: photos travel there. One that is not named is off."""
     private_access: CommaList = ()
     """Providers whose retired model this account may still call."""
     fetch_allow: CommaList = ()
@@ -62,7 +63,7 @@ class StageConfig(BaseModel):
     """Whether deleting a stack keeps pictures, table and secrets; such a stage also has point-in-time recovery."""
     log_retention: RetentionDays
     alarm_email: str | None = None
-    """Who hears of dead letters, failed executions and a broken sweep. None: no alarms."""
+    """Who hears of dead letters, failed executions, a broken sweep and models about to end. None: no alarms."""
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> StageConfig:
@@ -81,13 +82,19 @@ class StageConfig(BaseModel):
     def _check_names(self) -> StageConfig:
         entries = catalogue.entries()
         known = {
-            "endpoints": {"bedrock-runtime", *(entry.id for entry in entries if entry.runner == "http")},
+            "endpoints": {"bedrock", "bedrock-runtime", *(entry.id for entry in entries if entry.runner == "http")},
             "bedrock_regions": {entry.id for entry in entries if entry.runner == "bedrock"},
             "private_access": {entry.id for entry in entries},
         }
         for key, allowed in known.items():
             if unknown := set(getattr(self, key)) - allowed:
                 raise ValueError(f"{key}: unknown {', '.join(sorted(unknown))}. Known: {', '.join(sorted(allowed))}.")
+        for entry in entries:
+            region = self.bedrock_regions.get(entry.id)
+            for model in entry.models:
+                if region and model.inference_regions and region not in model.inference_regions:
+                    raise ValueError(f"bedrock_regions: {entry.id} cannot be called in {region}. Use one of "
+                                     f"{', '.join(model.inference_regions)}.")
         return self
 
 

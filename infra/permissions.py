@@ -38,6 +38,7 @@ class Permissions:
         for function in (stack.settle, stack.sweep):  # a lease given back
             function.allow(["dynamodb:DeleteItem"], [self.table])
         stack.sweep.allow(["dynamodb:Query"], [f"{self.table}/index/due"])
+        stack.watch_models.allow(["dynamodb:PutItem"], [self.table])
 
     def _pictures(self) -> None:
         stack, get, put = self.stack, "s3:GetObject", "s3:PutObject"
@@ -64,17 +65,23 @@ class Permissions:
         secrets = list(stack.storage.provider_secrets.values())
         for function in (stack.start_http, stack.poll):
             function.allow(["secretsmanager:GetSecretValue"], secrets)
-        stack.start_bedrock.allow(["bedrock:InvokeModel"], [
-            arn for entry in catalogue.entries() if entry.id in stack.config.bedrock_regions
-            for model in entry.models for arn in self._bedrock_model(model, stack.config.bedrock_regions[entry.id])])
+        used = [(model, stack.config.bedrock_regions[entry.id]) for entry in catalogue.entries()
+                if entry.id in stack.config.bedrock_regions for model in entry.models]
+        if used:
+            stack.start_bedrock.allow(["bedrock:InvokeModel"],
+                                      [arn for model, region in used for arn in self._bedrock_model(model, region)])
+            stack.watch_models.allow(["bedrock:GetFoundationModel"],
+                                     [self._foundation(model, region) for model, region in used])
 
     def _bedrock_model(self, model: Model, region: str) -> list[str]:
         """A foundation model in its region; an inference profile needs the model behind it in every region it may use."""
         if not model.inference_regions:
-            return [self._bedrock(region, "foundation-model", model.id, account="")]
-        behind = model.id.partition(".")[2]
+            return [self._foundation(model, region)]
         return [self._bedrock(region, "inference-profile", model.id, account=self.stack.account),
-                *(self._bedrock(each, "foundation-model", behind, account="") for each in model.inference_regions)]
+                *(self._foundation(model, each) for each in model.inference_regions)]
+
+    def _foundation(self, model: Model, region: str) -> str:
+        return self._bedrock(region, "foundation-model", model.foundation, account="")
 
     def _bedrock(self, region: str, resource: str, name: str, *, account: str) -> str:
         return self.stack.format_arn(service="bedrock", region=region, account=account, resource=resource, resource_name=name)

@@ -39,6 +39,7 @@ class ServiceStack(cdk.Stack):
         self.http_api = HttpApi(self, "HttpApi", config, self.api)
         self._settle_broken_executions()
         self._sweep_every_minute()
+        self._watch_models_every_day()
         self._ingest_drops()
         if config.alarm_email:
             self._alarms(config.alarm_email)
@@ -57,6 +58,9 @@ class ServiceStack(cdk.Stack):
         bedrock = dict(regions)
         if "bedrock-runtime" in config.endpoints:
             bedrock["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] = config.endpoints["bedrock-runtime"]
+        watches = dict(regions)
+        if "bedrock" in config.endpoints:
+            watches["AWS_ENDPOINT_URL_BEDROCK"] = config.endpoints["bedrock"]
         keeps = {"RESULT_DAYS": str(config.result_days)}
 
         plans |= regions
@@ -69,6 +73,7 @@ class ServiceStack(cdk.Stack):
         self.settle = self._function("Settle", "job/settle", 512, 60, keeps)
         self.ingest = self._function("Ingest", "event/ingest", 512, 60, plans)
         self.sweep = self._function("Sweep", "schedule/sweep", 512, 60, keeps)
+        self.watch_models = self._function("WatchModels", "schedule/watch_models", 512, 120, watches)
 
     def _function(self, name: str, folder: str, memory: int, timeout: int, environment: Mapping[str, str]) -> PythonFunction:
         shared = {"STAGE": self.config.stage, "TABLE": self.storage.table_name,
@@ -87,6 +92,11 @@ class ServiceStack(cdk.Stack):
         self._keep_failures(self.sweep, retry_attempts=0)  # the next minute is the retry
         events.Rule(self, "EveryMinute", schedule=events.Schedule.rate(cdk.Duration.minutes(1)),
                     targets=[targets.LambdaFunction(self.sweep, dead_letter_queue=self.dead_letters)])
+
+    def _watch_models_every_day(self) -> None:
+        self._keep_failures(self.watch_models)
+        events.Rule(self, "EveryDay", schedule=events.Schedule.rate(cdk.Duration.days(1)),
+                    targets=[targets.LambdaFunction(self.watch_models, dead_letter_queue=self.dead_letters)])
 
     def _keep_failures(self, function: PythonFunction, retry_attempts: int | None = None) -> None:
         """A rule's own dead letters are what could not be delivered; this keeps what the function failed on."""
@@ -112,7 +122,9 @@ class ServiceStack(cdk.Stack):
             "Fitting Room executions failed: their jobs are settled by the sweep.": machine.metric_failed(),
             "Fitting Room executions were aborted.": machine.metric_aborted(),
             "Fitting Room's sweep fails: owed starts and settlements wait.": self.sweep.metric_errors(),
-        })
+        }, lives={provider: f"A model of {catalogue.entry(provider).title} ends in less than {{days}} days, or has ended: "
+                            "GET /v1/providers says which."
+                  for provider in self.config.bedrock_regions if provider not in self.config.private_access})
 
     def _outputs(self) -> None:
         for name, value in {

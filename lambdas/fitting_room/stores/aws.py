@@ -11,6 +11,7 @@ from botocore.config import Config
 from fitting_room.settings import settings
 
 if TYPE_CHECKING:
+    from mypy_boto3_bedrock import BedrockClient
     from mypy_boto3_dynamodb.service_resource import Table
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -38,6 +39,12 @@ def step_functions() -> SFNClient:
 @cache
 def secrets() -> SecretsManagerClient:
     return boto3.client("secretsmanager", config=_QUICK)
+
+
+@cache
+def bedrock(region: str) -> BedrockClient:
+    """Bedrock's control plane, which knows the models; invoking one is an adapter's."""
+    return boto3.client("bedrock", region_name=region, config=_QUICK)
 
 
 def reason(error: Any) -> str:
