@@ -28,9 +28,8 @@ from local.simulators.nova_request import (
     parse,
 )
 from local.simulators.nova_schema import GenerationConfig, VariationConfig
-from local.simulators.nova_try_on import LOWER_BODY, UPPER_BODY, VirtualTryOnParams
-from local.simulators.pictures import MalformedError
-from local.simulators.previews import NO_PICTURE, CannotDrawError, Picture, Previews
+from local.simulators.nova_try_on import FOOTWEAR, LOWER_BODY, UPPER_BODY, VirtualTryOnParams
+from local.simulators.previews import CannotDrawError, Picture, Previews
 from local.simulators.records import Log
 from local.simulators.server import AnswerError
 
@@ -145,7 +144,7 @@ def _masked(params: InPaintingParams, edits: Any) -> tuple[Image.Image, dict[str
 
 
 def _dressing(params: VirtualTryOnParams) -> tuple[Image.Image, Image.Image, dict[str, Any]]:
-    """Person, garment and the engine's options. Raises MalformedError, also for what the engine cannot draw.
+    """Person, garment and the engine's options. Raises MalformedError.
 
     What DEFAULT keeps is not documented: here face and hands, but not the pose, which would undo a bounding box.
     """
@@ -179,7 +178,7 @@ def _region(garment_class: str) -> str:
         return "upper"
     if garment_class in LOWER_BODY:
         return "lower"
-    raise MalformedError(NO_PICTURE)
+    return "foot" if garment_class in FOOTWEAR else "full"
 
 
 def _shape(mask_shape: str) -> str:

@@ -14,6 +14,7 @@ from local.simulators.nova_schema import Part, Text, malformed
 
 UPPER_BODY = frozenset({"UPPER_BODY", "LONG_SLEEVE_SHIRT", "SHORT_SLEEVE_SHIRT", "NO_SLEEVE_SHIRT", "OTHER_UPPER_BODY"})
 LOWER_BODY = frozenset({"LOWER_BODY", "LONG_PANTS", "SHORT_PANTS", "OTHER_LOWER_BODY"})
+FOOTWEAR = frozenset({"FOOTWEAR", "SHOES", "BOOTS", "OTHER_FOOTWEAR"})
 
 GarmentClass = Literal[
     "UPPER_BODY",

@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 from PIL import ExifTags, Image
 
 Format = Literal["png", "jpeg", "webp"]
-NO_PICTURE = "the local preview engine covers upper and lower body only"
+NO_PICTURE = "the local preview engine draws clothing and footwear only"
 
 
 class Drawn(Protocol):

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from local.simulators.strict import Strict
 
 NEEDS_SUBCATEGORY = frozenset({"clothing", "jewelry", "accessories"})
-REGIONS = {"auto": "auto", "tops": "upper", "bottoms": "lower"}
+REGIONS = {"auto": "auto", "tops": "upper", "bottoms": "lower", "dresses": "full", "one-pieces": "full", "footwear": "foot"}
 
 
 class BadRequestError(Exception):
@@ -80,7 +80,7 @@ class ClothesRequest(_TryOn):
 
     @property
     def region(self) -> str | None:
-        return REGIONS.get(self.category)
+        return REGIONS[self.category]
 
     @property
     def first_seed(self) -> int:

@@ -20,7 +20,7 @@ NOVA = "amazon.nova-canvas-v1:0"
 REMOVED = object()
 
 
-def client(url: str, service: str = "bedrock-runtime", **config: Any) -> Any:
+def client(url: str, service: Any = "bedrock-runtime", **config: Any) -> Any:
     return boto3.client(
         service, region_name=config.pop("region", "us-east-1"), endpoint_url=url,
         aws_access_key_id="local", aws_secret_access_key="local",

@@ -236,8 +236,6 @@ SCHEMA_RULES: list[tuple[dict[str, Any], str]] = [
     (changed(f"{IBM}.maskImage", encoded(mask_of(mode="RGB", keep="white", edit="red")), "IMAGE"), "pure black"),
     (changed(f"{IBM}.maskImage", encoded(Image.new("L", SIZE, 255)), "IMAGE"), "areas to edit are black"),
     (changed(f"{IBM}.maskImage", REMOVED, "IMAGE"), "[maskImage] not found"),
-    # ours: validated in full, but not drawn
-    (changed(GBM, {"garmentClass": "SHOES"}), "covers upper and lower body only"),
 ]  # fmt: skip
 
 
@@ -252,27 +250,23 @@ def test_a_request_broken_in_one_place_is_refused_and_not_sold(
     assert bedrock_simulator.purchases() == []
 
 
-DRAWN = ["UPPER_BODY", "LONG_SLEEVE_SHIRT", "SHORT_SLEEVE_SHIRT", "NO_SLEEVE_SHIRT", "OTHER_UPPER_BODY",
-         "LOWER_BODY", "LONG_PANTS", "SHORT_PANTS", "OTHER_LOWER_BODY"]  # fmt: skip
-NOT_DRAWN = ["FULL_BODY", "FOOTWEAR", "LONG_DRESS", "SHORT_DRESS", "FULL_BODY_OUTFIT", "OTHER_FULL_BODY",
-             "SHOES", "BOOTS", "OTHER_FOOTWEAR"]  # fmt: skip
+CLASSES = {
+    "upper": ["UPPER_BODY", "LONG_SLEEVE_SHIRT", "SHORT_SLEEVE_SHIRT", "NO_SLEEVE_SHIRT", "OTHER_UPPER_BODY"],
+    "lower": ["LOWER_BODY", "LONG_PANTS", "SHORT_PANTS", "OTHER_LOWER_BODY"],
+    "full": ["FULL_BODY", "LONG_DRESS", "SHORT_DRESS", "FULL_BODY_OUTFIT", "OTHER_FULL_BODY"],
+    "foot": ["FOOTWEAR", "SHOES", "BOOTS", "OTHER_FOOTWEAR"],
+}
 
 
-@pytest.mark.parametrize("garment_class", DRAWN)
-def test_every_upper_and_lower_body_class_is_drawn(bedrock_simulator: Running, garment_class: str) -> None:
-    assert invoke(bedrock_simulator, changed(GBM, {"garmentClass": garment_class}))["images"]
-
-
-@pytest.mark.parametrize("garment_class", NOT_DRAWN)
-def test_every_other_class_is_validated_before_it_is_turned_down(
-    bedrock_simulator: Running, garment_class: str
+@pytest.mark.parametrize(("region", "garment_class"), [(region, each) for region in CLASSES for each in CLASSES[region]])
+def test_every_garment_class_is_drawn_where_it_is_worn(
+    bedrock_simulator: Running, engine: StandInEngine, region: str, garment_class: str
 ) -> None:
-    known = changed(GBM, {"garmentClass": garment_class})
-    broken = known | {CONFIG: {"seed": -1}}
+    seed = len(engine.calls) + 1000  # no picture that was drawn before
+    request = changed(GBM, {"garmentClass": garment_class}) | {CONFIG: {"seed": seed}}
 
-    assert "covers upper and lower body only" in refused(bedrock_simulator, known)[2]
-    assert "seed" in refused(bedrock_simulator, broken)[2]
-    assert bedrock_simulator.purchases() == []
+    assert invoke(bedrock_simulator, request)["images"]
+    assert (engine.calls[-1]["region"], engine.calls[-1]["seed"]) == (region, seed)
 
 
 def test_a_body_above_25_000_000_bytes_is_refused(bedrock_simulator: Running) -> None:

@@ -165,6 +165,20 @@ def test_what_the_request_asks_reaches_the_engine(tryiton_simulator: Running, en
     assert (engine.calls[-1]["region"], engine.calls[-1]["seed"]) == ("lower", 77)
 
 
+def test_one_piece_garments_and_footwear_are_drawn_where_they_are_worn(
+    tryiton_simulator: Running, engine: StandInEngine
+) -> None:
+    dress = changed(CLOTHES_BODY, category="one-pieces", seed=78)
+    job = tryiton_simulator.call("POST", CLOTHES, json=dress, headers=KEY).json()["id"]
+    assert ended(tryiton_simulator, job)["status"] == "completed"
+    assert (engine.calls[-1]["region"], engine.calls[-1]["seed"]) == ("full", 78)
+
+    shoes = {"model_image": PERSON, "garment_image": GARMENT, "category": "footwear"}
+    job = tryiton_simulator.call("POST", FASHION, json=shoes, headers=KEY).json()["jobId"]
+    assert ended(tryiton_simulator, job)["status"] == "completed"
+    assert engine.calls[-1]["region"] == "foot"
+
+
 # pictures by URL
 
 
@@ -274,9 +288,8 @@ RULES: list[tuple[str, dict[str, Any], str]] = [
     (CLOTHES, changed(CLOTHES_BODY, seed=2**32), "seed"),
     (CLOTHES, changed(CLOTHES_BODY, seed=-1), "seed"),
     # ours: validated in full, but not drawn
-    (FASHION, changed(FASHION_BODY, subcategory="dresses"), "covers upper and lower body only"),
-    (FASHION, {"model_image": PERSON, "garment_image": GARMENT, "category": "footwear"}, "upper and lower body only"),
-    (CLOTHES, changed(CLOTHES_BODY, category="one-pieces"), "covers upper and lower body only"),
+    (FASHION, {"model_image": PERSON, "garment_image": GARMENT, "category": "eyewear"}, "clothing and footwear only"),
+    (FASHION, {"model_image": PERSON, "garment_image": GARMENT, "category": "headwear"}, "clothing and footwear only"),
 ]
 
 

@@ -240,6 +240,8 @@ def _pngs() -> Iterator[Odd]:
     yield Odd("PNG, palette with translucent colours", lambda: saved(_palette(), transparency=bytes((128, 0, 255, 255))),
               Accepted(top_left=(255, 127, 127), bottom_right=WHITE))
     yield Odd("PNG, 16-bit grey", lambda: png_of_16_bits(grey), GREY)
+    yield Odd("PNG, 16-bit grey with a transparent level, which is not looked at",
+              lambda: png_of_16_bits(grey, _chunk(b"tRNS", struct.pack(">H", 76 * 257))), GREY)
     yield Odd("PNG, 16-bit grey and alpha", lambda: png_of_16_bits(grey.convert("LA")), GREY)
     yield Odd("PNG, 16-bit RGB", lambda: png_of_16_bits(picture()), Accepted())
     yield Odd("PNG, 16-bit RGBA", lambda: png_of_16_bits(_translucent()), PINK_TO_NOTHING)

@@ -62,6 +62,19 @@ def test_sharpness_is_that_of_the_size_providers_work_at() -> None:
     assert look(large.filter(ImageFilter.GaussianBlur(12))).sharpness < BLURRED
 
 
+def test_an_edge_in_either_direction_is_an_edge() -> None:
+    step = Image.new("RGB", (800, 800), (40, 40, 40))
+    step.paste((210, 210, 210), (0, 400, 800, 800))
+    for image in (step, step.transpose(Image.Transpose.ROTATE_90)):
+        assert look(image).sharpness == 1
+        assert look(image.filter(ImageFilter.GaussianBlur(4))).sharpness < BLURRED
+
+
+def test_what_is_too_faint_to_judge_is_not_called_blurred() -> None:
+    haze = ImageEnhance.Contrast(sample("tee").filter(ImageFilter.GaussianBlur(6))).enhance(0.1)
+    assert "picture_blurred" not in codes(haze)
+
+
 def test_low_contrast_is_not_blur_and_a_blurred_backdrop_is_no_fault() -> None:
     assert "picture_blurred" not in codes(ImageEnhance.Contrast(sample("tee")).enhance(0.3))
     assert "picture_blurred" not in codes(before(shelves().filter(ImageFilter.GaussianBlur(25))))

@@ -9,7 +9,7 @@ from PIL import Image, ImageCms
 from fitting_room.images.encode import to_jpeg, to_png
 from fitting_room.images.master import Limits, Master, make_master
 from fitting_room.jobs.errors import Fault, JobFailure
-from tests.unit.images.corpus import png_header, swapped_primaries
+from tests.unit.images.corpus import png_header, png_of_16_bits, swapped_primaries
 from tests.unit.images.pictures import close, noise, saved, scene, sideways
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
@@ -115,6 +115,12 @@ def test_a_palette_with_a_transparent_colour_is_flattened_on_white() -> None:
 ])
 def test_grey_files_become_rgb(mode: str, colour: Any, expected: tuple[int, ...]) -> None:
     assert pixel(master(saved(Image.new(mode, (64, 64), colour))).image, 30, 30) == expected
+
+
+def test_16_bits_are_scaled_to_8_level_by_level() -> None:
+    levels = Image.linear_gradient("L")
+    for image in (levels, Image.merge("RGB", (levels, levels.transpose(Image.Transpose.ROTATE_90), levels))):
+        assert master(png_of_16_bits(image)).image.tobytes() == image.convert("RGB").tobytes()
 
 
 def test_cmyk_becomes_rgb() -> None:
