@@ -190,6 +190,7 @@ def test_nova_changes_what_the_mask_says(bedrock: Running) -> None:
     for shape, changed, kept in (("inpaint, image mask", inside, outside), ("inpaint, prompt mask", inside, outside),
                                  ("outpaint, image mask", inside, outside), ("outpaint, prompt mask", outside, inside)):
         outcome = nova.connect(connection(bedrock.url)).start(nova_order(shape))
+        assert isinstance(outcome, Finished), outcome
         picture = Image.open(io.BytesIO(outcome.images[0].data)).convert("RGB")
         assert ImageChops.difference(picture.crop(changed), source.crop(changed)).getbbox(), shape
         assert not ImageChops.difference(picture.crop(kept), source.crop(kept)).getbbox(), shape

@@ -1,0 +1,58 @@
+"""Requests of every task for provider tests, each with all of its fields, and what planning one for a provider answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fitting_room.actions.plan import Deployment, Plan, plan
+from fitting_room.jobs.errors import Fault, Refusal
+from fitting_room.jobs.parse import parse
+from fitting_room.providers import catalogue
+
+IMAGE = {"url": "https://shop.example/picture.png"}
+GARMENT_MASK: dict[str, Any] = {"type": "garment"}
+PROMPT_MASK: dict[str, Any] = {"type": "prompt", "prompt": "the sofa"}
+IMAGE_MASK: dict[str, Any] = {"type": "image", "image": IMAGE}
+WORDS = {"prompt": "a lake at dawn", "negative_prompt": "boats"}
+SIZE = {"width": 1024, "height": 512}
+EVERY_OUTPUT = {"count": 5, "format": "png", "quality": "best", "size": "provider", "seed": 7, "guidance": 5, "mask": True}
+
+LEAST: dict[str, dict[str, Any]] = {
+    "try_on": {"person": IMAGE, "garments": [{"image": IMAGE, "category": "tops"}]},
+    "text_to_image": {"prompt": "a lake at dawn"},
+    "color_guided": {"prompt": "a lake at dawn", "colors": ["#102030"]},
+    "image_variation": {"images": [IMAGE]},
+    "inpaint": {"image": IMAGE, "mask": PROMPT_MASK},
+    "outpaint": {"image": IMAGE, "mask": PROMPT_MASK, "prompt": "a beach"},
+    "remove_background": {"image": IMAGE},
+}
+
+
+def asking(task: str, **fields: Any) -> dict[str, Any]:
+    """The least request of a task, and what the test adds. `garment` adds to the garment of a try-on."""
+    body = {"task": task, **LEAST[task]}
+    if garment := fields.pop("garment", None):
+        body["garments"] = [{"image": IMAGE, **garment}]
+    if "scene" in fields:
+        del body["person"]
+    return {**body, **fields}
+
+
+def planned(provider: str, body: dict[str, Any]) -> Plan:
+    """Raises `Refusal`, as submitting would. Everything is configured, and retired models may be called."""
+    entries = catalogue.entries()
+    names = frozenset(entry.id for entry in entries)
+    deployment = Deployment(entries, configured=names, regions=names, private_access=names)
+    return plan(parse({"provider": provider, **body}), "live", deployment)
+
+
+def refused(provider: str, body: dict[str, Any]) -> list[Fault]:
+    try:
+        planned(provider, body)
+    except Refusal as refusal:
+        return list(refusal.faults)
+    return []
+
+
+def found(provider: str, body: dict[str, Any]) -> list[tuple[str, str | None]]:
+    return [(fault.code, fault.pointer) for fault in refused(provider, body)]
