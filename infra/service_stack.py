@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda_destinations as destinations
@@ -21,6 +22,8 @@ from infra.constructs.monitoring import Monitoring
 from infra.constructs.python_function import PythonFunction
 from infra.permissions import Permissions
 from infra.storage_stack import StorageStack
+
+SERVICE, METRICS = "fitting-room", "FittingRoom"
 
 
 class ServiceStack(cdk.Stack):
@@ -78,7 +81,7 @@ class ServiceStack(cdk.Stack):
     def _function(self, name: str, folder: str, memory: int, timeout: int, environment: Mapping[str, str]) -> PythonFunction:
         shared = {"STAGE": self.config.stage, "TABLE": self.storage.table_name,
                   "INBOX_BUCKET": self.storage.inbox_name, "MEDIA_BUCKET": self.storage.media_name,
-                  "POWERTOOLS_SERVICE_NAME": "fitting-room", "POWERTOOLS_METRICS_NAMESPACE": "FittingRoom",
+                  "POWERTOOLS_SERVICE_NAME": SERVICE, "POWERTOOLS_METRICS_NAMESPACE": METRICS,
                   "POWERTOOLS_LOG_LEVEL": "INFO"}
         return PythonFunction(self, name, self.config, folder=folder, memory=memory, timeout=timeout,
                               environment=shared | dict(environment))
@@ -122,9 +125,15 @@ class ServiceStack(cdk.Stack):
             "Fitting Room executions failed: their jobs are settled by the sweep.": machine.metric_failed(),
             "Fitting Room executions were aborted.": machine.metric_aborted(),
             "Fitting Room's sweep fails: owed starts and settlements wait.": self.sweep.metric_errors(),
-        }, lives={provider: f"A model of {catalogue.entry(provider).title} ends in less than {{days}} days, or has ended: "
-                            "GET /v1/providers says which."
-                  for provider in self.config.bedrock_regions if provider not in self.config.private_access})
+        }, {
+            f"Fitting Room's models of {catalogue.entry(provider).title} end soon or have ended: see GET /v1/providers.":
+                self._days_to_end_of_life(provider)
+            for provider in self.config.bedrock_regions if provider not in self.config.private_access
+        })
+
+    def _days_to_end_of_life(self, provider: str) -> cloudwatch.Metric:
+        return cloudwatch.Metric(namespace=METRICS, metric_name="DaysToEndOfLife", statistic="Minimum",
+                                 dimensions_map={"provider": provider, "service": SERVICE}, period=cdk.Duration.days(1))
 
     def _outputs(self) -> None:
         for name, value in {

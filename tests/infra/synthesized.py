@@ -18,7 +18,9 @@ CONTEXT: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
 # A laptop's stage, and a team's.
 STAGES: dict[str, dict[str, Any]] = {
     "dev": {"stage": "dev", "wheels": "host", "fetch_allow": "127.0.0.1:2", "private_access": "nova_canvas",
-            "endpoints": {"bedrock-runtime": "http://127.0.0.1:1", "tryiton": "http://127.0.0.1:2"}},
+            "bedrock_regions": {"nova_canvas": "us-east-1", "stability": "us-west-2"},
+            "endpoints": {"bedrock-runtime": "http://127.0.0.1:1", "bedrock": "http://127.0.0.1:1",
+                          "tryiton": "http://127.0.0.1:2"}},
     "prod": {"stage": "prod", "alarm_email": "ops@example.com", "cors_origins": "https://shop.example", "result_days": "14"},
 }
 _FOLDERS: list[tempfile.TemporaryDirectory[str]] = []

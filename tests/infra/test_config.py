@@ -43,6 +43,7 @@ def test_lists_and_maps_may_come_as_text() -> None:
     ({"wheels": "x86"}, ["wheels", "'arm64' or 'host'"]),
     ({"endpoints": "http://127.0.0.1"}, ["endpoints", "JSON object"]),
     ({"endpoints": {"trytion": "http://x"}}, ["endpoints", "unknown trytion", "tryiton"]),
+    ({"bedrock_regions": {"stability": "eu-west-1"}}, ["bedrock_regions", "stability", "eu-west-1", "us-west-2"]),
     ({"bedrock_regions": {"tryiton": "us-east-1"}}, ["bedrock_regions", "unknown tryiton", "nova_canvas"]),
     ({"private_access": "nova"}, ["private_access", "unknown nova", "nova_canvas"]),
 ])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fitting_room.actions.watch_models import METRIC
 from tests.infra.synthesized import Synthesized
 
 
@@ -26,17 +27,17 @@ def _function(stage: Synthesized, name: str) -> str:
 def test_every_rule_keeps_what_it_could_not_deliver(stage: Synthesized) -> None:
     dead = _arn(stage, "AWS::SQS::Queue", "DeadLetters")
     targets = [target for rule in stage.service.of("AWS::Events::Rule").values() for target in rule["Targets"]]
-    assert len(targets) == 3
+    assert len(targets) == 4
     assert {target["DeadLetterConfig"]["Arn"] for target in targets} == {dead}
 
 
 def test_functions_that_events_call_keep_what_they_failed_on(stage: Synthesized) -> None:
     dead = _arn(stage, "AWS::SQS::Queue", "DeadLetters")
     kept = {config["FunctionName"]: config for config in stage.service.of("AWS::Lambda::EventInvokeConfig").values()}
-    assert kept.keys() == {f"${{{_function(stage, name)}}}" for name in ("Settle", "Sweep")}
+    assert kept.keys() == {f"${{{_function(stage, name)}}}" for name in ("Settle", "Sweep", "WatchModels")}
     assert {config["DestinationConfig"]["OnFailure"]["Destination"] for config in kept.values()} == {dead}
     sent = {role for role, statement in stage.statements() if "sqs:SendMessage" in statement["Action"]}
-    assert sent == {"Settle", "Sweep"}
+    assert sent == {"Settle", "Sweep", "WatchModels"}
 
 
 def test_an_execution_that_broke_is_settled(stage: Synthesized) -> None:
@@ -55,6 +56,12 @@ def test_the_sweep_runs_every_minute_and_the_next_minute_is_its_retry(stage: Syn
     assert target["Arn"] == f"${{{sweep}.Arn}}"
     (config,) = (c for c in stage.service.of("AWS::Lambda::EventInvokeConfig").values() if c["FunctionName"] == f"${{{sweep}}}")
     assert config["MaximumRetryAttempts"] == 0
+
+
+def test_bedrock_is_asked_about_its_models_every_day(stage: Synthesized) -> None:
+    rule, target = _rule(stage, "EveryDay")
+    assert (rule["ScheduleExpression"], rule["State"]) == ("rate(1 day)", "ENABLED")
+    assert target["Arn"] == f"${{{_function(stage, 'WatchModels')}.Arn}}"
 
 
 def test_only_files_below_drop_reach_the_queue(stage: Synthesized) -> None:
@@ -82,7 +89,7 @@ def test_dead_letters_wait_two_weeks(stage: Synthesized) -> None:
 
 
 def test_queues_refuse_plain_http_and_let_only_our_rules_send(stage: Synthesized) -> None:
-    rules = {_arn(stage, "AWS::Events::Rule", start) for start in ("Dropped", "ExecutionBroken", "EveryMinute")}
+    rules = {_arn(stage, "AWS::Events::Rule", start) for start in ("Dropped", "ExecutionBroken", "EveryMinute", "EveryDay")}
     policies = stage.service.of("AWS::SQS::QueuePolicy").values()
     assert len(policies) == 2
     for policy in policies:
@@ -98,22 +105,23 @@ def test_functions_are_called_by_their_own_rule_or_api_only(stage: Synthesized) 
     permissions = stage.service.of("AWS::Lambda::Permission").values()
     allowed = {(item["FunctionName"], item["Principal"], item["SourceArn"]) for item in permissions}
     api, _ = stage.service.one("AWS::ApiGatewayV2::Api")
-    names = {function: f"${{{_function(stage, function)}.Arn}}" for function in ("Api", "Settle", "Sweep")}
+    names = {function: f"${{{_function(stage, function)}.Arn}}" for function in ("Api", "Settle", "Sweep", "WatchModels")}
     assert allowed == {
         (names["Settle"], "events.amazonaws.com", _arn(stage, "AWS::Events::Rule", "ExecutionBroken")),
         (names["Sweep"], "events.amazonaws.com", _arn(stage, "AWS::Events::Rule", "EveryMinute")),
+        (names["WatchModels"], "events.amazonaws.com", _arn(stage, "AWS::Events::Rule", "EveryDay")),
         (names["Api"], "apigateway.amazonaws.com",
          f"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{{api}}}/*/*")}
 
 
 def test_someone_hears_of_what_needs_a_person(dev: Synthesized, prod: Synthesized) -> None:
-    metrics = {alarm["MetricName"] for alarm in prod.service.of("AWS::CloudWatch::Alarm").values()}
-    assert metrics == {"ApproximateNumberOfMessagesVisible", "ExecutionsFailed", "ExecutionsAborted", "Errors"}
+    alarms = {alarm["MetricName"]: alarm for alarm in prod.service.of("AWS::CloudWatch::Alarm").values()}
+    assert alarms.keys() == {"ApproximateNumberOfMessagesVisible", "ExecutionsFailed", "ExecutionsAborted", "Errors", METRIC}
     topic, _ = prod.service.one("AWS::SNS::Topic")
     _, subscription = prod.service.one("AWS::SNS::Subscription")
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "ops@example.com")
-    for alarm in prod.service.of("AWS::CloudWatch::Alarm").values():
-        assert alarm["AlarmActions"] == [f"${{{topic}}}"]
+    assert all(alarm["AlarmActions"] == [f"${{{topic}}}"] for alarm in alarms.values())
+    for alarm in (alarm for name, alarm in alarms.items() if name != METRIC):
         assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
         assert alarm["TreatMissingData"] == "notBreaching"
     _, policy = prod.service.one("AWS::SNS::TopicPolicy")
@@ -122,3 +130,13 @@ def test_someone_hears_of_what_needs_a_person(dev: Synthesized, prod: Synthesize
         if statement["Effect"] == "Allow" and statement["Action"] == "sns:Publish"]
     assert not dev.service.of("AWS::CloudWatch::Alarm")
     assert not dev.service.of("AWS::SNS::Topic")
+
+
+def test_someone_hears_of_a_provider_whose_models_end_within_90_days(prod: Synthesized) -> None:
+    (alarm,) = (a for a in prod.service.of("AWS::CloudWatch::Alarm").values() if a["MetricName"] == METRIC)
+    told = prod.functions()["WatchModels"]["Environment"]["Variables"]
+    assert (alarm["Threshold"], alarm["ComparisonOperator"], alarm["Statistic"]) == (90, "LessThanThreshold", "Minimum")
+    assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (86400, 1, "ignore")
+    assert alarm["Namespace"] == told["POWERTOOLS_METRICS_NAMESPACE"]
+    assert {each["Name"]: each["Value"] for each in alarm["Dimensions"]} == {
+        "provider": "nova_canvas", "service": told["POWERTOOLS_SERVICE_NAME"]}

@@ -9,11 +9,11 @@ from tests.infra.synthesized import Synthesized
 
 SIZES = {  # MB, seconds
     "Api": (512, 29), "Prepare": (1769, 120), "StartBedrock": (1024, 900), "StartHttp": (1024, 180), "Poll": (1024, 120),
-    "Collect": (1769, 120), "Settle": (512, 60), "Ingest": (512, 60), "Sweep": (512, 60),
+    "Collect": (1769, 120), "Settle": (512, 60), "Ingest": (512, 60), "Sweep": (512, 60), "WatchModels": (512, 120),
 }
 EVERYWHERE = {"STAGE", "TABLE", "INBOX_BUCKET", "MEDIA_BUCKET", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE",
               "POWERTOOLS_LOG_LEVEL"}
-PLANS = {"JOB_MACHINE_ARN", "PRIVATE_ACCESS", "DAILY_IMAGES", "DAILY_USD", "RESULT_DAYS"}
+PLANS = {"JOB_MACHINE_ARN", "BEDROCK_REGIONS", "PRIVATE_ACCESS", "DAILY_IMAGES", "DAILY_USD", "RESULT_DAYS"}
 TOLD = {
     "Api": PLANS | {"CORS_ORIGINS", "UPLOAD_DAYS"},
     "Prepare": {"FETCH_ALLOW"},
@@ -24,6 +24,7 @@ TOLD = {
     "Settle": {"RESULT_DAYS"},
     "Ingest": PLANS,
     "Sweep": {"JOB_MACHINE_ARN", "RESULT_DAYS"},
+    "WatchModels": {"BEDROCK_REGIONS"},
 }
 
 
@@ -32,7 +33,7 @@ def _environment(stage: Synthesized, function: str) -> dict[str, str]:
     return variables
 
 
-def test_the_nine_functions_and_their_sizes(stage: Synthesized) -> None:
+def test_the_ten_functions_and_their_sizes(stage: Synthesized) -> None:
     assert {name: (item["MemorySize"], item["Timeout"]) for name, item in stage.functions().items()} == SIZES
 
 
@@ -86,7 +87,10 @@ def test_on_aws_every_vendor_is_at_its_own_address(prod: Synthesized) -> None:
 def test_a_laptop_redirects_vendors_by_configuration_only(dev: Synthesized) -> None:
     bedrock = _environment(dev, "StartBedrock")
     assert bedrock["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] == "http://127.0.0.1:1"
-    assert json.loads(bedrock["BEDROCK_REGIONS"]) == {"nova_canvas": "us-east-1"}
+    watcher = _environment(dev, "WatchModels")
+    assert watcher["AWS_ENDPOINT_URL_BEDROCK"] == "http://127.0.0.1:1"
+    for function in (bedrock, watcher, _environment(dev, "Api"), _environment(dev, "Ingest")):
+        assert json.loads(function["BEDROCK_REGIONS"]) == {"nova_canvas": "us-east-1", "stability": "us-west-2"}
     for name in ("StartHttp", "Poll"):
         assert json.loads(_environment(dev, name)["PROVIDER_ENDPOINTS"]) == {"tryiton": "http://127.0.0.1:2"}
         assert _environment(dev, name)["FETCH_ALLOW"] == "127.0.0.1:2"

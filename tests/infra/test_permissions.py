@@ -8,7 +8,7 @@ import pytest
 
 from tests.infra.synthesized import Synthesized
 
-FUNCTIONS = {"Api", "Prepare", "StartBedrock", "StartHttp", "Poll", "Collect", "Settle", "Ingest", "Sweep"}
+FUNCTIONS = {"Api", "Prepare", "StartBedrock", "StartHttp", "Poll", "Collect", "Settle", "Ingest", "Sweep", "WatchModels"}
 MACHINE = "Job"
 MEDIA, INBOX = "${MediaA721A567.Arn}", "${InboxA8E05DC3.Arn}"
 
@@ -66,9 +66,26 @@ def test_a_vendor_s_key_is_readable_only_by_what_calls_that_vendor(stage: Synthe
     assert _holders(stage, "secretsmanager:GetSecretValue") == {"StartHttp": secret, "Poll": secret}
 
 
-def test_only_the_bedrock_starter_may_invoke_a_model_and_only_the_catalogue_s(stage: Synthesized) -> None:
-    model = "arn:${AWS::Partition}:bedrock:us-east-1::foundation-model/amazon.nova-canvas-v1:0"
-    assert _holders(stage, "bedrock:InvokeModel") == {"StartBedrock": {model}}
+def _model(region: str, name: str) -> str:
+    return f"arn:${{AWS::Partition}}:bedrock:{region}::foundation-model/{name}"
+
+
+NOVA = _model("us-east-1", "amazon.nova-canvas-v1:0")
+TEXT = {_model("us-west-2", f"stability.stable-image-{name}-v1:1") for name in ("core", "ultra")}
+EDITS = [f"stability.stable-image-{name}-v1:0" for name in ("inpaint", "remove-background")]
+
+
+def test_only_the_bedrock_starter_may_invoke_a_model_and_only_those_with_a_region(dev: Synthesized, prod: Synthesized) -> None:
+    profiles = {f"arn:${{AWS::Partition}}:bedrock:us-west-2:${{AWS::AccountId}}:inference-profile/us.{name}" for name in EDITS}
+    behind = {_model(region, name) for name in EDITS for region in ("us-east-1", "us-east-2", "us-west-2")}
+    assert _holders(dev, "bedrock:InvokeModel") == {"StartBedrock": {NOVA} | TEXT | profiles | behind}
+    assert _holders(prod, "bedrock:InvokeModel") == {"StartBedrock": {NOVA}}
+
+
+def test_only_the_watcher_may_ask_about_a_model_and_only_where_it_is_called(dev: Synthesized, prod: Synthesized) -> None:
+    edits = {_model("us-west-2", name) for name in EDITS}
+    assert _holders(dev, "bedrock:GetFoundationModel") == {"WatchModels": {NOVA} | TEXT | edits}
+    assert _holders(prod, "bedrock:GetFoundationModel") == {"WatchModels": {NOVA}}
 
 
 def test_executions_are_started_by_whoever_accepts_a_job_and_by_the_sweep(stage: Synthesized) -> None:
@@ -92,8 +109,9 @@ def test_nobody_may_do_what_no_function_does(stage: Synthesized, action: str) ->
     assert _holders(stage, action) == {}
 
 
-def test_rows_are_deleted_only_with_a_lease_and_created_only_with_a_job(stage: Synthesized) -> None:
+def test_rows_are_deleted_only_with_a_lease_and_created_only_with_a_job_or_a_look_at_models(stage: Synthesized) -> None:
     assert _holders(stage, "dynamodb:DeleteItem").keys() == {"Settle", "Sweep"}
-    assert _holders(stage, "dynamodb:PutItem").keys() == {"Api", "Ingest"}
+    assert _holders(stage, "dynamodb:PutItem").keys() == {"Api", "Ingest", "WatchModels"}
+    assert "WatchModels" not in _holders(stage, "dynamodb:GetItem")
     assert _holders(stage, "dynamodb:Query") == {
         "Api": {"${TableCD117FA1.Arn}"}, "Ingest": {"${TableCD117FA1.Arn}"}, "Sweep": {"${TableCD117FA1.Arn}/index/due"}}

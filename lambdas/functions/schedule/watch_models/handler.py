@@ -1,0 +1,18 @@
+"""Once a day: ask Bedrock how long its models will live."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from fitting_room.actions.watch_models import watch_models
+from fitting_room.clock import Clock
+from fitting_room.observability import logger, metrics, unspoken
+
+clock = Clock()
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+@unspoken()
+def handler(_event: dict[str, Any], _: LambdaContext) -> dict[str, str]:
+    return watch_models(clock)

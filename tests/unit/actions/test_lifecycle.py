@@ -1,0 +1,149 @@
+"""A model's life, as a client sees it: what the list shows, what `auto` plans, and what asking for it by name answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import pytest
+
+from fitting_room.actions.list_providers import list_providers
+from fitting_room.actions.plan import Deployment, plan
+from fitting_room.jobs.errors import Fault, Refusal
+from fitting_room.jobs.parse import parse
+from fitting_room.providers.catalogue import entries
+from fitting_room.stores.models import Observed
+
+CORE = "stability.stable-image-core-v1:1"
+TEXT = {"task": "text_to_image", "prompt": "a hat"}
+BEFORE, END, LATER = date(2026, 9, 29), date(2026, 9, 30), date(2027, 3, 1)
+CHECKED = "2026-09-29T04:00:00.000Z"
+
+
+def said(state: Any, **dates: date) -> Observed:
+    return Observed(state=state, checked_at=CHECKED, **dates)
+
+
+def deployed(core: Observed | None, today: date = END, *, regions: tuple[str, ...] = ("nova_canvas", "stability"),
+             private: tuple[str, ...] = ()) -> Deployment:
+    """Both providers on Bedrock and a key for TryItOn; Nova Canvas ends on END by the catalogue, Core has no date there."""
+    observed: Mapping[str, Observed] = {CORE: core} if core else {}
+    return Deployment(entries(), frozenset({"tryiton"}), frozenset(regions), frozenset(private), observed, today)
+
+
+def planned(deployment: Deployment, body: dict[str, Any] = TEXT, **changes: Any) -> list[str]:
+    return plan(parse({**body, **changes}), "live", deployment).providers
+
+
+def refused(deployment: Deployment, body: dict[str, Any] = TEXT, **changes: Any) -> list[Fault]:
+    with pytest.raises(Refusal) as caught:
+        planned(deployment, body, **changes)
+    return list(caught.value.faults)
+
+
+def shown(deployment: Deployment, model: str = CORE) -> dict[str, Any]:
+    [life] = [each["lifecycle"] for item in list_providers(deployment, "live")["items"] for each in item["models"]
+              if each["id"] == model]
+    return {name: value for name, value in life.items() if value is not None and name != "source"}
+
+
+def test_never_looked_up() -> None:
+    deployment = deployed(None, LATER)
+    assert shown(deployment) == {"state": "unknown", "retired": False}
+    assert planned(deployment) == ["stability"]
+
+
+def test_active() -> None:
+    deployment = deployed(said("active"))
+    assert shown(deployment) == {"state": "active", "checked_at": CHECKED, "retired": False}
+    assert planned(deployment) == planned(deployment, provider="stability") == ["stability"]
+
+
+def test_legacy_is_shown_with_its_dates_and_still_planned() -> None:
+    deployment = deployed(said("legacy", legacy=date(2026, 8, 1), end_of_life=LATER))
+    assert shown(deployment) == {"state": "legacy", "legacy": "2026-08-01", "end_of_life": "2027-03-01",
+                                 "checked_at": CHECKED, "retired": False}
+    assert planned(deployment) == planned(deployment, provider=f"stability/{CORE}") == ["stability"]
+
+
+def test_end_of_life_retires_on_its_day_although_nobody_looked_again() -> None:
+    legacy = said("legacy", end_of_life=LATER)
+    assert planned(deployed(legacy, date(2027, 2, 28))) == ["stability"]
+    deployment = deployed(legacy, LATER, private=("nova_canvas",))
+    assert shown(deployment)["retired"] is True
+    assert planned(deployment) == ["nova_canvas"]
+    for name in ("stability", f"stability/{CORE}"):
+        [fault] = refused(deployment, provider=name)
+        assert (fault.code, fault.pointer, fault.provider) == ("model_retired", "/provider", "stability")
+        assert f"{CORE}) reached its end of life on 2027-03-01" in fault.detail
+        assert "another provider (nova_canvas)" in fault.remedy
+
+
+def test_the_other_models_of_a_provider_live_on() -> None:
+    deployment = deployed(said("legacy", end_of_life=LATER), LATER)
+    assert planned(deployment, output={"quality": "best"}) == ["stability"]
+    assert planned(deployment, {"task": "remove_background", "image": {"url": "https://shop.example/p.png"}}) == ["stability"]
+    assert shown(deployment, "stability.stable-image-ultra-v1:1")["retired"] is False
+
+
+def test_gone_counts_as_retired_even_without_a_date() -> None:
+    deployment = deployed(said("gone"), private=("nova_canvas",))
+    assert shown(deployment) == {"state": "gone", "checked_at": CHECKED, "retired": True}
+    assert planned(deployment) == ["nova_canvas"]
+    [fault] = refused(deployment, provider="stability")
+    assert fault.code == "model_retired"
+    assert f"{CORE}) is no longer known to Bedrock" in fault.detail
+
+
+def test_where_the_lookup_is_refused_only_the_catalogue_s_dates_count() -> None:
+    deployment = deployed(said("unknown"), LATER)
+    assert shown(deployment) == {"state": "unknown", "checked_at": CHECKED, "retired": False}
+    assert planned(deployment) == ["stability"]
+    nova = "amazon.nova-canvas-v1:0"
+    for today, retired in ((BEFORE, False), (END, True)):
+        refused_lookup = Deployment(entries(), frozenset(), frozenset({"nova_canvas"}),
+                                    observed={nova: said("unknown")}, today=today)
+        assert shown(refused_lookup, nova)["retired"] is retired
+        assert shown(refused_lookup, nova)["end_of_life"] == "2026-09-30"
+
+
+def test_bedrock_s_own_date_wins_over_the_catalogue_s() -> None:
+    nova = "amazon.nova-canvas-v1:0"
+    postponed = Deployment(entries(), frozenset(), frozenset({"nova_canvas"}),
+                           observed={nova: said("legacy", end_of_life=LATER)}, today=END)
+    assert shown(postponed, nova)["end_of_life"] == "2027-03-01"
+    assert planned(postponed) == ["nova_canvas"]
+
+
+@pytest.mark.parametrize("observed", [said("legacy", end_of_life=END), said("gone"), said("unknown")])
+def test_an_account_with_private_access_keeps_its_model(observed: Observed) -> None:
+    nova = "amazon.nova-canvas-v1:0"
+    here = frozenset({"nova_canvas"})
+    private = Deployment(entries(), frozenset(), here, here, {nova: observed}, LATER)
+    assert shown(private, nova)["retired"] is False
+    assert planned(private) == planned(private, provider="nova_canvas") == ["nova_canvas"]
+
+
+def test_auto_says_of_each_provider_when_it_ended_where_nobody_is_left() -> None:
+    found = refused(deployed(said("gone"), LATER))
+    assert {fault.provider: fault.code for fault in found} == {
+        "nova_canvas": "model_retired", "stability": "model_retired"}
+    assert all("none is configured" in fault.remedy for fault in found)
+
+
+def test_the_alternatives_of_a_retired_model_are_alive_and_configured_here() -> None:
+    garment = {"image": {"url": "https://shop.example/g.png"}, "category": "tops"}
+    try_on = {"task": "try_on", "person": {"url": "https://shop.example/p.png"}, "garments": [garment]}
+    [fault] = refused(deployed(None), try_on, provider="nova_canvas")
+    assert "another provider (tryiton)" in fault.remedy
+    [fault] = refused(deployed(None), TEXT, provider="nova_canvas")
+    assert "another provider (stability)" in fault.remedy
+    [fault] = refused(deployed(None, regions=("nova_canvas",)), TEXT, provider="nova_canvas")
+    assert "none is configured" in fault.remedy
+
+
+def test_stability_is_off_until_a_region_is_named() -> None:
+    [fault] = refused(deployed(None, regions=("nova_canvas",)), TEXT, provider="stability")
+    assert (fault.code, fault.provider) == ("provider_not_configured", "stability")
+    assert "bedrock_regions" in fault.remedy
