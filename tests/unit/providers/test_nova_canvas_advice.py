@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -10,6 +11,7 @@ from fitting_room.jobs.parse import parse
 from fitting_room.providers.nova_canvas.advice import ADVICE
 from tests.unit.providers.requests import GARMENT_MASK, IMAGE, IMAGE_MASK, PROMPT_MASK, asking, planned
 
+ROOT = Path(__file__).parents[3]
 BY_CODE = {advice.code: advice for advice in ADVICE}
 BOX, CONTOUR = {"shape": "bounding_box"}, {"shape": "contour"}
 PLAIN = frozenset({"plain_backdrop"})
@@ -152,6 +154,7 @@ def test_every_piece_of_advice_has_a_case() -> None:
     print(f"{len(CASES) + len(GHOSTS)} cases of {len(ADVICE)} pieces of advice")  # noqa: T201
     assert set(BY_CODE) == {case.code for case in CASES} | {"balanced_ghost"}
     assert len(BY_CODE) == len(ADVICE)
+    assert all(f"`{code}`" in (ROOT / "docs/providers.md").read_text() for code in BY_CODE)
     assert all(advice.source.startswith("https://docs.aws.amazon.com/nova/") for advice in ADVICE)
 
 
