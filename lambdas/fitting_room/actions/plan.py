@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from fitting_room.jobs.errors import Fault, Refusal, Warning
 from fitting_room.jobs.job import Mode
 from fitting_room.jobs.parse import faults_of
-from fitting_room.jobs.tasks import AnyRequest, Task, TryOn
+from fitting_room.jobs.tasks import AnyRequest, TryOn
 from fitting_room.providers.base import CatalogueEntry, Model
 from fitting_room.stores.models import Observed
 
@@ -75,14 +75,14 @@ def plan(request: AnyRequest, mode: Mode, deployment: Deployment) -> Plan:
 def faults_for(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) -> list[Fault]:
     """Everything that keeps one provider from doing a request; empty when it can."""
     if request.task not in entry.tasks:
-        return [_wrong_task(request.task, entry, deployment)]
+        return [_wrong_task(request, entry, deployment)]
     faults = []
     model = entry.model(request)
     if model is None:
         faults.append(Fault.of("unsupported_option", f"{entry.title} has no model of that name for this task and quality.",
                                f"Use {entry.id}, or another quality.", pointer="/provider", provider=entry.id))
     elif deployment.retired(entry, model):
-        faults.append(_retired(request.task, entry, model, deployment))
+        faults.append(_retired(request, entry, model, deployment))
     if not deployment.usable(entry):
         faults.append(_not_usable(entry))
     faults += [fault for asked in request.options() if (fault := entry.refuses(request.task, asked))]
@@ -95,17 +95,18 @@ def faults_for(request: AnyRequest, entry: CatalogueEntry, deployment: Deploymen
     return faults + [fault.model_copy(update={"provider": entry.id}) for fault in entry.rules(request)]
 
 
-def _wrong_task(task: Task, entry: CatalogueEntry, deployment: Deployment) -> Fault:
-    why = entry.cannot.get(task, f"{entry.title} does not do `{task}`.")
-    return Fault.of("unsupported_option", why, f"Use a provider that does: {_alternatives(task, entry, deployment)}.",
+def _wrong_task(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) -> Fault:
+    why = entry.cannot.get(request.task, f"{entry.title} does not do `{request.task}`.")
+    return Fault.of("unsupported_option", why, f"Use a provider that does: {_alternatives(request, entry, deployment)}.",
                     pointer="/task", provider=entry.id)
 
 
-def _retired(task: Task, entry: CatalogueEntry, model: Model, deployment: Deployment) -> Fault:
+def _retired(request: AnyRequest, entry: CatalogueEntry, model: Model, deployment: Deployment) -> Fault:
     end = deployment.end_of_life(model)
-    when = f"reached its end of life on {end}" if end else "is no longer known to Bedrock"
+    ended = end is not None and deployment.today >= end
+    when = f"reached its end of life on {end}" if ended else "is no longer known to Bedrock in this Region"
     return Fault.of("model_retired", f"{entry.title} ({model.id}) {when}.",
-                    f"Use another provider ({_alternatives(task, entry, deployment)}), or declare private access in the"
+                    f"Use another provider ({_alternatives(request, entry, deployment)}), or declare private access in the"
                     " deployment if the vendor grants it.", pointer="/provider", provider=entry.id)
 
 
@@ -119,12 +120,11 @@ def _not_usable(entry: CatalogueEntry) -> Fault:
                     pointer="/provider", provider=entry.id)
 
 
-def _alternatives(task: Task, entry: CatalogueEntry, deployment: Deployment) -> str:
-    """The other providers that do a task here, for a remedy."""
+def _alternatives(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) -> str:
+    """The other providers with a living model for such a request, for a remedy."""
     return ", ".join(other.id for other in deployment.entries
-                     if other.live and other.id != entry.id and task in other.tasks and deployment.usable(other)
-                     and any(task in model.tasks and not deployment.retired(other, model) for model in other.models)
-                     ) or "none is configured"
+                     if other.live and other.id != entry.id and deployment.usable(other)
+                     and (model := other.model(request)) and not deployment.retired(other, model)) or "none is configured"
 
 
 def _option_faults(request: AnyRequest, entry: CatalogueEntry) -> list[Fault]:

@@ -96,6 +96,14 @@ def test_gone_counts_as_retired_even_without_a_date() -> None:
     assert f"{CORE}) is no longer known to Bedrock" in fault.detail
 
 
+def test_gone_before_its_date_is_not_said_to_have_reached_it() -> None:
+    nova = "amazon.nova-canvas-v1:0"
+    early = Deployment(entries(), frozenset(), frozenset({"nova_canvas"}), observed={nova: said("gone")}, today=BEFORE)
+    [fault] = refused(early, provider="nova_canvas")
+    assert fault.code == "model_retired"
+    assert "2026-09-30" not in fault.detail
+
+
 def test_where_the_lookup_is_refused_only_the_catalogue_s_dates_count() -> None:
     deployment = deployed(said("unknown"), LATER)
     assert shown(deployment) == {"state": "unknown", "checked_at": CHECKED, "retired": False}
