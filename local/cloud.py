@@ -206,11 +206,13 @@ def _deploy(state: State) -> None:
 
 def _context(state: State) -> dict[str, str]:
     """What the same app is told here and not on AWS."""
-    vendors = {"bedrock-runtime": state.url("bedrock"), "tryiton": state.url("tryiton") + "/api/v1"}
+    bedrock = state.url("bedrock")
+    vendors = {"bedrock-runtime": bedrock, "bedrock": bedrock, "tryiton": state.url("tryiton") + "/api/v1"}
     return {
         "stage": "dev",
         "wheels": "host",
         "endpoints": json.dumps(vendors),
+        "bedrock_regions": json.dumps({"nova_canvas": "us-east-1", "stability": "us-west-2"}),
         "fetch_allow": ",".join(f"127.0.0.1:{state.ports[name]}" for name in ("tryiton", "emulator")),
         "private_access": "nova_canvas",  # retired for the public; the simulator still answers
     }

@@ -115,7 +115,7 @@ def test_a_provider_without_a_key_reads_nothing(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_an_unknown_provider_is_named_with_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SystemExit, match=r"no provider `nova`: there are nova_canvas, tryiton"):
+    with pytest.raises(SystemExit, match=r"no provider `nova`: there are nova_canvas, stability, tryiton"):
         run(monkeypatch, "provider", "set", "nova")
 
 
