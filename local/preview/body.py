@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -20,6 +20,7 @@ from .cutout import (  # fmt: skip
     f32,
     fill_holes,
     grabcut,
+    lab,
     resize_to,
     snap_to_edges,
     tidy,
@@ -49,6 +50,8 @@ class Body:
     arms: dict[Side, Points]  # shoulder, elbow, wrist, hand
     legs: dict[Side, Points]  # hip, knee, ankle
     skin: NDArray[np.float32] | None  # typical RGB, None where no skin shows
+    waist_y: float  # where trousers begin
+    brightness: float  # of the person's lightest parts, 0 to 255
 
     @property
     def shoulder(self) -> float:
@@ -74,12 +77,19 @@ class Body:
         move = f32([[scale, 0, -x * scale + centre], [0, scale, -y * scale + centre]])
         arms, legs = ({side: f32((p - f32([x, y])) * scale) for side, p in limb.items()} for limb in (self.arms, self.legs))
         face = Face((self.face.x - x) * scale, (self.face.y - y) * scale, self.face.size * scale)
-        return Body(f32(cv2.warpAffine(self.silhouette, move, size)), face, arms, legs, self.skin)
+        outline, waist_y = f32(cv2.warpAffine(self.silhouette, move, size)), (self.waist_y - y) * scale
+        return replace(self, silhouette=outline, face=face, arms=arms, legs=legs, waist_y=waist_y)
 
 
 def find_body(rgb: Picture) -> Body:
     """The person in the picture. Raises PreviewError when there is none the engine can read."""
-    height, width = rgb.shape[:2]
+    return _find_body(rgb.tobytes(), rgb.shape[:2])
+
+
+@functools.lru_cache(maxsize=2)  # the images of one request, and a person who tries on one thing after another
+def _find_body(pixels: bytes, shape: tuple[int, int]) -> Body:
+    height, width = shape
+    rgb = np.frombuffer(pixels, np.uint8).reshape(height, width, 3)
     top, right, bottom, left = (_bar(np.rot90(rgb, turns)) for turns in range(4))
     small, scale = resize_to(np.ascontiguousarray(rgb[top : height - bottom, left : width - right]), WORKING_SIDE)
     face = _find_face(small)
@@ -191,7 +201,19 @@ def _skeleton(rgb: Picture, silhouette: Matte, face: Face) -> Body:
         legs[side] = _trace_leg(person if to_the_feet else person[:0], hip, ankle_y, middle, sign, unit)
     spots = [(centre, face.y + 0.62 * size, 0.25 * size), *((*arm[3], 0.08 * unit) for arm in arms.values())]
     skin = next((tone for spot in spots if (tone := _skin_at(rgb, *spot)) is not None), None)
-    return Body(silhouette, face, arms, legs, skin)
+    brightness = float(np.percentile(rgb[person], 97))
+    return Body(silhouette, face, arms, legs, skin, _waistline(rgb, middle, hip_y, unit), brightness)
+
+
+def _waistline(rgb: Picture, middle: float, hip_y: float, unit: float) -> float:
+    """y of the clearest level edge round the hips, where two garments meet, else of the waist by proportion."""
+    top, bottom = int(hip_y - 0.5 * unit), int(hip_y - 0.08 * unit)
+    strip = rgb[max(0, top) : bottom, int(middle - 0.22 * unit) : int(middle + 0.22 * unit)]
+    if len(strip) < 0.3 * unit:
+        return hip_y - 0.34 * unit
+    rows = np.median(lab(strip), axis=1)
+    contrast = np.linalg.norm(rows[2:] - rows[:-2], axis=1)
+    return max(0, top) + 1.0 + int(contrast.argmax()) if contrast.max() > 12 else hip_y - 0.34 * unit
 
 
 def _trace_leg(person: NDArray[Any], hip: Points, ankle_y: float, middle: float, sign: int, unit: float) -> Points:

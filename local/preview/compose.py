@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import cv2
@@ -10,26 +11,25 @@ from numpy.typing import NDArray
 
 from . import fit
 from .body import SIDES, Body, skin_likeness
-from .cutout import Bits, Matte, Picture, bleed, blur, disc, f32, grow, lab, resize_to, tidy
-from .garment import Region
+from .cutout import Bits, Matte, Picture, Points, bleed, blur, disc, f32, grow, lab, resize_to, tidy
+from .garment import Garment, Region
 from .warp import Patch, bend, inside
 
 
 def dress(
     person: Picture,
-    cloth: Picture,
-    matte: Matte,
+    garment: Garment,
     patches: list[Patch],
     hem: float,
-    region: Region,
     mask: Bits,
     body: Body,
     seed: int,
 ) -> Picture:
     """The person with the garment on. All is drawn; the caller keeps what the mask allows.
 
-    `person`, `mask` and `body` share one size; `cloth` and `matte` have the garment picture's.
+    `person`, `mask` and `body` share one size, and `patches` and `hem` lie in it.
     """
+    cloth, matte = garment.cloth, garment.matte
     rng = np.random.default_rng(seed)
     shape, unit = mask.shape, body.shoulder
     scale = np.sqrt(np.prod(np.ptp(patches[0].body, axis=0)) / np.prod(np.ptp(patches[0].garment, axis=0)))
@@ -44,9 +44,8 @@ def dress(
     skin = skin_likeness(person, body.skin)
     worn = mask & (body.silhouette > 0.5) & (skin < 0.45)
     light = worn_light(person, worn, unit)
-    picture = _bare(person, cover, hem, region, mask, body, skin, light).astype(np.float32)
-    bright = float(np.percentile(person[body.silhouette > 0.5], 97)) if (body.silhouette > 0.5).any() else 185.0
-    exposure = float(np.clip(bright / 185, 0.3, 1))  # dim scene, dim cloth
+    picture = _bare(person, cover, hem, garment.region, mask, body, skin, light).astype(np.float32)
+    exposure = float(np.clip(body.brightness / 185, 0.3, 1))  # dim scene, dim cloth
     drop = f32([[1, 0, 0.008 * unit], [0, 1, 0.03 * unit]])
     for layer in layers:
         behind = cv2.warpAffine(blur(layer.cover, 0.05 * unit), drop, shape[::-1])
@@ -94,32 +93,40 @@ def _bare(
     light: Matte,
 ) -> Picture:
     """The person with the old cloth gone wherever the new garment should show skin or backdrop instead."""
+    if region == "foot":
+        return person
     unit, shape = body.shoulder, mask.shape
     y = np.arange(shape[0])[:, None]
-    if region == "upper":  # what was below the hem of the top stays, it is another garment
-        zone = mask & (y < hem - 0.02 * unit)
-        limbs = [fit.arm_edges(body, side, fit.torso_side(body, side, hem)[0], most=1.15) for side in SIDES]
-        chest = np.vstack([fit.torso_side(body, "right", hem), fit.torso_side(body, "left", hem)[::-1]])
-        core = [f32(np.vstack([fit.shoulder_line(body, 0.16, 0.0), chest]))]
-    else:
-        waist, ankle = body.hip_y + fit.WAIST * unit, body.legs["left"][2, 1] - 0.02 * unit
-        zone = mask & (y > waist + 0.04 * unit) & (y < ankle)
-        limbs = [fit.leg_edges(body, side, float(ankle)) for side in SIDES]
-        core = []
-    core += [f32(np.vstack([outer, inner[::-1]])) for outer, inner in limbs]
-    flesh = inside(core, shape)
-    if region == "lower":  # no skin shows above the hem of trousers
-        flesh &= y > hem - 0.05 * unit
+    zone, flesh = mask, np.zeros(shape, bool)
+    if region != "lower":
+        torso = {side: fit.torso_side(body, side, min(hem, body.hip_y + 0.4 * unit)) for side in SIDES}
+        chest = np.vstack([fit.shoulder_line(body, 0.16, 0.0), torso["right"], torso["left"][::-1]])
+        arms = inside(_outlines(fit.arm_edges(body, side, torso[side][0], bare=True) for side in SIDES), shape)
+        flesh = grow(arms, 0.02 * unit) | inside([f32(chest)], shape)
+        if region == "upper":  # what was below the hem of the top stays, it is another garment
+            lap = inside(fit.regions(body, "lower", 1.06), shape)
+            zone = zone & ((y < hem - 0.02 * unit) | grow(arms, 0.1 * unit) & ~lap)
+    if region != "upper":
+        ankle = float(body.legs["left"][2, 1]) - 0.02 * unit
+        zone = zone & (y < ankle)
+        legs = inside(_outlines(fit.leg_edges(body, side, ankle) for side in SIDES), shape)
+        flesh |= legs & (y > hem - 0.05 * unit)  # no skin shows above the hem
+    if region == "lower":
+        zone = zone & (y > body.waist_y + 0.04 * unit)
     stale = zone & (skin < 0.45)
-    beyond = tidy(stale & ~flesh & (cover < 0.6) & (body.silhouette > 0.12), cv2.MORPH_OPEN, 0.012 * unit)
+    beyond = tidy(stale & ~flesh & (cover < 0.6) & (body.silhouette > 0.12), cv2.MORPH_OPEN, 1)
     picture = _backdrop_instead(person, zone & ~flesh & grow(beyond, 3), body.silhouette > 0.5)
     if body.skin is None:
         return picture
     to_bare = tidy(tidy(stale & flesh & (body.silhouette > 0.4), cv2.MORPH_OPEN, 0.02 * unit), cv2.MORPH_CLOSE, 3)
     soft = blur(grow(to_bare, 0.05 * unit), 0.02 * unit)  # the shadow of the old hem goes too
-    share = (soft * body.silhouette * zone)[..., None]
+    share = (soft * body.silhouette * (zone & ~grow(beyond, 1)))[..., None]
     tone = _nearest_skin(person, body, skin) * light[..., None]
     return (picture * (1 - share) + tone * share).clip(0, 255).astype(np.uint8)
+
+
+def _outlines(limbs: Iterable[tuple[Points, Points]]) -> list[Points]:
+    return [f32(np.vstack([outer, inner[::-1]])) for outer, inner in limbs]
 
 
 def _backdrop_instead(person: Picture, hole: Bits, avoid: Bits) -> Picture:

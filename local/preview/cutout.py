@@ -113,7 +113,9 @@ def garment_matte(rgb: Picture, alpha: Picture | None = None) -> Matte:
     distance = blur(distance, 0.8)
     otsu, _ = cv2.threshold(np.clip(distance * 4, 0, 255).astype(np.uint8), 0, 255, cv2.THRESH_OTSU)
     found = distance > np.clip(0.7 * otsu / 4, 4, 22)  # low enough for pale cloth, above a soft shadow
-    found = tidy(tidy(found, cv2.MORPH_CLOSE, 1), cv2.MORPH_OPEN, 1)
+    pale = _beyond_an_edge(small) & (distance < 8)  # a shadow held in by an edge is darker
+    found |= tidy(pale, cv2.MORPH_OPEN, 3)
+    found = tidy(tidy(found, cv2.MORPH_CLOSE, 2), cv2.MORPH_OPEN, 1)
     found = fill_holes(found, found.size)
     if not 0.02 < found.mean() < 0.9:
         raise PreviewError("the garment picture shows no garment on a plain backdrop: send one, or a PNG with alpha")
@@ -124,6 +126,21 @@ def garment_matte(rgb: Picture, alpha: Picture | None = None) -> Matte:
     matte = blur(matte, max(0.6, 0.4 / scale)).clip(0, 1)
     sharp = snap_to_edges(rgb, f32(matte), max(2, int(0.004 * max(rgb.shape))), 4e-4)
     return f32(((sharp - 0.35) / 0.45).clip(0, 1))
+
+
+def _beyond_an_edge(rgb: Picture) -> Bits:
+    """What cannot be reached from the border in tiny steps of colour: white soles on white, but no soft shadow."""
+    calm = np.asarray(cv2.medianBlur(cv2.bilateralFilter(rgb, 5, 12, 3), 3))
+    height, width = rgb.shape[:2]
+    seen = np.zeros((height + 2, width + 2), np.uint8)
+    flags, step = 4 | (1 << 8) | cv2.FLOODFILL_MASK_ONLY, (2, 2, 2)
+    border = [(x, y) for x in range(0, width, 9) for y in (0, height - 1)]
+    border += [(x, y) for y in range(0, height, 9) for x in (0, width - 1)]
+    for x, y in border:
+        if not seen[y + 1, x + 1]:
+            cv2.floodFill(calm, seen, (x, y), (0, 0, 0), step, step, flags)
+    unseen = seen[1:-1, 1:-1] == 0
+    return unseen if unseen.mean() < 0.9 else np.zeros_like(unseen)
 
 
 def bleed(rgb: Picture, matte: Matte) -> Picture:

@@ -1,4 +1,4 @@
-"""The preview engine's public door: one person, one upper or lower garment, one try-on picture.
+"""The preview engine's public door: one person, one garment (a top, trousers, a skirt, a dress, shoes), one picture.
 
 A classical method, not a generative model: it bends the garment's picture onto the person's outline. It stands in for a
 vendor's model in local runs, so that whatever surrounds the model (masks, geometry, merge styles) can be tried for real.
@@ -18,16 +18,17 @@ from PIL.PngImagePlugin import PngInfo
 
 from .body import Body, find_body, shows_a_face
 from .compose import dress, seamless
-from .cutout import Bits, Matte, Picture, PreviewError, garment_matte
-from .garment import Region, guess_region, read_bottom, read_top
+from .cutout import Bits, Picture, PreviewError, garment_matte
+from .garment import Garment, Region, guess_region, read
 from .mask import Shape, boxed, garment_mask, image_mask, region_of_prompt, without
-from .pieces import bottom_patches, top_patches
+from .pieces import cut
 
 __all__ = ["Preview", "PreviewError", "png", "try_on"]
 
 Merge = Literal["balanced", "seamless", "detailed"]
 LARGEST_GARMENT = 1536  # pixels of the longest side: more than a garment ever covers of a picture
 NO_STYLING: Mapping[str, str] = {}
+WHERE: Mapping[Region, str] = {"upper": "upper body", "lower": "lower body", "full": "body", "foot": "feet"}
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def try_on(
     person: Image.Image,
     garment: Image.Image,
     *,
-    region: Literal["upper", "lower", "auto"],
+    region: Region | Literal["auto"],
     shape: Shape = "contour",
     mask: Image.Image | None = None,
     prompt: str | None = None,
@@ -62,24 +63,22 @@ def try_on(
     Raises PreviewError when no upright person or no garment is found, the mask leaves nothing to change, or the pictures
     ask for what the engine cannot draw.
     """
-    if region not in ("upper", "lower", "auto"):
-        raise PreviewError(f"region {region!r}: the preview dresses the upper or the lower body only, no dresses or shoes")
     source = np.array(person.convert("RGB"))
-    cloth, matte = _read_garment(garment)
-    where: Region = guess_region(matte) if region == "auto" else region
     if prompt is not None and mask is None:
-        where = region_of_prompt(prompt)
+        region = region_of_prompt(prompt)
+    worn = _read_garment(garment, region)
     body = find_body(source)
-    possible = garment_mask(body, where)
+    falls = [patch.body for patch in cut(worn, body, NO_STYLING, 1.03, 1.06)[0] if patch.name in ("dress", "skirt", "shoe")]
+    possible = garment_mask(body, worn.region, falls)
     change = boxed(possible) if shape == "bounding_box" else possible
     if mask is not None:
         change = image_mask(mask, person.size)
         if not (change & possible).any():
-            raise PreviewError(f"the mask's black part does not touch the {where} body, where this garment goes")
+            raise PreviewError(f"the mask's black part does not touch the {WHERE[worn.region]}, where this garment goes")
     change = without(change, body, source, face=keep_face, hands_too=keep_hands, pose=keep_pose)
     if not change.any():
         raise PreviewError("nothing is left to change: the mask holds only what is to be kept")
-    dressed = _draw(source, body, change, cloth, matte, where, styling, seed, sharper=merge == "detailed")
+    dressed = _draw(source, body, change, worn, styling, seed, sharper=merge == "detailed")
     result = seamless(source, dressed, change, seed) if merge == "seamless" else np.where(change[..., None], dressed, source)
     return Preview(Image.fromarray(result), Image.fromarray(np.where(change, 0, 255).astype(np.uint8)))
 
@@ -88,9 +87,7 @@ def _draw(
     source: Picture,
     body: Body,
     change: Bits,
-    cloth: Picture,
-    matte: Matte,
-    region: Region,
+    garment: Garment,
     styling: Mapping[str, str],
     seed: int,
     *,
@@ -107,25 +104,23 @@ def _draw(
 
     rng = np.random.default_rng(seed)  # the cloth's length and looseness vary a little, as a model's would
     stretch, ease = 1 + rng.uniform(-0.03, 0.03), 1.04 + rng.uniform(-0.015, 0.02)
-    if region == "upper":
-        patches, hem = top_patches(read_top(matte, cloth), near, styling, stretch, ease)
-    else:
-        patches, hem = bottom_patches(read_bottom(matte), near, stretch, ease)
-    drawn = dress(crop, cloth, matte, patches, hem, region, np.asarray(crop_change), near, seed)
+    patches, hem = cut(garment, near, styling, stretch, ease)
+    drawn = dress(crop, garment, patches, hem, np.asarray(crop_change), near, seed)
     dressed = source.copy()
     dressed[window] = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA)
     return dressed
 
 
-def _read_garment(garment: Image.Image) -> tuple[Picture, Matte]:
-    """The garment's RGB and matte, at a size that suffices."""
+def _read_garment(garment: Image.Image, region: Region | Literal["auto"]) -> Garment:
+    """The garment, at a size that suffices."""
     small = garment.convert("RGBA")
     small.thumbnail((LARGEST_GARMENT, LARGEST_GARMENT))
     pixels = np.array(small)
     rgb = np.ascontiguousarray(pixels[..., :3])
     if shows_a_face(rgb):
         raise PreviewError("somebody wears the garment in its picture: the preview needs it alone on a plain backdrop")
-    return rgb, garment_matte(rgb, pixels[..., 3])
+    matte = garment_matte(rgb, pixels[..., 3])
+    return read(rgb, matte, guess_region(rgb, matte) if region == "auto" else region)
 
 
 def _around(change: Bits, margin: float) -> tuple[int, int, int, int]:

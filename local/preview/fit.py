@@ -5,14 +5,15 @@ A body stands upright, so "down" is +y. Lengths are shares of the shoulder width
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import numpy as np
 
 from .body import SIDES, Body, Side
-from .cutout import Points, f32
-from .garment import Region, resample, smooth
+from .cutout import Points, PreviewError, f32
+from .garment import Shoe, resample, smooth
 
 ARMPIT = 0.40  # below the shoulder joints
-WAIST = -0.34  # above the hip joints
 CROTCH = 0.38  # below the hip joints
 
 
@@ -70,16 +71,19 @@ def torso_side(body: Body, side: Side, bottom: float, ease: float = 1.0) -> Poin
 
 
 def arm_edges(
-    body: Body, side: Side, armpit: Points, upto: float = 1.0, ease: float = 1.0, most: float = 1.9
+    body: Body, side: Side, armpit: Points, upto: float = 1.0, ease: float = 1.0, bare: bool = False
 ) -> tuple[Points, Points]:
     """Outer and inner edge of an arm, from shoulder tip and armpit to `upto` of the way to the wrist.
 
-    The outer edge keeps within `most` times the usual width of an arm: less for a bare one than for a sleeve.
+    The outer edge keeps within twice the usual width of an arm; a bare one is as slender above the elbow as there.
     """
     unit, sign = body.shoulder, SIDES[side]
     shoulder, elbow, wrist, _ = body.arms[side]
     tip = f32([body.middle + sign * 0.53 * unit, shoulder_top(body, body.middle + sign * 0.53 * unit)])
     line = resample([(tip + armpit + shoulder) / 3, 0.35 * shoulder + 0.65 * elbow, elbow, wrist], 50)
+    axis = (elbow - shoulder) / np.linalg.norm(elbow - shoulder)
+    length = float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum())
+    upto = max(upto, float((armpit - line[0]) @ axis + 0.08 * unit) / length)  # a sleeve ends below the armpit
     line = resample(np.column_stack([smooth(line[:, 0], 7), smooth(line[:, 1], 7)]), 41, upto)
     along = np.gradient(line, axis=0)
     along /= np.linalg.norm(along, axis=1, keepdims=True)
@@ -91,17 +95,19 @@ def arm_edges(
     usual = unit * np.interp(share, [0, 0.25, 0.55, 1], [0.20, 0.165, 0.135, 0.095])
 
     def widths(directions: Points, limit: float) -> Points:
-        found = [
+        found: Any = [
             distance_to_edge(body, point, direction, 0.6 * width, limit * width) or width
             for point, direction, width in zip(line, directions, usual, strict=True)
         ]
+        if bare:
+            elbow = float(np.median(np.array(found)[(share > 0.4) & (share < 0.65)]))
+            found = np.minimum(found, np.interp(share, [0.08, 0.25, 0.5], [0.28 * unit, elbow, 1.2 * elbow]))
         return f32(smooth(found, 5) * ease)
 
-    outer = line + over * widths(f32(over), most)[:, None]
+    outer = line + over * widths(f32(over), 1.9)[:, None]
     inner = line - outwards * widths(f32(-outwards), 1.25)[:, None]
     innermost = sign * (armpit[0] - body.middle)  # an arm that touches the torso must not cut into it
     inner[:, 0] = body.middle + sign * np.maximum(sign * (inner[:, 0] - body.middle), innermost)
-    axis = (elbow - shoulder) / np.linalg.norm(elbow - shoulder)
 
     def onwards(start: Points, points: Points) -> Points:
         further = (points - start) @ axis > 0.03 * unit
@@ -120,9 +126,9 @@ def leg_edges(body: Body, side: Side, hem: float, ease: float = 1.0) -> tuple[Po
     """Outside of a leg from the waist to y = `hem`, and its inside from the crotch to there."""
     unit, sign = body.shoulder, SIDES[side]
     hip, knee, ankle = body.legs[side]
-    waist, crotch = body.hip_y + WAIST * unit, body.hip_y + CROTCH * unit
+    crotch = body.hip_y + CROTCH * unit
     outer, inner = [], [(body.middle, crotch)]
-    for y in np.linspace(waist, hem, 24):
+    for y in np.linspace(body.waist_y, hem, 24):
         x = float(np.interp(y, [hip[1], knee[1], ankle[1]], [hip[0], knee[0], ankle[0]]))
         down = (y - body.hip_y) / leg_length(body)
         usual = unit * float(np.interp(down, [-0.2, 0, 0.12, 0.5, 0.75, 1], [0.20, 0.25, 0.27, 0.175, 0.15, 0.11]))
@@ -133,16 +139,67 @@ def leg_edges(body: Body, side: Side, hem: float, ease: float = 1.0) -> tuple[Po
             found = distance_to_edge(body, f32([x, y]), f32([-sign, 0]), 0.5 * usual, 1.4 * usual) or usual
             inner.append((x - sign * min(found * ease, most - 1), y))
     outside, inside = f32(outer), f32(inner)
-    outside[:, 0] = smooth(outside[:, 0], 9)
+    outside[:, 0] = smooth(outside[:, 0], 5)
+    if len(inside) > 1:
+        inside[1:, 0] = smooth(inside[1:, 0], 7)
     return outside, inside
 
 
-def regions(body: Body, region: Region, ease: float = 1.0) -> list[Points]:
-    """Polygons that together hold all cloth a garment of this region may cover."""
+def dress_side(body: Body, side: Side, hem: float, falls: Points, ease: float) -> Points:
+    """(25, 2): the side of a dress from the armpit to y = `hem`: close to the waist, then free, but round the hips.
+
+    `falls` says how far below the armpit, and how far from the middle, the cloth's own edge lies.
+    """
+    unit, sign = body.shoulder, SIDES[side]
+    torso = torso_side(body, side, body.hip_y, ease)
+    legs = leg_edges(body, side, max(hem, body.hip_y + unit), ease)[0]
+    figure = np.vstack([torso, legs[legs[:, 1] > body.hip_y]])
+    y = np.linspace(torso[0, 1], hem, 25)
+    worn = sign * (np.interp(y, figure[:, 1], figure[:, 0]) - body.middle)
+    free = np.interp(y - y[0], falls[:, 0], falls[:, 1]) * np.clip((y - body.hip_y) / (0.35 * unit) + 1, 0, 1)
+    return f32(np.column_stack([body.middle + sign * smooth(np.maximum(worn, free), 5), y]))
+
+
+def foot(body: Body, side: Side, above: float = 0.0) -> tuple[Points, Points]:
+    """Left and right edge of a foot, row by row from the ankle (or `above` it) to the ground.
+
+    Raises PreviewError when the picture shows no foot.
+    """
+    unit, (x, ankle) = body.shoulder, body.legs[side][2]
+    start, end = (max(0, int(edge)) for edge in sorted((body.middle, x + SIDES[side] * 0.45 * unit)))
+    zone = body.silhouette[:, start:end] > 0.5
+    y = np.flatnonzero(zone.any(1))
+    if not len(y) or y[-1] < ankle + 0.12 * unit:
+        raise PreviewError("shoes need feet: the person picture shows none")
+    y = y[y >= ankle - above]
+    ends = start + f32([np.flatnonzero(zone[row])[[0, -1]] for row in y])
+    return f32(np.column_stack([ends[:, 0], y])), f32(np.column_stack([ends[:, 1], y]))
+
+
+def shoe_sides(body: Body, side: Side, shoe: Shoe, ease: float) -> dict[Side, Points]:
+    """(24, 2) each: where the left and right edge of a shoe lie, wide enough for the foot and the leg above it."""
+    own = np.abs(shoe.outsides["right"] - shoe.outsides["left"])[:, 0]
+    width = max(foot(body, side)[1][:, 0]) - min(foot(body, side)[0][:, 0])
+    tall = shoe.height * width - 0.3 * body.shoulder
+    shaft = float(np.clip(tall, 0.02 * body.shoulder, 0.42 * leg_length(body)))
+    left, right = foot(body, side, shaft)
+    y = np.linspace(left[0, 1], left[-1, 1], 24)
+    start, end = (np.interp(y, edge[:, 1], edge[:, 0]) for edge in (left, right))
+    cloth = np.interp(np.linspace(0, 1, 24), np.linspace(0, 1, len(own)), own / own.max()) * width / 2 * ease
+    half = np.maximum(smooth(end - start, 3) / 2 * ease + 0.01 * body.shoulder, cloth)
+    middle = smooth((start + end) / 2, 5)
+    y += np.linspace(0, 0.03 * body.shoulder, 24)  # the sole
+    return {edge: f32(np.column_stack([middle + sign * half, y])) for edge, sign in SIDES.items()}
+
+
+def regions(body: Body, region: Literal["upper", "lower", "foot"], ease: float) -> list[Points]:
+    """Polygons that together hold all cloth a garment of this region may cover, but for flared skirts and tall boots."""
     unit = body.shoulder
+    if region == "foot":
+        return [f32(np.vstack([left, right[::-1]])) for left, right in (foot(body, side) for side in SIDES)]
     if region == "lower":
-        sides = {side: leg_edges(body, side, body.hip_y + 1.03 * leg_length(body), ease)[0] for side in SIDES}
-        return [f32(np.vstack([sides["left"], sides["right"][::-1]]))]
+        left, right = (leg_edges(body, side, body.hip_y + 1.03 * leg_length(body), ease)[0] for side in SIDES)
+        return [f32(np.vstack([left, right[::-1]]))]
     torso = {side: torso_side(body, side, body.hip_y + 0.38 * unit, ease) for side in SIDES}
     crest = shoulder_line(body, 0.19, 0.0)
     collar = crest[4:-4] - f32([0, 0.12 * unit])

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from .body import SIDES, Side
 from .cutout import Bits, Matte, Picture, Points, PreviewError, blur, f32, lab, resize_to
 
-Region = Literal["upper", "lower"]
+Region = Literal["upper", "lower", "full", "foot"]
 WORKING_SIDE = 512
+LEGS_AND_A_BODICE = "the preview draws dresses and skirts on the full body, no jumpsuits or other outfits with two legs"
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class TopHalf:
 class Top:
     halves: dict[Side, TopHalf]
     collar_depth: float  # how far the front collar hangs below the neck corners
+    hem: Points  # from left to right
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,31 @@ class Bottom:
 
     outsides: dict[Side, Points]
     insides: dict[Side, Points] | None
+
+
+@dataclass(frozen=True)
+class Shoe:
+    """A shoe from its opening down to the sole, for one foot. Its left is the picture's right where it is mirrored."""
+
+    outsides: dict[Side, Points]
+    height: float  # in widths of a foot
+
+    @property
+    def mirrored(self) -> Shoe:
+        return Shoe({"left": self.outsides["right"], "right": self.outsides["left"]}, self.height)
+
+
+Shoes = dict[Side, Shoe]
+
+
+@dataclass(frozen=True)
+class Garment:
+    """A product picture, what of it is the garment, and how its outline reads where it is to be worn."""
+
+    cloth: Picture
+    matte: Matte
+    region: Region
+    outline: Top | Bottom | Shoes
 
 
 def smooth(values: Any, width: float) -> NDArray[np.float32]:
@@ -55,12 +82,14 @@ def resample(line: Any, count: int, upto: float = 1.0) -> Points:
     return f32(np.column_stack([np.interp(at, travelled, line[:, k]) for k in (0, 1)]))
 
 
-def guess_region(matte: Matte) -> Region:
-    """Upper or lower, from the outline: two legs, or a waist that only widens downwards, make a lower garment."""
+def guess_region(rgb: Picture, matte: Matte) -> Region:
+    """What the outline says: two like things are a pair of shoes, two legs or a waist that only widens a lower garment,
+    a top much longer than wide a dress. One shoe alone it takes for a top."""
     cloth, _ = _small(matte)
-    count, _, stats, _ = cv2.connectedComponentsWithStats(cloth.astype(np.uint8))
-    if count > 2 and np.sort(stats[1:, cv2.CC_STAT_AREA])[-2] > 0.25 * stats[1:, cv2.CC_STAT_AREA].max():
-        raise PreviewError("the garment picture shows several things: send one top, or one pair of trousers or a skirt")
+    areas = [part.sum() for part in _parts(cloth)]
+    if len(areas) == 2 and min(areas) > 0.6 * max(areas):
+        return "foot"
+    _only_part(cloth)
     if _crotch(cloth) is not None:
         return "lower"
     rows = np.flatnonzero(cloth.any(1))
@@ -69,7 +98,37 @@ def guess_region(matte: Matte) -> Region:
     waist = widths[len(rows) // 50 : len(rows) // 12].mean()
     flat_top = cloth[rows[0] + len(rows) // 50].any() and _neckline_dip(cloth) < 0.02 * len(rows)
     widens = widths[third : 2 * third].mean() > waist and widths[-third:].mean() > widths[third : 2 * third].mean()
-    return "lower" if flat_top and widens else "upper"
+    if flat_top and widens:
+        return "lower"
+    left, right = (half.seam for half in read_top(rgb, matte).halves.values())
+    return "full" if left[-1, 1] - left[0, 1] > 1.55 * (right[0, 0] - left[0, 0]) else "upper"
+
+
+def read(rgb: Picture, matte: Matte, region: Region) -> Garment:
+    """What is to be worn on a region. Raises PreviewError when the picture shows something else."""
+    if region == "foot":
+        return Garment(rgb, matte, region, read_shoes(matte))
+    cloth, _ = _small(matte)
+    _only_part(cloth)
+    crotch = _crotch(cloth)
+    if crotch is not None and (
+        region == "full" or crotch[1] - np.flatnonzero(cloth.any(1))[0] > 1.15 * cloth[crotch[1] - 3].sum()
+    ):
+        raise PreviewError(LEGS_AND_A_BODICE)
+    return Garment(rgb, matte, region, read_bottom(matte) if region == "lower" else read_top(rgb, matte))
+
+
+def _parts(cloth: Bits) -> list[Bits]:
+    """The separate things in the picture, from left to right, without small stuff."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(cloth.astype(np.uint8))
+    areas = stats[:, cv2.CC_STAT_AREA]
+    big = [k for k in range(1, count) if areas[k] > 0.25 * areas[1:].max()]
+    return [np.asarray(labels == k) for k in sorted(big, key=lambda k: stats[k, cv2.CC_STAT_LEFT])]
+
+
+def _only_part(cloth: Bits) -> None:
+    if len(_parts(cloth)) > 1:
+        raise PreviewError("the garment picture shows several things: send one garment, or a pair of shoes")
 
 
 def _small(matte: Matte) -> tuple[Bits, float]:
@@ -98,19 +157,45 @@ def _crotch(cloth: Bits) -> tuple[int, int] | None:
     return middle - reach + int(gap.mean()), y
 
 
+def read_shoes(matte: Matte) -> Shoes:
+    """A shoe for each foot; one alone is mirrored for the other. Sideways shoes point outwards, as feet do."""
+    cloth, scale = _small(matte)
+    parts = _parts(cloth)
+    if len(parts) > 2:
+        raise PreviewError(f"the picture shows {len(parts)} things: send one shoe or a pair")
+    shoes: Shoes = {}
+    for side, part in zip(SIDES, [parts[0], parts[-1]], strict=True):
+        outsides = {edge: line / scale for edge, line in _sides(part).items()}
+        middle = (outsides["left"] + outsides["right"])[:, 0] / 2
+        width, height = np.ptp([*outsides.values()], axis=(0, 1))
+        quarter = len(middle) // 4
+        lean = float(middle[-quarter:].mean() - middle[:quarter].mean()) / width
+        sideways = abs(lean) > 0.15  # the toe points to a side: what is wide there is the foot's length, not its width
+        shoe = Shoe(outsides, float(2.7 * height / width if sideways else height / width - 1))  # or seen from above
+        wrong = lean * SIDES[side] < 0 if sideways else len(parts) == 1 and side == "right"
+        shoes[side] = shoe.mirrored if wrong else shoe
+    return shoes
+
+
+def _sides(cloth: Bits) -> dict[Side, Points]:
+    """The outer edges from top to bottom, but for the outermost rows."""
+    rows = np.flatnonzero(cloth.any(1))
+    y = np.arange(rows[0] + int(0.02 * len(rows)), rows[-1] - int(0.006 * len(rows)))
+    ends = f32([np.flatnonzero(cloth[row])[[0, -1]] for row in y])
+    return {side: f32(np.column_stack([smooth(ends[:, k], 9), y])) for k, side in enumerate(SIDES)}
+
+
 def read_bottom(matte: Matte) -> Bottom:
     """The outline of trousers, shorts or a skirt."""
     cloth, scale = _small(matte)
-    rows = np.flatnonzero(cloth.any(1))
-    height = len(rows)
-    y = np.arange(rows[0] + int(0.02 * height), rows[-1] - int(0.006 * height))
-    ends = f32([np.flatnonzero(cloth[row])[[0, -1]] for row in y])
-    outsides = {side: f32(np.column_stack([smooth(ends[:, k], 9), y]) / scale) for k, side in enumerate(SIDES)}
+    sides = _sides(cloth)
+    outsides = {side: line / scale for side, line in sides.items()}
     crotch = _crotch(cloth)
     if crotch is None:
         return Bottom(outsides, None)
     x, top = crotch
-    y = np.arange(top + max(3, int(0.01 * height)), y[-1])
+    height, bottom = len(np.flatnonzero(cloth.any(1))), sides["left"][-1, 1]
+    y = np.arange(top + max(3, int(0.01 * height)), int(bottom))
     inner = f32([(np.flatnonzero(cloth[row, :x])[-1], x + np.flatnonzero(cloth[row, x:])[0]) for row in y])
     insides = {
         side: f32(np.vstack([crotch, np.column_stack([smooth(inner[:, k], 0.02 * height), y])]) / scale)
@@ -119,7 +204,7 @@ def read_bottom(matte: Matte) -> Bottom:
     return Bottom(outsides, insides)
 
 
-def read_top(matte: Matte, rgb: Picture) -> Top:
+def read_top(rgb: Picture, matte: Matte) -> Top:
     """The outline of a shirt, jumper or sleeveless top."""
     cloth, scale = _small(matte)
     rows = np.flatnonzero(cloth.any(1))
@@ -127,13 +212,22 @@ def read_top(matte: Matte, rgb: Picture) -> Top:
     middle = int(np.average(np.arange(len(trunk)), weights=trunk))
     mirrored = cloth[:, ::-1]
     last = cloth.shape[1] - 1
-    hem = int(rows[-1] - 0.02 * len(rows))  # above the rounded corners
-    halves = {"left": _left_half(cloth, middle, hem), "right": _left_half(mirrored, last - middle, hem)}
+    halves = {"left": _left_half(cloth, middle), "right": _left_half(mirrored, last - middle)}
     depth = _collar_depth(cloth, rgb, middle, [halves["left"].neck, f32([last, 0]) + halves["right"].neck * f32([-1, 1])])
     return Top(
         {side: _placed(halves[side], None if side == "left" else last, scale) for side in SIDES},
         depth / scale,
+        _hem(cloth, halves["left"].seam[-1], f32([last, 0]) + halves["right"].seam[-1] * f32([-1, 1])) / scale,
     )
+
+
+def _hem(cloth: Bits, left: Points, right: Points) -> Points:
+    """(13, 2): the lower edge of the cloth between its corners."""
+    x = np.linspace(left[0], right[0], 13)
+    bottom = len(cloth) - 1 - cloth[::-1, x.astype(int)].argmax(0)
+    y = bottom - 0.01 * len(cloth)
+    y[[0, -1]] = left[1], right[1]
+    return f32(np.column_stack([x, y]))
 
 
 def _placed(half: TopHalf, mirror: int | None, scale: float) -> TopHalf:
@@ -159,7 +253,7 @@ def _left_edge(cloth: Bits, middle: int) -> NDArray[np.int_]:
     return edge
 
 
-def _left_half(cloth: Bits, middle: int, hem: int) -> TopHalf:
+def _left_half(cloth: Bits, middle: int) -> TopHalf:
     """Corners and edges of the half of a top that lies left of `middle`."""
     rows, columns = np.flatnonzero(cloth.any(1)), np.flatnonzero(cloth.any(0))
     start, height, width = int(rows[0]), len(rows), len(columns)
@@ -187,6 +281,8 @@ def _left_half(cloth: Bits, middle: int, hem: int) -> TopHalf:
     trunk = middle - float(armpit[0])
     if not 0.14 < (middle - neck) / trunk < 0.72:  # a hood, or no neckline to be seen: the usual place
         neck = int(middle - 0.4 * trunk)
+    low = np.arange(int(rows[-1] - 0.12 * height), int(rows[-1] - 0.01 * height))
+    hem = low[np.flatnonzero(edge[low] <= edge[low].min() + 0.006 * width)[-1]]  # above a rounded corner
     y = np.arange(int(armpit[1]) + step, hem)
     seam = np.vstack([armpit, np.column_stack([smooth(edge[y], 0.03 * height) + 0.004 * width, y])])
     sleeve = _left_sleeve(cloth, edge, shoulder, armpit) if sleeved else None
@@ -194,32 +290,32 @@ def _left_half(cloth: Bits, middle: int, hem: int) -> TopHalf:
 
 
 def _left_sleeve(cloth: Bits, edge: NDArray[np.int_], shoulder: Points, armpit: Points) -> tuple[Points, Points] | None:
-    """The edges of a sleeve, measured across its own axis; None when what hangs there is too small for one."""
+    """The edges of a sleeve as far as its cuff; None when what hangs there is too small for one."""
     y, x = np.mgrid[: len(cloth), : cloth.shape[1]]
     seam = shoulder[0] + (y - shoulder[1]) / max(1, armpit[1] - shoulder[1]) * (armpit[0] - shoulder[0])
     beyond = cloth & (x < np.where(y <= armpit[1], seam, edge[:, None]))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(beyond.astype(np.uint8))
-    if count < 2 or stats[1:, cv2.CC_STAT_AREA].max() < 0.004 * cloth.sum():
+    contours, _ = cv2.findContours(beyond.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    outline = max(contours, key=cv2.contourArea, default=None)
+    if outline is None or cv2.contourArea(outline) < 0.004 * cloth.sum():
         return None
-    points = f32(np.argwhere(labels == 1 + stats[1:, cv2.CC_STAT_AREA].argmax())[:, ::-1])
-    root = (shoulder + armpit) / 2
-    axis = points.mean(0) - root
-    for _ in range(2):  # aim at the cuff: the middle of the farthest points
-        reach = (points - root) @ axis
-        axis = points[reach > np.quantile(reach, 0.94)].mean(0) - root
-        axis /= np.linalg.norm(axis)
-    across = f32([axis[1], -axis[0]])  # points up and out, towards the outer edge
-    along, offset = (points - root) @ axis, (points - root) @ across
-    length = float(np.quantile(along, 0.97))
-    steps = np.linspace(0.06, 1, 16)
-    bands = [offset[np.abs(along - step * length) < 0.03 * length + 1] for step in steps]
-    high, low = (smooth([pick(band) if len(band) else 0 for band in bands], 3) for pick in (np.max, np.min))
-    if across @ (shoulder - armpit) < 0:
-        high, low = low, high
-    outer = [shoulder, *(root + axis * s * length + across * o for s, o in zip(steps, high, strict=True))]
-    free = steps * length > (armpit - root) @ axis + 0.04 * length
-    inner = [armpit, *(root + axis * s * length + across * o for s, o in zip(steps[free], low[free], strict=True))]
-    return f32(outer), f32(inner)
+    # Of all four-cornered shapes on the shoulder and the armpit the largest has the corners of the cuff.
+    hull = f32(cv2.convexHull(outline)[:, 0])
+    across, along = (hull - shoulder).T, (hull - armpit).T
+    areas = np.abs(np.outer(across[0], along[1]) - np.outer(across[1], along[0]))
+    inner, outer = divmod(int(areas.argmax()), len(hull))
+    line = f32(outline[:, 0])
+    tip, cuff_out, cuff_in, pit = (
+        np.linalg.norm(line - p, axis=1).argmin() for p in (shoulder, hull[outer], hull[inner], armpit)
+    )
+    return _stretch(line, int(tip), int(cuff_out), int(pit)), _stretch(line, int(pit), int(cuff_in), int(tip))
+
+
+def _stretch(line: Points, start: int, end: int, avoid: int) -> Points:
+    """The stretch of a closed line from one of its points to another, the way round that avoids a third."""
+    count = len(line)
+    if (avoid - start) % count < (end - start) % count:
+        line, start, end = line[::-1], count - 1 - start, count - 1 - end
+    return f32(np.roll(line, -start, axis=0)[: (end - start) % count + 1])
 
 
 def _collar_depth(cloth: Bits, rgb: Picture, middle: int, necks: list[Points]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 import cv2
@@ -11,7 +12,7 @@ from PIL import Image
 
 from . import fit
 from .body import SIDES, Body, skin_likeness
-from .cutout import Bits, Picture, PreviewError, f32, grow, tidy
+from .cutout import Bits, Picture, Points, PreviewError, f32, grow, tidy
 from .garment import Region
 from .warp import inside
 
@@ -19,25 +20,32 @@ Shape = Literal["contour", "bounding_box"]
 
 UPPER_WORDS = "shirt tshirt tee top blouse sweater sweatshirt jumper hoodie jacket cardigan blazer vest polo pullover"
 LOWER_WORDS = "trousers pants jeans shorts skirt leggings chinos slacks joggers"
-WORDS: dict[Region, frozenset[str]] = {"upper": frozenset(UPPER_WORDS.split()), "lower": frozenset(LOWER_WORDS.split())}
+FULL_WORDS = "dress gown outfit"
+FOOT_WORDS = "shoe shoes sneaker sneakers trainers boot boots sandals heels loafers footwear"
+WORDS: dict[Region, str] = {"upper": UPPER_WORDS, "lower": LOWER_WORDS, "full": FULL_WORDS, "foot": FOOT_WORDS}
 
 
 def region_of_prompt(prompt: str) -> Region:
     """The region a mask prompt names. A keyword rule, no understanding of language: it knows the words in WORDS."""
     words = re.findall(r"[a-z]+", prompt.lower().replace("t-shirt", "tshirt"))
-    named = {region for region, known in WORDS.items() if known & set(words)}
+    named = {region for region, known in WORDS.items() if set(known.split()) & set(words)}
     if len(named) != 1:
         raise PreviewError(
-            f"mask prompt {prompt!r}: the preview knows words for upper garments (shirt, jacket, ...) or lower ones"
-            " (trousers, skirt, ...), one of the two per prompt; or send a mask picture"
+            f"mask prompt {prompt!r}: the preview knows words for upper garments (shirt, jacket, ...), lower ones"
+            " (trousers, skirt, ...), dresses or shoes, one of the four per prompt; or send a mask picture"
         )
     return named.pop()
 
 
-def garment_mask(body: Body, region: Region) -> Bits:
-    """All a garment of this region may cover: torso and arms to the wrist, or waist and legs to the ankle."""
+def garment_mask(body: Body, region: Region, falls: Sequence[Points] = ()) -> Bits:
+    """All a garment of this region may cover, and what `falls` beyond it (polygons: a flared skirt, a tall boot).
+
+    Upper: torso and arms to the wrist; lower: waist and legs to the ankle; full: both; foot: both feet from the ankle.
+    """
+    if region == "full":
+        return garment_mask(body, "upper") | garment_mask(body, "lower", falls)
     reach = 0.03 * body.shoulder
-    mask = grow(inside(fit.regions(body, region, 1.06), body.silhouette.shape), reach)
+    mask = grow(inside([*fit.regions(body, region, 1.06), *falls], body.silhouette.shape), reach)
     return mask & grow(body.silhouette > 0.4, reach) if region == "upper" else mask
 
 
@@ -79,10 +87,10 @@ def hands(body: Body, rgb: Picture) -> Bits:
         _, _, wrist, hand = body.arms[side]
         reach = float(np.linalg.norm(hand - wrist))
         along = (hand - wrist) / reach if reach > 1 else f32([0, 1])
-        capsule = np.zeros(found.shape, np.uint8)
-        start, end = (wrist + along * step for step in (0.10 * unit, max(0.42 * unit, 1.35 * reach)))
-        cv2.line(capsule, start.astype(int).tolist(), end.astype(int).tolist(), 1, max(1, int(0.36 * unit)))
-        region = (capsule > 0) & (body.silhouette > 0.45)
+        across = f32([along[1], -along[0]]) * 0.18 * unit
+        near, far = wrist + along * 0.02 * unit, wrist + along * max(0.6 * unit, 1.35 * reach + 0.18 * unit)
+        zone = f32([near - across, near + across, far + across, far - across])
+        region = inside([zone], body.silhouette.shape) & (body.silhouette > 0.45)
         bare = region & skin
         found |= tidy(bare, cv2.MORPH_CLOSE, 0.02 * unit) if bare.sum() > 0.2 * region.sum() else region
     return found

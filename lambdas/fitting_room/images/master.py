@@ -196,9 +196,7 @@ def _simplest(image: Image.Image) -> Image.Image:
 
 def from_16_bits(image: Image.Image) -> Image.Image:
     """A grey 16-bit picture in mode L; Pillow's own conversion clips instead of scaling."""
-    grey = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
-    grey.info.pop("transparency", None)  # a 16-bit number, which means nothing any more
-    return grey
+    return image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
 
 
 def _foreign_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:

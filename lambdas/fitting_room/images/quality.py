@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -62,27 +61,18 @@ class Verdict:
     image: Image.Image | None = None
 
 
-@dataclass(frozen=True)
-class Print:
-    """What is kept of a picture that was sent, to know it again: its bytes' digest, and a small copy if it decodes."""
-
-    digest: bytes
-    size: Size
-    small: Image.Image | None
-
-
-def print_of(data: bytes) -> Print:
-    """Make one per picture sent, then judge any number of results by it."""
+def print_of(data: bytes) -> Image.Image | None:
+    """A small copy to know a sent picture again by: made once, it serves for any number of results. None if it does not
+    decode."""
     image = _decoded(data)
-    digest = hashlib.sha256(data).digest()
-    return Print(digest, (0, 0), None) if image is None else Print(digest, image.size, _small(image))
+    return image and _small(image)
 
 
-def judge(data: bytes, expected: Expected = Expected(), sent: Iterable[Print] = ()) -> Verdict:
-    """The first reason to reject `data`, or the picture in it. `sent`: the pictures the provider was given, the mask too.
+def judge(data: bytes, expected: Expected = Expected(), sent: Sequence[Image.Image | None] = ()) -> Verdict:
+    """The first reason to reject `data`, or the picture in it. `sent`: a print of each picture the provider was given.
 
-    One is `unchanged` if its bytes are, or if at 128 x 128 nothing differs but what a new format, a new size or another
-    compression does: edges a little, areas hardly at all. It takes one decode and some small copies.
+    It is `unchanged` if at 128 x 128 nothing differs but what a new format, a new size or another compression does:
+    edges a little, areas hardly at all. It takes one decode and some small copies.
     """
     image = _decoded(data)
     if image is None:
@@ -92,7 +82,7 @@ def judge(data: bytes, expected: Expected = Expected(), sent: Iterable[Print] = 
         return Verdict("wrong_aspect")
     small = _small(image)
     reason = _see_through(image) if expected.alpha else _blank(small)
-    if reason is None and _is_echo(data, image, small, tuple(sent)):
+    if reason is None and _opaque(image) and any(seen and _alike(small, seen) for seen in sent):
         reason = "unchanged"
     return Verdict(reason) if reason else Verdict(None, warnings, image)
 
@@ -151,13 +141,9 @@ def _blank(small: Image.Image) -> Rejection | None:
     return None
 
 
-def _is_echo(data: bytes, image: Image.Image, small: Image.Image, sent: tuple[Print, ...]) -> bool:
-    if any(seen.digest == hashlib.sha256(data).digest() for seen in sent):
-        return True
-    if image.mode == "RGBA" and cast("tuple[int, int]", image.getchannel("A").getextrema())[0] < 255:
-        return False  # nothing transparent is ever sent
-    return any(seen.small is not None and _off(image.size, seen.size) <= _SAME_ASPECT and _alike(small, seen.small)
-               for seen in sent)
+def _opaque(image: Image.Image) -> bool:
+    """What is transparent anywhere is no echo: nothing transparent is ever sent."""
+    return image.mode == "RGB" or cast("tuple[int, int]", image.getchannel("A").getextrema())[0] == 255
 
 
 def _alike(left: Image.Image, right: Image.Image) -> bool:

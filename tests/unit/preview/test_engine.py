@@ -20,6 +20,7 @@ CHEST, BELLY, HIP, KNEE, FACE, BACKDROP = (415, 380), (415, 500), (350, 620), (3
 UPPER_ARM = {"person_a": (275, 380), "person_b": (270, 380)}
 FOREARM = {"person_a": (225, 560), "person_b": (262, 560)}
 HAND = {"person_a": (198, 715), "person_b": (250, 720)}
+SHIN, LEFT_FOOT, RIGHT_FOOT = (345, 1000), (335, 1130), (495, 1130)
 
 
 @functools.cache
@@ -115,6 +116,8 @@ def test_the_same_seed_gives_the_same_pixels_and_another_seed_a_slightly_differe
         ("tank", CHEST, KNEE),
         ("jeans", KNEE, CHEST),
         ("shorts", HIP, CHEST),
+        ("dress", (415, 785), SHIN),
+        ("shoes", LEFT_FOOT, SHIN),
     ],
 )
 def test_auto_puts_each_garment_where_it_belongs(garment: str, covered: tuple[int, int], free: tuple[int, int]) -> None:
@@ -155,6 +158,7 @@ def test_a_prompt_names_the_region() -> None:
     prompted = run(prompt="the grey t-shirt")
     assert np.array_equal(np.asarray(prompted.mask), np.asarray(tee_on().mask))
     assert at(run(garment="jeans", prompt="her shorts").mask, KNEE) == 0
+    assert at(run(garment="shoes", prompt="the sneakers").mask, LEFT_FOOT) == 0
 
 
 def test_sleeves_roll_up_and_a_tucked_shirt_ends_at_the_waist() -> None:
@@ -166,6 +170,64 @@ def test_sleeves_roll_up_and_a_tucked_shirt_ends_at_the_waist() -> None:
     lap = (415, 590)
     assert np.abs(np.subtract(at(tucked.image, lap), at(sample("person_a"), lap))).max() < 15
     assert at(tee_on().image, lap)[2] > at(sample("person_a"), lap)[2] + 20
+
+
+@pytest.mark.parametrize("person", ["person_a", "person_b"])
+def test_a_dress_falls_from_the_shoulders_over_the_shorts(person: str) -> None:
+    done = run(person, "dress")
+    for box in ((165, 150, 245, 250), (165, 250, 245, 320), (165, 320, 245, 395)):  # chest, hips, thighs
+        part = pixels(done.image.crop(box))
+        assert (part[..., 1] > part[..., 0] + 20).mean() > 0.55  # the rest are flowers
+    assert at(done.mask, HAND[person]) == at(done.mask, FACE) == 255
+    red, _, blue = at(done.image, FOREARM[person])
+    assert red > blue + 20
+
+
+def test_the_mask_of_a_dress_is_that_of_top_and_trousers_and_of_its_flare() -> None:
+    upper, lower, full = (
+        np.asarray(run(garment=garment, region=region, keep_hands=False).mask) == 0
+        for garment, region in (("tee", "upper"), ("jeans", "lower"), ("dress", "full"))
+    )
+    assert not ((upper | lower) & ~full).any()
+    flare = full & ~upper & ~lower
+    assert flare[:, 140:276].any() and not flare[560:].any()
+
+
+def shoe() -> Image.Image:
+    """The left one of the pair in the sample."""
+    return sample("shoes").crop((0, 0, 256, 512))
+
+
+@pytest.mark.parametrize("garment", [sample("shoes"), shoe()], ids=["a pair", "one, mirrored"])
+def test_shoes_go_on_both_feet_and_change_nothing_else(garment: Image.Image) -> None:
+    done = try_on(sample("person_a"), garment, region="foot")
+    for place in (LEFT_FOOT, RIGHT_FOOT):
+        red, green, blue = at(done.image, place)
+        assert red > green + 60 and red > blue + 60
+    rows, columns = np.nonzero(np.asarray(done.mask) == 0)
+    assert rows.min() > 520 and share(done.mask) < 0.03
+    assert np.flatnonzero(np.bincount(columns, minlength=416)[150:266] == 0).any()  # a gap between the feet
+    assert not changed(done, sample("person_a"))[np.asarray(done.mask) == 255].any()
+
+
+def test_one_shoe_makes_a_symmetrical_pair() -> None:
+    feet = np.asarray(try_on(sample("person_a"), shoe(), region="foot").image.crop((150, 535, 266, 590))).astype(int)
+    assert np.abs(feet - feet[:, ::-1]).mean() < 12
+
+
+def boot() -> Image.Image:
+    """A boot from the side, its toe to the left."""
+    picture = Image.new("RGB", (300, 300), "white")
+    ImageDraw.Draw(picture).polygon([(150, 20), (250, 20), (250, 280), (40, 280), (50, 230), (150, 200)], fill=(60, 110, 60))
+    return picture
+
+
+def test_a_boot_reaches_up_the_shin() -> None:
+    booted, shod = (try_on(sample("person_a"), garment, region="foot") for garment in (boot(), sample("shoes")))
+    tops = [np.flatnonzero((np.asarray(done.mask) == 0).any(1))[0] for done in (booted, shod)]
+    assert tops[0] < tops[1] - 20
+    red, green, _ = at(booted.image, (345, 1050))
+    assert green > red + 15
 
 
 def letterboxed() -> Image.Image:
@@ -210,8 +272,9 @@ def test_a_garment_with_an_alpha_channel_needs_no_plain_backdrop() -> None:
     [
         ("no person found", {"person": "room"}),
         ("somebody wears", {"garment": "person_a"}),
-        ("several things", {"garment": "shoes"}),
-        ("upper or the lower body only", {"region": "full"}),
+        ("several things", {"garment": "shoes", "region": "upper"}),
+        ("no jumpsuits", {"garment": "jeans", "region": "full"}),
+        ("shoes need feet", {"person": sample("person_a").crop((0, 0, 416, 500)), "garment": "shoes"}),
         ("words for upper garments", {"prompt": "the sofa"}),
         ("words for upper garments", {"prompt": "shirt and trousers"}),
         ("same size", {"mask": Image.new("L", (10, 10), 0)}),
