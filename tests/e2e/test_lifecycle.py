@@ -31,7 +31,7 @@ def model(cloud: Cloud) -> Iterator[Any]:
         return dict(shown[MODEL])
 
     yield look
-    look("active")
+    cloud.bedrock.http.delete("/_sim/model").raise_for_status()
 
 
 def test_a_model_from_birth_to_its_end(cloud: Cloud, model: Any) -> None:
@@ -43,7 +43,7 @@ def test_a_model_from_birth_to_its_end(cloud: Cloud, model: Any) -> None:
         return told.status_code, told.json().get("code", "")
 
     assert (model("active")["state"], answer()) == ("active", (200, ""))
-    legacy = model("legacy", end_of_life="2027-03-01")
+    legacy = model("legacy", endOfLifeTime="2027-03-01T00:00:00Z")
     assert (legacy["state"], legacy["end_of_life"], legacy["retired"], answer()) == ("legacy", "2027-03-01", False, (200, ""))
     gone = model("end_of_life")
     assert (gone["retired"], answer()) == (True, (422, "model_retired"))
