@@ -95,8 +95,8 @@ ENTRY = CatalogueEntry(
     max_body=BODY_LIMIT - _FRAME,
     prices=(
         Price(model=CORE, amount=0.04, source="github.com/awslabs/startups, ai pricing cache of 2026-08-20"),
-        Price(model=ULTRA, amount=0.14, source="the dearer of two figures: 0.08 in github.com/awslabs/startups, 2026-08-20; 0.14 "
-                                               "in other public price tables"),
+        Price(model=ULTRA, amount=0.14, source="the dearer of two figures: 0.08 in github.com/awslabs/startups of "
+                                               "2026-08-20, and 0.14 in other public price tables"),
         Price(model=INPAINT, amount=0.07, source="github.com/stdapi-ai/stdapi.ai"),
         Price(model=REMOVE_BACKGROUND, amount=0.07, source="github.com/stdapi-ai/stdapi.ai"),
     ),
