@@ -12,7 +12,7 @@ import pytest
 
 from local import cloud as local_cloud
 
-from .conftest import Cloud
+from .conftest import Cloud, until
 
 MODEL = "us.stability.stable-image-inpaint-v1:0"
 
@@ -21,13 +21,13 @@ MODEL = "us.stability.stable-image-inpaint-v1:0"
 def model(cloud: Cloud) -> Iterator[Any]:
     """Puts the model into a state of its life, lets the function look, and returns what a client is then shown."""
     def look(state: str, **dates: str) -> dict[str, Any]:
-        answer = cloud.bedrock.http.post("/_sim/model", json={"model": MODEL, "state": state, **dates})
-        assert answer.is_success, answer.text
+        cloud.bedrock.http.post("/_sim/model", json={"model": MODEL, "state": state, **dates}).raise_for_status()
         cloud.invoke("WatchModels", {})
         for pid in local_cloud.lambda_pids("Api"):  # new processes, because an old one remembers for a minute
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        shown = {m["id"]: m["lifecycle"] for p in cloud.live.get("/v1/providers").json()["items"] for m in p["models"]}
+        listed = until(lambda: answer if (answer := cloud.live.get("/v1/providers")).is_success else None, "a new process")
+        shown = {m["id"]: m["lifecycle"] for provider in listed.json()["items"] for m in provider["models"]}
         return dict(shown[MODEL])
 
     yield look
