@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+import os
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from .conftest import SAMPLES, Cloud
+from .conftest import ROOT, SAMPLES, Cloud
 
+PICTURES = ROOT / ".local" / "pictures"
+"""Where the pictures of a run lie, to be looked at."""
 PICTURE = "<picture>"
 ONE = {"numberOfImages": 1, "seed": 7}
 SEED = {"seed": 7}
@@ -44,7 +48,11 @@ def _run(cloud: Cloud, provider: str, **body: Any) -> tuple[dict[str, Any], Imag
     assert job["status"] == "succeeded", job["error"]
     assert len(cloud.bedrock.purchases()) == 1
     [sent] = cloud.bedrock.requests()
-    return job, cloud.picture(job["images"][0]), {"path": sent["path"], **_plain(sent["body"])}
+    picture = cloud.picture(job["images"][0])
+    PICTURES.mkdir(exist_ok=True)
+    name = os.environ["PYTEST_CURRENT_TEST"].partition("::")[2].partition(" ")[0]
+    picture.save(PICTURES / f"{re.sub('[^a-z0-9_]+', '-', name.lower())}.png")
+    return job, picture, {"path": sent["path"], **_plain(sent["body"])}
 
 
 def test_text_image(cloud: Cloud) -> None:
