@@ -60,7 +60,8 @@ def test_without_a_key_there_is_nothing(cloud: Cloud, header: dict[str, str]) ->
 
 def test_providers_say_what_they_can_and_whether_they_live(cloud: Cloud) -> None:
     shown = {provider["id"]: provider for provider in cloud.live.get("/v1/providers").json()["items"]}
-    assert shown["nova_canvas"]["lifecycle"]["end_of_life"] == "2026-09-30"
+    assert shown["nova_canvas"]["models"][0]["lifecycle"]["end_of_life"] == "2026-09-30"
+    assert set(shown["stability"]["tasks"]) == {"text_to_image", "inpaint", "outpaint", "remove_background"}
     assert shown["tryiton"]["configured"] is True
     tested = {provider["id"]: provider["allowed"] for provider in cloud.test.get("/v1/providers").json()["items"]}
-    assert tested == {"nova_canvas": False, "tryiton": False, "sandbox": True}
+    assert tested == {"nova_canvas": False, "stability": False, "tryiton": False, "sandbox": True}

@@ -48,7 +48,8 @@ def test_a_stored_job_that_nobody_started_is_started(cloud: Cloud, person: bytes
     from fitting_room.stores.api_keys import Caller
 
     environment = {"TABLE": cloud.table, "INBOX_BUCKET": cloud.inbox, "MEDIA_BUCKET": cloud.media,
-                   "JOB_MACHINE_ARN": cloud.job_machine + "-gone", "PRIVATE_ACCESS": "nova_canvas"}
+                   "JOB_MACHINE_ARN": cloud.job_machine + "-gone", "PRIVATE_ACCESS": "nova_canvas",
+                   "BEDROCK_REGIONS": '{"nova_canvas": "us-east-1"}'}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     for cached in (settings, aws.table, aws.s3, aws.step_functions):
