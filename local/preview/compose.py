@@ -43,7 +43,8 @@ def dress(
 
     skin = skin_likeness(person, body.skin)
     worn = mask & (body.silhouette > 0.5) & (skin < 0.45)
-    light = worn_light(person, worn, unit)
+    above = np.arange(shape[0])[:, None] < body.waist_y
+    light = worn_light(person, worn & above, unit) * worn_light(person, worn & ~above, unit)
     picture = _bare(person, cover, hem, garment.region, mask, body, skin, light).astype(np.float32)
     exposure = float(np.clip(body.brightness / 185, 0.3, 1))  # dim scene, dim cloth
     drop = f32([[1, 0, 0.008 * unit], [0, 1, 0.03 * unit]])
@@ -114,7 +115,7 @@ def _bare(
     if region == "lower":
         zone = zone & (y > body.waist_y + 0.04 * unit)
     stale = zone & (skin < 0.45)
-    beyond = tidy(stale & ~flesh & (cover < 0.6) & (body.silhouette > 0.12), cv2.MORPH_OPEN, 1)
+    beyond = tidy(stale & ~flesh & (cover < 0.6) & (body.silhouette > 0.12), cv2.MORPH_OPEN, 0.01 * unit)
     picture = _backdrop_instead(person, zone & ~flesh & grow(beyond, 3), body.silhouette > 0.5)
     if body.skin is None:
         return picture

@@ -120,7 +120,12 @@ def _read_garment(garment: Image.Image, region: Region | Literal["auto"]) -> Gar
     if shows_a_face(rgb):
         raise PreviewError("somebody wears the garment in its picture: the preview needs it alone on a plain backdrop")
     matte = garment_matte(rgb, pixels[..., 3])
-    return read(rgb, matte, guess_region(rgb, matte) if region == "auto" else region)
+    try:
+        return read(rgb, matte, guess_region(rgb, matte) if region == "auto" else region)
+    except PreviewError:
+        raise
+    except (IndexError, ValueError) as error:  # an edge the reading looks for is not there
+        raise PreviewError("the garment's outline cannot be read: show it whole, upright and laid flat") from error
 
 
 def _around(change: Bits, margin: float) -> tuple[int, int, int, int]:

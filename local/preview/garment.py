@@ -191,8 +191,10 @@ def read_bottom(matte: Matte) -> Bottom:
     sides = _sides(cloth)
     outsides = {side: line / scale for side, line in sides.items()}
     crotch = _crotch(cloth)
-    if crotch is None:
-        return Bottom(outsides, None)
+    if crotch is None:  # a skirt ends at its corners: the row where it is widest
+        widths = (outsides["right"] - outsides["left"])[:, 0]
+        end = np.flatnonzero(widths > 0.99 * widths[-len(widths) // 6 :].max())[-1] + 1
+        return Bottom({side: line[:end] for side, line in outsides.items()}, None)
     x, top = crotch
     height, bottom = len(np.flatnonzero(cloth.any(1))), sides["left"][-1, 1]
     y = np.arange(top + max(3, int(0.01 * height)), int(bottom))

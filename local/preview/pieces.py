@@ -98,7 +98,9 @@ def _bottom(bottom: Bottom, body: Body, stretch: float, ease: float) -> tuple[li
     if bottom.insides is not None:  # legs are as long as below the crotch in the picture
         start, top = bottom.insides["left"][0, 1], body.hip_y + fit.CROTCH * body.shoulder
     share = ((cloth["left"][-1, 1] - start) * scale * stretch + top - body.hip_y) / length
-    share = 1.02 if share > 0.8 else max(float(share), 0.25)  # long trousers reach the ankle, however they lay
+    share = float(np.clip(share, 0.25, 1.02))
+    if bottom.insides is not None and share > 0.8:  # long trousers reach the ankle, however they lay
+        share = 1.02
     hem = body.hip_y + share * length
     outsides, insides = {}, {}
     for side in SIDES:

@@ -30,9 +30,9 @@ def sample(name: str) -> Image.Image:
     return picture.resize((picture.width // 2, picture.height // 2), Resampling.LANCZOS)
 
 
-def run(person: str | Image.Image = "person_a", garment: str = "tee", **options: Any) -> Preview:
-    picture = sample(person) if isinstance(person, str) else person
-    return try_on(picture, sample(garment), **{"region": "auto", **options})
+def run(person: str | Image.Image = "person_a", garment: str | Image.Image = "tee", **options: Any) -> Preview:
+    pictures = [sample(given) if isinstance(given, str) else given for given in (person, garment)]
+    return try_on(*pictures, **{"region": "auto", **options})
 
 
 @functools.cache
@@ -193,6 +193,16 @@ def test_the_mask_of_a_dress_is_that_of_top_and_trousers_and_of_its_flare() -> N
     assert flare[:, 140:276].any() and not flare[560:].any()
 
 
+def test_a_skirt_keeps_its_flare_and_begins_where_the_shorts_do() -> None:
+    skirt = sample("dress").copy()
+    skirt.paste((244, 243, 241), (0, 0, 512, 212))  # the skirt of the dress
+    done = run(garment=skirt)
+    assert at(done.mask, (415, 526)) == 255 and at(done.mask, (415, 560)) == 0  # the shorts begin at 541
+    red, green, _ = at(done.image, (240, 850))  # beside the legs
+    assert green > red + 15
+    assert at(done.mask, HAND["person_a"]) == 255
+
+
 def shoe() -> Image.Image:
     """The left one of the pair in the sample."""
     return sample("shoes").crop((0, 0, 256, 512))
@@ -200,7 +210,7 @@ def shoe() -> Image.Image:
 
 @pytest.mark.parametrize("garment", [sample("shoes"), shoe()], ids=["a pair", "one, mirrored"])
 def test_shoes_go_on_both_feet_and_change_nothing_else(garment: Image.Image) -> None:
-    done = try_on(sample("person_a"), garment, region="foot")
+    done = run(garment=garment, region="foot")
     for place in (LEFT_FOOT, RIGHT_FOOT):
         red, green, blue = at(done.image, place)
         assert red > green + 60 and red > blue + 60
@@ -211,7 +221,7 @@ def test_shoes_go_on_both_feet_and_change_nothing_else(garment: Image.Image) -> 
 
 
 def test_one_shoe_makes_a_symmetrical_pair() -> None:
-    feet = np.asarray(try_on(sample("person_a"), shoe(), region="foot").image.crop((150, 535, 266, 590))).astype(int)
+    feet = np.asarray(run(garment=shoe(), region="foot").image.crop((150, 535, 266, 590))).astype(int)
     assert np.abs(feet - feet[:, ::-1]).mean() < 12
 
 
@@ -223,7 +233,7 @@ def boot() -> Image.Image:
 
 
 def test_a_boot_reaches_up_the_shin() -> None:
-    booted, shod = (try_on(sample("person_a"), garment, region="foot") for garment in (boot(), sample("shoes")))
+    booted, shod = (run(garment=garment, region="foot") for garment in (boot(), sample("shoes")))
     tops = [np.flatnonzero((np.asarray(done.mask) == 0).any(1))[0] for done in (booted, shod)]
     assert tops[0] < tops[1] - 20
     red, green, _ = at(booted.image, (345, 1050))
@@ -262,9 +272,14 @@ def test_a_garment_with_an_alpha_channel_needs_no_plain_backdrop() -> None:
     flat = sample("tee")
     cut = flat.convert("RGBA")
     cut.putalpha(flat.convert("L").point(lambda v: 255 if v < 225 else 0))
-    done = try_on(sample("person_a"), cut, region="auto")
+    done = run(garment=cut)
     red, _, blue = at(done.image, BELLY)
     assert blue > red + 40
+
+
+def half_a_shirt() -> Image.Image:
+    shirt = sample("long_sleeve")
+    return shirt.crop((0, 0, shirt.width // 2, shirt.height))
 
 
 @pytest.mark.parametrize(
@@ -273,6 +288,7 @@ def test_a_garment_with_an_alpha_channel_needs_no_plain_backdrop() -> None:
         ("no person found", {"person": "room"}),
         ("somebody wears", {"garment": "person_a"}),
         ("several things", {"garment": "shoes", "region": "upper"}),
+        ("laid flat", {"garment": half_a_shirt()}),
         ("no jumpsuits", {"garment": "jeans", "region": "full"}),
         ("shoes need feet", {"person": sample("person_a").crop((0, 0, 416, 500)), "garment": "shoes"}),
         ("words for upper garments", {"prompt": "the sofa"}),
