@@ -55,8 +55,9 @@ TASKS: dict[Task, dict[str, Option]] = {
 _INPUT = FitSpec(min_side=MIN_SIDE, max_side=MAX_SIDE, max_pixels=MAX_PIXELS, max_aspect=MAX_ASPECT)
 _PRICES = "github.com/awslabs/startups, ai pricing cache of 2026-08-20"
 
-LIFECYCLE = Lifecycle(legacy=date(2026, 3, 30), end_of_life=date(2026, 9, 30),
-                      source="https://docs.aws.amazon.com/bedrock/latest/userguide/model-lifecycle-legacy.html")
+LIFECYCLE = Lifecycle(launched=date(2024, 12, 3), legacy=date(2026, 3, 30), end_of_life=date(2026, 9, 30),
+                      source="https://docs.aws.amazon.com/bedrock/latest/userguide/model-lifecycle-legacy.html; launched: the"
+                             " day it was announced")
 
 ENTRY = CatalogueEntry(
     id=ID,
