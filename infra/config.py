@@ -92,9 +92,10 @@ class StageConfig(BaseModel):
         for entry in entries:
             region = self.bedrock_regions.get(entry.id)
             for model in entry.models:
-                if region and model.inference_regions and region not in model.inference_regions:
-                    raise ValueError(f"bedrock_regions: {entry.id} cannot be called in {region}. Use one of "
-                                     f"{', '.join(model.inference_regions)}.")
+                possible = model.regions or model.inference_regions
+                if region and possible and region not in possible:
+                    raise ValueError(f"bedrock_regions: {model.id} of {entry.id} cannot be called in {region}. Use one of "
+                                     f"{', '.join(possible)}.")
         return self
 
 

@@ -64,22 +64,21 @@ class ServiceStack(cdk.Stack):
         watches = dict(regions)
         if "bedrock" in config.endpoints:
             watches["AWS_ENDPOINT_URL_BEDROCK"] = config.endpoints["bedrock"]
-        keeps = {"RESULT_DAYS": str(config.result_days)}
 
         plans |= regions
         self.api = self._function("Api", "http/api", 512, 29, plans | answers)
         self.prepare = self._function("Prepare", "job/prepare", 1769, 120, fetches)
         self.start_bedrock = self._function("StartBedrock", "job/start_bedrock", 1024, 900, vendors | bedrock)
         self.start_http = self._function("StartHttp", "job/start_http", 1024, 180, vendors | keys | fetches)
-        self.poll = self._function("Poll", "job/poll", 1024, 120, vendors | keys | fetches)
-        self.collect = self._function("Collect", "job/collect", 1769, 120, keeps)
-        self.settle = self._function("Settle", "job/settle", 512, 60, keeps)
+        self.poll = self._function("Poll", "job/poll", 1024, 300, vendors | keys | fetches)
+        self.collect = self._function("Collect", "job/collect", 1769, 120, {})
+        self.settle = self._function("Settle", "job/settle", 512, 60, {})
         self.ingest = self._function("Ingest", "event/ingest", 512, 60, plans)
-        self.sweep = self._function("Sweep", "schedule/sweep", 512, 60, keeps)
+        self.sweep = self._function("Sweep", "schedule/sweep", 512, 60, {})
         self.watch_models = self._function("WatchModels", "schedule/watch_models", 512, 120, watches)
 
     def _function(self, name: str, folder: str, memory: int, timeout: int, environment: Mapping[str, str]) -> PythonFunction:
-        shared = {"STAGE": self.config.stage, "TABLE": self.storage.table_name,
+        shared = {"TABLE": self.storage.table_name,
                   "INBOX_BUCKET": self.storage.inbox_name, "MEDIA_BUCKET": self.storage.media_name,
                   "POWERTOOLS_SERVICE_NAME": SERVICE, "POWERTOOLS_METRICS_NAMESPACE": METRICS,
                   "POWERTOOLS_LOG_LEVEL": "INFO"}

@@ -66,7 +66,7 @@ class StorageStack(cdk.Stack):
                 point_in_time_recovery_enabled=config.retain))
         table.add_global_secondary_index(
             index_name="due", partition_key=text("due_shard"), sort_key=text("due_at"),
-            projection_type=dynamodb.ProjectionType.INCLUDE, non_key_attributes=["id"])
+            projection_type=dynamodb.ProjectionType.KEYS_ONLY)
         if not config.retain:
             acknowledge(table, "DDB3")
         return table

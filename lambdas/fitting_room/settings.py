@@ -24,7 +24,6 @@ class Settings(BaseModel):
     table: str
     inbox_bucket: str
     media_bucket: str
-    stage: str = "dev"
     aws_region: str = "us-east-1"
     job_machine_arn: str = ""
     provider_secrets: dict[str, str] = {}

@@ -51,5 +51,6 @@ def test_a_model_from_birth_to_its_end(cloud: Cloud, model: Any) -> None:
     planned = cloud.live.post("/v1/jobs/estimate", json=body).json()["plan"]
     assert [offer["provider"] for offer in planned] == ["nova_canvas"]
     body["provider"] = "stability"
-    denied = model("no_access")
-    assert (denied["state"], denied["retired"], answer()) == ("unknown", False, (200, ""))
+    denied = model("no_access")  # a refused lookup says nothing: what was known stays
+    assert (denied["state"], denied["retired"], answer()) == ("gone", True, (422, "model_retired"))
+    assert (model("active")["state"], answer()) == ("active", (200, ""))

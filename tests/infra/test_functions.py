@@ -8,10 +8,10 @@ from collections import Counter
 from tests.infra.synthesized import Synthesized
 
 SIZES = {  # MB, seconds
-    "Api": (512, 29), "Prepare": (1769, 120), "StartBedrock": (1024, 900), "StartHttp": (1024, 180), "Poll": (1024, 120),
+    "Api": (512, 29), "Prepare": (1769, 120), "StartBedrock": (1024, 900), "StartHttp": (1024, 180), "Poll": (1024, 300),
     "Collect": (1769, 120), "Settle": (512, 60), "Ingest": (512, 60), "Sweep": (512, 60), "WatchModels": (512, 120),
 }
-EVERYWHERE = {"STAGE", "TABLE", "INBOX_BUCKET", "MEDIA_BUCKET", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE",
+EVERYWHERE = {"TABLE", "INBOX_BUCKET", "MEDIA_BUCKET", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE",
               "POWERTOOLS_LOG_LEVEL"}
 PLANS = {"JOB_MACHINE_ARN", "BEDROCK_REGIONS", "PRIVATE_ACCESS", "DAILY_IMAGES", "DAILY_USD", "RESULT_DAYS"}
 TOLD = {
@@ -20,10 +20,10 @@ TOLD = {
     "StartBedrock": {"PROVIDER_ENDPOINTS", "BEDROCK_REGIONS"},
     "StartHttp": {"PROVIDER_ENDPOINTS", "PROVIDER_SECRETS", "FETCH_ALLOW"},
     "Poll": {"PROVIDER_ENDPOINTS", "PROVIDER_SECRETS", "FETCH_ALLOW"},
-    "Collect": {"RESULT_DAYS"},
-    "Settle": {"RESULT_DAYS"},
+    "Collect": set(),
+    "Settle": set(),
     "Ingest": PLANS,
-    "Sweep": {"JOB_MACHINE_ARN", "RESULT_DAYS"},
+    "Sweep": {"JOB_MACHINE_ARN"},
     "WatchModels": {"BEDROCK_REGIONS"},
 }
 

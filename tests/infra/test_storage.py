@@ -98,7 +98,7 @@ def test_the_table_forgets_what_expired_and_finds_what_is_due(stage: Synthesized
     (due,) = table["GlobalSecondaryIndexes"]
     assert due["IndexName"] == "due"
     assert [(key["AttributeName"], key["KeyType"]) for key in due["KeySchema"]] == [("due_shard", "HASH"), ("due_at", "RANGE")]
-    assert due["Projection"] == {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["id"]}
+    assert due["Projection"] == {"ProjectionType": "KEYS_ONLY"}
     assert {item["AttributeType"] for item in table["AttributeDefinitions"]} == {"S"}
 
 

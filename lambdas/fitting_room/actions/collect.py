@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from typing import NamedTuple
 
 from PIL import Image
@@ -12,8 +11,8 @@ from fitting_room.clock import Clock
 from fitting_room.images import sniff
 from fitting_room.images.encode import to_jpeg, to_png, to_webp
 from fitting_room.images.fit import Frame, undo, undo_mask
-from fitting_room.images.quality import REASONS, Expected, Rejection, judge, print_of
-from fitting_room.jobs.errors import Fault, Warning
+from fitting_room.images.quality import REASONS, Expected, Rejection, decode_result, judge, print_of
+from fitting_room.jobs.errors import Fault, JobFailure, Warning
 from fitting_room.jobs.job import Attempt, Job, JobImage
 from fitting_room.jobs.outcome import Step, step
 from fitting_room.jobs.request import Output
@@ -59,15 +58,20 @@ def collect(job_id: str, at: Clock) -> Step:
                                 + " ".join(w.detail for w in warnings), "Check the input pictures, then submit a new job.",
                                 provider=attempt.provider))
         return step("ended")
-    jobs.collected(job, images, _mask(job, attempt, frame), list(dict.fromkeys(warnings)))
+    mask = _mask(job, attempt, frame)
+    if mask is None and job.request.output.mask:
+        warnings.append(Warning(code="mask_missing", detail="The provider returned no mask that can be read.",
+                                remedy="The picture is complete without it.", pointer="/output/mask"))
+    jobs.collected(job, images, mask, list(dict.fromkeys(warnings)))
     return step("ended")
 
 
 def _expected(job: Job, attempt: Attempt, frame: Frame | None) -> Expected:
     """What the task promises of each picture."""
     size = getattr(job.request, "size", None) if entry(attempt.provider).exact_size else None
+    mask = getattr(job.request, "mask", None)
     return Expected(size=(size.width, size.height) if size else None, aspects=(frame.canvas, frame.source) if frame else (),
-                    alpha=job.request.task == "remove_background")
+                    alpha=job.request.task == "remove_background", edit=mask is not None and mask.type != "garment")
 
 
 def _rejected(reason: Rejection | None) -> Warning:
@@ -104,8 +108,11 @@ def _mask(job: Job, attempt: Attempt, frame: Frame | None) -> JobImage | None:
     data = media.read(attempt.mask) if attempt.mask else None
     if data is None or frame is None:
         return None
-    with Image.open(io.BytesIO(data)) as opened:
-        mask, _ = undo_mask(opened.convert("L"), frame, size=job.request.output.size)
+    try:
+        returned = decode_result(data)
+    except JobFailure:  # the pictures are paid for and good: they do not fail with it
+        return None
+    mask, _ = undo_mask(returned.convert("L"), frame, size=job.request.output.size)
     return _write(job, 0, "mask", Result(to_png(mask), "png", *mask.size, converted=True), None)
 
 

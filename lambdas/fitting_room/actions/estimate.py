@@ -17,7 +17,7 @@ from fitting_room.stores.api_keys import Caller
 
 def estimate(body: Any, caller: Caller, at: Clock) -> dict[str, Any]:
     """`{plan: [{provider, images, cost, starts_at}], excluded, warnings, request}`; buys nothing, stores nothing. Raises the
-    same `Refusal` as submitting would."""
+    `Refusal` that submitting would, but for the pictures and the day's budget, which are looked at only then."""
     request = parse(body)
     planned = plan(request, caller.mode, deployment(at))
     excluded = [{"provider": provider, **fault.model_dump(mode="json", include={"pointer", "code", "detail", "remedy"})}

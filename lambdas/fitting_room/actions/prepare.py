@@ -141,4 +141,7 @@ def _seed(job: Job, provider: CatalogueEntry) -> int | None:
     if job.request.output.seed is not None:
         return job.request.output.seed
     option = provider.tasks[job.request.task].get("output.seed")
-    return secrets.randbelow(int(option.maximum) + 1) if option and option.maximum else None
+    if option is None or option.maximum is None:
+        return None
+    least = int(option.minimum or 0)
+    return least + secrets.randbelow(int(option.maximum) - least + 1)

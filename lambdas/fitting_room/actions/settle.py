@@ -120,7 +120,7 @@ def _side(job: Job, attempt: Attempt) -> int | None:
     """The longer side in px of what was made, where it is known: the base picture's, or the asked size."""
     if base := attempt.inputs.get(job.request.base or ""):
         return max(base.width, base.height)
-    size = getattr(job.request, "size", None)
+    size = getattr(job.request, "size", None) or next(iter(job.images), None)
     return max(size.width, size.height) if size else None
 
 

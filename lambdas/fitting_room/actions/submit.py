@@ -46,6 +46,8 @@ def submit(body: Any, caller: Caller, idempotency_key: str | None, at: Clock, *,
     if idempotency_key is not None and not _IDEMPOTENCY_KEY.match(idempotency_key):
         raise Refusal.of("invalid_input", "Idempotency-Key must be 1 to 255 visible ASCII characters.",
                          "Use a UUID, or your own order number.", status=400)
+    if idempotency_key:  # what was tried with a test key may be done for real with the same key
+        idempotency_key = f"{caller.mode}:{idempotency_key}"
     digest = jobs.body_hash(body)
     if idempotency_key and (used := jobs.replayed(caller.tenant, idempotency_key, at.now())):
         return _replay(used, digest, at)

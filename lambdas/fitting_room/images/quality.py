@@ -44,12 +44,14 @@ class Expected:
     `size`: exactly this; of the same aspect (within 2 %) another size passes with the warning `size_changed`, and any
     other aspect is `wrong_aspect`. `aspects`: sizes of which one gives the aspect (a frame's canvas and source); off by
     more than 2 % passes with `framing_changed`, since the customer can still use it, off by more than half is
-    `wrong_aspect`. `alpha`: transparency that is not the same everywhere.
+    `wrong_aspect`. `alpha`: transparency that is not the same everywhere. `edit`: only a named part changes, however small,
+    so nothing but an exact echo is `unchanged`.
     """
 
     size: Size | None = None
     aspects: tuple[Size, ...] = ()
     alpha: bool = False
+    edit: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def judge(data: bytes, expected: Expected = Expected(), sent: Sequence[Image.Ima
         return Verdict("wrong_aspect")
     small = _small(image)
     reason = _see_through(image) if expected.alpha else _blank(small)
-    if reason is None and _opaque(image) and any(seen and _alike(small, seen) for seen in sent):
+    if reason is None and _opaque(image) and any(seen and _alike(small, seen, exact=expected.edit) for seen in sent):
         reason = "unchanged"
     return Verdict(reason) if reason else Verdict(None, warnings, image)
 
@@ -146,12 +148,14 @@ def _opaque(image: Image.Image) -> bool:
     return image.mode == "RGB" or cast("tuple[int, int]", image.getchannel("A").getextrema())[0] == 255
 
 
-def _alike(left: Image.Image, right: Image.Image) -> bool:
+def _alike(left: Image.Image, right: Image.Image, *, exact: bool) -> bool:
     """Resampling and chroma subsampling move an edge by a fraction of a cell, so a line of cells may differ by a lot; in
     an area of 3 x 3 cells (2.3 % of each side) at least one hardly differs. Measured, re-encoded down to JPEG 60 and WebP
     75 and scaled by 0.5 to 1.3: at most 4 in an area and 39 in a cell; a patch of 2 % of each side made lighter by 40: 7
     and more in an area."""
     difference = ImageChops.difference(left, right)
+    if exact:
+        return difference.getbbox() is None
     return _most(difference) <= _SAME_CELL and _most(difference.filter(ImageFilter.MinFilter(3))) <= _SAME_AREA
 
 

@@ -78,13 +78,14 @@ class Lifecycle(_Frozen):
 
 class Model(_Frozen):
     """One model of a vendor: the tasks it does, at which `qualities` (None: all), and its dates. `inference_regions`: for a
-    Bedrock inference profile, every region it may call the model in."""
+    Bedrock inference profile, every region it may call the model in; `regions`: where any other Bedrock model is, if said."""
 
     id: str
     tasks: tuple[Task, ...]
     qualities: tuple[str, ...] | None = None
     lifecycle: Lifecycle
     inference_regions: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
 
     @property
     def foundation(self) -> str:
@@ -154,8 +155,8 @@ class CatalogueEntry(_Frozen):
 
     def model(self, request: AnyRequest) -> Model | None:
         """The model that would do a request: the one it names (`id/model`), else the first that can."""
-        provider, _, named = request.provider.partition("/")
-        named = named if provider == self.id else ""
+        asked = (name.partition("/") for name in (request.provider, *request.fallback))
+        named = next((model for provider, _, model in asked if provider == self.id), "")
         return next((model for model in self.models if model.does(request) and named in ("", model.id)), None)
 
     def refuses(self, task: Task, asked: Asked) -> Fault | None:

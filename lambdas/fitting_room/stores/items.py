@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 import zlib
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -54,13 +55,17 @@ def update_if(key: dict[str, str], update: str, condition: str, *, names: dict[s
         expression["ExpressionAttributeNames"] = names
     if values:
         expression["ExpressionAttributeValues"] = values
-    try:
-        aws.table().update_item(**expression)
-    except ClientError as error:
-        if aws.reason(error) != "ConditionalCheckFailedException":
-            raise
-        return False
-    return True
+    for attempt in range(_ATTEMPTS):
+        try:
+            aws.table().update_item(**expression)
+            return True
+        except ClientError as error:
+            if aws.reason(error) == "ConditionalCheckFailedException":
+                return False
+            if aws.reason(error) != "TransactionConflictException" or attempt == _ATTEMPTS - 1:
+                raise
+        time.sleep(_pause(attempt))  # it met a transaction on the same item, which the SDK does not repeat
+    return False
 
 
 def transact(items: Sequence[dict[str, Any]], sleep: Callable[[float], None]) -> None:
@@ -75,4 +80,8 @@ def transact(items: Sequence[dict[str, Any]], sleep: Callable[[float], None]) ->
             reasons = [str(item.get("Code", "None")) for item in error.response.get("CancellationReasons", [])]
             if "ConditionalCheckFailed" in reasons or "TransactionConflict" not in reasons or attempt == _ATTEMPTS - 1:
                 raise Conflict(reasons) from error
-        sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))  # noqa: S311  jitter, not a secret
+        sleep(_pause(attempt))
+
+
+def _pause(attempt: int) -> float:
+    return random.uniform(0, min(1.0, 0.02 * 2**attempt))  # noqa: S311  jitter, not a secret

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from boto3.dynamodb.conditions import Key
+from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict
 
 from fitting_room.stores import aws
@@ -18,8 +19,8 @@ _known: tuple[float, dict[str, Observed]] = (0.0, {})
 
 
 class Observed(BaseModel):
-    """`state`: `gone` when Bedrock no longer knows the model; `unknown` when the lookup itself was refused, so that only the
-    catalogue's dates count. `checked_at`: RFC 3339."""
+    """`state`: `gone` when Bedrock no longer knows the model; `unknown` when the lookup was refused from the beginning, so
+    that only the catalogue's dates count. `checked_at`: RFC 3339."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -30,7 +31,16 @@ class Observed(BaseModel):
 
 
 def put(model: str, observed: Observed) -> None:
-    aws.table().put_item(Item={"pk": "MODELS", "sk": model, **to_item(observed)})
+    """Keep what Bedrock said. A lookup that was refused says nothing, so it takes the place of nothing."""
+    keep: dict[str, Any] = {}
+    if observed.state == "unknown":
+        keep = {"ConditionExpression": "attribute_not_exists(pk) OR #state = :unknown",
+                "ExpressionAttributeNames": {"#state": "state"}, "ExpressionAttributeValues": {":unknown": "unknown"}}
+    try:
+        aws.table().put_item(Item={"pk": "MODELS", "sk": model, **to_item(observed)}, **keep)
+    except ClientError as error:
+        if aws.reason(error) != "ConditionalCheckFailedException":
+            raise
 
 
 def observed() -> dict[str, Observed]:

@@ -214,3 +214,10 @@ def test_a_size_that_a_vendor_takes_as_a_shape_only_is_no_reason_to_throw_its_pi
     job = world.job(job_id)
     assert job.status == status
     assert ("size_is_a_shape" in {warning.code for warning in job.warnings}) == (provider == "stability")
+
+
+def test_a_mask_that_cannot_be_read_costs_no_picture(world: World, vendor: Vendor) -> None:
+    data = with_credentials(360, 540)
+    job = bought(world, vendor, Finished([Picture(data)], mask=b"no picture"), provider="nova_canvas", output={"mask": True})
+    assert (job.status, len(job.images), job.mask) == ("succeeded", 1, None)
+    assert "mask_missing" in [warning.code for warning in job.warnings]

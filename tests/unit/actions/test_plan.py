@@ -12,7 +12,7 @@ from fitting_room.actions.plan import Deployment, plan
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.job import Mode
 from fitting_room.jobs.parse import parse
-from fitting_room.providers.catalogue import entries
+from fitting_room.providers.catalogue import entries, entry
 
 PICTURE = {"url": "https://shop.example/p.png"}
 ALIVE, DEAD = date(2026, 9, 29), date(2026, 9, 30)
@@ -145,3 +145,13 @@ def test_the_list_of_providers_says_what_this_key_can_buy_today() -> None:
     assert shown["nova_canvas"]["tasks"]["try_on"]["output.count"] == {"minimum": 1.0, "maximum": 5.0}
     live = list_providers(deployed(), "live")["items"]
     assert all(item["allowed"] for item in live)
+
+
+def test_a_model_named_in_a_fallback_is_the_one_that_is_bought() -> None:
+    named = "stability/stability.stable-image-ultra-v1:1"
+    request = parse({"task": "text_to_image", "prompt": "a harbour", "provider": "nova_canvas", "fallback": [named],
+                     "output": {"quality": "best"}})
+    model = entry("stability").model(request)
+    assert model and model.id == named.partition("/")[2]
+    wrong = request.model_copy(update={"fallback": ["stability/us.stability.stable-image-inpaint-v1:0"]})
+    assert entry("stability").model(wrong) is None

@@ -165,3 +165,10 @@ def test_an_end_that_has_passed_counts_below_zero_and_one_without_a_date_is_toda
     bedrock.says[CORE] = refusal("ResourceNotFoundException")
     watch_models(world.at)
     assert measured() == {"nova_canvas": -2, "stability": 0}
+
+
+def test_a_refused_lookup_takes_the_place_of_nothing_that_was_known(world: World) -> None:
+    models.put("m", Observed(state="gone", checked_at="2026-11-20T00:00:00.000Z"))
+    models.put("m", Observed(state="unknown", checked_at="2026-11-21T00:00:00.000Z"))
+    models.put("n", Observed(state="unknown", checked_at="2026-11-21T00:00:00.000Z"))
+    assert {model: seen.state for model, seen in kept().items()} == {"m": "gone", "n": "unknown"}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,3 +161,12 @@ def test_a_result_is_decoded_upright_and_keeps_its_alpha() -> None:
     assert decode_result(saved(palette, transparency=0)).mode == "RGBA"
     with pytest.raises(JobFailure):
         decode_result(b"no picture")
+
+
+def test_the_smallest_retouch_of_a_named_part_is_a_result_and_an_echo_is_none() -> None:
+    source = Image.open(Path(__file__).parents[3] / "local" / "samples" / "person_a.png").convert("RGB")
+    touched = source.copy()
+    touched.paste((200, 180, 160), (400, 300, 412, 312))
+    sent = [print_of(saved(source))]
+    assert judge(saved(touched), Expected(edit=True), sent).reason is None
+    assert judge(saved(source), Expected(edit=True), sent).reason == "unchanged"

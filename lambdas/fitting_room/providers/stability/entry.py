@@ -20,6 +20,7 @@ ULTRA = "stability.stable-image-ultra-v1:1"
 INPAINT = "us.stability.stable-image-inpaint-v1:0"
 REMOVE_BACKGROUND = "us.stability.stable-image-remove-background-v1:0"
 US = ("us-east-1", "us-east-2", "us-west-2")
+WEST = ("us-west-2",)
 
 RATIOS = ("16:9", "1:1", "21:9", "2:3", "3:2", "4:5", "5:4", "9:16", "9:21")
 SIDES = range(640, 1537)
@@ -73,8 +74,10 @@ ENTRY = CatalogueEntry(
     id=ID,
     title=TITLE,
     models=(
-        Model(id=CORE, tasks=("text_to_image",), qualities=("standard",), lifecycle=_LIFECYCLE),
-        Model(id=ULTRA, tasks=("text_to_image",), qualities=("best",), lifecycle=_LIFECYCLE),
+        Model(id=CORE, tasks=("text_to_image",), qualities=("standard",), lifecycle=_LIFECYCLE,
+              regions=WEST),
+        Model(id=ULTRA, tasks=("text_to_image",), qualities=("best",), lifecycle=_LIFECYCLE,
+              regions=WEST),
         Model(id=INPAINT, tasks=("inpaint", "outpaint"), lifecycle=_LIFECYCLE, inference_regions=US),
         Model(id=REMOVE_BACKGROUND, tasks=("remove_background",), lifecycle=_LIFECYCLE, inference_regions=US),
     ),

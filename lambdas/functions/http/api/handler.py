@@ -154,11 +154,12 @@ def _fault(fault: Fault) -> dict[str, Any]:
 
 
 def _cors(methods: str = "") -> dict[str, str]:
-    """Headers for a browser of an allowed origin, and for no other."""
+    """For a browser of an allowed origin, and for no other. What holds links to photos is kept in no cache."""
     origin, allowed = app.current_event.headers.get("origin", ""), settings().cors_origins
+    headers = {"Cache-Control": "no-store"}
     if not origin or not ({origin, "*"} & allowed):
-        return {"Vary": "Origin"} if allowed else {}
-    headers = {"Access-Control-Allow-Origin": origin, "Vary": "Origin",
+        return headers | ({"Vary": "Origin"} if allowed else {})
+    headers |= {"Access-Control-Allow-Origin": origin, "Vary": "Origin",
                "Access-Control-Expose-Headers": "Location, Retry-After, Idempotent-Replayed"}
     if methods:
         headers |= {"Access-Control-Allow-Methods": methods, "Access-Control-Max-Age": "600",
