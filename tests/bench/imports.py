@@ -36,6 +36,7 @@ FLOORS = {
     "job.settle": CORE,
     "event.ingest": CORE + "from aws_lambda_powertools.utilities.batch import BatchProcessor",
     "schedule.sweep": CORE,
+    "schedule.watch_models": CORE,
 }
 
 

@@ -182,8 +182,8 @@ def patient(attempts: int) -> Run:
     def begin(_: dict[str, Any]) -> Any:
         nonlocal began
         if clock.moment - began < start.QUEUE_LIMIT:
-            clock.moment += timedelta(seconds=2)
-            return {"outcome": "busy", "runner": "http", "wait": 2}
+            clock.moment += timedelta(seconds=start.BUSY_SECONDS[0])
+            return {"outcome": "busy", "runner": "http", "wait": start.BUSY_SECONDS[0]}
         began = clock.moment
         return look({})
 

@@ -17,6 +17,7 @@ from fitting_room.jobs.errors import Fault, Warning
 from fitting_room.jobs.job import Attempt, Job, JobImage
 from fitting_room.jobs.outcome import Step, step
 from fitting_room.jobs.request import Output
+from fitting_room.providers.catalogue import entry
 from fitting_room.settings import settings
 from fitting_room.stores import jobs, media
 
@@ -46,7 +47,7 @@ def collect(job_id: str, at: Clock) -> Step:
     warnings: list[Warning] = []
     for stored in attempt.results:
         data = media.read(stored.key) or b""
-        verdict = judge(data, _expected(job, frame), sent)
+        verdict = judge(data, _expected(job, attempt, frame), sent)
         if verdict.image is None:
             warnings.append(_rejected(verdict.reason))
             continue
@@ -62,9 +63,9 @@ def collect(job_id: str, at: Clock) -> Step:
     return step("ended")
 
 
-def _expected(job: Job, frame: Frame | None) -> Expected:
+def _expected(job: Job, attempt: Attempt, frame: Frame | None) -> Expected:
     """What the task promises of each picture."""
-    size = getattr(job.request, "size", None)
+    size = getattr(job.request, "size", None) if entry(attempt.provider).exact_size else None
     return Expected(size=(size.width, size.height) if size else None, aspects=(frame.canvas, frame.source) if frame else (),
                     alpha=job.request.task == "remove_background")
 

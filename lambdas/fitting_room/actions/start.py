@@ -20,6 +20,8 @@ from fitting_room.stores import capacity, jobs
 
 QUEUE_LIMIT = timedelta(minutes=15)
 """How long a prepared attempt may wait for its turn before the job moves on to the next provider."""
+BUSY_SECONDS = 5, 10
+"""Between two looks at a full vendor. Shorter looks would fill an execution's history before a long plan is done."""
 
 
 def start(job_id: str, remaining: float, at: Clock) -> Step:
@@ -75,7 +77,7 @@ def _capacity(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -
             return keep(job, attempt, Failed(_no_place(provider), "no"), at)
         if attempt.lease is None:
             jobs.move(job, "waiting_for_slot", at.now())
-            return step("busy", runner=provider.runner, wait=random.randint(2, 6))  # noqa: S311  jitter, not a secret
+            return step("busy", runner=provider.runner, wait=random.randint(*BUSY_SECONDS))  # noqa: S311  jitter, not a secret
         jobs.keep_place(job, attempt)
     if provider.rate:
         now = at.ms()

@@ -131,6 +131,8 @@ class CatalogueEntry(_Frozen):
     cannot: Mapping[Task, str] = {}
     """Why a task that one might expect of this vendor is not offered."""
     max_garments: int = 1
+    exact_size: bool = True
+    """Whether a `size` is kept to the pixel; else only its shape, and that roughly."""
     base: FitSpec
     """Of the picture whose framing the results keep, and its mask."""
     others: FitSpec

@@ -10,6 +10,7 @@ import pytest
 from fitting_room import clock
 from fitting_room.actions import purchase, start
 from fitting_room.actions.settle import settle
+from fitting_room.actions.start import BUSY_SECONDS
 from fitting_room.jobs.job import Job
 from fitting_room.providers.base import CatalogueEntry, Rate
 from fitting_room.providers.catalogue import entry
@@ -126,7 +127,7 @@ def test_a_full_vendor_answers_busy_and_is_asked_again_unevenly(world: World, ve
     one, two = world.prepared(), world.prepared()
     world.start(one)
     waits = {world.start(two)["wait"] for _ in range(20)}
-    assert len(waits) > 2 and min(waits) >= 2 and max(waits) <= 6
+    assert len(waits) > 2 and min(waits) >= BUSY_SECONDS[0] and max(waits) <= BUSY_SECONDS[1]
     job = world.job(two)
     assert (job.step, [entry["step"] for entry in job.timeline].count("waiting_for_slot")) == ("waiting_for_slot", 1)
     assert len(vendor.orders) == 1
@@ -148,7 +149,7 @@ def test_a_job_that_never_called_frees_its_lease_too(world: World, vendor: Vendo
     one, two, three = world.prepared(), world.prepared(), world.prepared()
     world.start(one)
     assert world.start(two)["outcome"] == "busy", "it holds the second lease and waits for its slot"
-    assert world.start(three)["wait"] <= 6, "no lease, so no slot either"
+    assert world.start(three)["wait"] <= BUSY_SECONDS[1], "no lease, so no slot either"
     settle(two, world.at, certain=True)
     assert world.start(three)["wait"] > 6, "now it waits for a slot"
     assert len(vendor.orders) == 1

@@ -90,6 +90,7 @@ ENTRY = CatalogueEntry(
     },
     cannot={"try_on": "None of Stability AI's services on Bedrock takes a picture of a garment: they edit by text, so a given "
                       "product cannot be put on a person."},
+    exact_size=False,
     base=_INPUT,
     others=_INPUT,
     max_body=BODY_LIMIT - _FRAME,
