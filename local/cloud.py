@@ -38,6 +38,7 @@ STATE = HOME / "cloud.json"
 ENDPOINTS = HOME / "endpoints.json"
 EMULATOR_PYTHON = HOME / "emulator-venv" / "bin" / "python"
 TENANT = "demo"
+SIMULATORS = ("bedrock", "tryiton", "fashn")
 START_SECONDS = 60
 GRACE_SECONDS = 5  # from SIGTERM to SIGKILL
 
@@ -152,11 +153,10 @@ def _start_emulator(state: State) -> None:
 def _start_simulators(state: State) -> None:
     if _alive(state, "simulators"):
         return
-    names = ("bedrock", "tryiton")
-    for name in names:
+    for name in SIMULATORS:
         state.ports[name] = _free_port(state.ports.get(name, 0))
-    ports = [word for name in names for word in (f"--{name}-port", str(state.ports[name]))]
-    health = [state.url(name) + "/_sim/purchases" for name in names]
+    ports = [word for name in SIMULATORS for word in (f"--{name}-port", str(state.ports[name]))]
+    health = [state.url(name) + "/_sim/purchases" for name in SIMULATORS]
     _start(state, "simulators", [sys.executable, "-m", "local.simulators", *ports], health)
 
 
@@ -207,13 +207,14 @@ def _deploy(state: State) -> None:
 def _context(state: State) -> dict[str, str]:
     """What the same app is told here and not on AWS."""
     bedrock = state.url("bedrock")
-    vendors = {"bedrock-runtime": bedrock, "bedrock": bedrock, "tryiton": state.url("tryiton") + "/api/v1"}
+    vendors = {"bedrock-runtime": bedrock, "bedrock": bedrock, "tryiton": state.url("tryiton") + "/api/v1",
+               "fashn": state.url("fashn") + "/v1"}
     return {
         "stage": "dev",
         "wheels": "host",
         "endpoints": json.dumps(vendors),
         "bedrock_regions": json.dumps({"nova_canvas": "us-east-1", "stability": "us-west-2"}),
-        "fetch_allow": ",".join(f"127.0.0.1:{state.ports[name]}" for name in ("tryiton", "emulator")),
+        "fetch_allow": ",".join(f"127.0.0.1:{state.ports[name]}" for name in ("tryiton", "fashn", "emulator")),
         "private_access": "nova_canvas",  # retired for the public; the simulator still answers
     }
 
@@ -229,7 +230,8 @@ def _seed(state: State) -> None:
             admin.create_tenant(TENANT)
         keys = {mode: admin.create_key(TENANT, mode) for mode in ("live", "test")}
         admin.set_provider("nova_canvas")
-        admin.set_provider("tryiton", "sim-local")
+        for name in ("tryiton", "fashn"):
+            admin.set_provider(name, "sim-local")
     except AdminError as error:
         raise CloudError(f"seeding failed: {error}") from error
     state.keys = Keys(table=table, **keys)
@@ -255,7 +257,7 @@ def _endpoints(state: State) -> Endpoints:
         media_bucket=state.outputs["MediaBucket"],
         table=state.keys.table,
         job_machine=state.outputs["JobMachineArn"],
-        providers={name: state.url(name) for name in ("bedrock", "tryiton")},
+        providers={name: state.url(name) for name in SIMULATORS},
     )
 
 

@@ -1,6 +1,6 @@
-"""`python -m local.simulators --bedrock-port N --tryiton-port M`: both simulators in one process, until SIGTERM.
+"""`python -m local.simulators --bedrock-port N --tryiton-port M --fashn-port L`: all simulators in one process, until SIGTERM.
 
-Port 0 picks a free one. When both answer, one JSON line says where: `{"ports": {...}, "urls": {...}}`.
+Port 0 picks a free one. When all answer, one JSON line says where: `{"ports": {...}, "urls": {...}}`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import signal
 import sys
 
 from local.simulators.bedrock import Bedrock
+from local.simulators.fashn import Fashn
 from local.simulators.previews import Previews
 from local.simulators.server import Simulator, loopback, server
 from local.simulators.tryiton import TryItOn
@@ -42,16 +43,18 @@ def main() -> int:
     parser.add_argument("--bedrock-port", type=int, default=0)
     parser.add_argument("--tryiton-port", type=int, default=0)
     parser.add_argument("--tryiton-seconds", type=float, default=0.0, help="how long a TryItOn job takes at least")
+    parser.add_argument("--fashn-port", type=int, default=0)
     args = parser.parse_args()
     previews = Previews()
     simulators: dict[str, tuple[Simulator, int]] = {
         "bedrock": (Bedrock(previews), args.bedrock_port),
         "tryiton": (TryItOn(previews, seconds=args.tryiton_seconds), args.tryiton_port),
+        "fashn": (Fashn(previews), args.fashn_port),
     }
     try:
         asyncio.run(serve(simulators))
     except OSError as error:
-        ports = f"{args.bedrock_port} and {args.tryiton_port}"
+        ports = ", ".join(str(port) for _, port in simulators.values())
         print(f"the simulators cannot listen on ports {ports}: {error.strerror}", file=sys.stderr)
         return 1
     finally:

@@ -6,41 +6,16 @@ Sources: docs.tryiton.now (Clothes Tryon, API Fundamentals) for the legacy `/try
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from local.simulators.strict import Strict
+from local.simulators.try_on_request import REGIONS, ClothesTryOn, TryOn
 
 NEEDS_SUBCATEGORY = frozenset({"clothing", "jewelry", "accessories"})
-REGIONS = {"auto": "auto", "tops": "upper", "bottoms": "lower", "dresses": "full", "one-pieces": "full", "footwear": "foot"}
 
 
-class BadRequestError(Exception):
-    """The request breaks the contract; the text names the field and the rule."""
-
-
-def _located(text: str) -> str:
-    if not re.match(r"https?://[^/\s]+|data:image/[a-z]+;base64,", text):
-        raise ValueError("must be an http(s) URL or base64 with the prefix data:image/<format>;base64,")
-    return text
-
-
-ImageInput = Annotated[str, AfterValidator(_located)]
-Mode = Literal["performance", "balanced", "quality"]
-
-
-class _TryOn(Strict):
-    model_image: ImageInput
-    garment_image: ImageInput
-    mode: Mode = "balanced"
-    moderation_level: Literal["conservative", "permissive", "none"] = "permissive"
-    num_samples: Annotated[int, Field(ge=1, le=4)] = 1
-    output_format: Literal["png", "jpeg"] = "png"
-
-
-class FashionRequest(_TryOn):
+class FashionRequest(TryOn):
     endpoint: ClassVar[str] = "fashion"
 
     category: Literal["auto", "clothing", "eyewear", "footwear", "headwear", "jewelry", "accessories", "others"] = "auto"
@@ -70,39 +45,5 @@ class FashionRequest(_TryOn):
         return 42
 
 
-class ClothesRequest(_TryOn):
+class ClothesRequest(ClothesTryOn):
     endpoint: ClassVar[str] = "clothes"
-
-    category: Literal["auto", "tops", "bottoms", "one-pieces"] = "auto"
-    segmentation_free: bool = True
-    garment_photo_type: Literal["auto", "flat-lay", "model"] = "auto"
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
-
-    @property
-    def region(self) -> str | None:
-        return REGIONS[self.category]
-
-    @property
-    def first_seed(self) -> int:
-        return self.seed
-
-
-T = TypeVar("T", FashionRequest, ClothesRequest)
-
-
-def parse(kind: type[T], body: object) -> T:
-    """Raises BadRequestError."""
-    try:
-        return kind.model_validate(body)
-    except ValidationError as error:
-        raise BadRequestError("; ".join(map(_problem, error.errors()))) from None
-
-
-def _problem(error: Any) -> str:
-    field = ".".join(map(str, error["loc"]))
-    match error["type"]:
-        case "missing":
-            return f"{field} is required"
-        case "extra_forbidden":
-            return f"unknown parameter {field}"
-    return f"{field}: {error['msg']}" if field else error["msg"]

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from local.simulators.bedrock import Bedrock
+from local.simulators.fashn import Fashn
 from local.simulators.previews import Previews
 from local.simulators.server import Simulator, running
 from local.simulators.tryiton import TryItOn
@@ -114,6 +115,13 @@ def tryiton_simulator(engine: StandInEngine) -> Iterator[Running]:
     """Its own server for each test, as its credits and jobs outlive a reset."""
     previews = Previews(engine)
     yield from _serving(TryItOn(previews, credits=20), previews)
+
+
+@pytest.fixture
+def fashn_simulator(engine: StandInEngine) -> Iterator[Running]:
+    """Its own server for each test, as its credits and jobs outlive a reset."""
+    previews = Previews(engine)
+    yield from _serving(Fashn(previews, credits=20), previews)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from PIL import Image, ImageChops
 
 from fitting_room.jobs.outcome import Failed, Finished, Pending
 from fitting_room.providers.base import Order
+from fitting_room.providers.fashn import adapter as fashn
 from fitting_room.providers.nova_canvas import adapter as nova
 from fitting_room.providers.nova_canvas.body import body_of, json_of
 from fitting_room.providers.nova_canvas.entry import MODEL
@@ -281,9 +282,10 @@ def tryiton_changes() -> Iterator[Change]:
 class Client:
     """The adapter on its simulator."""
 
-    def __init__(self, simulator: Running) -> None:
-        self.provider = tryiton.connect(connection(f"{simulator.url}/api/v1", KEY, download=self.download))
-        self.order = order("tryiton", TRYITON, pictures=PICTURES)
+    def __init__(self, simulator: Running, adapter: Any = tryiton, base: str = "/api/v1") -> None:
+        self.provider = adapter.connect(connection(f"{simulator.url}{base}", KEY, download=self.download))
+        body, seed = {tryiton: (TRYITON, None), fashn: (FASHN, 7)}[adapter]
+        self.order = order(self.provider.id, body, pictures=PICTURES, seed=seed)
 
     def download(self, url: str) -> bytes:
         return httpx.get(url, trust_env=False).raise_for_status().content
@@ -354,5 +356,107 @@ def test_tryiton_pictures_of_no_person(tryiton_simulator: Running) -> None:
     client = Client(tryiton_simulator)
     nobody = {**PICTURES, "person": base64.b64decode(encoded(Image.new("RGB", SIZE)))}
     client.order = order("tryiton", TRYITON, pictures=nobody)
+    outcome = client.finished()
+    assert (outcome.fault.code, outcome.charged, outcome.fault.provider_code) == ("pose_not_found", "no", "PoseError")
+
+
+# FASHN
+
+FASHN = try_on(garment={"category": "tops", "photo": "flat_lay"}, moderation="conservative", segmentation_free=False,
+               output={"count": 2, "quality": "best", "format": "jpeg"})
+# client 0.9.0, TryOnRequestInputs: Required are the two pictures only
+FASHN_OPTIONAL = {"category", "segmentation_free", "moderation_level", "garment_photo_type", "mode", "seed", "num_samples",
+                  "output_format"}
+
+
+def fashn_request() -> Any:
+    return json.loads(fashn.body_of(order("fashn", FASHN, pictures=PICTURES, seed=7)).json_bytes())
+
+
+def fashn_changes() -> Iterator[Change]:
+    request = fashn_request()
+    assert set(request["inputs"]) == FASHN_OPTIONAL | {"model_image", "garment_image"}
+    for path in objects(request):
+        yield f"stranger in /{'/'.join(path)}", with_stranger(request, path)
+    yield "no inputs", removed(request, ("inputs",))
+    for path, value in leaves(request):
+        if path[-1] not in FASHN_OPTIONAL:
+            yield f"no {path[-1]}", removed(request, path)
+        for wrong in wrong_values(value):
+            yield f"{path[-1]} = {wrong!r}", replaced(request, path, wrong)
+    for field, wrong in (("model_image", PERSON), ("garment_image", GARMENT), ("num_samples", 0), ("num_samples", 5),
+                         ("category", "one_piece"), ("category", "dresses"), ("garment_photo_type", "flat_lay"),
+                         ("mode", "best"), ("seed", 2**32), ("seed", 7.5), ("output_format", "webp"),
+                         ("moderation_level", "strict")):
+        yield f"{field}: edge", replaced(request, ("inputs", field), wrong)
+    yield "another model", replaced(request, ("model_name",), "tryon-v1.5")
+    yield "the old format", request["inputs"]
+
+
+def fashn_client(simulator: Running) -> Client:
+    return Client(simulator, fashn, "/v1")
+
+
+def test_fashn_buys_pictures(fashn_simulator: Running) -> None:
+    outcome = fashn_client(fashn_simulator).finished()
+    assert isinstance(outcome, Finished), outcome
+    assert (len(outcome.images), outcome.credits, outcome.warnings) == (2, 2, [])
+    assert {picture.seed for picture in outcome.images} == {7}
+    assert [purchase["credits"] for purchase in fashn_simulator.purchases()] == [2]
+
+
+def test_fashn_may_leave_optional_fields_out(fashn_simulator: Running) -> None:
+    http = fashn_client(fashn_simulator).provider.http
+    for name in FASHN_OPTIONAL:
+        answer = http.post("run", json=removed(fashn_request(), ("inputs", name)))
+        assert answer.is_success, name
+
+
+def test_fashn_broken_in_one_place_is_refused(fashn_simulator: Running) -> None:
+    http, accepted, tried = fashn_client(fashn_simulator).provider.http, [], 0
+    for name, broken in fashn_changes():
+        tried += 1
+        answer = http.post("run", json=broken)
+        assert answer.status_code in (200, 400), name
+        if answer.is_success:
+            accepted.append(name)
+    assert accepted == []
+    assert tried > 60
+    assert fashn_simulator.purchases() == []
+
+
+@pytest.mark.parametrize(("fault", "expected", "sold"), [
+    ({"kind": "drop_before"}, ("provider_unavailable", "unknown"), 0),
+    ({"kind": "drop_after"}, ("provider_unavailable", "unknown"), 1),
+    ({"kind": "malformed"}, ("provider_error", "unknown"), 1),
+    ({"kind": "status", "status": 502, "body": "<html>"}, ("provider_error", "unknown"), 0),
+    ({"kind": "error", "name": "InternalServerError"}, ("provider_error", "no"), 0),
+    ({"kind": "error", "name": "OutOfCredits"}, ("quota_exhausted", "no"), 0),
+    ({"kind": "error", "name": "RateLimitExceeded"}, ("rate_limited", "no"), 0),
+    ({"kind": "error", "name": "ConcurrencyLimitExceeded"}, ("rate_limited", "no"), 0),
+    ({"kind": "error", "name": "UnauthorizedAccess"}, ("provider_auth", "no"), 0),
+])
+def test_fashn_in_trouble_on_submit(fashn_simulator: Running, fault: dict[str, Any], expected: tuple[str, str],
+                                    sold: int) -> None:
+    fashn_simulator.fault(on="submit", **fault)
+    client = fashn_client(fashn_simulator)
+    outcome = client.provider.start(client.order)
+    assert isinstance(outcome, Failed), outcome
+    assert (outcome.fault.code, outcome.charged) == expected
+    assert (len(fashn_simulator.requests()), len(fashn_simulator.purchases())) == (1, sold)
+
+
+@pytest.mark.parametrize("fault", [
+    {"kind": "drop_before"}, {"kind": "malformed"}, {"kind": "status", "status": 503}, {"kind": "status", "status": 429},
+])
+def test_fashn_survives_trouble_while_polling(fashn_simulator: Running, fault: dict[str, Any]) -> None:
+    fashn_simulator.fault(on="status", **fault, times=3)
+    assert isinstance(fashn_client(fashn_simulator).finished(), Finished)
+
+
+def test_fashn_pictures_of_no_person(fashn_simulator: Running) -> None:
+    client = fashn_client(fashn_simulator)
+    nobody = {**PICTURES, "person": base64.b64decode(encoded(Image.new("RGB", SIZE)))}
+    client.order = order("fashn", FASHN, pictures=nobody, seed=7)
     outcome = client.finished()
     assert (outcome.fault.code, outcome.charged, outcome.fault.provider_code) == ("pose_not_found", "no", "PoseError")

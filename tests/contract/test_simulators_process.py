@@ -1,4 +1,4 @@
-"""`python -m local.simulators`: one process, two ports, one line when ready, a clean end."""
+"""`python -m local.simulators`: one process, a port each, one line when ready, a clean end."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def simulators(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[st
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_both_simulators_answer_until_the_process_is_told_to_end(number: signal.Signals) -> None:
+def test_all_simulators_answer_until_the_process_is_told_to_end(number: signal.Signals) -> None:
     with simulators() as (process, ready):
         names = {name: httpx.get(f"{url}/_sim/health").json()["simulator"] for name, url in ready["urls"].items()}
         process.send_signal(number)
 
-        assert names == {"bedrock": "bedrock", "tryiton": "tryiton"}
+        assert names == {"bedrock": "bedrock", "tryiton": "tryiton", "fashn": "fashn"}
         assert ready["urls"]["bedrock"] == f"http://127.0.0.1:{ready['ports']['bedrock']}"
         assert process.wait(10) == 0
 

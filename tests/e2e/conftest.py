@@ -67,6 +67,7 @@ class Cloud:
     test: httpx.Client
     bedrock: Simulator
     tryiton: Simulator
+    fashn: Simulator
     aws: Callable[[str], Any]
     table: str
     job_machine: str
@@ -125,18 +126,20 @@ def cloud() -> Iterator[Cloud]:
     with client(found["api_key"]) as live, client(found["test_key"]) as test:
         yield Cloud(api=found["api"], tenant=found["tenant"], inbox=found["inbox_bucket"], media=found["media_bucket"],
                     live=live, test=test, bedrock=Simulator(found["providers"]["bedrock"]),
-                    tryiton=Simulator(found["providers"]["tryiton"]), aws=boto3.client,
+                    tryiton=Simulator(found["providers"]["tryiton"]),
+                    fashn=Simulator(found["providers"]["fashn"]), aws=boto3.client,
                     table=found["table"], job_machine=found["job_machine"])
 
 
 @pytest.fixture(autouse=True)
 def calm(cloud: Cloud) -> Iterator[None]:
     """Every test begins with empty purchase logs and vendors in good health."""
-    cloud.bedrock.reset()
-    cloud.tryiton.reset()
+    vendors = (cloud.bedrock, cloud.tryiton, cloud.fashn)
+    for vendor in vendors:
+        vendor.reset()
     yield
-    cloud.bedrock.reset()
-    cloud.tryiton.reset()
+    for vendor in vendors:
+        vendor.reset()
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,9 @@ from .conftest import Cloud
 STEPS = ["queued", "preparing", "submitting", "collecting", "done"]
 
 
-@pytest.mark.parametrize("provider", ["nova_canvas", "tryiton"])
+@pytest.mark.parametrize("provider", ["nova_canvas", "tryiton", "fashn"])
 def test_one_job_is_one_purchase_and_one_picture(cloud: Cloud, person: bytes, tee: bytes, provider: str) -> None:
-    vendor = cloud.bedrock if provider == "nova_canvas" else cloud.tryiton
+    vendor = {"nova_canvas": cloud.bedrock, "tryiton": cloud.tryiton, "fashn": cloud.fashn}[provider]
     assert vendor.purchases() == []
     accepted = cloud.submit(cloud.try_on(person, tee, provider=provider, reference="A-1/8812"))
     assert accepted["status"] == "queued"

@@ -12,7 +12,7 @@ from tests.infra.synthesized import ROOT, Synthesized, run_app
 
 ACKNOWLEDGED = {  # rule, and the construct it is accepted on
     "S1": {"Storage/Inbox", "Storage/Media"},
-    "SMG4": {"Storage/Key-tryiton"},
+    "SMG4": {"Storage/Key-tryiton", "Storage/Key-fashn"},
     "APIG4": {"Service/HttpApi/Api"},
     "DDB3": {"Storage/Table"},
 }

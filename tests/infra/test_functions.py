@@ -104,7 +104,8 @@ def test_settings_reach_the_functions(prod: Synthesized) -> None:
         "1000", "50.0", "14", "https://shop.example")
     machine, _ = prod.service.one("AWS::StepFunctions::StateMachine")
     assert {_environment(prod, name)["JOB_MACHINE_ARN"] for name in ("Api", "Ingest", "Sweep")} == {f"${{{machine}}}"}
-    assert json.loads(_environment(prod, "Poll")["PROVIDER_SECRETS"]) == {"tryiton": "${Keytryiton.Id}"}
+    assert json.loads(_environment(prod, "Poll")["PROVIDER_SECRETS"]) == {
+        "tryiton": "${Keytryiton.Id}", "fashn": "${Keyfashn.Id}"}
 
 
 def test_the_outputs_an_operator_reads(stage: Synthesized) -> None:
@@ -113,4 +114,4 @@ def test_the_outputs_an_operator_reads(stage: Synthesized) -> None:
     assert stage.service.outputs == {
         "ApiUrl": f"${{{api}.ApiEndpoint}}", "TableName": "${TableCD117FA1}", "InboxBucket": "${InboxA8E05DC3}",
         "MediaBucket": "${MediaA721A567}", "JobMachineArn": f"${{{machine}}}",
-        "ProviderSecrets": '{"tryiton":"${Keytryiton.Id}"}'}
+        "ProviderSecrets": '{"tryiton":"${Keytryiton.Id}","fashn":"${Keyfashn.Id}"}'}

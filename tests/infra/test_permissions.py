@@ -62,7 +62,7 @@ def test_every_role_s_policies_are_seen_by_these_tests(stage: Synthesized) -> No
 
 
 def test_a_vendor_s_key_is_readable_only_by_what_calls_that_vendor(stage: Synthesized) -> None:
-    secret = {"${Keytryiton.Id}"}
+    secret = {"${Keytryiton.Id}", "${Keyfashn.Id}"}
     assert _holders(stage, "secretsmanager:GetSecretValue") == {"StartHttp": secret, "Poll": secret}
 
 

@@ -12,6 +12,7 @@ PROVIDERS = (  # in the order in which `auto` tries them
     "nova_canvas",
     "stability",
     "tryiton",
+    "fashn",
     "sandbox",
 )
 

@@ -59,6 +59,39 @@ def test_tryiton_names_what_it_cannot_do(fields: dict[str, Any], code: str, poin
     assert answered("tryiton", **fields) == [(code, pointer)]
 
 
+# fashn
+
+
+@pytest.mark.parametrize("fields", [
+    *({"garment": {"category": category}} for category in ("auto", "tops", "bottoms", "one_piece")),
+    *({"garment": {"category": "tops", "photo": photo}} for photo in ("auto", "flat_lay", "model")),
+    *({"output": {"quality": quality}} for quality in ("fast", "standard", "best")),
+    *({"output": {"format": form}} for form in ("png", "jpeg", "webp")),
+    {"segmentation_free": True}, {"segmentation_free": False}, {"moderation": "conservative"}, {"moderation": "permissive"},
+    {"output": {"count": 4, "seed": 0}}, {"output": {"count": 1, "seed": 2**32 - 1}},
+])
+def test_fashn_honours(fields: dict[str, Any]) -> None:
+    assert answered("fashn", **fields) == []
+
+
+@pytest.mark.parametrize(("fields", "pointer"), [
+    *(({"garment": {"category": category}}, "/garments/0/category") for category in
+      ("outfit", "footwear", "headwear", "eyewear", "jewelry", "accessories", "object")),
+    ({"garment": {"category": "tops", "type": "long_sleeve_shirt"}}, "/garments/0/type"),
+    ({"moderation": "none"}, "/moderation"),
+    ({"output": {"count": 5}}, "/output/count"),
+    ({"output": {"guidance": 2}}, "/output/guidance"),
+    ({"output": {"mask": True}}, "/output/mask"),
+    ({"keep": {"face": True}}, "/keep/face"),
+    ({"styling": {"tuck": "in"}}, "/styling/tuck"),
+    ({"merge": "balanced"}, "/merge"),
+    ({"mask": GARMENT_MASK}, "/mask"),
+    ({"prompt": "red"}, "/prompt"),
+])
+def test_fashn_names_what_it_cannot_do(fields: dict[str, Any], pointer: str) -> None:
+    assert answered("fashn", **fields) == [("unsupported_option", pointer)]
+
+
 # sandbox
 
 
@@ -96,7 +129,7 @@ def test_wrong_options_are_one_fault_at_their_own_pointer() -> None:
 
 
 def test_the_order_in_which_auto_tries_them() -> None:
-    assert [entry.id for entry in catalogue.entries()] == ["nova_canvas", "stability", "tryiton", "sandbox"]
+    assert [entry.id for entry in catalogue.entries()] == ["nova_canvas", "stability", "tryiton", "fashn", "sandbox"]
     assert [entry.id for entry in catalogue.entries() if not entry.live] == ["sandbox"]
 
 

@@ -1,0 +1,54 @@
+"""FASHN, model `tryon-v1.6`.
+
+Source of limits and values: the vendor's pages "API Fundamentals", "Error Handling" and "Data Retention & Privacy"
+(docs.fashn.ai) and its Python client 0.9.0 (`fashn/types/prediction_run_params.py`).
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from fitting_room.jobs.geometry import FitSpec
+from fitting_room.providers.base import CatalogueEntry, Lifecycle, Model, Option, Price, Rate
+
+ID = "fashn"
+MODEL = "tryon-v1.6"
+CATEGORIES = {"auto": "auto", "tops": "tops", "bottoms": "bottoms", "one_piece": "one-pieces"}  # ours -> the vendor's
+_DOCS = "https://docs.fashn.ai"
+
+
+class Options(BaseModel):
+    """Everything that is offered of FASHN is in the request itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+ENTRY = CatalogueEntry(
+    id=ID,
+    title="FASHN",
+    models=(Model(id=MODEL, tasks=("try_on",), lifecycle=Lifecycle(source=f"{_DOCS}/llms.txt lists it; no dates")),),
+    runner="http",
+    secret=True,
+    polled=True,
+    tasks={
+        "try_on": {
+            "garment.category": Option(values=tuple(CATEGORIES)),
+            "garment.photo": Option(values=("auto", "flat_lay", "model")),
+            "segmentation_free": Option(values=(True, False)),
+            "moderation": Option(values=("conservative", "permissive")),
+            "output.count": Option(minimum=1, maximum=4),
+            "output.quality": Option(values=("fast", "standard", "best")),
+            "output.seed": Option(minimum=0, maximum=2**32 - 1),
+        },
+    },
+    base=FitSpec(canvas=(864, 1296)),
+    others=FitSpec(max_side=1296),
+    max_body=4_000_000,  # ours: the vendor names no limit, but says that oversized base64 pictures end in a 500
+    prices=(Price(credits=1, source=f"{_DOCS}, FASHN Virtual Try-On v1.6"),),
+    retention="Results 72 hours on the vendor's servers; pictures sent in the request, as ours are, not stored: "
+              f"{_DOCS}/api-overview/data-retention-privacy",
+    failures_free=False,  # said of PipelineError only
+    rate=Rate(submits=60, seconds=60),  # ours: the vendor publishes no figure
+    status="2026-11-21: in service as far as its documents and client show; not tried with a key of ours.",
+    options_model=Options,
+)

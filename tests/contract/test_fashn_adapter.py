@@ -1,0 +1,219 @@
+"""The FASHN adapter against the vendor's documents: what it sends, and what it makes of every answer.
+
+What it shares with TryItOn (broken connections, status reads that fail, downloads) is tested there.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from fitting_room.jobs.errors import JobFailure
+from fitting_room.jobs.outcome import Failed, Finished, Pending, Picture
+from fitting_room.providers.fashn import adapter
+from tests.contract.orders import connection, golden, order, try_on
+
+GOLDEN = golden("fashn")
+KEY = "key-of-this-deployment"
+ID = "123a87r9-4129-4bb3-be18-9c9fb5bd7fc1-u1"
+
+
+def provider(answer: httpx.Response | Exception, sent: list[httpx.Request] | None = None) -> adapter.Fashn:
+    """On a vendor that answers the same thing each time; `sent` remembers the requests. A download is its address."""
+
+    def wire(request: httpx.Request) -> httpx.Response:
+        if sent is not None:
+            sent.append(request)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return adapter.connect(connection(secret=KEY, download=str.encode), httpx.MockTransport(wire))
+
+
+def start(answer: httpx.Response | Exception) -> Any:
+    sent: list[httpx.Request] = []
+    outcome = provider(answer, sent).start(order("fashn", try_on()))
+    assert len(sent) == 1, "a purchase is tried once"
+    return outcome
+
+
+def poll(answer: httpx.Response | Exception, seed: int | None = None, **output: Any) -> Any:
+    return provider(answer).poll(order("fashn", try_on(output=output), seed=seed), ID)
+
+
+def ended(status: str, error: Any = None, **headers: str) -> httpx.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.Response(200, json={"id": ID, "status": status, "output": None, "error": error}, headers=named)
+
+
+def facts(outcome: Any) -> tuple[str, str, bool]:
+    assert isinstance(outcome, Failed), outcome
+    assert outcome.fault.provider == "fashn"
+    assert outcome.fault.remedy
+    assert "TryItOn" not in outcome.fault.model_dump_json()
+    assert KEY not in outcome.fault.model_dump_json()
+    return outcome.fault.code, outcome.charged, outcome.fault.retryable
+
+
+# what is sent
+
+
+@pytest.mark.parametrize("case", GOLDEN.values(), ids=GOLDEN)
+def test_sends_what_the_document_asks_for(case: dict[str, Any]) -> None:
+    sent: list[httpx.Request] = []
+    provider(httpx.Response(200, json={"id": ID, "error": None}), sent).start(
+        order("fashn", case["request"], seed=case["seed"]))
+    [request] = sent
+    assert (request.method, str(request.url)) == ("POST", "https://api.fashn.ai/v1/run")
+    assert request.headers["Authorization"] == f"Bearer {KEY}"
+    assert json.loads(request.content) == case["body"]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [
+    ("auto", "auto"), ("tops", "tops"), ("bottoms", "bottoms"), ("one_piece", "one-pieces")])
+def test_every_category(ours: str, theirs: str) -> None:
+    assert adapter.body_of(order("fashn", try_on(garment={"category": ours}))).inputs.category == theirs
+
+
+@pytest.mark.parametrize(("quality", "mode"), [("fast", "performance"), ("standard", "balanced"), ("best", "quality")])
+def test_every_mode(quality: str, mode: str) -> None:
+    assert adapter.body_of(order("fashn", try_on(output={"quality": quality}))).inputs.mode == mode
+
+
+def test_the_status_is_read_by_the_id() -> None:
+    sent: list[httpx.Request] = []
+    provider(httpx.Response(200, json={"id": ID, "status": "in_queue"}), sent).poll(order("fashn", try_on()), ID)
+    assert (sent[0].method, str(sent[0].url)) == ("GET", f"https://api.fashn.ai/v1/status/{ID}")
+    assert sent[0].headers["Authorization"] == f"Bearer {KEY}"
+
+
+def test_without_a_key_nothing_is_called() -> None:
+    with pytest.raises(JobFailure) as caught:
+        adapter.connect(connection(secret=None))
+    assert (caught.value.fault.code, caught.value.fault.provider) == ("provider_auth", "fashn")
+
+
+# the answer to a submit
+
+
+def test_an_accepted_submit() -> None:
+    # page API Fundamentals, "Initial Response"
+    assert start(httpx.Response(200, json={"id": ID, "error": None})) == Pending(ID, 2.0)
+
+
+@pytest.mark.parametrize(("status", "answer", "expected"), [
+    # page Error Handling, table "API-Level Errors"
+    (400, {"error": "BadRequest", "message": "category: not one of"}, ("provider_error", "no", False)),
+    (400, {"error": "BadRequest", "message": "model_image is missing"}, ("image_unreadable", "no", False)),
+    (401, {"error": "UnauthorizedAccess", "message": "Unauthorized: Invalid token"}, ("provider_auth", "no", False)),
+    (404, {"error": "NotFound", "message": "?"}, ("provider_error", "no", False)),
+    (429, {"error": "RateLimitExceeded", "message": "?"}, ("rate_limited", "no", True)),
+    (429, {"error": "ConcurrencyLimitExceeded", "message": "?"}, ("rate_limited", "no", True)),
+    (429, {"error": "OutOfCredits", "message": "?"}, ("quota_exhausted", "no", False)),
+    (429, {}, ("rate_limited", "no", True)),
+    # "Because no prediction ID was issued, duplicate processing is not a" concern
+    (500, {"error": "InternalServerError", "message": "?"}, ("provider_error", "no", True)),
+    # not the vendor's API that speaks
+    (500, {}, ("provider_error", "unknown", False)),
+    (502, ["bad gateway"], ("provider_error", "unknown", False)),
+    (302, {}, ("provider_error", "unknown", False)),
+    (413, {}, ("image_unreadable", "no", False)),
+    # client 0.9.0, PredictionRunResponse.error: "Error message if prediction failed to start"
+    (200, {"id": ID, "error": "could not start"}, ("provider_error", "unknown", False)),
+    (200, {"id": None, "error": "could not start"}, ("provider_error", "no", False)),
+    (200, {}, ("provider_error", "unknown", False)),
+    (200, [ID], ("provider_error", "unknown", False)),
+])
+def test_every_refused_submit(status: int, answer: Any, expected: tuple[str, str, bool]) -> None:
+    assert facts(start(httpx.Response(status, json=answer))) == expected
+
+
+@pytest.mark.parametrize(("error", "expected"), [
+    (httpx.ConnectError("refused"), ("provider_unavailable", "no", True)),
+    (httpx.ReadTimeout("slow"), ("provider_unavailable", "unknown", False)),
+])
+def test_a_broken_submit_is_charged_unless_nothing_was_sent(error: Exception, expected: tuple[str, str, bool]) -> None:
+    assert facts(start(error)) == expected
+
+
+# the status of a job
+
+
+@pytest.mark.parametrize("status", ["starting", "in_queue", "processing", "a new word"])
+def test_a_job_under_way_is_looked_at_again(status: str) -> None:
+    assert poll(ended(status)) == Pending(ID, 2.0)
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(500), httpx.Response(429), httpx.ReadTimeout("slow")], ids=str)
+def test_what_may_pass_is_looked_at_again(answer: httpx.Response | Exception) -> None:
+    assert poll(answer) == Pending(ID, 2.0)
+
+
+def test_a_job_that_is_not_known_any_more() -> None:
+    assert facts(poll(httpx.Response(404, json={"error": "NotFound", "message": "?"}))) == (
+        "provider_error", "unknown", False)
+
+
+# client 0.9.0, types/prediction_status_response.py: the names. Only one of them says "no charge for failures".
+RUNTIME = [
+    ("ImageLoadError", "image_unreadable", False),
+    ("ContentModerationError", "content_blocked", False),
+    ("PoseError", "pose_not_found", False),
+    ("InputValidationError", "provider_error", False),
+    ("PipelineError", "provider_error", True),
+    ("ThirdPartyError", "provider_error", False),
+    ("3rdPartyProviderError", "provider_error", True),
+    ("InternalServerError", "provider_error", True),
+    ("UnavailableError", "provider_unavailable", True),
+    ("PollingTimeout", "timed_out", False),
+    ("LoRALoadError", "provider_error", True),  # of other models
+]
+
+
+@pytest.mark.parametrize(("name", "code", "retryable"), RUNTIME)
+def test_every_failure_of_a_running_job(name: str, code: str, retryable: bool) -> None:
+    error = {"name": name, "message": "why"}
+    free = name == "PipelineError"
+    outcome = poll(ended("failed", error))
+    assert facts(outcome) == (code, "no" if free else "unknown", retryable and free)
+    assert (outcome.fault.provider_code, outcome.fault.provider_detail) == (name, "why")
+    # the header settles it
+    assert facts(poll(ended("failed", error, x_fashn_credits_used="0"))) == (code, "no", retryable)
+    assert facts(poll(ended("failed", error, x_fashn_credits_used="1"))) == (code, "yes", False)
+
+
+@pytest.mark.parametrize("error", [None, "it broke", {}])
+def test_a_failed_job_that_does_not_say_why(error: Any) -> None:
+    assert facts(poll(ended("failed", error))) == ("provider_error", "unknown", False)
+
+
+@pytest.mark.parametrize(("status", "code"), [("canceled", "provider_error"), ("time_out", "timed_out")])
+def test_the_other_ends(status: str, code: str) -> None:
+    outcome = poll(ended(status))
+    assert facts(outcome) == (code, "unknown", False)
+    assert outcome.fault.provider_code == status
+
+
+# the pictures
+
+
+def completed(*urls: str, **headers: str) -> httpx.Response:
+    return httpx.Response(200, json={"id": ID, "status": "completed", "output": list(urls), "error": None}, headers=headers)
+
+
+def test_a_completed_job_is_downloaded_at_once_with_its_seed() -> None:
+    outcome = poll(completed("https://cdn/1.png", "https://cdn/2.png"), seed=7, count=2)
+    assert outcome == Finished([Picture(b"https://cdn/1.png", 7), Picture(b"https://cdn/2.png", 7)], credits=2)
+
+
+@pytest.mark.parametrize(("header", "credits"), [("3", 3), ("0", 0), ("", 1), ("many", 1)])
+def test_the_credits_are_the_vendors_count_where_it_tells(header: str, credits: int) -> None:
+    assert poll(completed("https://cdn/1.png", **{"x-fashn-credits-used": header})).credits == credits
+
+
+def test_a_completed_job_without_a_picture() -> None:
+    assert facts(poll(ended("completed"))) == ("output_rejected", "unknown", False)

@@ -1,0 +1,208 @@
+"""The FASHN simulator against the vendor's own Python client, and against each documented rule, one row a rule.
+
+Jobs, pictures by URL and dropped connections it shares with the TryItOn simulator; they are tested there.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import fashn
+import httpx
+import pytest
+from PIL import Image
+
+from local.simulators.fashn import Fashn
+from local.simulators.previews import Previews
+from local.simulators.server import running
+from tests.contract.conftest import SAMPLES, Running, StandInEngine, encoded
+
+KEY = {"authorization": "Bearer sim-key"}
+SIZE = (384, 512)
+
+
+def data_url(image: Image.Image, format: str = "png") -> str:
+    return f"data:image/{format};base64,{encoded(image, format)}"
+
+
+PERSON = data_url(Image.linear_gradient("L").resize(SIZE).convert("RGB"))
+GARMENT = data_url(Image.new("RGB", (400, 400), "teal"), "jpeg")
+NOBODY = data_url(Image.new("RGB", SIZE))
+REMOVED = object()
+LEAST: Any = {"model_image": PERSON, "garment_image": GARMENT}
+INPUTS: Any = LEAST | {
+    "category": "bottoms", "segmentation_free": False, "moderation_level": "none", "garment_photo_type": "flat-lay",
+    "mode": "performance", "seed": 2**32 - 1, "num_samples": 1, "output_format": "jpeg", "return_base64": False,
+}  # fmt: skip
+
+
+def changed(**fields: Any) -> dict[str, Any]:
+    inputs = {key: value for key, value in (INPUTS | fields).items() if value is not REMOVED}
+    return {"model_name": "tryon-v1.6", "inputs": inputs}
+
+
+def vendor(url: str) -> fashn.Fashn:
+    return fashn.Fashn(api_key="sim-key", base_url=url, max_retries=0, http_client=httpx.Client(trust_env=False))
+
+
+def bought(url: str, inputs: Any = LEAST) -> Any:
+    return vendor(url).predictions.subscribe(model_name="tryon-v1.6", inputs=inputs, poll_interval=10)
+
+
+def opened(url: str) -> Image.Image:
+    return Image.open(io.BytesIO(httpx.get(url).raise_for_status().content))
+
+
+# what works
+
+
+def test_the_vendors_client_subscribes_to_a_job_and_gets_its_picture(fashn_simulator: Running) -> None:
+    result = bought(fashn_simulator.url)
+
+    assert (result.status, result.error, result.credits_used) == ("completed", None, 1)
+    assert opened(result.output[0]).size == SIZE
+    (purchase,) = fashn_simulator.purchases()
+    assert (purchase["id"], purchase["charged"], purchase["credits"]) == (result.id, True, 1)
+
+
+def test_the_vendors_client_runs_and_reads_the_status_by_itself(fashn_simulator: Running) -> None:
+    client = vendor(fashn_simulator.url)
+
+    ran = client.predictions.run(model_name="tryon-v1.6", inputs=INPUTS)
+    while (told := client.predictions.status(ran.id)).status == "processing":
+        assert (told.id, told.output, told.error) == (ran.id, None, None)
+
+    assert ran.error is None
+    assert (told.id, told.status) == (ran.id, "completed")
+    assert opened(str((told.output or [])[0])).format == "JPEG"
+
+
+def test_each_image_costs_a_credit(fashn_simulator: Running) -> None:
+    assert bought(fashn_simulator.url, LEAST | {"num_samples": 3}).credits_used == 3
+
+    # {credits: {total, subscription, on_demand}}
+    left = fashn_simulator.call("GET", "/v1/credits", headers=KEY).json()
+    assert left == {"credits": {"total": 17, "subscription": 0, "on_demand": 17}}
+
+
+def test_without_credits_a_run_is_refused_and_not_sold(fashn_simulator: Running) -> None:
+    for _ in range(5):
+        bought(fashn_simulator.url, LEAST | {"num_samples": 4})
+
+    with pytest.raises(fashn.RateLimitError) as caught:
+        bought(fashn_simulator.url)
+
+    assert caught.value.response.json()["error"] == "OutOfCredits"
+    assert len(fashn_simulator.purchases()) == 5
+
+
+def test_what_the_request_asks_reaches_the_engine(fashn_simulator: Running, engine: StandInEngine) -> None:
+    assert bought(fashn_simulator.url, INPUTS | {"seed": 77, "category": "one-pieces"}).status == "completed"
+
+    assert (engine.calls[-1]["region"], engine.calls[-1]["seed"]) == ("full", 77)
+
+
+# what is refused: a request broken in one place, and what the refusal says
+
+
+@pytest.mark.parametrize(("body", "says"), [
+    # "model_image: Required[str]", "garment_image: Required[str]"
+    (changed(model_image=REMOVED), "model_image is required"),
+    (changed(garment_image=REMOVED), "garment_image is required"),
+    # "Base64 images must include the proper prefix"
+    (changed(model_image=PERSON.partition(",")[2]), "must be an http(s) URL or base64"),
+    # the rest: Literal[...] and ranges of TryOnRequestInputs
+    (changed(category="dresses"), "category"),
+    (changed(garment_photo_type="flat_lay"), "garment_photo_type"),
+    (changed(mode="fast"), "mode"),
+    (changed(moderation_level="strict"), "moderation_level"),
+    (changed(segmentation_free="yes"), "segmentation_free"),
+    (changed(num_samples=5), "num_samples"),
+    (changed(seed=2**32), "seed"),
+    (changed(output_format="webp"), "output_format"),
+    (changed(subcategory="tops"), "unknown parameter inputs.subcategory"),
+    ({"model_name": "tryon-v2", "inputs": INPUTS}, "model_name"),
+    ({"inputs": INPUTS}, "model_name is required"),
+    (INPUTS, "inputs is required"),
+    # ours: not shown
+    (changed(return_base64=True), "addresses only"),
+])  # fmt: skip
+def test_a_request_broken_in_one_place_is_refused_and_not_sold(
+    fashn_simulator: Running, body: dict[str, Any], says: str
+) -> None:
+    answer = fashn_simulator.call("POST", "/v1/run", json=body, headers=KEY)
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "BadRequest")
+    assert says in answer.json()["message"]
+    assert fashn_simulator.purchases() == []
+
+
+def test_a_webhook_is_refused(fashn_simulator: Running) -> None:
+    with pytest.raises(fashn.BadRequestError, match="no webhooks"):
+        vendor(fashn_simulator.url).predictions.run(
+            model_name="tryon-v1.6", inputs=LEAST, webhook_url="https://shop.example/done")
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer other"}])
+@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/run"), ("GET", "/v1/status/x"), ("GET", "/v1/credits")])
+def test_every_call_needs_a_key(fashn_simulator: Running, method: str, path: str, headers: dict[str, str]) -> None:
+    answer = fashn_simulator.call(method, path, json=changed() if method == "POST" else None, headers=headers)
+
+    assert (answer.status_code, answer.json()["error"]) == (401, "UnauthorizedAccess")
+    assert fashn_simulator.purchases() == []
+
+
+def test_an_unknown_job_is_not_found(fashn_simulator: Running) -> None:
+    with pytest.raises(fashn.NotFoundError):
+        vendor(fashn_simulator.url).predictions.status("123a87r9-4129-4bb3-be18-9c9fb5bd7fc1-u1")
+
+
+# what goes wrong
+
+
+def test_a_picture_without_a_person_is_a_pose_error_and_refunded(fashn_simulator: Running) -> None:
+    result = bought(fashn_simulator.url, LEAST | {"model_image": NOBODY})
+
+    assert (result.status, result.error.name, result.credits_used, result.output) == ("failed", "PoseError", 0, None)
+    assert [entry["charged"] for entry in fashn_simulator.purchases()] == [False]
+
+
+@pytest.mark.parametrize("name", [
+    "ImageLoadError", "ContentModerationError", "PoseError", "InputValidationError", "PipelineError", "ThirdPartyError",
+    "3rdPartyProviderError", "InternalServerError",
+])  # fmt: skip
+def test_each_runtime_error_can_be_injected(fashn_simulator: Running, name: str) -> None:
+    fashn_simulator.fault(on="status", kind="error", name=name, message="on request", times=1)
+
+    result = bought(fashn_simulator.url)
+
+    assert (result.status, result.error.name, result.error.message) == ("failed", name, "on request")
+
+
+@pytest.mark.parametrize(("name", "status"), [
+    ("BadRequest", 400), ("UnauthorizedAccess", 401), ("NotFound", 404), ("RateLimitExceeded", 429),
+    ("ConcurrencyLimitExceeded", 429), ("OutOfCredits", 429), ("InternalServerError", 500),
+])  # fmt: skip
+def test_each_api_error_arrives_as_the_vendors_client_sees_it(fashn_simulator: Running, name: str, status: int) -> None:
+    fashn_simulator.fault(on="submit", kind="error", name=name)
+
+    with pytest.raises(fashn.APIStatusError) as caught:
+        bought(fashn_simulator.url)
+
+    assert (caught.value.status_code, caught.value.response.json()["error"]) == (status, name)
+    assert fashn_simulator.purchases() == []
+
+
+# the real engine
+
+
+def test_a_real_person_wears_the_garment(real_previews: Previews) -> None:
+    person = Image.open(SAMPLES / "person_b.png")
+    with running(Fashn(real_previews).app()) as url:
+        worn = data_url(Image.open(SAMPLES / "tee.png"))
+        picture = opened(bought(url, {"model_image": data_url(person), "garment_image": worn, "category": "tops"}).output[0])
+
+    assert picture.size == person.size
+    assert picture.convert("RGB").tobytes() != person.convert("RGB").tobytes()
+    assert "preview" in str(picture.info).lower()
