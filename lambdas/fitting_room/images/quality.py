@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -95,11 +95,6 @@ def decode_result(data: bytes) -> Image.Image:
     Raises `JobFailure` `image_unreadable`.
     """
     return decoded(open_image(data, limits=_LIMITS, pointer="/"), most_pixels=_LIMITS.max_pixels, pointer="/")
-
-
-def check_result(data: bytes, *, sent: Iterable[bytes] = ()) -> Rejection | None:
-    """Why `data` is no result of any task, or None."""
-    return judge(data, sent=[print_of(picture) for picture in sent]).reason
 
 
 def _decoded(data: bytes) -> Image.Image | None:

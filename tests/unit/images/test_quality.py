@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from fitting_room.images.quality import REASONS, Expected, check_result, decode_result, judge, print_of
+from fitting_room.images.quality import REASONS, Expected, decode_result, judge, print_of
 from fitting_room.jobs.errors import JobFailure
 from tests.unit.images.corpus import SAMPLES
 from tests.unit.images.pictures import noise, saved, scene, sideways
@@ -50,7 +50,7 @@ def disc() -> Image.Image:
     (saved(GREY_NOISE, "JPEG"), "uniform"),
 ])
 def test_what_is_no_picture_is_told(data: bytes, reason: str | None) -> None:
-    assert judge(data).reason == check_result(data) == reason
+    assert judge(data).reason == reason
     assert (judge(data).image is None) == (reason is not None)
     assert reason is None or reason in REASONS
 
@@ -62,8 +62,8 @@ def test_an_accepted_picture_comes_decoded() -> None:
 
 def test_an_echo_of_what_was_sent_is_no_result() -> None:
     person, garment = saved(scene(256, 384)), saved(noise(64, 64))
-    assert check_result(person, sent=[garment, person]) == "unchanged"
-    assert check_result(saved(noise(256, 384)), sent=[garment, person]) is None
+    assert judge(person, sent=[print_of(garment), print_of(person)]).reason == "unchanged"
+    assert judge(saved(noise(256, 384)), sent=[print_of(garment), print_of(person)]).reason is None
 
 
 @pytest.mark.parametrize("name", SAMPLE_NAMES)
