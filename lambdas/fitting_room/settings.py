@@ -6,7 +6,7 @@ import os
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _comma_list(value: Any) -> Any:
@@ -14,6 +14,17 @@ def _comma_list(value: Any) -> Any:
 
 
 CommaList = Annotated[frozenset[str], BeforeValidator(_comma_list)]
+
+
+class Limits(BaseModel):
+    """What a stage's contract with a vendor permits, where it is not what the catalogue says: at most `submits` in any
+    window of `seconds`, `concurrency` jobs at once."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    submits: Annotated[int, Field(ge=1)] | None = None
+    seconds: Annotated[float, Field(gt=0)] | None = None
+    concurrency: Annotated[int, Field(ge=1)] | None = None
 
 
 class Settings(BaseModel):
@@ -31,6 +42,18 @@ class Settings(BaseModel):
     bedrock_regions: dict[str, str] = {}
     private_access: CommaList = frozenset()
     """Providers whose retired model this account may still call, by arrangement with the vendor."""
+    provider_order: tuple[str, ...] = ()
+    """Providers that `auto` tries first; the others follow in the catalogue's order."""
+    legacy_models: CommaList = frozenset()
+    """`provider/model` of the models that are offered only where a stage asks for them."""
+    unmoderated: CommaList = frozenset()
+    """Providers for which `moderation: none` may be asked."""
+    limits: dict[str, Limits] = {}
+    provider_settings: dict[str, dict[str, Any]] = {}
+    result_hosts: dict[str, list[str]] = {}
+    """Hosts of results beside those of the catalogue, by provider."""
+    callback_url: str = ""
+    """Where vendors reach our API; empty: no vendor is asked to call back."""
     fetch_allow: CommaList = frozenset()
     """Exact `host:port` pairs that may be fetched although they are on loopback. Empty on AWS."""
     cors_origins: CommaList = frozenset()
@@ -47,5 +70,5 @@ def settings() -> Settings:
     values: dict[str, Any] = {}
     for name, field in Settings.model_fields.items():
         if (text := os.environ.get(name.upper())) is not None:
-            values[name] = json.loads(text) if str(field.annotation).startswith("dict") else text
+            values[name] = json.loads(text) if str(field.annotation).startswith(("dict", "tuple")) else text
     return Settings.model_validate(values)

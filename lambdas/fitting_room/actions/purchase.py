@@ -23,20 +23,25 @@ LONGEST_WAIT = 30
 def connect(provider: CatalogueEntry) -> Provider:
     """The adapter, ready to call its vendor. A missing key shows here, before anything is claimed."""
     config = settings()
+    hosts = frozenset([*provider.result_hosts, *config.result_hosts.get(provider.id, ())])
+    given = config.provider_settings.get(provider.id, {})
     return adapter(provider.id).connect(Connection(
         endpoint=config.provider_endpoints.get(provider.id), region=config.bedrock_regions.get(provider.id),
         secret=provider_keys.secret(provider.id) if provider.secret else None,
-        download=lambda url: fetch(url, max_bytes=MAX_RESULT_BYTES, allow=config.fetch_allow, pointer="/").data))
+        download=lambda url: fetch(url, max_bytes=MAX_RESULT_BYTES, allow=config.fetch_allow, hosts=hosts, pointer="/").data,
+        settings=provider.settings_model.model_validate(given) if provider.settings_model else None))
 
 
-def order(job: Job, attempt: Attempt, provider: CatalogueEntry, *, read_now: bool = False) -> Order:
+def order(job: Job, attempt: Attempt, provider: CatalogueEntry, *, read_now: bool = False,
+          callback: str | None = None) -> Order:
     """What to buy. With `read_now` the pictures are in memory already, so that nothing of ours can fail after the claim."""
     inputs = {role: _input(prepared, read_now) for role, prepared in attempt.inputs.items()}
     given = job.request.provider_options.get(provider.id, {})
-    model = provider.model(job.request)
+    model = provider.model(job.request, job.made_for)
     assert model is not None, "a planned provider has a model for the request"
     return Order(job_id=job.id, attempt=attempt.n, request=job.request, model=model.id, inputs=inputs, seed=attempt.seed,
-                 options=provider.options_model.model_validate(given) if provider.options_model else None)
+                 options=provider.options_model.model_validate(given) if provider.options_model else None,
+                 references=attempt.references, subjects=job.subjects, callback=callback)
 
 
 def _input(prepared: PreparedInput, read_now: bool) -> Input:
@@ -47,7 +52,8 @@ def _input(prepared: PreparedInput, read_now: bool) -> Input:
         return data
 
     data = read() if read_now else None
-    return Input(prepared.media_type, prepared.width, prepared.height, read if data is None else lambda: data)
+    return Input(prepared.media_type, prepared.width, prepared.height, read if data is None else lambda: data,
+                 lambda: media.link(prepared.key))
 
 
 def keep(job: Job, attempt: Attempt, outcome: Outcome, at: Clock) -> Step:

@@ -27,6 +27,7 @@ CODES: dict[str, Code] = {
     "provider_not_configured": Code("The provider has no key in this deployment", 422),
     "provider_not_allowed": Code("This key may not use the provider", 403),
     "model_retired": Code("The vendor has retired the model", 422, moves_on=True),
+    "subject_not_ready": Code("A subject is unknown, still training, or failed", 422),
     "upload_missing": Code("An upload is unknown, expired or not finished", 422),
     "unauthorized": Code("The API key is missing or unknown", 401),
     "forbidden": Code("The API key does not allow this", 403),
@@ -35,6 +36,7 @@ CODES: dict[str, Code] = {
     "idempotency_conflict": Code("The idempotency key belongs to another request", 422),
     "too_large": Code("The body is too large", 413),
     "unsupported_media_type": Code("The body is not JSON", 415),
+    "erased": Code("The resource was erased at its owner's wish", 410),
     "budget_exceeded": Code("The tenant's budget for today is used up", 429, retryable=True),
     "throttled": Code("Too many requests at once", 429, retryable=True),
     # ends of jobs

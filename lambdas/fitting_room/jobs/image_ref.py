@@ -1,14 +1,15 @@
-"""How a request names a picture: exactly one of `upload`, `url`, `data`, `s3`."""
+"""How a request names a picture: exactly one of `upload`, `url`, `data`, `s3`; and how it names a subject."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Kind = Literal["upload", "url", "data", "s3"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+SubjectId = Annotated[str, StringConstraints(pattern=r"^sub_[0-9A-HJKMNP-TV-Z]{26}$")]
 UploadId = Annotated[str, StringConstraints(pattern=r"^upl_[0-9A-HJKMNP-TV-Z]{26}$")]
 HttpsUrl = Annotated[str, StringConstraints(pattern=r"^https?://\S+$", max_length=4096)]
 DataUrl = Annotated[str, StringConstraints(pattern=r"^data:image/[a-z+.-]+;base64,", max_length=7_000_000)]
@@ -26,12 +27,16 @@ class ImageRef(BaseModel):
     data: DataUrl | None = Field(default=None, repr=False)
     s3: S3Url | None = None
 
+    ways: ClassVar[tuple[str, ...]] = KINDS
+    """Exactly one of these fields is given."""
+
     @model_validator(mode="after")
-    def exactly_one(self) -> ImageRef:
-        if sum(getattr(self, kind) is not None for kind in KINDS) != 1:
-            raise ValueError("name the picture in exactly one way: upload, url, data or s3")
+    def exactly_one(self) -> Self:
+        if sum(getattr(self, way) is not None for way in self.ways) != 1:
+            raise ValueError(f"name it in exactly one way: {', '.join(self.ways[:-1])} or {self.ways[-1]}")
         return self
 
     @property
-    def kind(self) -> Kind:
-        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+    def kind(self) -> Kind | None:
+        """How the picture is named; None when it is none."""
+        return next((kind for kind in KINDS if getattr(self, kind) is not None), None)

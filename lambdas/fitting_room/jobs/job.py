@@ -51,6 +51,18 @@ class PreparedInput(_Record):
     frame: dict[str, Any] = {}
 
 
+class Subject(_Record):
+    """What a provider made of a person or a garment, as a job uses it. `made_for`: the `provider/model` that can use it;
+    `token`: the word that stands for it in a prompt; `made_id`: the vendor's id of it."""
+
+    id: str
+    kind: Literal["person", "garment"]
+    class_name: str
+    made_for: str
+    made_id: str
+    token: str | None = None
+
+
 class StoredPicture(_Record):
     """A vendor's picture as it came, in `staging/`."""
 
@@ -82,6 +94,11 @@ class Attempt(_Record):
     results: list[StoredPicture] = []
     mask: str | None = None
     credits: float | None = None
+    token: str | None = None
+    references: dict[str, str] = {}
+    """By role: the vendor's id of the reference that was made of that input."""
+    callback: str | None = None
+    """The digest under which the vendor's callback is awaited."""
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True, defer_build=True)
 
@@ -138,6 +155,12 @@ class Job(_Record):
     timeline: list[dict[str, str]] = []
     request: Annotated[AnyRequest, _AsItsTask]
     sources: dict[str, Source]
+    subject: str | None = None
+    """The subject that this job makes."""
+    subjects: dict[str, Subject] = {}
+    """By id: the subjects that this job uses."""
+    batch: bool = False
+    """A row of a catalogue: it may queue for a day, and lets live shoppers go first."""
     plan: list[str]
     position: int = 0
     attempts: dict[str, Attempt] = {}
@@ -160,6 +183,11 @@ class Job(_Record):
     @property
     def final(self) -> bool:
         return self.status in FINAL
+
+    @property
+    def made_for(self) -> frozenset[str]:
+        """The `provider/model` of every subject it uses: only that model can do the job."""
+        return frozenset(subject.made_for for subject in self.subjects.values())
 
     @property
     def provider(self) -> str:

@@ -20,11 +20,13 @@ class Picture:
 
 @dataclass(frozen=True)
 class Finished:
-    """The vendor is done and charges. `images` may be fewer than asked for (a warning then says why)."""
+    """The vendor is done and charges. `images` may be fewer than asked for (a warning then says why), and are none where a
+    subject was trained; `token` is the word that stands for that subject in a prompt."""
 
     images: list[Picture]
     mask: bytes | None = None
     credits: float | None = None
+    token: str | None = None
     warnings: list[Warning] = field(default_factory=list)
 
 
@@ -38,10 +40,12 @@ class Pending:
 
 @dataclass(frozen=True)
 class Failed:
-    """The call or the vendor's job failed. `charged` is `unknown` whenever the vendor may have accepted it."""
+    """The call or the vendor's job failed. `charged` is `unknown` whenever the vendor may have accepted it. `retry_after`:
+    seconds for which the vendor wants to hear nothing more."""
 
     fault: Fault
     charged: Charged
+    retry_after: float | None = None
 
 
 Outcome = Finished | Pending | Failed
@@ -51,13 +55,15 @@ class _Facts(TypedDict, total=False):
     runner: str
     wait: int
     again: bool
+    callback: str
 
 
 class Step(_Facts):
     """What the state machine branches on, and nothing else: the rest is in the table.
 
     `outcome`: prepared | busy | pending | finished | failed | ended. `runner`: which Start function (bedrock | http).
-    `wait`: whole seconds to wait before the next look. `again`: after `failed`, another attempt is planned.
+    `wait`: whole seconds to wait before the next look. `callback`: the vendor will call back, probably `soon` or `later`.
+    `again`: after `failed`, another attempt is planned.
     """
 
     outcome: str

@@ -14,7 +14,6 @@ from fitting_room.jobs.tasks import TASKS, AnyRequest, Task
 NOT_YET = {
     "webhook": "poll GET /v1/jobs/{id} until its status is final",
 }
-PERSON_NOT_YET = ("subject", "stock", "photos")
 
 
 def parse(body: Any) -> AnyRequest:
@@ -27,11 +26,6 @@ def parse(body: Any) -> AnyRequest:
                 del body[name]
                 faults.append(Fault.of("unsupported_option", f"`{name}` is not served yet.", f"Leave it out and {remedy}.",
                                        pointer=f"/{name}"))
-        person = body.get("person")
-        if isinstance(person, dict) and (kind := next((k for k in PERSON_NOT_YET if k in person), None)):
-            faults.append(Fault.of("unsupported_option", f"A person given as `{kind}` is not served yet.",
-                                   "Send a picture: upload, url, data or s3.", pointer=f"/person/{kind}"))
-            body["person"] = {"url": "https://placeholder.invalid"}
     try:
         task = Named.model_validate(body).task
         request = TASKS[task].model_validate(body)
@@ -57,7 +51,9 @@ def faults_of(error: ValidationError, root: str = "") -> list[Fault]:
 def _pointer(item: Any) -> str:
     loc, context = item["loc"], item.get("ctx", {})
     if item["type"] == "rule":
-        return str(context["pointer"])
+        if (pointer := str(context["pointer"])).startswith("/"):
+            return pointer
+        loc = (*loc, pointer)
     if item["type"].startswith("union_tag"):
         loc = (*loc, context["discriminator"].strip("'"))
     # a union puts the chosen tag into loc, a bad key the word [key]: they are no part of the document

@@ -29,7 +29,8 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"
 
 
 def broken(pointer: str, detail: str, remedy: str) -> PydanticCustomError:
-    """A rule over several fields that does not hold, for a validator to raise: says which field to change, and how."""
+    """A rule over several fields that does not hold, for a validator to raise: says which field to change, and how.
+    `pointer` begins with a slash, or is a field of the model that raises."""
     return PydanticCustomError("rule", "{detail}", {"pointer": pointer, "detail": detail, "remedy": remedy})
 
 
@@ -113,6 +114,10 @@ class Request(Strict):
 
     def images(self) -> Iterator[tuple[str, str, ImageRef]]:
         """(role, JSON pointer, reference) of every picture, the base before its mask."""
+        yield from ()
+
+    def subjects(self) -> Iterator[tuple[str, str]]:
+        """(JSON pointer, id) of every subject it names."""
         yield from ()
 
     def options(self) -> Iterator[Asked]:

@@ -7,10 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
 
-from fitting_room.jobs.image_ref import ImageRef
-from fitting_room.jobs.request import Asked, ImageMask, Mask, PromptMask, Request, Strict, Text, broken
+from fitting_room.jobs.image_ref import KINDS, ImageRef, SubjectId
+from fitting_room.jobs.request import Asked, ImageMask, Mask, Name, Output, PromptMask, Request, Strict, Text, broken
 
-Task = Literal["try_on", "text_to_image", "color_guided", "image_variation", "inpaint", "outpaint", "remove_background"]
+Task = Literal["try_on", "text_to_image", "color_guided", "image_variation", "inpaint", "outpaint", "remove_background",
+               "train_subject"]
 Category = Literal["auto", "tops", "bottoms", "one_piece", "outfit", "footwear", "headwear", "eyewear", "jewelry",
                    "accessories", "object"]
 GarmentType = Literal["long_sleeve_shirt", "short_sleeve_shirt", "no_sleeve_shirt", "other_upper_body", "long_pants",
@@ -22,13 +23,49 @@ Color = Annotated[str, StringConstraints(pattern=r"^#[0-9A-Fa-f]{6}$")]
 Side = Annotated[int, Field(ge=64, le=8192)]
 
 
-class Garment(Strict):
-    """`type` is Nova Canvas' fine class and must fit `category`; `photo` says how the garment was photographed."""
+class Stock(Strict):
+    """A person of a provider's own library: by `name`, or by the other traits."""
 
-    image: ImageRef
+    library: Literal["general"] = "general"
+    name: Name | None = None
+    gender: Literal["female", "male"] | None = None
+    style: Literal["universal_1", "universal_2", "universal_3"] | None = None
+    age: Literal["children", "young_adult"] | None = None
+    body: Literal["slim", "curvy"] | None = None
+
+    @model_validator(mode="after")
+    def name_or_traits(self) -> Stock:
+        if self.name and (self.gender or self.style or self.age or self.body):
+            raise broken("name", "A named stock person has its own traits.",
+                         "Send the name or the traits, not both.")
+        return self
+
+
+class Person(ImageRef):
+    """A picture; or a trained `subject`; or a `stock` person; or several `photos` of persons, each to be dressed."""
+
+    subject: SubjectId | None = None
+    stock: Stock | None = None
+    photos: Annotated[list[ImageRef], Field(min_length=1, max_length=8)] | None = None
+
+    ways: ClassVar[tuple[str, ...]] = (*KINDS, "subject", "stock", "photos")
+
+
+class Garment(Strict):
+    """A picture, or a `subject` registered before. `type` is Nova Canvas' fine class and must fit `category`; `photo` says
+    how the garment was photographed."""
+
+    image: ImageRef | None = None
+    subject: SubjectId | None = None
     category: Category = "auto"
     type: GarmentType | None = None
     photo: Literal["auto", "flat_lay", "model"] = "auto"
+
+    @model_validator(mode="after")
+    def image_or_subject(self) -> Garment:
+        if (self.image is None) == (self.subject is None):
+            raise broken("image", "A garment is either a picture or a subject.", "Add `image` or `subject`, exactly one.")
+        return self
 
 
 class Keep(Strict):
@@ -49,7 +86,7 @@ class TryOn(Request):
     """One person, or a `scene` such as a room or a wall, one or more garments or objects, and how to put them together."""
 
     task: Literal["try_on"]
-    person: ImageRef | None = None
+    person: Person | None = None
     scene: ImageRef | None = None
     garments: Annotated[list[Garment], Field(min_length=1, max_length=8)]
     mask: Mask | None = None
@@ -71,20 +108,45 @@ class TryOn(Request):
         if self.scene and (self.mask is None or self.mask.type == "garment"):
             raise broken("/mask", "Nobody in a scene wears a garment, so there is no garment mask.",
                          "Send a mask of type prompt or image that says where the object goes.")
+        if not self.scene and not (self.person and self.person.kind):
+            if self.mask and self.mask.type == "image":
+                raise broken("/mask", "A drawn mask belongs to one person picture, and there is none.",
+                             "Leave it out, or send the person as one picture.")
+            if self.output.size == "original":
+                raise broken("/output/size", "There is no original: the person is not given as one picture.",
+                             "Leave `output.size` out.")
         return self
 
     def images(self) -> Iterator[tuple[str, str, ImageRef]]:
-        """Roles: `person` (or scene), `garment-<n>`, `mask`."""
+        """Roles: `person` (or scene), or `photo-<n>`; `garment-<n>`; `mask`."""
         where = "person" if self.person else "scene"
-        yield "person", f"/{where}", getattr(self, where)
+        if self.scene or (self.person and self.person.kind):
+            yield "person", f"/{where}", getattr(self, where)
+        for index, photo in enumerate((self.person and self.person.photos) or []):
+            yield f"photo-{index}", f"/person/photos/{index}", photo
         for index, garment in enumerate(self.garments):
-            yield f"garment-{index}", f"/garments/{index}/image", garment.image
+            if garment.image:
+                yield f"garment-{index}", f"/garments/{index}/image", garment.image
         if isinstance(self.mask, ImageMask):
             yield "mask", "/mask/image", self.mask.image
 
+    def subjects(self) -> Iterator[tuple[str, str]]:
+        if self.person and self.person.subject:
+            yield "/person/subject", self.person.subject
+        for index, garment in enumerate(self.garments):
+            if garment.subject:
+                yield f"/garments/{index}/subject", garment.subject
+
     def options(self) -> Iterator[Asked]:
+        """The ways to name a person beside a picture are options of their own: `person.photos` by their number, the others
+        and `garment.subject` as True."""
         if self.scene:
             yield Asked("scene", "/scene", True)
+        if self.person and self.person.photos:
+            yield Asked("person.photos", "/person/photos", len(self.person.photos))
+        for way in ("subject", "stock"):
+            if self.person and getattr(self.person, way):
+                yield Asked(f"person.{way}", f"/person/{way}", True)
         if self.mask:
             yield Asked("mask", "/mask", self.mask.type)
         groups: list[tuple[str, BaseModel]] = [("keep", self.keep), ("styling", self.styling)]
@@ -96,6 +158,8 @@ class TryOn(Request):
         yield from super().options()
         for index, garment in enumerate(self.garments):
             yield Asked("garment.category", f"/garments/{index}/category", garment.category)
+            if garment.subject:
+                yield Asked("garment.subject", f"/garments/{index}/subject", True)
             if garment.type:
                 yield Asked("garment.type", f"/garments/{index}/type", garment.type)
             if garment.photo != "auto":
@@ -245,10 +309,39 @@ class RemoveBackground(Request):
         yield "image", "/image", self.image
 
 
-AnyRequest = TryOn | TextToImage | ColorGuided | ImageVariation | Inpaint | Outpaint | RemoveBackground
+class TrainSubject(Request):
+    """Make a subject at a provider: a person's model, trained in minutes to hours, or a garment's reference, usable at once.
+    `class_name` is the plain English word for what is on the pictures (woman, man, dress); `photo` says how a garment was
+    photographed."""
+
+    task: Literal["train_subject"]
+    kind: Literal["person", "garment"]
+    class_name: Annotated[str, StringConstraints(pattern=r"^[a-z]+( [a-z]+)?$", max_length=32)]
+    pictures: Annotated[list[ImageRef], Field(min_length=1, max_length=30)]
+    photo: Literal["auto", "flat_lay", "model"] = "auto"
+
+    @model_validator(mode="after")
+    def makes_no_pictures(self) -> TrainSubject:
+        if self.output != Output():
+            raise broken("/output", "A training makes no pictures.", "Leave `output` out.")
+        if self.photo != "auto" and self.kind == "person":
+            raise broken("/photo", "This says how a garment was photographed.", "Leave it out.")
+        return self
+
+    def images(self) -> Iterator[tuple[str, str, ImageRef]]:
+        for index, picture in enumerate(self.pictures):
+            yield f"picture-{index}", f"/pictures/{index}", picture
+
+    def options(self) -> Iterator[Asked]:
+        yield Asked("kind", "/kind", self.kind)
+        yield Asked("pictures", "/pictures", len(self.pictures))
+
+
+AnyRequest = TryOn | TextToImage | ColorGuided | ImageVariation | Inpaint | Outpaint | RemoveBackground | TrainSubject
 TASKS: dict[str, type[AnyRequest]] = {
     "try_on": TryOn, "text_to_image": TextToImage, "color_guided": ColorGuided, "image_variation": ImageVariation,
-    "inpaint": Inpaint, "outpaint": Outpaint, "remove_background": RemoveBackground}
+    "inpaint": Inpaint, "outpaint": Outpaint, "remove_background": RemoveBackground,
+    "train_subject": TrainSubject}
 
 
 def request_of(body: Any) -> AnyRequest:

@@ -6,7 +6,7 @@ The entry is read by the API, the planner and the CDK app, so this module import
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal, Protocol
 
@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict
 
 from fitting_room.jobs.errors import Fault, Warning
 from fitting_room.jobs.geometry import FitSpec
-from fitting_room.jobs.outcome import Outcome
+from fitting_room.jobs.job import Subject
+from fitting_room.jobs.outcome import Failed, Outcome
 from fitting_room.jobs.request import Asked
 from fitting_room.jobs.tasks import AnyRequest, Task
 
@@ -84,6 +85,12 @@ class Model(_Frozen):
     tasks: tuple[Task, ...]
     qualities: tuple[str, ...] | None = None
     lifecycle: Lifecycle
+    options: Mapping[Task, Mapping[str, Option]] | None = None
+    """What this model honours, where it is not what the entry says of all."""
+    named_only: bool = False
+    """Used only when a request names it, or a subject that was made for it."""
+    opt_in: bool = False
+    """Offered only where the stage's `legacy_models` name it."""
     inference_regions: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
 
@@ -112,6 +119,16 @@ class Advice(_Frozen):
         return None if pointer is None else Warning(code=self.code, detail=self.detail, remedy=self.remedy, pointer=pointer)
 
 
+class ReferenceKind(_Frozen):
+    """Under which class a vendor keeps a picture it is to refer to. `flat_lay`: the garment lies flat, nobody wears it.
+    `shared`: one reference does for all jobs of a tenant that use the same picture; else it is the job's own, and is erased
+    with it."""
+
+    class_name: str
+    flat_lay: bool = False
+    shared: bool = True
+
+
 class CatalogueEntry(_Frozen):
     """One vendor's offer. `runner` is the Start function that calls it; `secret` that it needs a key of ours.
 
@@ -132,6 +149,8 @@ class CatalogueEntry(_Frozen):
     cannot: Mapping[Task, str] = {}
     """Why a task that one might expect of this vendor is not offered."""
     max_garments: int = 1
+    keeps_framing: bool = True
+    """Whether a result shows the base picture's own frame, so that what was done to fit it can be undone."""
     exact_size: bool = True
     """Whether a `size` is kept to the pixel; else only its shape, and that roughly."""
     base: FitSpec
@@ -146,6 +165,15 @@ class CatalogueEntry(_Frozen):
     rate: Rate | None = None
     concurrency: int | None = None
     deadline: int = 1800
+    training_deadline: int = 6 * 3600
+    callbacks: bool = False
+    """Whether the vendor tells an address of ours when a job is over."""
+    result_hosts: tuple[str, ...] = ()
+    """The hosts, each with its subdomains, that results are fetched from; empty where the vendor returns them itself."""
+    references: Callable[[AnyRequest], Mapping[str, ReferenceKind]] = lambda request: {}  # noqa: ARG005
+    """By role: the inputs of a request that must be registered with the vendor before they can be used."""
+    settings_model: type[BaseModel] | None = None
+    """What a stage may set for this provider in `provider_settings.<id>`."""
     status: str
     """What is known about the vendor today, with its date, for `GET /v1/providers` and the README."""
     options_model: type[BaseModel] | None = None
@@ -153,15 +181,23 @@ class CatalogueEntry(_Frozen):
     rules: Callable[[AnyRequest], list[Fault]] = lambda request: []  # noqa: ARG005
     advice: tuple[Advice, ...] = ()
 
-    def model(self, request: AnyRequest) -> Model | None:
-        """The model that would do a request: the one it names (`id/model`), else the first that can."""
+    def model(self, request: AnyRequest, made_for: frozenset[str] = frozenset()) -> Model | None:
+        """The model that would do a request: the one it names (`id/model`), or its subjects were `made_for`, else the first
+        that can."""
         asked = (name.partition("/") for name in (request.provider, *request.fallback))
         named = next((model for provider, _, model in asked if provider == self.id), "")
-        return next((model for model in self.models if model.does(request) and named in ("", model.id)), None)
+        wanted = made_for | ({f"{self.id}/{named}"} if named else frozenset())
+        return next((model for model in self.models if model.does(request)
+                     and (wanted <= {f"{self.id}/{model.id}"} if wanted else not model.named_only)), None)
 
-    def refuses(self, task: Task, asked: Asked) -> Fault | None:
+    def honours(self, task: Task, model: Model | None) -> Mapping[str, Option]:
+        """The options of a task by name, as a model honours them."""
+        own = model.options if model and model.options is not None else self.tasks
+        return own.get(task, {})
+
+    def refuses(self, task: Task, asked: Asked, model: Model | None = None) -> Fault | None:
         """Why this vendor cannot honour one option, or None. The pointer is the option's."""
-        option = self.tasks.get(task, {}).get(asked.name)
+        option = self.honours(task, model).get(asked.name)
         if option is not None and option.honours(asked.value):
             return None
         if option is None:
@@ -171,9 +207,13 @@ class CatalogueEntry(_Frozen):
             remedy = f"Use {option.rule()}, or choose another provider."
         return Fault.of("unsupported_option", detail, remedy, pointer=asked.pointer, provider=self.id)
 
-    def cost(self, request: AnyRequest, side: int | None = None) -> Price:
+    def seconds(self, task: Task) -> int:
+        """From the submission to the deadline."""
+        return self.training_deadline if task == "train_subject" else self.deadline
+
+    def cost(self, request: AnyRequest, side: int | None = None, made_for: frozenset[str] = frozenset()) -> Price:
         """The price of one image; without `side` (px of the longer side) the dearest that can happen."""
-        model = self.model(request)
+        model = self.model(request, made_for)
         quality = request.output.quality or "standard"
         fitting = [price for price in self.prices
                    if price.model in (None, model and model.id) and price.quality in (None, quality)
@@ -190,12 +230,16 @@ class Input:
     width: int
     height: int
     read: Callable[[], bytes]
+    link: Callable[[], str]
+    """A presigned address of the picture, good for a few minutes from now: for vendors that fetch it themselves."""
 
 
 @dataclass(frozen=True)
 class Order:
     """What the adapter is to buy: from `model`, with the prepared pictures by role. `seed` is drawn for providers that take
-    one. `options`: the provider's own model."""
+    one. `options`: the provider's own model. `references`: by role, the vendor's id of the reference made of that input.
+    `subjects`: by id, those that the request names. `callback`: where the vendor is to say that it is done, if at all; it
+    holds a secret."""
 
     job_id: str
     attempt: int
@@ -204,6 +248,9 @@ class Order:
     inputs: Mapping[str, Input]
     seed: int | None
     options: Any
+    references: Mapping[str, str] = field(default_factory=dict)
+    subjects: Mapping[str, Subject] = field(default_factory=dict)
+    callback: str | None = None
 
     @property
     def base(self) -> Input:
@@ -219,19 +266,21 @@ class Order:
         return self.inputs.get("mask")
 
     def numbered(self, role: str) -> list[Input]:
-        """The inputs `<role>-0`, `<role>-1`, ... in order."""
-        return [self.inputs[f"{role}-{index}"] for index in range(sum(name.startswith(f"{role}-") for name in self.inputs))]
+        """The inputs `<role>-<n>` in order; a number is missing where no picture was given."""
+        found = {int(number): name for name in self.inputs for word, _, number in [name.rpartition("-")] if word == role}
+        return [self.inputs[found[number]] for number in sorted(found)]
 
 
 @dataclass(frozen=True)
 class Connection:
     """How to reach a vendor. `endpoint` None: the vendor's own; `secret` None: no key needed; `download` fetches a result
-    by URL through the safe fetcher, raising `JobFailure`."""
+    by URL through the safe fetcher, raising `JobFailure`; `settings`: the stage's own for this provider, a `settings_model`."""
 
     endpoint: str | None
     region: str | None
     secret: str | None
     download: Callable[[str], bytes]
+    settings: Any = None
 
 
 class Provider(Protocol):
@@ -241,3 +290,35 @@ class Provider(Protocol):
     def start(self, order: Order) -> Outcome: ...
 
     def poll(self, order: Order, provider_job_id: str) -> Outcome: ...
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A picture to register with a vendor. `title` is the same for the same picture and kind, so that a reference whose
+    making was interrupted can be found again; `model`: the catalogue's, for which it is made."""
+
+    picture: Input
+    kind: ReferenceKind
+    title: str
+    model: str
+
+
+class Registrar(Protocol):
+    """A provider whose entry names `references`. Gives the vendor's id, or how it failed: `charged` as for a purchase."""
+
+    def register(self, reference: Reference) -> str | Failed: ...
+
+
+class Eraser(Protocol):
+    """A provider that deletes what it keeps when asked. `job`: its own id of a job; `reference`: of a subject or reference.
+    False when it must be asked again; what is not there counts as deleted."""
+
+    def erase_job(self, provider_job_id: str) -> bool: ...
+
+    def erase_reference(self, made_id: str) -> bool: ...
+
+
+class Account(Protocol):
+    """A provider that tells its balance, for free. Raises `JobFailure`."""
+
+    def credits(self) -> float: ...

@@ -200,6 +200,18 @@ TOGETHER = [
     *(("There is no original: this task makes pictures from nothing.", asking(task, output={"size": "original"}),
        "/output/size") for task in ("text_to_image", "color_guided", "image_variation")),
     ("A fallback only goes with a named provider: auto plans its own.", asking("inpaint", fallback=["tryiton"]), "/fallback"),
+    ("A garment is either a picture or a subject.", asking("try_on", garments=[{}]), "/garments/0/image"),
+    ("A garment is either a picture or a subject.", asking("try_on", garments=[{"image": IMAGE, "subject": SUBJECT}]),
+     "/garments/0/image"),
+    ("A named stock person has its own traits.", asking("try_on", person={"stock": {"name": "James", "age": "children"}}),
+     "/person/stock/name"),
+    *(("A drawn mask belongs to one person picture, and there is none.", asking("try_on", person=person, mask=IMAGE_MASK), "/mask")
+      for person in ({"photos": [IMAGE]}, {"stock": {}}, {"subject": SUBJECT})),
+    *(("There is no original: the person is not given as one picture.",
+       asking("try_on", person=person, output={"size": "original"}), "/output/size")
+      for person in ({"photos": [IMAGE]}, {"stock": {}}, {"subject": SUBJECT})),
+    ("A training makes no pictures.", asking("train_subject", output={"count": 2}), "/output"),
+    ("This says how a garment was photographed.", asking("train_subject", photo="flat_lay"), "/photo"),
 ]
 
 

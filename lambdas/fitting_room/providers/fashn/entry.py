@@ -47,6 +47,7 @@ ENTRY = CatalogueEntry(
     prices=(Price(credits=1, source=f"{_DOCS}, FASHN Virtual Try-On v1.6"),),
     retention="Results 72 hours on the vendor's servers; pictures sent in the request, as ours are, not stored: "
               f"{_DOCS}/api-overview/data-retention-privacy",
+    result_hosts=("fashn.ai",),
     failures_free=False,  # said of PipelineError only
     rate=Rate(submits=60, seconds=60),  # ours: the vendor publishes no figure
     status="2026-11-21: in service as far as its documents and client show; not tried with a key of ours.",

@@ -47,6 +47,8 @@ def body_of(order: Order) -> shapes.Body:
         case RemoveBackground():
             return shapes.BackgroundRemoval(background_removal_params=shapes.BackgroundRemovalParams(
                 image=_base64(order.base)))
+        case _:
+            raise AssertionError("the catalogue offers this vendor for nothing else")
 
 
 def json_of(body: shapes.Body) -> bytes:

@@ -98,6 +98,7 @@ ENTRY = CatalogueEntry(
     prices=(Price(credits=1, source="docs.tryiton.now, Clothes Tryon"),),
     retention="Results 72 hours on the vendor's servers; inputs sent in the request, as ours are, not stored: "
               "https://docs.tryiton.now/api-overview/data-retention-and-privacy",
+    result_hosts=("tryiton.now",),
     failures_free=True,
     rate=Rate(submits=60, seconds=60),  # ours: the vendor names no limit for submissions
     status="2026-11-20: in service as far as its documents and client show; not tried with a key of ours.",
