@@ -7,24 +7,18 @@ processing resolution of both; what the vendors really do with other aspects is 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import io
-import ipaddress
-import socket
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from secrets import token_hex
 from typing import Any, ClassVar, Protocol
-from urllib.parse import urlsplit
 
-import httpx
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from local.simulators.loading import ImageLoadError, loaded
 from local.simulators.previews import NO_PICTURE, CannotDrawError, Format, Previews
 from local.simulators.server import AnswerError, Simulator
 from local.simulators.try_on_request import BadRequestError
@@ -65,10 +59,6 @@ class Asked(Protocol):
     def region(self) -> str | None: ...
     @property
     def first_seed(self) -> int: ...
-
-
-class ImageLoadError(Exception):
-    """A picture of the request could not be loaded; the text says why."""
 
 
 def refusal(name: str, message: str) -> Response:
@@ -167,7 +157,7 @@ class Predictions(Simulator):
             self._complete(job, files)
 
     async def _draw(self, asked: Asked) -> list[bytes]:
-        person, garment = await asyncio.gather(_loaded(asked.model_image), _loaded(asked.garment_image))
+        person, garment = await asyncio.gather(loaded(asked.model_image), loaded(asked.garment_image))
         if person.width > RESOLUTION[0] or person.height > RESOLUTION[1]:
             person = ImageOps.contain(person, RESOLUTION, Image.Resampling.LANCZOS)
         options: dict[str, Any] = {"region": asked.region, "shape": "bounding_box", "styling": {}, "merge": "balanced"}
@@ -234,47 +224,3 @@ async def _json(request: Request) -> Any:
         return await request.json()
     except ValueError:
         raise AnswerError(refusal("BadRequest", "The request body is not valid JSON.")) from None
-
-
-async def _loaded(located: str) -> Image.Image:
-    """The picture behind a data URL or a loopback URL, in RGB. Raises ImageLoadError."""
-    if located.startswith("data:"):
-        try:
-            data = base64.b64decode(located.partition(",")[2], validate=True)
-        except binascii.Error:
-            raise ImageLoadError("The base64 image could not be decoded.") from None
-    else:
-        data = await _fetched(located)
-    return await asyncio.to_thread(_decoded, data)
-
-
-def _decoded(data: bytes) -> Image.Image:
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError):
-        raise ImageLoadError("The file is not an image that can be read.") from None
-
-
-async def _fetched(url: str) -> bytes:
-    if not await asyncio.to_thread(_on_loopback, url):
-        raise ImageLoadError("The image URL is not on this machine, and this simulator fetches from nowhere else.")
-    try:
-        async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
-            response = await client.get(url)
-    except httpx.HTTPError as error:
-        raise ImageLoadError(f"The image could not be fetched from the URL ({type(error).__name__}).") from None
-    if response.status_code != 200:
-        raise ImageLoadError(f"The image could not be found at the specified URL ({response.status_code}).")
-    if response.headers.get("content-type", "").partition(";")[0] not in ("image/jpeg", "image/png"):
-        raise ImageLoadError("The Content-Type header of the specified URL is not image/jpeg or image/png.")
-    return response.content
-
-
-def _on_loopback(url: str) -> bool:
-    parts = urlsplit(url)
-    try:
-        found = socket.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)
-    except (OSError, ValueError):
-        return False
-    return all(ipaddress.ip_address(address[4][0]).is_loopback for address in found)
