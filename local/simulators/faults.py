@@ -10,12 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 NEEDS: Mapping[str, frozenset[str]] = {
     "delay": frozenset({"seconds"}),
     "status": frozenset({"status"}),
+    "status_after": frozenset({"status"}),
     "error": frozenset({"name"}),
     "filtered": frozenset({"reason"}),
 }
 """What a kind cannot do without; every other kind stands alone."""
 TAKES: Mapping[str, frozenset[str]] = {
     "status": frozenset({"body", "headers"}),
+    "status_after": frozenset({"body", "headers"}),
     "error": frozenset({"message", "headers"}),
     "malformed": frozenset({"body"}),
     "filtered": frozenset({"body"}),

@@ -26,7 +26,7 @@ async def loaded(located: str) -> Image.Image:
         except binascii.Error:
             raise ImageLoadError("The base64 image could not be decoded.") from None
     else:
-        data = await _fetched(located)
+        data = await fetched(located)
     return await asyncio.to_thread(decoded, data)
 
 
@@ -38,7 +38,7 @@ def decoded(data: bytes) -> Image.Image:
         raise ImageLoadError("The file is not an image that can be read.") from None
 
 
-async def _fetched(url: str) -> bytes:
+async def fetched(url: str) -> bytes:
     if not await asyncio.to_thread(on_loopback, url):
         raise ImageLoadError("The image URL is not on this machine, and this simulator fetches from nowhere else.")
     try:

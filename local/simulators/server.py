@@ -56,6 +56,7 @@ class Simulator(ABC):
         self.faults = Faults(self.fault_kinds, self.error_names, self.filter_reasons)
         self.purchases = Log()
         self.requests = Log()
+        self.sent = Log()
 
     @abstractmethod
     def routes(self) -> list[Route]: ...
@@ -86,6 +87,8 @@ class Simulator(ABC):
             await asyncio.sleep(fault.seconds or 0)
         if self.faults.take(on, "drop_after"):
             return HangUp()
+        if fault := self.faults.take(on, "status_after"):
+            return _with(self.failure(fault.status or 500), fault)
         if fault := self.faults.take(on, "malformed"):
             half = bytes(response.body[: len(response.body) // 2])
             return Response(half if fault.body is None else _raw(fault.body), media_type=response.media_type)
@@ -96,6 +99,7 @@ class Simulator(ABC):
             Route("/_sim/health", self._health),
             Route("/_sim/purchases", self._purchases, methods=["GET", "DELETE"]),
             Route("/_sim/requests", self._requests, methods=["GET", "DELETE"]),
+            Route("/_sim/callbacks", self._callbacks, methods=["GET", "DELETE"]),
             Route("/_sim/faults", self._faults, methods=["GET", "POST", "DELETE"]),
         ]
         return Starlette(
@@ -112,6 +116,9 @@ class Simulator(ABC):
 
     async def _requests(self, request: Request) -> Response:
         return _log(request, "requests", self.requests)
+
+    async def _callbacks(self, request: Request) -> Response:
+        return _log(request, "callbacks", self.sent)
 
     async def _faults(self, request: Request) -> Response:
         if request.method == "DELETE":
