@@ -162,9 +162,15 @@ def test_the_vendors_own_words_are_kept() -> None:
     assert (fault.provider_code, fault.provider_detail) == ("BadRequest", "mode: not one of")
 
 
-def test_a_rate_limit_says_when_to_come_back() -> None:
-    limited = httpx.Response(429, json={"error": "RateLimitExceeded", "message": "slow down."}, headers={"Retry-After": "7"})
-    assert start(limited).fault.provider_detail == "slow down. Retry after 7 s."
+@pytest.mark.parametrize("answer", [{"error": "RateLimitExceeded", "message": "slow down"}, {}])
+@pytest.mark.parametrize(("header", "wait"), [("7", 7.0), ("900", 900.0), ("86400", 3600.0), ("soon", None), ("", None)])
+def test_a_rate_limit_says_when_to_come_back(answer: dict[str, str], header: str, wait: float | None) -> None:
+    assert start(httpx.Response(429, json=answer, headers={"Retry-After": header})).retry_after == wait
+
+
+def test_nothing_brings_credits_back_but_money() -> None:
+    empty = httpx.Response(429, json={"error": "OutOfCredits", "message": "?"}, headers={"Retry-After": "7"})
+    assert start(empty).retry_after is None
 
 
 @pytest.mark.parametrize(("error", "expected"), [

@@ -19,6 +19,7 @@ from fitting_room.jobs.errors import JobFailure, Warning
 from fitting_room.jobs.outcome import Charged, Failed, Finished, Outcome, Pending, Picture
 from fitting_room.providers.base import Connection, Input, Order
 from fitting_room.providers.failures import failed
+from fitting_room.providers.http import UNSENT, client, retry_after
 
 POLL_SECONDS = 2.0
 LATER = "Submit again later."
@@ -97,17 +98,12 @@ class Predictions(ABC):
     """Of the answer to the last status read: the credits a job has cost."""
 
     def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
-        """No redirects (a redirected purchase may be two), no retries, and every request on a connection of its own: a
-        stale pooled one would leave the fate of a purchase uncertain. Raises `JobFailure` (`provider_auth`) without a key.
-        """
+        """Raises `JobFailure` (`provider_auth`) without a key."""
         if not connection.secret:
             raise JobFailure("provider_auth", f"There is no key for {self.title} in this deployment.",
                              f"The operator must store a key for {self.title}.", provider=self.id)
         self.connection = connection
-        self.http = httpx.Client(
-            base_url=(connection.endpoint or self.base).rstrip("/") + "/", timeout=httpx.Timeout(60, connect=10),
-            headers={"Authorization": f"Bearer {connection.secret}", "Accept": "application/json"},
-            limits=httpx.Limits(max_keepalive_connections=0), follow_redirects=False, transport=transport)
+        self.http = client(connection.endpoint or self.base, {"Authorization": f"Bearer {connection.secret}"}, transport)
 
     @abstractmethod
     def body(self, order: Order) -> bytes:
@@ -118,7 +114,7 @@ class Predictions(ABC):
     def start(self, order: Order) -> Outcome:
         try:
             answer = self.http.post(self.path, content=self.body(order), headers={"Content-Type": "application/json"})
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError):
+        except UNSENT:
             return self._failed("provider_unavailable", "no", f"{self.title} cannot be reached; nothing was sent.", LATER)
         except httpx.HTTPError as error:
             return self._failed("provider_unavailable", "unknown",
@@ -138,7 +134,7 @@ class Predictions(ABC):
         if content is None:
             return self._failed("provider_error", "unknown", f"The answer of {self.title} cannot be read.", self._look)
         if content.problem and not content.job_id:
-            return self._named(problem, "") or self._failed(
+            return self._named(problem) or self._failed(
                 "provider_error", "no", f"{self.title} refused the request.", _OTHER, retryable=False, **_words(problem))
         if content.problem or not content.job_id:
             return self._failed("provider_error", "unknown", f"{self.title} took the request but named no usable job.",
@@ -147,15 +143,15 @@ class Predictions(ABC):
 
     def _refused(self, answer: httpx.Response, problem: Problem) -> Failed:
         status, words = answer.status_code, _words(problem, f"HTTP {answer.status_code}")
-        wait = _retry_after(answer)
-        if named := self._named(problem, f" Retry after {wait:g} s." if wait else ""):
+        wait = retry_after(answer)
+        if named := self._named(problem, wait):
             return named
         match status:
             case 401 | 403:
                 return self._failed("provider_auth", "no", f"{self.title} does not accept the key of this deployment.",
                                     f"The operator must store a valid key for {self.title}.", **words)
             case 429:
-                return self._rate_limited(problem, f" Retry after {wait:g} s." if wait else "")
+                return self._rate_limited(problem, wait)
             case 400 | 413 | 422 if status == 413 or "image" in (problem.message or "").lower():
                 return self._failed("image_unreadable", "no", f"{self.title} cannot use one of the pictures.",
                                     "Send another picture; the vendor's words say what is wrong with this one.", **words)
@@ -172,19 +168,18 @@ class Predictions(ABC):
                 return self._failed("provider_error", "unknown", f"{self.title} failed while it took the request.",
                                     self._look, **words)
 
-    def _named(self, problem: Problem, hint: str) -> Failed | None:
+    def _named(self, problem: Problem, wait: float | None = None) -> Failed | None:
         """429 has two meanings, so the vendor's name counts more than the status."""
         if problem.name == "OutOfCredits":
             return self._failed("quota_exhausted", "no", f"The {self.title} account has no credits left.",
                                 "The operator must buy credits; until then choose another provider.", **_words(problem))
         if problem.name in ("RateLimitExceeded", "ConcurrencyLimitExceeded"):
-            return self._rate_limited(problem, hint)
+            return self._rate_limited(problem, wait)
         return None
 
-    def _rate_limited(self, problem: Problem, hint: str) -> Failed:
-        words = _words(problem, "HTTP 429")
-        words["provider_detail"] = f"{words['provider_detail'] or ''}{hint}".strip() or None
-        return self._failed("rate_limited", "no", f"{self.title} takes no more requests at the moment.", LATER, **words)
+    def _rate_limited(self, problem: Problem, wait: float | None) -> Failed:
+        return self._failed("rate_limited", "no", f"{self.title} takes no more requests at the moment.", LATER,
+                            retry_after=wait, **_words(problem, "HTTP 429"))
 
     # status
 
@@ -196,7 +191,7 @@ class Predictions(ABC):
         except httpx.HTTPError:
             return again
         if answer.status_code == 429 or answer.status_code >= 500:
-            return Pending(provider_job_id, max(POLL_SECONDS, _retry_after(answer)))
+            return Pending(provider_job_id, min(max(POLL_SECONDS, retry_after(answer) or 0), 60))
         if not answer.is_success:
             return self._status_refused(answer)
         try:
@@ -272,9 +267,3 @@ class Predictions(ABC):
 
 def _words(problem: Problem, otherwise: str | None = None) -> dict[str, str | None]:
     return {"provider_code": problem.name or otherwise, "provider_detail": problem.message}
-
-
-def _retry_after(answer: httpx.Response) -> float:
-    """Seconds of the `Retry-After` header, at most one minute; 0 where there is none or it is a date."""
-    value = answer.headers.get("Retry-After", "")
-    return min(float(value), 60.0) if value.isdecimal() else 0.0

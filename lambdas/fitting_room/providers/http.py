@@ -1,0 +1,30 @@
+"""How every HTTP vendor is called."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import httpx
+
+for _name in ("httpx", "httpcore"):  # they log addresses, which may be signed or hold a callback's secret, and headers
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
+"""Errors after which the vendor certainly has nothing of the request."""
+
+
+def client(base_url: str, headers: Mapping[str, str], transport: httpx.BaseTransport | None = None) -> httpx.Client:
+    """No redirects (a redirected purchase may be two), no retries, and every request on a connection of its own: a stale
+    pooled one would leave the fate of a purchase uncertain. 10 s to connect, 60 s for an answer. Paths are relative to
+    `base_url`, without a leading slash."""
+    return httpx.Client(
+        base_url=base_url.rstrip("/") + "/", headers={"Accept": "application/json", **headers},
+        timeout=httpx.Timeout(60, connect=10), limits=httpx.Limits(max_keepalive_connections=0), follow_redirects=False,
+        transport=transport)
+
+
+def retry_after(answer: httpx.Response) -> float | None:
+    """Seconds of the `Retry-After` header, at most one hour; None where there is none or it is a date."""
+    value = answer.headers.get("Retry-After", "")
+    return min(float(value), 3600.0) if value.isdecimal() else None
