@@ -36,7 +36,7 @@ class Result(NamedTuple):
 def collect(job_id: str, at: Clock) -> Step:
     """Outcome `ended`: the results are written, or the job's failure is; settling comes next. May be repeated at will."""
     job = jobs.get(job_id, at.now())
-    if job is None or job.final or job.images or job.latest is None or job.latest.outcome != "finished":
+    if job is None or job.final or job.images or job.latest is None or job.latest.outcome != "finished" or job.subject:
         return step("ended")
     attempt = job.latest
     jobs.move(job, "collecting", at.now())
@@ -81,6 +81,8 @@ def _rejected(reason: Rejection | None) -> Warning:
 
 def _frame(job: Job, attempt: Attempt) -> Frame | None:
     """What undoes the fit of the picture whose framing the results keep; None where there is no such picture."""
+    if not entry(attempt.provider).keeps_framing:
+        return None
     base = attempt.inputs.get(job.request.base or "")
     return Frame.model_validate(base.frame) if base else None
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Attempt, Job
-from fitting_room.providers.catalogue import entry
+
+TRIES = {"rate_limited": 3, "provider_error": 2}
+"""How often the last provider of a plan is asked, by what it said."""
 
 
 def next_position(job: Job) -> int | None:
     """Index into the plan for the next attempt; None when there must not be one.
 
-    Another attempt is made only when nothing was charged and the fault is the provider's. A provider whose failures are
-    free gets one more try when its own pipeline failed.
+    Another attempt is made only when nothing was charged and the fault is the provider's. A provider that failed on a job it
+    had taken, and for nothing, gets one more try. One that did not take it, for the moment, is tried again only when nobody
+    else can do the job.
     """
     last = job.latest
     if last is None:
@@ -19,10 +22,12 @@ def next_position(job: Job) -> int | None:
     if last.outcome != "failed" or last.error is None or last.charged != "no" or not last.error.moves_on:
         return None
     tries = sum(attempt.provider == last.provider for attempt in job.attempts.values())
-    own_trouble = last.error.code == "provider_error" and last.error.retryable and last.provider_job_id
-    if own_trouble and tries == 1 and entry(last.provider).failures_free:
+    if last.error.code == "provider_error" and last.error.retryable and last.provider_job_id and tries == 1:
         return job.position
-    return job.position + 1 if job.position + 1 < len(job.plan) else None
+    if job.position + 1 < len(job.plan):
+        return job.position + 1
+    again = last.error.retryable and last.claimed_at and tries < TRIES.get(last.error.code, 1)
+    return job.position if again else None
 
 
 def lost(attempt: Attempt, code: str, detail: str) -> Fault:

@@ -12,7 +12,7 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.observability import logger
 from fitting_room.settings import settings
-from fitting_room.stores import aws, media
+from fitting_room.stores import api_keys, aws, media
 from fitting_room.stores.api_keys import Caller
 
 KEEP = timedelta(days=15)
@@ -56,7 +56,8 @@ def ingest(key: str, at: Clock) -> str | None:
         pictures = {str(_role(name)): f"s3://{settings().inbox_bucket}/{folder.prefix}{name}" for name, _ in found}
         body = {"task": "try_on", "person": {"s3": pictures["person"]}, "garments": [{"image": {"s3": pictures["garment"]}}],
                 "reference": folder.name[:128]}
-        accepted = submit(body, Caller(folder.tenant, "live"), _key(folder, found), at, drop=folder.name, keep=KEEP)
+        caller = Caller(folder.tenant, "live", api_keys.allowed(folder.tenant))
+        accepted = submit(body, caller, _key(folder, found), at, drop=folder.name, keep=KEEP)
     except Refusal as refusal:
         if refusal.faults[0].code == "throttled":
             raise

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from types import MappingProxyType
 
 from pydantic import ValidationError
 
 from fitting_room.jobs.errors import Fault, Refusal, Warning
-from fitting_room.jobs.job import Mode
+from fitting_room.jobs.job import Mode, Subject
 from fitting_room.jobs.parse import faults_of
 from fitting_room.jobs.tasks import AnyRequest, TryOn
 from fitting_room.providers.base import CatalogueEntry, Model
@@ -21,12 +22,15 @@ SANDBOX = "sandbox"
 @dataclass(frozen=True)
 class Deployment:
     """What this deployment can reach. `regions`: providers on Bedrock with a region to call them in. `private_access`:
-    providers whose retired model it may still call. `observed`: what Bedrock said of its models."""
+    providers whose retired model it may still call. `legacy_models`: `provider/model` of models it offers though they are
+    opt-in. `unmoderated`: providers for which `moderation: none` may be asked. `observed`: what Bedrock said of its models."""
 
     entries: Sequence[CatalogueEntry]
     configured: frozenset[str]
     regions: frozenset[str] = frozenset()
     private_access: frozenset[str] = frozenset()
+    legacy_models: frozenset[str] = frozenset()
+    unmoderated: frozenset[str] = frozenset()
     observed: Mapping[str, Observed] = field(default_factory=dict)
     today: date = field(default_factory=date.today)
 
@@ -54,8 +58,10 @@ class Plan:
     warnings: list[Warning]
 
 
-def plan(request: AnyRequest, mode: Mode, deployment: Deployment) -> Plan:
-    """Raises `Refusal` with every fault when no provider, or not the named one, can do the request."""
+def plan(request: AnyRequest, mode: Mode, deployment: Deployment, *, allowed: frozenset[str] | None = None,
+         subjects: Mapping[str, Subject] = MappingProxyType({})) -> Plan:
+    """`allowed`: the providers that the tenant may use (None: all). `subjects`: by JSON pointer, those the request names.
+    Raises `Refusal` with every fault when no provider, or not the named one, can do the request."""
     known = {entry.id: entry for entry in deployment.entries}
     named = _named(request, known)
     if mode == "test":
@@ -64,7 +70,8 @@ def plan(request: AnyRequest, mode: Mode, deployment: Deployment) -> Plan:
                              "Leave `provider` out, name `sandbox`, or use a live key.", pointer="/provider")
         named = [known[SANDBOX]]
     candidates = named or [entry for entry in deployment.entries if entry.live and request.task in entry.tasks]
-    excluded = {entry.id: faults for entry in candidates if (faults := faults_for(request, entry, deployment))}
+    excluded = {entry.id: faults for entry in candidates
+                if (faults := _not_allowed(entry, allowed) + faults_for(request, entry, deployment, subjects))}
     chosen = [entry for entry in candidates if entry.id not in excluded]
     if not chosen or (named and excluded):
         raise Refusal(*_once([fault for faults in excluded.values() for fault in faults]))
@@ -72,20 +79,32 @@ def plan(request: AnyRequest, mode: Mode, deployment: Deployment) -> Plan:
     return Plan([entry.id for entry in chosen], excluded, advice)
 
 
-def faults_for(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) -> list[Fault]:
+def faults_for(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment,
+               subjects: Mapping[str, Subject] = MappingProxyType({})) -> list[Fault]:
     """Everything that keeps one provider from doing a request; empty when it can."""
     if request.task not in entry.tasks:
         return [_wrong_task(request, entry, deployment)]
     faults = []
-    model = entry.model(request)
+    model = entry.model(request, frozenset(subject.made_for for subject in subjects.values()))
     if model is None:
-        faults.append(Fault.of("unsupported_option", f"{entry.title} has no model of that name for this task and quality.",
-                               f"Use {entry.id}, or another quality.", pointer="/provider", provider=entry.id))
+        faults += _no_model(entry, subjects)
     elif deployment.retired(entry, model):
         faults.append(_retired(request, entry, model, deployment))
+    elif model.opt_in and f"{entry.id}/{model.id}" not in deployment.legacy_models:
+        faults.append(Fault.of("provider_not_configured", f"This deployment does not offer {entry.id}/{model.id}.",
+                               f"Ask its operator to name it in `legacy_models`, or use {entry.id}.", pointer="/provider",
+                               provider=entry.id))
     if not deployment.usable(entry):
         faults.append(_not_usable(entry))
-    faults += [fault for asked in request.options() if (fault := entry.refuses(request.task, asked))]
+    faults += [fault for asked in request.options() if (fault := entry.refuses(request.task, asked, model))]
+    if request.output.size == "original" and not entry.keeps_framing:
+        faults.append(Fault.of("unsupported_option", f"{entry.title} draws pictures of its own framing: there is no original"
+                               " to go back to.", "Leave `output.size` out, or choose another provider.",
+                               pointer="/output/size", provider=entry.id))
+    if isinstance(request, TryOn) and request.moderation == "none" and entry.id not in deployment.unmoderated:
+        faults.append(Fault.of("provider_not_allowed", f"This deployment does not let {entry.title} work without moderation.",
+                               f"Use `permissive`, or ask its operator to name {entry.id} in `unmoderated`.",
+                               pointer="/moderation", provider=entry.id))
     if isinstance(request, TryOn) and len(request.garments) > entry.max_garments:
         faults.append(Fault.of("unsupported_option",
                                f"{entry.title} takes at most {entry.max_garments} garment per job.",
@@ -93,6 +112,23 @@ def faults_for(request: AnyRequest, entry: CatalogueEntry, deployment: Deploymen
                                pointer=f"/garments/{entry.max_garments}", provider=entry.id))
     faults += _option_faults(request, entry)
     return faults + [fault.model_copy(update={"provider": entry.id}) for fault in entry.rules(request)]
+
+
+def _not_allowed(entry: CatalogueEntry, allowed: frozenset[str] | None) -> list[Fault]:
+    if allowed is None or entry.id in allowed:
+        return []
+    return [Fault.of("provider_not_allowed", f"This tenant may not use {entry.title}.",
+                     f"Use one of: {', '.join(sorted(allowed)) or 'none'}; or ask the operator to allow {entry.id}.",
+                     pointer="/provider", provider=entry.id)]
+
+
+def _no_model(entry: CatalogueEntry, subjects: Mapping[str, Subject]) -> list[Fault]:
+    if not subjects:
+        return [Fault.of("unsupported_option", f"{entry.title} has no model of that name for this task and quality.",
+                         f"Use {entry.id}, or another quality.", pointer="/provider", provider=entry.id)]
+    return [Fault.of("unsupported_option", f"This subject was made for {subject.made_for}, and only that model can use it.",
+                     f"Name {subject.made_for} as the provider, and use only subjects that were made for it.",
+                     pointer=pointer, provider=entry.id) for pointer, subject in subjects.items()]
 
 
 def _wrong_task(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) -> Fault:

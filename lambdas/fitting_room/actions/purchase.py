@@ -11,13 +11,15 @@ from fitting_room.images.fetch import fetch
 from fitting_room.jobs.job import Attempt, Job, PreparedInput, StoredPicture
 from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending, Step, step
 from fitting_room.observability import MetricUnit, logger, metrics
-from fitting_room.providers.base import CatalogueEntry, Connection, Input, Order, Provider
+from fitting_room.providers.base import CatalogueEntry, Connection, Input, Order, Provider, Rate
 from fitting_room.providers.catalogue import adapter
-from fitting_room.settings import settings
-from fitting_room.stores import jobs, media, provider_keys
+from fitting_room.settings import Limits, settings
+from fitting_room.stores import capacity, jobs, media, provider_keys
 
 MAX_RESULT_BYTES = 50_000_000
 LONGEST_WAIT = 30
+CALLBACK_SOON = 300
+"""Seconds after the submission during which a callback is expected any moment; later its absence is checked less often."""
 
 
 def connect(provider: CatalogueEntry) -> Provider:
@@ -30,6 +32,15 @@ def connect(provider: CatalogueEntry) -> Provider:
         secret=provider_keys.secret(provider.id) if provider.secret else None,
         download=lambda url: fetch(url, max_bytes=MAX_RESULT_BYTES, allow=config.fetch_allow, hosts=hosts, pointer="/").data,
         settings=provider.settings_model.model_validate(given) if provider.settings_model else None))
+
+
+def limits(provider: CatalogueEntry) -> tuple[Rate | None, int | None]:
+    """The rate and the concurrency that hold in this stage."""
+    own = settings().limits.get(provider.id, Limits())
+    rate = provider.rate
+    if own.submits or own.seconds:
+        rate = Rate(submits=own.submits or (rate.submits if rate else 1), seconds=own.seconds or (rate.seconds if rate else 60))
+    return rate, own.concurrency or provider.concurrency
 
 
 def order(job: Job, attempt: Attempt, provider: CatalogueEntry, *, read_now: bool = False,
@@ -66,10 +77,12 @@ def keep(job: Job, attempt: Attempt, outcome: Outcome, at: Clock) -> Step:
         case Finished():
             results, mask = _stage(job, attempt, outcome)
             facts = {"outcome": "finished", "told": "yes", "results": results, "mask": mask, "credits": outcome.credits,
+                     "token": outcome.token,
                      "submitted_at": attempt.submitted_at or attempt.claimed_at, "finished_at": now}
         case Failed():
             facts = {"outcome": "failed", "told": outcome.charged, "finished_at": now,
                      "submitted_at": attempt.submitted_at or attempt.claimed_at,
+                     "retry_after": outcome.retry_after,
                      "error": outcome.fault.model_copy(update={"provider": attempt.provider})}
     after = attempt.model_copy(update=facts)
     if not jobs.record(job, after):
@@ -80,9 +93,18 @@ def keep(job: Job, attempt: Attempt, outcome: Outcome, at: Clock) -> Step:
         if attempt.outcome is None:
             jobs.move(job, "generating", at.now())
     else:
+        _let_go(job, after, at)
         metrics.add_dimension("provider", attempt.provider)
         metrics.add_metric("Attempt" + facts["outcome"].capitalize(), MetricUnit.Count, 1)
     return following(job.model_copy(update={"attempts": {**job.attempts, str(after.n): after}}), at)
+
+
+def _let_go(job: Job, attempt: Attempt, at: Clock) -> None:
+    """The attempt is over: its place at the vendor is free, and a vendor that had enough is left alone by everybody."""
+    if attempt.lease is not None:
+        capacity.free_lease(attempt.provider, attempt.lease, job.id)
+    if attempt.error and attempt.error.code == "rate_limited" and attempt.retry_after:
+        capacity.hold(attempt.provider, at.ms() + int(attempt.retry_after * 1000))
 
 
 def following(job: Job, at: Clock) -> Step:
@@ -94,6 +116,8 @@ def following(job: Job, at: Clock) -> Step:
     if attempt.outcome == "failed":
         return step("failed", again=next_position(job) is not None)
     since = (at.now() - clock.parse(attempt.submitted_at or clock.text(at.now()))).total_seconds()
+    if attempt.callback:
+        return step("pending", callback="soon" if since < CALLBACK_SOON else "later")
     return step("pending", wait=max(1, min(LONGEST_WAIT, int(since / 4))))
 
 

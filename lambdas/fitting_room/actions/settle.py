@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from fitting_room import clock
+from fitting_room.actions.cost import cost_of
 from fitting_room.actions.failover import lost
 from fitting_room.actions.show import summary
 from fitting_room.clock import Clock
@@ -15,7 +16,7 @@ from fitting_room.jobs.job import Attempt, Job, Usage
 from fitting_room.jobs.outcome import Step, step
 from fitting_room.observability import MetricUnit, logger, metrics
 from fitting_room.providers.catalogue import entry
-from fitting_room.stores import budgets, capacity, jobs, media
+from fitting_room.stores import budgets, capacity, jobs, media, subjects
 from fitting_room.stores.items import Conflict, transact
 
 _OWED_SECONDS = 60
@@ -33,7 +34,7 @@ def settle(job_id: str, at: Clock, *, certain: bool) -> Step:
         if job is None:
             return step("ended")
         if job.final:
-            deliver(job)
+            deliver(job, at)
             return step("ended")
         last = job.latest
         if not certain and last and _in_flight(last, at):
@@ -47,9 +48,12 @@ def _in_flight(attempt: Attempt, at: Clock) -> bool:
     return bool(attempt.claimed_until) and attempt.outcome is None and clock.text(at.now()) < str(attempt.claimed_until)
 
 
-def deliver(job: Job) -> None:
-    """Put the result beside the pictures of a drop folder, and strike the job off the list of what is owed. No other job
-    is owed anything once it is settled."""
+def deliver(job: Job, at: Clock) -> None:
+    """Put the result beside the pictures of a drop folder, or write down what became of a subject, and strike the job off
+    the list of what is owed. No other job is owed anything once it is settled."""
+    if job.subject:
+        subjects.finish(job, _made_for(job), at.now())
+        jobs.paid(job.id)
     if job.drop:
         name = "result" if job.status == "succeeded" else "error"
         body = json.dumps(summary(job), indent=2, ensure_ascii=False).encode()
@@ -59,10 +63,11 @@ def deliver(job: Job) -> None:
 
 def _finish(job: Job, at: Clock) -> None:
     """Nothing happens when the job is no longer as it was read: whoever calls reads it again."""
-    error = None if job.images else _error(job)
-    status = "succeeded" if job.images else "cancelled" if error and error.code == "cancelled" else "failed"
+    done = job.images or (job.subject and job.latest and job.latest.outcome == "finished")
+    error = None if done else _error(job)
+    status = "succeeded" if done else "cancelled" if error and error.code == "cancelled" else "failed"
     usage = _usage(job)
-    owed = clock.later(at.now(), _OWED_SECONDS) if job.drop else None
+    owed = clock.later(at.now(), _OWED_SECONDS) if job.drop or job.subject else None
     end = jobs.finish(job, status=status, error=error, usage=_item(usage), now=at.now(), owed_at=owed)
     writes = [end, *_refund(job, usage)]
     try:
@@ -78,6 +83,15 @@ def _finish(job: Job, at: Clock) -> None:
         return
     logger.info("job settled", job_id=job.id, status=status, code=error.code if error else None)
     metrics.add_metric("Job" + status.capitalize(), MetricUnit.Count, 1)
+
+
+def _made_for(job: Job) -> str | None:
+    """The `provider/model` that can use what the job has made."""
+    if job.latest is None:
+        return None
+    provider = entry(job.latest.provider)
+    model = provider.model(job.request)
+    return f"{provider.id}/{model.id}" if model else None
 
 
 def _error(job: Job) -> Fault:
@@ -97,31 +111,20 @@ def _error(job: Job) -> Fault:
 
 
 def _usage(job: Job) -> Usage:
-    """What the vendors charged; an attempt of unknown fate counts as charged, so that a budget is never exceeded."""
+    """What the vendors charged, all attempts together."""
     usage = Usage(basis="list price of the catalogue, per image")
     for attempt in job.attempts.values():
-        if attempt.charged == "no":
+        if (cost := cost_of(job, attempt)) is None:
             continue
-        provider = entry(attempt.provider)
-        count = len(attempt.results) or job.request.output.count
-        price = provider.cost(job.request, _side(job, attempt))
-        usage.images += count
-        if price.amount is not None:
-            usage.amount = round((usage.amount or 0) + price.amount * count, 6)
-        credits = attempt.credits if attempt.credits is not None else (price.credits or 0) * count
-        usage.credits = (usage.credits or 0) + credits if credits else usage.credits
+        usage.images += cost.images
+        if cost.amount is not None:
+            usage.amount = round((usage.amount or 0) + cost.amount, 6)
+        if cost.credits:
+            usage.credits = (usage.credits or 0) + cost.credits
         if attempt.submitted_at and attempt.finished_at:
             seconds = (clock.parse(attempt.finished_at) - clock.parse(attempt.submitted_at)).total_seconds()
             usage.provider_seconds = round((usage.provider_seconds or 0) + seconds, 3)
     return usage
-
-
-def _side(job: Job, attempt: Attempt) -> int | None:
-    """The longer side in px of what was made, where it is known: the base picture's, or the asked size."""
-    if base := attempt.inputs.get(job.request.base or ""):
-        return max(base.width, base.height)
-    size = getattr(job.request, "size", None) or next(iter(job.images), None)
-    return max(size.width, size.height) if size else None
 
 
 def _refund(job: Job, usage: Usage) -> list[dict[str, Any]]:
@@ -133,7 +136,8 @@ def _refund(job: Job, usage: Usage) -> list[dict[str, Any]]:
 
 
 def _leases(job: Job) -> list[dict[str, Any]]:
-    held = {(attempt.provider, attempt.lease) for attempt in job.attempts.values() if attempt.lease is not None}
+    held = {(attempt.provider, attempt.lease) for attempt in job.attempts.values()
+            if attempt.lease is not None and not attempt.over}
     return [capacity.release_lease(provider, number, job.id) for provider, number in sorted(held)]
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from fitting_room import clock
+from fitting_room.actions.cost import cost_of
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Attempt, Job, JobImage
 from fitting_room.stores import jobs, media
 
-_FACTS = ("id", "task", "status", "step", "slot_at", "timeline", "provider", "warnings", "error", "usage", "created_at",
-          "started_at", "finished_at", "expires_at")
+_FACTS = ("id", "task", "status", "step", "slot_at", "timeline", "provider", "subject", "warnings", "error", "usage",
+          "created_at", "started_at", "finished_at", "expires_at")
 _ECHOED = ("owner", "reference", "metadata")
 
 
@@ -40,7 +41,7 @@ def summary(job: Job) -> dict[str, Any]:
     base = f"/v1/jobs/{job.id}"
     return {
         **facts, "provider": job.latest.provider if job.latest else job.provider,
-        "attempts": [_attempt(job.attempts[n]) for n in sorted(job.attempts, key=int)],
+        "attempts": [_attempt(job, job.attempts[n]) for n in sorted(job.attempts, key=int)],
         "images": [_image(image) for image in job.images], "mask": _image(job.mask) if job.mask else None,
         **request, "links": {"self": base, "images": [f"{base}/images/{image.n}" for image in job.images]},
     }
@@ -55,10 +56,11 @@ def image_link(job: Job, n: int) -> str:
     return media.link(image.key, bucket=image.bucket)
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
+def _attempt(job: Job, attempt: Attempt) -> dict[str, Any]:
     shown = attempt.model_dump(mode="json", include={"n", "provider", "outcome", "provider_job_id", "submitted_at",
                                                      "finished_at", "error"})
-    return {**shown, "charged": attempt.charged}
+    cost = cost_of(job, attempt) if attempt.over or job.final else None
+    return {**shown, "charged": attempt.charged, "cost": cost and cost._asdict()}
 
 
 def _image(image: JobImage) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,13 +16,13 @@ from fitting_room.actions.plan import Deployment, Plan, plan
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault, JobFailure, Refusal
 from fitting_room.jobs.image_ref import ImageRef
-from fitting_room.jobs.job import Job, Reservation, Source
+from fitting_room.jobs.job import Job, Reservation, Source, Subject
 from fitting_room.jobs.parse import parse
-from fitting_room.jobs.tasks import AnyRequest
+from fitting_room.jobs.tasks import AnyRequest, TrainSubject
 from fitting_room.observability import logger
 from fitting_room.providers.catalogue import entries, entry
 from fitting_room.settings import settings
-from fitting_room.stores import aws, budgets, jobs, media, models, provider_keys, uploads
+from fitting_room.stores import aws, budgets, jobs, media, models, provider_keys, subjects, uploads
 from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.items import Conflict, due, transact
 
@@ -53,7 +54,9 @@ def submit(body: Any, caller: Caller, idempotency_key: str | None, at: Clock, *,
         return _replay(used, digest, at)
 
     request = parse(body)
-    job = _new_job(request, caller, plan(request, caller.mode, deployment(at)), at, drop)
+    used_subjects = subjects_of(request, caller.tenant, at)
+    planned = plan(request, caller.mode, deployment(at), allowed=caller.providers, subjects=used_subjects)
+    job = _new_job(request, caller, planned, used_subjects, at, drop)
     writes = [{"Put": {"TableName": aws.table().name, "ConditionExpression": "attribute_not_exists(pk)",
                        "Item": jobs.item(job) | due(job.id, clock.later(at.now(), START_GRACE))}}]
     if job.reserved:
@@ -62,6 +65,8 @@ def submit(body: Any, caller: Caller, idempotency_key: str | None, at: Clock, *,
         writes.append(budgets.reserve(caller.tenant, job.reserved))
     if idempotency_key:
         writes.append(jobs.remember(caller.tenant, idempotency_key, job_id=job.id, digest=digest, now=at.now(), keep=keep))
+    if isinstance(request, TrainSubject):
+        writes.append(subjects.begin(job, request))
     try:
         transact(writes, at.sleep)
     except Conflict as conflict:
@@ -80,24 +85,41 @@ def start(job_id: str) -> None:
 
 
 def deployment(at: Clock) -> Deployment:
-    return Deployment(entries(), provider_keys.configured(), frozenset(settings().bedrock_regions),
-                      settings().private_access, models.observed(), at.now().date())
+    config = settings()
+    first = {provider: index for index, provider in enumerate(config.provider_order)}
+    ordered = sorted(entries(), key=lambda entry: first.get(entry.id, len(first)))
+    return Deployment(ordered, provider_keys.configured(), frozenset(config.bedrock_regions), config.private_access,
+                      config.legacy_models, config.unmoderated, models.observed(), at.now().date())
 
 
-def _new_job(request: AnyRequest, caller: Caller, planned: Plan, at: Clock, drop: str | None) -> Job:
+def subjects_of(request: AnyRequest, tenant: str, at: Clock) -> dict[str, Subject]:
+    """By JSON pointer, the subjects that a request names. Raises `Refusal` when one of them cannot be used."""
+    found = {pointer: subjects.ready(subject_id, tenant, at.now()) for pointer, subject_id in request.subjects()}
+    missing = [Fault.of("subject_not_ready", "This subject is unknown, still being made, or failed.",
+                        "See GET /v1/subjects/{id}, and submit the job once its status is ready.", pointer=pointer)
+               for pointer, subject in found.items() if subject is None]
+    if missing:
+        raise Refusal(*missing)
+    return {pointer: subject for pointer, subject in found.items() if subject}
+
+
+def _new_job(request: AnyRequest, caller: Caller, planned: Plan, used: Mapping[str, Subject], at: Clock,
+             drop: str | None) -> Job:
     job_id, now = at.new_id("job"), at.now()
     sources = _sources(request, caller.tenant, job_id, at)
     return Job(id=job_id, tenant=caller.tenant, mode=caller.mode, task=request.task,
                request=_kept(request, planned.providers), sources=sources, plan=planned.providers, warnings=planned.warnings,
-               reserved=_reservation(request, planned.providers, now.date().isoformat()),
-               drop=drop, timeline=[{"step": "queued", "at": clock.text(now)}], created_at=clock.text(now),
+               reserved=_reservation(request, planned.providers, used, now.date().isoformat()),
+               subject=at.new_id("sub") if request.task == "train_subject" else None,
+               subjects={subject.id: subject for subject in used.values()}, drop=drop,
+               timeline=[{"step": "queued", "at": clock.text(now)}], created_at=clock.text(now),
                expires_at=clock.text(now + timedelta(days=settings().result_days)))
 
 
-def _reservation(request: AnyRequest, providers: list[str], day: str) -> Reservation | None:
+def _reservation(request: AnyRequest, providers: list[str], used: Mapping[str, Subject], day: str) -> Reservation | None:
     """The dearest that the plan can cost: any one of its providers, every image."""
-    count = request.output.count
-    prices = [entry(name).cost(request) for name in providers]
+    count, made_for = request.output.count, frozenset(subject.made_for for subject in used.values())
+    prices = [entry(name).cost(request, made_for=made_for) for name in providers]
     if not any(price.amount or price.credits for price in prices):
         return None
     amount = max(price.amount or 0 for price in prices)
@@ -152,8 +174,8 @@ def _kept(request: AnyRequest, providers: list[str]) -> AnyRequest:
     sources until they are fetched, and without options that nobody has checked: those of providers outside the plan may be
     of any size and depth."""
     def kept(value: Any) -> Any:
-        if isinstance(value, ImageRef):
-            return value if value.upload or value.s3 else ImageRef(data="data:image/x;base64,")
+        if isinstance(value, ImageRef) and (value.url or value.data):
+            return type(value)(data="data:image/x;base64,")
         if isinstance(value, BaseModel):
             return value.model_copy(update={name: kept(part) for name, part in value})
         return [kept(part) for part in value] if isinstance(value, list) else value

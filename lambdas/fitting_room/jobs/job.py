@@ -91,6 +91,8 @@ class Attempt(_Record):
     submitted_at: str | None = None
     finished_at: str | None = None
     error: Fault | None = None
+    retry_after: float | None = None
+    """Seconds for which the vendor asked to be left alone."""
     results: list[StoredPicture] = []
     mask: str | None = None
     credits: float | None = None

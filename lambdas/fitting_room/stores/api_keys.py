@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fitting_room.jobs.job import Mode
 from fitting_room.stores import aws
@@ -14,8 +14,11 @@ _cache: dict[str, tuple[float, Caller | None]] = {}
 
 
 class Caller(NamedTuple):
+    """`providers`: those the tenant may use; None: all."""
+
     tenant: str
     mode: Mode
+    providers: frozenset[str] | None = None
 
 
 def find(api_key: str) -> Caller | None:
@@ -27,8 +30,15 @@ def find(api_key: str) -> Caller | None:
     found = aws.table().get_item(Key={"pk": f"KEY#{digest}", "sk": "KEY"}).get("Item")
     caller = None
     if found and not found.get("revoked_at"):
-        caller = Caller(str(found["tenant"]), "test" if found["mode"] == "test" else "live")
+        caller = Caller(str(found["tenant"]), "test" if found["mode"] == "test" else "live", allowed(str(found["tenant"])))
     if len(_cache) > 1000:  # a guesser must not fill the memory
         _cache.clear()
     _cache[digest] = (time.monotonic() + CACHE_SECONDS, caller)
     return caller
+
+
+def allowed(tenant: str) -> frozenset[str] | None:
+    """The providers that a tenant may use; None: all."""
+    found = aws.table().get_item(Key={"pk": f"TENANT#{tenant}", "sk": "TENANT"}).get("Item", {})
+    providers: Any = found.get("providers")
+    return None if providers is None else frozenset(map(str, providers))

@@ -66,6 +66,18 @@ def acquire_lease(provider: str, cap: int, job_id: str, held: int | None, now_ms
         values={":job": job_id, ":until": until_ms, ":now": now_ms})), None)
 
 
+def hold(provider: str, until_ms: int) -> None:
+    """The vendor wants to hear nothing more until then: later slots are given out from that time on."""
+    update_if({"pk": "RATE", "sk": provider}, "SET next_ms = :until", "attribute_not_exists(next_ms) OR next_ms < :until",
+              values={":until": until_ms})
+
+
+def free_lease(provider: str, number: int, job_id: str) -> None:
+    """Free a lease at once. Nothing happens when it belongs to another job by now."""
+    update_if(_lease(provider, number), "SET expires_ms = :zero REMOVE job_id", "job_id = :job",
+              values={":zero": 0, ":job": job_id})
+
+
 def release_lease(provider: str, number: int, job_id: str) -> dict[str, Any]:
     """The transaction item that frees a lease. It fails when the lease has expired and belongs to another job by now."""
     return {"Delete": {"TableName": aws.table().name, "Key": _lease(provider, number),

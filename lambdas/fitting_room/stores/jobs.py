@@ -71,11 +71,11 @@ def warn(job: Job, warnings: list[Warning]) -> None:
 
 
 def keep_place(job: Job, attempt: Attempt) -> None:
-    """Remember the slot an unclaimed attempt waits for, and the lease it holds."""
-    update_if(key(job.id), "SET attempts.#n.slot_ms = :slot, attempts.#n.lease = :lease",
+    """Remember what an unclaimed attempt has: its slot, its lease, the references made for it."""
+    update_if(key(job.id), "SET attempts.#n.slot_ms = :slot, attempts.#n.lease = :lease, attempts.#n.#references = :made",
               f"{_OPEN} AND attribute_not_exists(attempts.#n.claimed_at)",
-              names={"#status": "status", "#n": str(attempt.n)},
-              values={**_OPEN_VALUES, ":slot": attempt.slot_ms, ":lease": attempt.lease})
+              names={"#status": "status", "#n": str(attempt.n), "#references": "references"},
+              values={**_OPEN_VALUES, ":slot": attempt.slot_ms, ":lease": attempt.lease, ":made": attempt.references})
 
 
 def claim(job: Job, claimed: Attempt) -> bool:

@@ -1,0 +1,35 @@
+"""What an attempt cost, by the catalogue's price list or the vendor's own word."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fitting_room.jobs.job import Attempt, Job
+from fitting_room.providers.catalogue import entry
+
+
+class Cost(NamedTuple):
+    """Of `images` pictures. `amount` in `currency`, None where the vendor bills credits only or publishes no price."""
+
+    images: int
+    amount: float | None
+    currency: str
+    credits: float | None
+
+
+def cost_of(job: Job, attempt: Attempt) -> Cost | None:
+    """None when nothing was charged. An attempt of unknown fate counts as charged, so that a budget is never exceeded."""
+    if attempt.charged == "no":
+        return None
+    count = len(attempt.results) or job.request.output.count
+    price = entry(attempt.provider).cost(job.request, _side(job, attempt), job.made_for)
+    credits = attempt.credits if attempt.credits is not None else (price.credits or 0) * count
+    return Cost(count, None if price.amount is None else round(price.amount * count, 6), price.currency, credits or None)
+
+
+def _side(job: Job, attempt: Attempt) -> int | None:
+    """The longer side in px of what was made, where it is known: the base picture's, or the asked size."""
+    if base := attempt.inputs.get(job.request.base or ""):
+        return max(base.width, base.height)
+    size = getattr(job.request, "size", None) or next(iter(job.images), None)
+    return max(size.width, size.height) if size else None

@@ -1,0 +1,52 @@
+"""Callbacks that vendors owe us: found by the hash of the secret in their address, which itself is stored nowhere.
+
+A callback and the workflow's wait for it may come in either order. Each writes its own half and reads the other's in the
+same update, so whichever is second sees both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+
+from botocore.exceptions import ClientError
+
+from fitting_room import clock
+from fitting_room.stores import aws
+
+KEEP = timedelta(days=2)
+
+
+def digest_of(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def expect(digest: str, provider: str, now: datetime) -> None:
+    """A vendor is about to be told the address."""
+    aws.table().put_item(Item={**_key(digest), "provider": provider, "ttl": int((now + KEEP).timestamp())})
+
+
+def wait(digest: str, task_token: str) -> bool:
+    """The workflow waits with this task token. True when the callback was there first: nobody else will end the wait."""
+    found = aws.table().update_item(Key=_key(digest), UpdateExpression="SET task_token = :token REMOVE unseen",
+                                    ReturnValues="ALL_OLD", ExpressionAttributeValues={":token": task_token})
+    return "unseen" in found.get("Attributes", {})
+
+
+def woken(digest: str, provider: str, now: datetime) -> str | bool:
+    """The vendor has called, the first time: the task token of the wait to end, or True while nobody waits yet. False when
+    no such callback is expected, or it has come before."""
+    try:
+        found = aws.table().update_item(
+            Key=_key(digest), UpdateExpression="SET woken_at = :now, unseen = :true REMOVE task_token",
+            ConditionExpression="provider = :provider AND attribute_not_exists(woken_at)", ReturnValues="ALL_OLD",
+            ExpressionAttributeValues={":now": clock.text(now), ":true": True, ":provider": provider})
+    except ClientError as error:
+        if aws.reason(error) == "ConditionalCheckFailedException":
+            return False
+        raise
+    return str(found["Attributes"].get("task_token") or "") or True
+
+
+def _key(digest: str) -> dict[str, str]:
+    return {"pk": f"CALLBACK#{digest}", "sk": "CALLBACK"}

@@ -1,0 +1,94 @@
+"""Subjects: what a provider made, or is making, of a tenant's person or garment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Literal
+
+from boto3.dynamodb.conditions import Key
+from pydantic import BaseModel, ConfigDict
+
+from fitting_room import clock
+from fitting_room.jobs.errors import Fault
+from fitting_room.jobs.job import Job, Subject
+from fitting_room.jobs.tasks import TrainSubject
+from fitting_room.stores import aws
+from fitting_room.stores.items import plain, to_item, update_if
+
+
+class Stored(BaseModel):
+    """`job_id`: the job that makes it. `made_for`, `made_id` and `token` are known once it is ready."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str
+    tenant: str
+    kind: Literal["person", "garment"]
+    class_name: str
+    status: Literal["training", "ready", "failed"] = "training"
+    job_id: str
+    provider: str
+    made_for: str | None = None
+    made_id: str | None = None
+    token: str | None = None
+    error: Fault | None = None
+    owner: str | None = None
+    reference: str | None = None
+    created_at: str
+    ready_at: str | None = None
+    expires_at: str
+
+
+def begin(job: Job, request: TrainSubject) -> dict[str, Any]:
+    """The transaction item of a subject that `job` is to make."""
+    assert job.subject, "a training has a subject"
+    stored = Stored(id=job.subject, tenant=job.tenant, kind=request.kind, class_name=request.class_name, job_id=job.id,
+                    provider=job.plan[0], owner=request.owner, reference=request.reference, created_at=job.created_at,
+                    expires_at=job.expires_at)
+    item = {**_key(job.tenant, job.subject), **to_item(stored), "ttl": int(clock.parse(job.expires_at).timestamp())}
+    return {"Put": {"TableName": aws.table().name, "ConditionExpression": "attribute_not_exists(pk)", "Item": item}}
+
+
+def get(subject_id: str, tenant: str, now: datetime) -> Stored | None:
+    """The tenant's own subject; None for anybody else's, and once it has expired."""
+    found = aws.table().get_item(Key=_key(tenant, subject_id), ConsistentRead=True).get("Item")
+    return Stored.model_validate(plain(found)) if found and str(found["expires_at"]) > clock.text(now) else None
+
+
+def ready(subject_id: str, tenant: str, now: datetime) -> Subject | None:
+    """The subject as a job uses it; None while it cannot be used."""
+    found = get(subject_id, tenant, now)
+    if found is None or found.status != "ready":
+        return None
+    return Subject.model_validate(found.model_dump())
+
+
+def listed(tenant: str, now: datetime) -> Iterator[Stored]:
+    """Newest first."""
+    found = aws.table().query(KeyConditionExpression=Key("pk").eq(f"SUBJECTS#{tenant}"), ScanIndexForward=False)["Items"]
+    yield from (Stored.model_validate(plain(item)) for item in found if str(item["expires_at"]) > clock.text(now))
+
+
+def finish(job: Job, made_for: str | None, now: datetime) -> None:
+    """What became of the subject that a settled job was to make. Nothing happens when it was erased meanwhile."""
+    last = job.latest
+    assert job.subject, "a training has a subject"
+    values: dict[str, Any]
+    if job.status == "succeeded" and last and last.provider_job_id:
+        update = "SET #status = :ready, made_for = :for, made_id = :id, #token = :token, ready_at = :now"
+        values = {
+            ":ready": "ready", ":for": made_for, ":id": last.provider_job_id, ":token": last.token, ":now": clock.text(now)}
+        names = {"#status": "status", "#token": "token"}
+    else:
+        update, names = "SET #status = :failed, #error = :error", {"#status": "status", "#error": "error"}
+        values = {":failed": "failed", ":error": to_item(job.error) if job.error else None}
+    update_if(_key(job.tenant, job.subject), update, "attribute_exists(pk)", names=names, values=values)
+
+
+def remove(subject_id: str, tenant: str) -> None:
+    aws.table().delete_item(Key=_key(tenant, subject_id))
+
+
+def _key(tenant: str, subject_id: str) -> dict[str, str]:
+    return {"pk": f"SUBJECTS#{tenant}", "sk": subject_id}
