@@ -29,10 +29,10 @@ class Deployment:
     configured: frozenset[str]
     regions: frozenset[str] = frozenset()
     private_access: frozenset[str] = frozenset()
-    legacy_models: frozenset[str] = frozenset()
-    unmoderated: frozenset[str] = frozenset()
     observed: Mapping[str, Observed] = field(default_factory=dict)
     today: date = field(default_factory=date.today)
+    legacy_models: frozenset[str] = frozenset()
+    unmoderated: frozenset[str] = frozenset()
 
     def end_of_life(self, model: Model) -> date | None:
         """Bedrock's own word before the catalogue's."""
@@ -101,17 +101,16 @@ def faults_for(request: AnyRequest, entry: CatalogueEntry, deployment: Deploymen
         faults.append(Fault.of("unsupported_option", f"{entry.title} draws pictures of its own framing: there is no original"
                                " to go back to.", "Leave `output.size` out, or choose another provider.",
                                pointer="/output/size", provider=entry.id))
-    if isinstance(request, TryOn) and request.moderation == "none" and entry.id not in deployment.unmoderated:
-        faults.append(Fault.of("provider_not_allowed", f"This deployment does not let {entry.title} work without moderation.",
-                               f"Use `permissive`, or ask its operator to name {entry.id} in `unmoderated`.",
-                               pointer="/moderation", provider=entry.id))
     if isinstance(request, TryOn) and len(request.garments) > entry.max_garments:
         faults.append(Fault.of("unsupported_option",
                                f"{entry.title} takes at most {entry.max_garments} garment per job.",
                                "Send one job per garment, or choose another provider.",
                                pointer=f"/garments/{entry.max_garments}", provider=entry.id))
     faults += _option_faults(request, entry)
-    return faults + [fault.model_copy(update={"provider": entry.id}) for fault in entry.rules(request)]
+    faults += [fault.model_copy(update={"provider": entry.id}) for fault in entry.rules(request)]
+    if isinstance(request, TryOn) and request.moderation == "none" and not any(f.pointer == "/moderation" for f in faults):
+        faults += _unmoderated(entry, deployment)
+    return faults
 
 
 def _not_allowed(entry: CatalogueEntry, allowed: frozenset[str] | None) -> list[Fault]:
@@ -129,6 +128,14 @@ def _no_model(entry: CatalogueEntry, subjects: Mapping[str, Subject]) -> list[Fa
     return [Fault.of("unsupported_option", f"This subject was made for {subject.made_for}, and only that model can use it.",
                      f"Name {subject.made_for} as the provider, and use only subjects that were made for it.",
                      pointer=pointer, provider=entry.id) for pointer, subject in subjects.items()]
+
+
+def _unmoderated(entry: CatalogueEntry, deployment: Deployment) -> list[Fault]:
+    if not entry.live or entry.id in deployment.unmoderated:
+        return []
+    return [Fault.of("provider_not_allowed", f"This deployment does not let {entry.title} work without moderation.",
+                     f"Use `permissive`, or ask its operator to name {entry.id} in `unmoderated`.", pointer="/moderation",
+                     provider=entry.id)]
 
 
 def _wrong_task(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) -> Fault:

@@ -10,12 +10,12 @@ import pytest
 from fitting_room import clock
 from fitting_room.actions import purchase, start
 from fitting_room.actions.settle import settle
-from fitting_room.actions.start import BUSY_SECONDS
+from fitting_room.actions.start import BATCH_SECONDS, BUSY_SECONDS
 from fitting_room.jobs.job import Job
 from fitting_room.providers.base import CatalogueEntry, Rate
 from fitting_room.providers.catalogue import entry
 from fitting_room.stores import aws, capacity, jobs
-from tests.unit.world import Vendor, World, failed, finished, moment
+from tests.unit.world import Vendor, World, failed, finished, moment, pending
 
 RATE = Rate(submits=2, seconds=60)
 GAP = 31.5
@@ -123,7 +123,7 @@ def _copy(model: Job, n: int) -> str:
 # --------------------------------------------------------------------------------------------------- leases
 def test_a_full_vendor_answers_busy_and_is_asked_again_unevenly(world: World, vendor: Vendor, limited: Any) -> None:
     limited(rate=None, concurrency=1)
-    vendor.starts = [finished()]
+    vendor.starts = [pending()]
     one, two = world.prepared(), world.prepared()
     world.start(one)
     waits = {world.start(two)["wait"] for _ in range(20)}
@@ -135,7 +135,7 @@ def test_a_full_vendor_answers_busy_and_is_asked_again_unevenly(world: World, ve
 
 def test_settling_frees_the_lease(world: World, vendor: Vendor, limited: Any) -> None:
     limited(rate=None, concurrency=1)
-    vendor.starts = [finished()]
+    vendor.starts = [pending(), finished()]
     one, two = world.prepared(), world.prepared()
     world.start(one)
     assert world.start(two)["outcome"] == "busy"
@@ -143,9 +143,60 @@ def test_settling_frees_the_lease(world: World, vendor: Vendor, limited: Any) ->
     assert world.start(two)["outcome"] == "finished"
 
 
+def test_the_end_of_an_attempt_frees_its_lease_before_the_job_ends(world: World, vendor: Vendor, limited: Any) -> None:
+    limited(rate=None, concurrency=1)
+    vendor.starts, vendor.polls = [pending(), finished()], [finished()]
+    one, two = world.prepared(), world.prepared()
+    world.start(one)
+    assert world.start(two)["outcome"] == "busy"
+    world.poll(one)
+    assert not world.job(one).final
+    assert world.start(two)["outcome"] == "finished"
+
+
+def test_a_stage_s_own_limits_take_the_place_of_the_catalogue_s(world: World, vendor: Vendor, monkeypatch: Any) -> None:
+    monkeypatch.setenv("LIMITS", '{"nova_canvas": {"submits": 1, "seconds": 97, "concurrency": 1}}')
+    vendor.starts = [pending()]
+    one, two, three = world.prepared(), world.prepared(), world.prepared()
+    world.start(one)
+    assert world.start(two)["wait"] <= BUSY_SECONDS[1], "one at a time"
+    settle(one, world.at, certain=True)
+    assert world.start(two)["wait"] == 100, "and one in 97 s, and 3 s for a late start"
+    settle(two, world.at, certain=True)
+    assert world.start(three)["wait"] == 200
+
+
+# --------------------------------------------------------------------------------------------------- batches
+def test_a_row_of_a_batch_takes_no_slot_far_ahead_and_lets_a_live_shopper_go_first(
+        world: World, vendor: Vendor, limited: Any) -> None:
+    limited(rate=Rate(submits=1, seconds=47))
+    vendor.starts = [finished()]
+    model = world.job(world.prepared()).model_copy(update={"batch": True})
+    rows = [_copy(model, n) for n in range(6)]
+    assert world.start(rows[0])["outcome"] == "finished"
+    assert [world.start(row)["wait"] for row in rows[1:3]] == [50, 100]
+    for row in rows[3:]:
+        assert BATCH_SECONDS[0] <= world.start(row)["wait"] <= BATCH_SECONDS[1]
+        assert world.job(row).latest.slot_ms is None, "no slot is taken beyond two minutes"  # type: ignore[union-attr]
+    assert world.start(world.prepared())["wait"] == 150, "so the shopper waits behind two rows, not behind five"
+
+
+def test_a_row_of_a_batch_waits_for_a_day_and_not_for_ever(world: World, vendor: Vendor, limited: Any) -> None:
+    limited(rate=Rate(submits=1, seconds=200_000))
+    vendor.starts = [finished()]
+    model = world.job(world.prepared()).model_copy(update={"batch": True})
+    one, two = _copy(model, 1), _copy(model, 2)
+    world.start(one)
+    began = world.at.now()
+    while (said := world.start(two))["outcome"] == "busy":
+        world.at.sleep(max(said["wait"], 3600))
+    assert said == {"outcome": "failed", "again": False}
+    assert 24 <= (world.at.now() - began).total_seconds() / 3600 <= 25
+
+
 def test_a_job_that_never_called_frees_its_lease_too(world: World, vendor: Vendor, limited: Any) -> None:
     limited(rate=RATE, concurrency=2)
-    vendor.starts = [finished()]
+    vendor.starts = [pending()]
     one, two, three = world.prepared(), world.prepared(), world.prepared()
     world.start(one)
     assert world.start(two)["outcome"] == "busy", "it holds the second lease and waits for its slot"
@@ -168,11 +219,11 @@ def test_a_call_that_crashed_frees_its_lease_when_it_is_settled(world: World, ve
 
 def test_a_lease_that_was_taken_over_does_not_block_settling(world: World, vendor: Vendor, limited: Any) -> None:
     provider = limited(rate=None, concurrency=1)
-    vendor.starts = [finished()]
+    vendor.starts = [pending()]
     one, two = world.prepared(), world.prepared()
     world.start(one)
     world.at.sleep(provider.deadline + 1)
-    assert world.start(two)["outcome"] == "finished"
+    assert world.start(two)["outcome"] == "pending"
     settle(one, world.at, certain=True)
     assert world.job(one).final
     assert capacity.acquire_lease(provider.id, 1, "job_other", None, world.at.ms(), world.at.ms() + 1) is None, \
@@ -181,7 +232,7 @@ def test_a_lease_that_was_taken_over_does_not_block_settling(world: World, vendo
 
 def test_nobody_waits_for_a_place_for_ever(world: World, vendor: Vendor, limited: Any) -> None:
     limited(rate=None, concurrency=1, deadline=7200)
-    vendor.starts = [finished()]
+    vendor.starts = [pending()]
     one, two = world.prepared(), world.prepared()
     world.start(one)
     world.at.sleep(waited := 880)

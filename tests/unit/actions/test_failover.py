@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
 import pytest
 
 from fitting_room.actions.show import summary
@@ -51,7 +55,7 @@ def test_every_attempt_is_told_with_its_provider_and_its_fault(world: World, ven
 
 def test_each_provider_gets_its_own_fitted_copy(world: World, vendor: Vendor) -> None:
     world.configure("tryiton")
-    vendor.starts = [failed(), finished(864, 1296)]
+    vendor.starts = [failed("provider_unavailable"), finished(864, 1296)]
     world.run(world.submit().job.id)
     nova, tryiton = vendor.orders
     assert (nova.base.width, nova.base.height) == (360, 540)
@@ -88,16 +92,75 @@ def test_the_second_free_failure_is_the_end_or_the_next_provider(world: World, v
     assert world.job(job_id).status == "succeeded"
 
 
-def test_a_refused_submission_is_no_pipeline_failure(world: World, vendor: Vendor) -> None:
-    world.configure("tryiton")
-    vendor.starts = [failed("provider_error")]
-    job_id = world.submit(provider="tryiton").job.id
-    world.run(job_id)
-    assert len(vendor.orders) == 1
-
-
-def test_a_provider_that_charges_for_failures_gets_no_second_try(world: World, vendor: Vendor) -> None:
+def test_a_submission_that_failed_for_nothing_is_tried_once_more_when_nobody_else_can(world: World, vendor: Vendor) -> None:
     vendor.starts = [failed("provider_error")]
     job_id = world.submit(provider="nova_canvas").job.id
     world.run(job_id)
+    assert (len(vendor.orders), world.job(job_id).status) == (2, "failed")
+
+
+def test_a_failure_that_a_repeat_cannot_mend_is_not_repeated(world: World, vendor: Vendor) -> None:
+    vendor.starts = [failed("provider_error", retryable=False)]
+    job_id = world.submit(provider="nova_canvas").job.id
+    world.run(job_id)
     assert len(vendor.orders) == 1
+
+
+@pytest.mark.parametrize("charged", ["yes", "unknown"])
+def test_a_job_that_failed_and_may_have_cost_something_is_not_repeated(world: World, vendor: Vendor, charged: Any) -> None:
+    world.configure("tryiton")
+    vendor.starts, vendor.polls = [pending("v-1")], [failed("provider_error", charged)]
+    job_id = world.submit(provider="tryiton", fallback=["nova_canvas"]).job.id
+    world.run(job_id)
+    assert (len(vendor.orders), world.job(job_id).status) == (1, "failed")
+
+
+def test_a_vendor_that_had_enough_is_left_alone_for_as_long_as_it_says_and_asked_again(world: World, vendor: Vendor) -> None:
+    world.configure("tryiton")
+    asked: list[float] = []
+    vendor.during = lambda: asked.append(world.at.now().timestamp())
+    limited = replace(failed("rate_limited"), retry_after=20)
+    vendor.starts, vendor.polls = [limited, limited, pending()], [finished(864, 1296)]
+    job_id = world.submit(provider="tryiton").job.id
+    world.run(job_id)
+    assert (world.job(job_id).status, len(asked)) == ("succeeded", 3)
+    assert all(later - earlier >= 20 for earlier, later in pairwise(asked))
+
+
+def test_a_vendor_that_had_enough_is_left_alone_by_the_other_jobs_too(world: World, vendor: Vendor) -> None:
+    world.configure("tryiton")
+    vendor.starts = [replace(failed("rate_limited"), retry_after=20), pending()]
+    one, other = world.prepared(provider="tryiton"), world.prepared(provider="tryiton")
+    assert world.start(one) == {"outcome": "failed", "again": True}
+    said = world.start(other)
+    assert (said["outcome"], said["wait"]) == ("busy", 20)
+    assert len(vendor.orders) == 1
+
+
+def test_a_vendor_that_always_has_enough_is_given_up_after_three_times(world: World, vendor: Vendor) -> None:
+    world.configure("tryiton")
+    vendor.starts = [replace(failed("rate_limited"), retry_after=5)]
+    job_id = world.submit(provider="tryiton").job.id
+    world.run(job_id)
+    job = world.job(job_id)
+    assert (len(vendor.orders), job.status, job.error and job.error.code) == (3, "failed", "rate_limited")
+    assert world.spent() == (0, 0)
+
+
+def test_a_vendor_that_had_enough_is_not_waited_for_while_another_can_do_the_job(world: World, vendor: Vendor) -> None:
+    world.configure("tryiton")
+    vendor.starts = [replace(failed("rate_limited"), retry_after=20), finished()]
+    job_id = world.submit(provider="tryiton", fallback=["nova_canvas"]).job.id
+    began = world.at.now()
+    world.run(job_id)
+    assert [a.provider for a in world.job(job_id).attempts.values()] == ["tryiton", "nova_canvas"]
+    assert (world.at.now() - began).total_seconds() < 5
+
+
+def test_what_each_attempt_cost_is_told(world: World, vendor: Vendor) -> None:
+    world.configure("tryiton")
+    vendor.starts, vendor.polls = [failed("provider_unavailable"), pending()], [finished(864, 1296, credits=1)]
+    job_id = world.submit().job.id
+    world.run(job_id)
+    assert [attempt["cost"] for attempt in summary(world.job(job_id))["attempts"]] == [
+        None, {"images": 1, "amount": None, "currency": "USD", "credits": 1}]

@@ -49,7 +49,7 @@ def test_an_unknown_task_is_told_with_those_there_are() -> None:
 @pytest.mark.parametrize(("change", "pointer", "remedy"), [
     ({"zzz": 1}, "/zzz", "spelling"),
     ({"garments": [{"image": PICTURE, "colour": 1}]}, "/garments/0/colour", "spelling"),
-    ({"garments": [{"category": "tops"}]}, "/garments/0/image", "Add it"),
+    ({"garments": [{"category": "tops"}]}, "/garments/0/image", "Add `image`"),
     ({"garments": [{"image": PICTURE, "category": "hat"}]}, "/garments/0/category", "headwear"),
     ({"garments": {"image": PICTURE}}, "/garments", "fits the rule"),
     ({"person": {"upload": "upl_1"}}, "/person/upload", "upl_"),

@@ -10,6 +10,7 @@ from fitting_room.jobs.parse import parse
 from fitting_room.providers import catalogue
 
 IMAGE = {"url": "https://shop.example/picture.png"}
+SUBJECT = "sub_01J00000000000000000000001"
 GARMENT_MASK: dict[str, Any] = {"type": "garment"}
 PROMPT_MASK: dict[str, Any] = {"type": "prompt", "prompt": "the sofa"}
 IMAGE_MASK: dict[str, Any] = {"type": "image", "image": IMAGE}
@@ -25,6 +26,7 @@ LEAST: dict[str, dict[str, Any]] = {
     "inpaint": {"image": IMAGE, "mask": PROMPT_MASK},
     "outpaint": {"image": IMAGE, "mask": PROMPT_MASK, "prompt": "a beach"},
     "remove_background": {"image": IMAGE},
+    "train_subject": {"kind": "garment", "class_name": "dress", "pictures": [IMAGE]},
 }
 
 

@@ -19,10 +19,21 @@ from fitting_room.jobs import tasks
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.parse import parse
 from fitting_room.jobs.tasks import TASKS
-from tests.unit.providers.requests import EVERY_OUTPUT, GARMENT_MASK, IMAGE, IMAGE_MASK, PROMPT_MASK, SIZE, WORDS, asking
+from tests.unit.providers.requests import (
+    EVERY_OUTPUT,
+    GARMENT_MASK,
+    IMAGE,
+    IMAGE_MASK,
+    PROMPT_MASK,
+    SIZE,
+    SUBJECT,
+    WORDS,
+    asking,
+)
 
 Path = tuple[str | int, ...]
 REMOVED = object()
+STOCK = {"library": "general", "gender": "female", "style": "universal_1", "age": "children", "body": "slim"}
 COMMON = {"output": EVERY_OUTPUT, "provider": "nova_canvas", "fallback": ["tryiton"], "provider_options": {"sandbox": {}},
           "owner": "a", "reference": "b", "metadata": {"key": "value"}}
 WORN = {"garments": [{"image": IMAGE, "category": "tops", "type": "long_sleeve_shirt", "photo": "flat_lay"}],
@@ -42,6 +53,10 @@ FULL: list[dict[str, Any]] = [
     asking("outpaint", transition="soft", **{**WORDS, **COMMON}),
     asking("outpaint", transition="soft", **{**WORDS, **COMMON, "mask": IMAGE_MASK}),
     asking("remove_background", **COMMON),
+    asking("train_subject", photo="flat_lay", **{**COMMON, "output": {}}),
+    *(asking("try_on", mask={**GARMENT_MASK, "shape": "contour"},
+             **{**WORN, "person": person, "garments": [{"subject": SUBJECT, "category": "tops"}]})
+      for person in ({"subject": SUBJECT}, {"photos": [IMAGE]}, {"stock": STOCK})),
 ]
 
 
@@ -205,13 +220,15 @@ TOGETHER = [
      "/garments/0/image"),
     ("A named stock person has its own traits.", asking("try_on", person={"stock": {"name": "James", "age": "children"}}),
      "/person/stock/name"),
-    *(("A drawn mask belongs to one person picture, and there is none.", asking("try_on", person=person, mask=IMAGE_MASK), "/mask")
+    *(("A drawn mask belongs to one person picture, and there is none.",
+       asking("try_on", person=person, mask=IMAGE_MASK), "/mask")
       for person in ({"photos": [IMAGE]}, {"stock": {}}, {"subject": SUBJECT})),
     *(("There is no original: the person is not given as one picture.",
        asking("try_on", person=person, output={"size": "original"}), "/output/size")
       for person in ({"photos": [IMAGE]}, {"stock": {}}, {"subject": SUBJECT})),
     ("A training makes no pictures.", asking("train_subject", output={"count": 2}), "/output"),
-    ("This says how a garment was photographed.", asking("train_subject", photo="flat_lay"), "/photo"),
+    ("This says how a garment was photographed.", asking("train_subject", kind="person", photo="flat_lay"),
+     "/photo"),
 ]
 
 
