@@ -28,15 +28,16 @@ def expect(provider: CatalogueEntry, at: Clock) -> tuple[str, str] | None:
 
 
 def wake(provider: str, token: str, at: Clock) -> bool:
-    """A vendor has called. False when that address was never given out, or has been called before: nothing is done then.
+    """A vendor has called. False when that address was never given out. One that has been called before is ours still, so
+    that the vendor does not repeat itself, but nothing is done.
 
     The table is asked for the token's hash, so the time it takes tells nothing of how much of a guess was right."""
     if not _TOKEN.fullmatch(token):
         return False
-    waiting = callbacks.woken(callbacks.digest_of(token), provider, at.now())
-    if isinstance(waiting, str):
+    ours, waiting = callbacks.woken(callbacks.digest_of(token), provider, at.now())
+    if waiting:
         _end(waiting)
-    return waiting is not False
+    return ours
 
 
 def wait(job_id: str, task_token: str, at: Clock) -> None:

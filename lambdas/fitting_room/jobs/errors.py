@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict
 
+PROBLEM = "application/problem+json"
+
 
 class Code(NamedTuple):
     """`status`: HTTP status of a refusal (None: the code only ends jobs). `retryable`: the same request may succeed
@@ -103,6 +105,12 @@ class Refusal(Exception):
         self.faults = faults
         self.status = status or CODES[faults[0].code].status or 422
         self.retry_after = retry_after
+
+    def body(self) -> dict[str, Any]:
+        """RFC 9457: the first fault on top, all of them in `errors`."""
+        first, faults = self.faults[0], [fault.model_dump(exclude_none=True) for fault in self.faults]
+        return {"type": f"urn:fitting-room:problem:{first.code}", "title": CODES[first.code].title, "status": self.status,
+                **faults[0], "errors": faults}
 
     @classmethod
     def of(cls, code: str, detail: str, remedy: str, *, status: int | None = None, retry_after: int | None = None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -33,19 +34,22 @@ def wait(digest: str, task_token: str) -> bool:
     return "unseen" in found.get("Attributes", {})
 
 
-def woken(digest: str, provider: str, now: datetime) -> str | bool:
-    """The vendor has called, the first time: the task token of the wait to end, or True while nobody waits yet. False when
-    no such callback is expected, or it has come before."""
+def woken(digest: str, provider: str, now: datetime) -> tuple[bool, str | None]:
+    """The vendor has called: whether this callback is one of ours, and the task token of the wait to end. The token is None
+    while nobody waits yet, and when the callback has come before."""
     try:
         found = aws.table().update_item(
             Key=_key(digest), UpdateExpression="SET woken_at = :now, unseen = :true REMOVE task_token",
             ConditionExpression="provider = :provider AND attribute_not_exists(woken_at)", ReturnValues="ALL_OLD",
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
             ExpressionAttributeValues={":now": clock.text(now), ":true": True, ":provider": provider})
     except ClientError as error:
-        if aws.reason(error) == "ConditionalCheckFailedException":
-            return False
-        raise
-    return str(found["Attributes"].get("task_token") or "") or True
+        if aws.reason(error) != "ConditionalCheckFailedException":
+            raise
+        kept: dict[str, Any] = error.response.get("Item", {})  # type: ignore[assignment]
+        return kept.get("provider") == {"S": provider}, None  # in an error, the SDK leaves values as they were sent
+    token = found["Attributes"].get("task_token")
+    return True, None if token is None else str(token)
 
 
 def _key(digest: str) -> dict[str, str]:

@@ -18,14 +18,13 @@ from fitting_room.actions.show import find, image_link, view
 from fitting_room.actions.submit import deployment, submit
 from fitting_room.actions.upload import create_upload
 from fitting_room.clock import Clock
-from fitting_room.jobs.errors import CODES, Fault, Refusal
+from fitting_room.jobs.errors import PROBLEM, Refusal
 from fitting_room.observability import described, logger
 from fitting_room.settings import settings
 from fitting_room.stores.api_keys import Caller
 
 MAX_BODY = 5_000_000
 POLL_SECONDS = "2"
-PROBLEM = "application/problem+json"
 
 app = APIGatewayHttpResolver()
 clock = Clock()
@@ -77,12 +76,14 @@ ROUTES: list[tuple[str, str, Callable[..., Response[str]]]] = [
 ]
 for method, path, function in ROUTES:
     app.route(path, method=method)(function)
+KNOWN = [(method, path) for method, path, _ in ROUTES] + [("POST", "/v1/callbacks/<provider>/<token>")]
+"""The last one has a function of its own, so only other methods come here."""
 
 
 @app.not_found
 def no_such_route(_: Exception) -> Response[str]:
     path, asked = app.current_event.path, app.current_event.http_method
-    allowed = sorted({method for method, rule, _ in ROUTES if re.fullmatch(re.sub(r"<\w+>", "[^/]+", rule), path)})
+    allowed = sorted({method for method, rule in KNOWN if re.fullmatch(re.sub(r"<\w+>", "[^/]+", rule), path)})
     if not allowed or asked in allowed:  # allowed, and yet no route: the path has characters that no id has
         return _problem(Refusal.of("not_found", "There is nothing at this path.", "See the API reference for the routes."))
     if asked == "OPTIONS":
@@ -138,19 +139,12 @@ def _answer(status: int, body: Any, headers: dict[str, str] | None = None) -> Re
 
 
 def _problem(refusal: Refusal, headers: dict[str, str] | None = None) -> Response[str]:
-    """RFC 9457: the first fault on top, all of them in `errors`."""
-    first, headers = refusal.faults[0], dict(headers or {})
+    headers = dict(headers or {})
     if refusal.retry_after is not None:
         headers["Retry-After"] = str(refusal.retry_after)
-    body = {"type": f"urn:fitting-room:problem:{first.code}", "title": CODES[first.code].title, "status": refusal.status,
-            **_fault(first), "errors": [_fault(fault) for fault in refusal.faults]}
     if refusal.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return Response(refusal.status, content_type=PROBLEM, body=json.dumps(body), headers={**headers, **_cors()})
-
-
-def _fault(fault: Fault) -> dict[str, Any]:
-    return fault.model_dump(exclude_none=True)
+    return Response(refusal.status, content_type=PROBLEM, body=json.dumps(refusal.body()), headers={**headers, **_cors()})
 
 
 def _cors(methods: str = "") -> dict[str, str]:

@@ -1,0 +1,42 @@
+"""A vendor says that a job is over: `POST /v1/callbacks/{provider}/{token}`. Its body is not read.
+
+Neither the path nor the token is ever logged.
+"""
+
+import json
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from fitting_room.actions.callback import wake
+from fitting_room.clock import Clock
+from fitting_room.jobs.errors import PROBLEM, Refusal
+from fitting_room.observability import described, logger
+
+MAX_BODY = 64_000
+clock = Clock()
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
+    try:
+        _receive(event)
+    except Refusal as refusal:
+        return _answer(refusal.status, refusal.body(), PROBLEM)
+    except Exception as error:
+        logger.error("crashed", **described(error))
+        failed = Refusal.of("internal", "Something of ours failed.", "Call again.", status=500)
+        return _answer(failed.status, failed.body(), PROBLEM)
+    return _answer(200, {}, "application/json")
+
+
+def _receive(event: dict[str, Any]) -> None:
+    if len(event.get("body") or "") > MAX_BODY:
+        raise Refusal.of("too_large", f"The body has more than {MAX_BODY:,} characters.", "Send less: it is not read.")
+    if not wake(event["pathParameters"]["provider"], event["pathParameters"]["token"], clock):
+        raise Refusal.of("not_found", "No such callback is expected.", "Call the address that came with the order.")
+
+
+def _answer(status: int, body: dict[str, Any], media_type: str) -> dict[str, Any]:
+    return {"statusCode": status, "headers": {"content-type": media_type, "cache-control": "no-store"},
+            "body": json.dumps(body)}
