@@ -41,6 +41,7 @@ class Bedrock(Simulator):
             "drop_before",
             "drop_after",
             "malformed",
+            "wrong_type",
             "blocked",
             "partial",
             "input_blocked",

@@ -85,9 +85,9 @@ class Predictions(Simulator):
     """seconds: how long a job takes at least; credits: the balance it begins with."""
 
     fault_kinds: ClassVar = {
-        "submit": ("delay", "status", "error", "drop_before", "drop_after", "malformed"),
-        "status": ("delay", "status", "error", "drop_before", "malformed", "never_finish"),
-        "result": ("delay", "status", "drop_before", "malformed"),
+        "submit": ("delay", "status", "error", "drop_before", "drop_after", "status_after", "malformed", "wrong_type"),
+        "status": ("delay", "status", "error", "drop_before", "malformed", "wrong_type", "never_finish", "foreign_url"),
+        "result": ("delay", "status", "drop_before", "malformed", "wrong_type", "expired_url"),
     }
 
     def __init__(self, previews: Previews, *, seconds: float = 0.0, credits: int = 100_000) -> None:
@@ -201,7 +201,7 @@ class Predictions(Simulator):
         if job.status == "processing" or self.faults.take("status", "never_finish"):
             return await self.after("status", self.told(job, "processing", []))
         urls = [str(request.url_for("result", id=job.id, file=name)) for name in job.files]
-        return await self.after("status", self.told(job, job.status, urls))
+        return await self.after("status", self.told(job, job.status, self.located("status", urls)))
 
     async def result(self, request: Request) -> Response:
         self.before("result")

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -25,6 +25,9 @@ from local.simulators.faults import Fault, Faults
 from local.simulators.records import Log, without_pixels
 
 TRANSPORT = "simulator.transport"
+EXPIRED = "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+ELSEWHERE = "http://198.51.100.7/x.png"
+"""An address for documentation (RFC 5737): nobody's host, and no vendor's."""
 
 
 class AnswerError(Exception):
@@ -78,6 +81,8 @@ class Simulator(ABC):
             raise AnswerError(HangUp())
         if fault := self.faults.take(on, "status"):
             raise AnswerError(_with(self.failure(fault.status or 500), fault))
+        if self.faults.take(on, "expired_url"):
+            raise AnswerError(Response(EXPIRED, 403, media_type="application/xml"))
         if on != "status" and (fault := self.faults.take(on, "error")):
             raise AnswerError(_with(self.named_failure(fault.name or "", fault.message), fault))
 
@@ -92,7 +97,13 @@ class Simulator(ABC):
         if fault := self.faults.take(on, "malformed"):
             half = bytes(response.body[: len(response.body) // 2])
             return Response(half if fault.body is None else _raw(fault.body), media_type=response.media_type)
+        if self.faults.take(on, "wrong_type"):
+            return HTMLResponse("<!DOCTYPE html><title>Welcome</title><p>Please sign in.</p>")
         return response
+
+    def located(self, on: str, urls: list[str]) -> list[str]:
+        """The addresses of the results, as this call tells them."""
+        return [ELSEWHERE for _ in urls] if urls and self.faults.take(on, "foreign_url") else urls
 
     def app(self) -> Starlette:
         control = [
