@@ -63,20 +63,26 @@ def plan(request: AnyRequest, mode: Mode, deployment: Deployment, *, allowed: fr
     """`allowed`: the providers that the tenant may use (None: all). `subjects`: by JSON pointer, those the request names.
     Raises `Refusal` with every fault when no provider, or not the named one, can do the request."""
     known = {entry.id: entry for entry in deployment.entries}
-    named = _named(request, known)
+    places = _named(request, known)
+    named = [known[provider] for provider in places]
     if mode == "test":
-        if any(entry.id != SANDBOX for entry in named):
+        if any(provider != SANDBOX for provider in places):
             raise Refusal.of("provider_not_allowed", "A test key reaches only the sandbox provider.",
                              "Leave `provider` out, name `sandbox`, or use a live key.", pointer="/provider")
         named = [known[SANDBOX]]
     candidates = named or [entry for entry in deployment.entries if entry.live and request.task in entry.tasks]
-    excluded = {entry.id: faults for entry in candidates
+    excluded = {entry.id: _at(places.get(entry.id), faults) for entry in candidates
                 if (faults := _not_allowed(entry, allowed) + faults_for(request, entry, deployment, subjects))}
     chosen = [entry for entry in candidates if entry.id not in excluded]
     if not chosen or (named and excluded):
         raise Refusal(*_once([fault for faults in excluded.values() for fault in faults]))
     advice = [warning for entry in chosen[:1] for rule in entry.advice if (warning := rule.warning(request))]
     return Plan([entry.id for entry in chosen], excluded, advice)
+
+
+def _at(place: str | None, faults: list[Fault]) -> list[Fault]:
+    """The same faults; those about the choice of a provider point to where it was named."""
+    return [fault.model_copy(update={"pointer": place}) if place and fault.pointer == "/provider" else fault for fault in faults]
 
 
 def faults_for(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment,
@@ -184,9 +190,10 @@ def _option_faults(request: AnyRequest, entry: CatalogueEntry) -> list[Fault]:
     return []
 
 
-def _named(request: AnyRequest, known: dict[str, CatalogueEntry]) -> list[CatalogueEntry]:
-    """The entries of `provider` and `fallback`, in order; none for `auto`."""
-    faults, named = [], []
+def _named(request: AnyRequest, known: dict[str, CatalogueEntry]) -> dict[str, str]:
+    """The ids in `provider` and `fallback`, in order, with the pointer of each; none for `auto`."""
+    faults: list[Fault] = []
+    named: dict[str, str] = {}
     if request.provider != "auto":
         names = [("/provider", request.provider)]
         names += [(f"/fallback/{index}", name) for index, name in enumerate(request.fallback)]
@@ -197,8 +204,8 @@ def _named(request: AnyRequest, known: dict[str, CatalogueEntry]) -> list[Catalo
                 choices = ", ".join(name for e in known.values() for name in (e.id, *(f"{e.id}/{m.id}" for m in e.models)))
                 faults.append(Fault.of("invalid_input", "No such provider or model.", f"Use auto, {choices}.",
                                        pointer=pointer))
-            elif entry not in named:
-                named.append(entry)
+            else:
+                named.setdefault(entry.id, pointer)
     faults += [Fault.of("invalid_input", "No such provider.", f"Use one of: {', '.join(known)}.",
                         pointer=f"/provider_options/{provider}")
                for provider in request.provider_options if provider not in known]

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from fitting_room.actions.list_providers import list_providers
-from fitting_room.actions.plan import Deployment, plan
+from fitting_room.actions.plan import Deployment, Plan, plan
 from fitting_room.jobs.errors import Fault, Refusal
-from fitting_room.jobs.job import Mode
+from fitting_room.jobs.job import Mode, Subject
 from fitting_room.jobs.parse import parse
 from fitting_room.providers.catalogue import entries, entry
+from tests.unit.world import World
 
 PICTURE = {"url": "https://shop.example/p.png"}
 ALIVE, DEAD = date(2026, 9, 29), date(2026, 9, 30)
@@ -156,3 +157,70 @@ def test_a_model_named_in_a_fallback_is_the_one_that_is_bought() -> None:
     assert model and model.id == named.partition("/")[2]
     wrong = request.model_copy(update={"fallback": ["stability/us.stability.stable-image-inpaint-v1:0"]})
     assert entry("stability").model(wrong) is None
+
+
+# ------------------------------------------------------------------------------------------------- tenants and stages
+BODY = {"task": "try_on", "person": PICTURE, "garments": [{"image": PICTURE, "category": "tops"}]}
+EVERYONE = frozenset(entry.id for entry in entries())
+
+
+def asked(deployment: Deployment | None = None, allowed: frozenset[str] | None = None, subjects: Any = None,
+          **changes: Any) -> Plan:
+    here = deployment or Deployment(entries(), EVERYONE, EVERYONE, EVERYONE, today=ALIVE)
+    return plan(parse(BODY | changes), "live", here, allowed=allowed, subjects=subjects or {})
+
+
+def stopped(**facts: Any) -> list[tuple[str, str | None, str | None]]:
+    with pytest.raises(Refusal) as caught:
+        asked(**facts)
+    return [(fault.code, fault.pointer, fault.provider) for fault in caught.value.faults]
+
+
+def test_a_tenant_reaches_only_the_providers_it_is_allowed() -> None:
+    assert asked(allowed=frozenset({"fashn"})).providers == ["fashn"]
+    assert stopped(allowed=frozenset({"fashn"}), provider="tryiton") == [("provider_not_allowed", "/provider", "tryiton")]
+    assert stopped(allowed=frozenset({"fashn"}), provider="fashn", fallback=["tryiton"]) == [
+        ("provider_not_allowed", "/fallback/0", "tryiton")]
+    with pytest.raises(Refusal) as caught:
+        asked(allowed=frozenset())
+    assert {fault.code for fault in caught.value.faults} >= {"provider_not_allowed"}
+
+
+def test_auto_follows_the_order_of_the_stage(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROVIDER_ORDER", '["fashn", "tryiton"]')
+    world.configure("tryiton", "fashn")
+    assert world.submit().job.plan[:3] == ["fashn", "tryiton", "nova_canvas"]
+
+
+def test_who_can_do_nothing_of_it_is_told_with_the_option_that_stops_it() -> None:
+    body = {"output": {"seed": 4, "count": 8}, "segmentation_free": False, "merge": "seamless"}
+    found = stopped(**body)
+    assert {provider for _, _, provider in found} == {entry.id for entry in entries() if entry.live and "try_on" in entry.tasks}
+    assert ("unsupported_option", "/output/seed", "tryiton") in found
+    assert ("unsupported_option", "/merge", "fashn") in found
+    assert ("unsupported_option", "/segmentation_free", "nova_canvas") in found
+
+
+def test_a_legacy_model_is_offered_only_where_the_stage_names_it() -> None:
+    assert stopped(provider="tryiton/clothes") == [("provider_not_configured", "/provider", "tryiton")]
+    here = Deployment(entries(), EVERYONE, EVERYONE, today=ALIVE, legacy_models=frozenset({"tryiton/clothes"}))
+    assert asked(here, provider="tryiton/clothes", output={"seed": 4}).providers == ["tryiton"]
+    assert stopped(deployment=here, provider="tryiton", output={"seed": 4}) == [
+        ("unsupported_option", "/output/seed", "tryiton")]
+
+
+def test_moderation_is_switched_off_only_where_the_stage_allows_it_and_the_notice_is_told() -> None:
+    for provider in ("tryiton", "fashn"):
+        assert stopped(provider=provider, moderation="none") == [("provider_not_allowed", "/moderation", provider)]
+        here = Deployment(entries(), EVERYONE, EVERYONE, today=ALIVE, unmoderated=frozenset({provider}))
+        found = asked(here, provider=provider, moderation="none")
+        assert [(warning.code, warning.pointer) for warning in found.warnings] == [("unmoderated", "/moderation")]
+
+
+def test_a_subject_goes_to_the_model_it_was_made_for_and_to_no_other() -> None:
+    subject = Subject(id="sub_01J00000000000000000000001", kind="person", class_name="woman", made_for="astria/sd15",
+                      made_id="7")
+    person = {"person": {"subject": subject.id}}
+    assert asked(subjects={"/person/subject": subject}, **person).providers == ["astria"]
+    assert stopped(subjects={"/person/subject": subject}, provider="astria/gemini", **person) == [
+        ("unsupported_option", "/person/subject", "astria")]
