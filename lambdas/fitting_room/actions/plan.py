@@ -82,7 +82,8 @@ def plan(request: AnyRequest, mode: Mode, deployment: Deployment, *, allowed: fr
 
 def _at(place: str | None, faults: list[Fault]) -> list[Fault]:
     """The same faults; those about the choice of a provider point to where it was named."""
-    return [fault.model_copy(update={"pointer": place}) if place and fault.pointer == "/provider" else fault for fault in faults]
+    return [fault.model_copy(update={"pointer": place}) if place and fault.pointer == "/provider" else fault
+            for fault in faults]
 
 
 def faults_for(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment,
@@ -90,10 +91,12 @@ def faults_for(request: AnyRequest, entry: CatalogueEntry, deployment: Deploymen
     """Everything that keeps one provider from doing a request; empty when it can."""
     if request.task not in entry.tasks:
         return [_wrong_task(request, entry, deployment)]
-    faults = []
     model = entry.model(request, frozenset(subject.made_for for subject in subjects.values()))
+    faults = [fault for asked in request.options() if (fault := entry.refuses(request.task, asked, model))]
     if model is None:
-        faults += _no_model(entry, subjects)
+        told = {fault.pointer for fault in faults}
+        faults += [_misplaced(entry, at, subject) for at, subject in subjects.items() if at not in told] if subjects \
+            else [_no_model(entry)]
     elif deployment.retired(entry, model):
         faults.append(_retired(request, entry, model, deployment))
     elif model.opt_in and f"{entry.id}/{model.id}" not in deployment.legacy_models:
@@ -102,7 +105,6 @@ def faults_for(request: AnyRequest, entry: CatalogueEntry, deployment: Deploymen
                                provider=entry.id))
     if not deployment.usable(entry):
         faults.append(_not_usable(entry))
-    faults += [fault for asked in request.options() if (fault := entry.refuses(request.task, asked, model))]
     if request.output.size == "original" and not entry.keeps_framing:
         faults.append(Fault.of("unsupported_option", f"{entry.title} draws pictures of its own framing: there is no original"
                                " to go back to.", "Leave `output.size` out, or choose another provider.",
@@ -127,13 +129,15 @@ def _not_allowed(entry: CatalogueEntry, allowed: frozenset[str] | None) -> list[
                      pointer="/provider", provider=entry.id)]
 
 
-def _no_model(entry: CatalogueEntry, subjects: Mapping[str, Subject]) -> list[Fault]:
-    if not subjects:
-        return [Fault.of("unsupported_option", f"{entry.title} has no model of that name for this task and quality.",
-                         f"Use {entry.id}, or another quality.", pointer="/provider", provider=entry.id)]
-    return [Fault.of("unsupported_option", f"This subject was made for {subject.made_for}, and only that model can use it.",
-                     f"Name {subject.made_for} as the provider, and use only subjects that were made for it.",
-                     pointer=pointer, provider=entry.id) for pointer, subject in subjects.items()]
+def _no_model(entry: CatalogueEntry) -> Fault:
+    return Fault.of("unsupported_option", f"{entry.title} has no model of that name for this task and quality.",
+                    f"Use {entry.id}, or another quality.", pointer="/provider", provider=entry.id)
+
+
+def _misplaced(entry: CatalogueEntry, pointer: str, subject: Subject) -> Fault:
+    return Fault.of("unsupported_option", f"This subject was made for {subject.made_for}, and only that model can use it.",
+                    f"Name {subject.made_for} as the provider, and use only subjects that were made for it.",
+                    pointer=pointer, provider=entry.id)
 
 
 def _unmoderated(entry: CatalogueEntry, deployment: Deployment) -> list[Fault]:
