@@ -11,6 +11,7 @@ import json
 import signal
 import sys
 
+from local.simulators.astria import Astria
 from local.simulators.bedrock import Bedrock
 from local.simulators.fashn import Fashn
 from local.simulators.previews import Previews
@@ -44,12 +45,15 @@ def main() -> int:
     parser.add_argument("--tryiton-port", type=int, default=0)
     parser.add_argument("--tryiton-seconds", type=float, default=0.0, help="how long a TryItOn job takes at least")
     parser.add_argument("--fashn-port", type=int, default=0)
+    parser.add_argument("--astria-port", type=int, default=0)
+    parser.add_argument("--astria-train-seconds", type=float, default=0.0, help="how long Astria trains a tune")
     args = parser.parse_args()
     previews = Previews()
     simulators: dict[str, tuple[Simulator, int]] = {
         "bedrock": (Bedrock(previews), args.bedrock_port),
         "tryiton": (TryItOn(previews, seconds=args.tryiton_seconds), args.tryiton_port),
         "fashn": (Fashn(previews), args.fashn_port),
+        "astria": (Astria(previews, training=args.astria_train_seconds), args.astria_port),
     }
     try:
         asyncio.run(serve(simulators))

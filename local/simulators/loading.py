@@ -38,6 +38,12 @@ def decoded(data: bytes) -> Image.Image:
         raise ImageLoadError("The file is not an image that can be read.") from None
 
 
+def media_type(data: bytes) -> str:
+    """Of a picture that could be decoded."""
+    with Image.open(io.BytesIO(data)) as image:
+        return Image.MIME[str(image.format)]
+
+
 async def fetched(url: str) -> bytes:
     if not await asyncio.to_thread(on_loopback, url):
         raise ImageLoadError("The image URL is not on this machine, and this simulator fetches from nowhere else.")
