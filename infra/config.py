@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from aws_cdk.aws_logs import RetentionDays
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from fitting_room.providers import catalogue
+from fitting_room.settings import Limits
 
 _STAGE_DEFAULTS: dict[str, dict[str, Any]] = {
     "dev": {"retain": False, "log_retention": RetentionDays.ONE_WEEK},
@@ -27,11 +28,12 @@ def _json_object(value: Any) -> Any:
     try:
         return json.loads(value)
     except ValueError:
-        raise ValueError('not a JSON object such as {"tryiton": "https://example.com"}') from None
+        raise ValueError('not a JSON object such as {"tryiton": ...}') from None
 
 
 CommaList = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
 JsonMap = Annotated[dict[str, str], BeforeValidator(_json_object)]
+Host = Annotated[str, StringConstraints(pattern=r"^([a-z0-9-]+\.)+[a-z]{2,}$")]
 Days = Annotated[int, Field(ge=1, le=3650)]
 
 
@@ -50,6 +52,20 @@ class StageConfig(BaseModel):
     """The region whose Bedrock each provider's models are called in: photos travel there. One that is not named is off."""
     private_access: CommaList = ()
     """Providers whose retired model this account may still call."""
+    provider_order: CommaList = ()
+    """Providers that `auto` tries first; the others follow in the catalogue's order."""
+    legacy_models: CommaList = ()
+    """Models that are offered only on demand, as `provider/model`."""
+    unmoderated: CommaList = ()
+    """Providers for which `moderation: none` may be asked: what they make is then this stage's responsibility."""
+    limits: Annotated[dict[str, Limits], BeforeValidator(_json_object)] = {}
+    """What a contract with a vendor permits, where it is not what the catalogue says."""
+    provider_settings: Annotated[dict[str, dict[str, Any]], BeforeValidator(_json_object)] = {}
+    """By provider, what only this stage can know of its account: see the provider's part of `docs/providers.md`."""
+    result_hosts: Annotated[dict[str, list[Host]], BeforeValidator(_json_object)] = {}
+    """By provider, hosts of results beside those of the catalogue, each with its subdomains."""
+    callback_url: Annotated[str, StringConstraints(pattern=r"^(https?://[^\s?#]+)?$")] | None = None
+    """Where vendors reach the API. None: at its own address. Empty: no vendor is asked to call back, all are polled."""
     fetch_allow: CommaList = ()
     """`host:port` pairs on loopback that may be fetched. None on AWS."""
     cors_origins: CommaList = ()
@@ -85,11 +101,19 @@ class StageConfig(BaseModel):
             "endpoints": {"bedrock", "bedrock-runtime", *(entry.id for entry in entries if entry.runner == "http")},
             "bedrock_regions": {entry.id for entry in entries if entry.runner == "bedrock"},
             "private_access": {entry.id for entry in entries},
+            "provider_order": {entry.id for entry in entries if entry.live},
+            "legacy_models": {f"{entry.id}/{model.id}" for entry in entries for model in entry.models if model.opt_in},
+            "unmoderated": {entry.id for entry in entries if entry.live},
+            "limits": {entry.id for entry in entries if entry.live},
+            "provider_settings": {entry.id for entry in entries if entry.settings_model},
+            "result_hosts": {entry.id for entry in entries if entry.runner == "http" and entry.live},
         }
         for key, allowed in known.items():
             if unknown := set(getattr(self, key)) - allowed:
-                raise ValueError(f"{key}: unknown {', '.join(sorted(unknown))}. Known: {', '.join(sorted(allowed))}.")
+                raise ValueError(f"{key}: unknown {', '.join(sorted(unknown))}. Known: {', '.join(sorted(allowed)) or 'none'}.")
         for entry in entries:
+            if entry.settings_model and entry.id in self.provider_settings:
+                self._check_settings(entry.id, entry.settings_model)
             region = self.bedrock_regions.get(entry.id)
             for model in entry.models:
                 possible = model.regions or model.inference_regions
@@ -97,6 +121,14 @@ class StageConfig(BaseModel):
                     raise ValueError(f"bedrock_regions: {model.id} of {entry.id} cannot be called in {region}. Use one of "
                                      f"{', '.join(possible)}.")
         return self
+
+    def _check_settings(self, provider: str, known: type[BaseModel]) -> None:
+        try:
+            known.model_validate(self.provider_settings[provider])
+        except ValidationError as error:
+            raise ValueError("\n".join(
+                f"provider_settings.{provider}.{'.'.join(map(str, item['loc']))}: {item['msg']}. Settings of {provider} are:"
+                f" {', '.join(known.model_fields)}." for item in error.errors())) from None
 
 
 def _fault(item: Any) -> str:

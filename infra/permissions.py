@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
 
 from fitting_room.providers import catalogue
 from fitting_room.providers.base import Model
@@ -31,12 +32,15 @@ class Permissions:
     def _items(self) -> None:
         stack = self.stack
         for function in (stack.api, stack.prepare, stack.start_bedrock, stack.start_http, stack.poll, stack.collect,
-                         stack.settle, stack.ingest, stack.sweep):
+                         stack.settle, stack.ingest, stack.sweep, stack.wait):
             function.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [self.table])
         for function in (stack.api, stack.ingest):  # a new job, and which providers are configured
             function.allow(["dynamodb:PutItem", "dynamodb:Query"], [self.table])
         for function in (stack.settle, stack.sweep):  # a lease given back
             function.allow(["dynamodb:DeleteItem"], [self.table])
+        # an address for a vendor to call; a reference made, or gone
+        stack.start_http.allow(["dynamodb:PutItem", "dynamodb:DeleteItem"], [self.table])
+        stack.callback.allow(["dynamodb:UpdateItem"], [self.table])
         stack.sweep.allow(["dynamodb:Query"], [f"{self.table}/index/due"])
         stack.watch_models.allow(["dynamodb:PutItem"], [self.table])
 
@@ -93,6 +97,10 @@ class Permissions:
         executions = stack.format_arn(service="states", resource="execution", arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
                                       resource_name=f"{self.machine.state_machine_name}:*")
         stack.sweep.allow(["states:DescribeExecution"], [executions], wildcard="An execution is named by its job.")
+        stack.callback.allow(["states:SendTaskSuccess"], [self.machine.state_machine_arn])
+        # A policy of its own: the machine calls this function, and could not wait for it if it waited for the machine.
+        iam.Policy(stack, "WaitEnds", roles=[stack.wait.own_role], statements=[iam.PolicyStatement(
+            actions=["states:SendTaskSuccess"], resources=[self.machine.state_machine_arn])])
 
     def _objects(self, function: PythonFunction, action: str, bucket: str, prefix: str) -> None:
         function.allow([action], [f"{bucket}/{prefix}*"], wildcard="Objects are named by tenant, upload and job.")

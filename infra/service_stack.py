@@ -35,11 +35,13 @@ class ServiceStack(cdk.Stack):
         self._functions()
         self.workflow = JobWorkflow(self, "Job", config, {
             "Prepare": self.prepare, "StartBedrock": self.start_bedrock, "StartHttp": self.start_http,
-            "Poll": self.poll, "Collect": self.collect, "Settle": self.settle})
+            "Poll": self.poll, "Wait": self.wait, "Collect": self.collect, "Settle": self.settle})
         for function in (self.api, self.ingest, self.sweep):
             function.add_environment("JOB_MACHINE_ARN", self.workflow.machine.state_machine_arn)
         Permissions(self).grant()
-        self.http_api = HttpApi(self, "HttpApi", config, self.api)
+        self.http_api = HttpApi(self, "HttpApi", config, self.api, self.callback)
+        self.start_http.add_environment(
+            "CALLBACK_URL", self.http_api.url if config.callback_url is None else config.callback_url)
         self._settle_broken_executions()
         self._sweep_every_minute()
         self._watch_models_every_day()
@@ -55,7 +57,11 @@ class ServiceStack(cdk.Stack):
         keys = {"PROVIDER_SECRETS": self.to_json_string(self.storage.provider_secrets)}
         fetches = {"FETCH_ALLOW": ",".join(config.fetch_allow)}
         plans = {"PRIVATE_ACCESS": ",".join(config.private_access), "DAILY_IMAGES": str(config.daily_images),
-                 "DAILY_USD": str(config.daily_usd), "RESULT_DAYS": str(config.result_days)}
+                 "DAILY_USD": str(config.daily_usd), "RESULT_DAYS": str(config.result_days),
+                 "PROVIDER_ORDER": json.dumps(config.provider_order), "LEGACY_MODELS": ",".join(config.legacy_models),
+                 "UNMODERATED": ",".join(config.unmoderated)}
+        own = {"PROVIDER_SETTINGS": json.dumps(config.provider_settings), "RESULT_HOSTS": json.dumps(config.result_hosts)}
+        limits = {"LIMITS": json.dumps({name: limit.model_dump(exclude_none=True) for name, limit in config.limits.items()})}
         answers = {"CORS_ORIGINS": ",".join(config.cors_origins), "UPLOAD_DAYS": str(config.upload_days)}
         regions = {"BEDROCK_REGIONS": json.dumps(config.bedrock_regions)}
         bedrock = dict(regions)
@@ -68,11 +74,15 @@ class ServiceStack(cdk.Stack):
         plans |= regions
         self.api = self._function("Api", "http/api", 512, 29, plans | answers)
         self.prepare = self._function("Prepare", "job/prepare", 1769, 120, fetches)
-        self.start_bedrock = self._function("StartBedrock", "job/start_bedrock", 1024, 900, vendors | bedrock)
-        self.start_http = self._function("StartHttp", "job/start_http", 1024, 180, vendors | keys | fetches)
-        self.poll = self._function("Poll", "job/poll", 1024, 300, vendors | keys | fetches)
+        self.start_bedrock = self._function("StartBedrock", "job/start_bedrock", 1024, 900,
+                                            vendors | bedrock | limits)
+        self.start_http = self._function("StartHttp", "job/start_http", 1024, 180,
+                                         vendors | keys | fetches | own | limits)
+        self.poll = self._function("Poll", "job/poll", 1024, 300, vendors | keys | fetches | own)
+        self.wait = self._function("Wait", "job/wait", 256, 10, {})
         self.collect = self._function("Collect", "job/collect", 1769, 120, {})
         self.settle = self._function("Settle", "job/settle", 512, 60, {})
+        self.callback = self._function("Callback", "http/callback", 256, 10, {})
         self.ingest = self._function("Ingest", "event/ingest", 512, 60, plans)
         self.sweep = self._function("Sweep", "schedule/sweep", 512, 60, {})
         self.watch_models = self._function("WatchModels", "schedule/watch_models", 512, 120, watches)

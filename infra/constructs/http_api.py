@@ -1,4 +1,4 @@
-"""The HTTP API: one `$default` route to one function, which answers everything itself."""
+"""The HTTP API: one function answers everything itself behind `$default`; another one takes the vendors' callbacks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra.acknowledged import acknowledge
 from infra.config import StageConfig
 from infra.constructs.python_function import PythonFunction
 
-# The route key, never the path: paths will hold callback tokens. No caller's address: it is personal data.
+# The route key, never the path: the path of a callback holds its secret. No caller's address: it is personal data.
 _LOGGED = {"requestId": "$context.requestId", "time": "$context.requestTime", "routeKey": "$context.routeKey",
            "status": "$context.status", "latency": "$context.responseLatency",
            "integrationError": "$context.integrationErrorMessage"}
@@ -23,10 +23,13 @@ _LOGGED = {"requestId": "$context.requestId", "time": "$context.requestTime", "r
 class HttpApi(Construct):
     """`url` without a slash at its end."""
 
-    def __init__(self, scope: Construct, construct_id: str, config: StageConfig, handler: PythonFunction) -> None:
+    def __init__(self, scope: Construct, construct_id: str, config: StageConfig, handler: PythonFunction,
+                 callback: PythonFunction) -> None:
         super().__init__(scope, construct_id)
         api = apigw.HttpApi(self, "Api", create_default_stage=False,
                             default_integration=HttpLambdaIntegration("Function", handler))
+        api.add_routes(path="/v1/callbacks/{provider}/{token}", methods=[apigw.HttpMethod.POST],
+                       integration=HttpLambdaIntegration("Callback", callback))
         log_group = logs.LogGroup(self, "AccessLog", retention=config.log_retention,
                                   removal_policy=cdk.RemovalPolicy.DESTROY)
         stage = apigw.HttpStage(self, "Stage", http_api=api, stage_name="$default", auto_deploy=True,

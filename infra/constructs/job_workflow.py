@@ -30,9 +30,12 @@ _FAILED = {"ErrorEquals": ["States.TaskFailed", "States.Timeout"], "IntervalSeco
            "BackoffRate": 2, "MaxDelaySeconds": 20, "JitterStrategy": "FULL"}
 _TO_SETTLE = [{"ErrorEquals": ["States.ALL"], "Next": "Settle"}]
 
+CALLBACK_SECONDS = {"soon": 20, "later": 120}
+"""How long a callback is awaited before the status is read without it. Literals: a JSONata task has no timeout from data."""
+
 
 class JobWorkflow(Construct):
-    """`functions` maps each task state to the function it calls."""
+    """`functions` maps each task state to the function it calls, and `Wait` to the one that both waits for a callback call."""
 
     def __init__(self, scope: Construct, construct_id: str, config: StageConfig,
                  functions: Mapping[str, PythonFunction]) -> None:
@@ -46,7 +49,7 @@ class JobWorkflow(Construct):
         self.machine = sfn.StateMachine(
             self, "Machine", role=role, state_machine_type=sfn.StateMachineType.STANDARD, tracing_enabled=True,
             definition_body=sfn.DefinitionBody.from_string(json.dumps(_definition(functions))),
-            definition_substitutions={state: function.function_arn for state, function in functions.items()},
+            definition_substitutions={name: function.function_arn for name, function in functions.items()},
             logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ALL, include_execution_data=False))
         acknowledge_wildcard(role, "*", "Neither X-Ray nor log delivery has a resource to name.")
 
@@ -74,6 +77,23 @@ def _definition(functions: Mapping[str, PythonFunction]) -> dict[str, Any]:
             "Next": following,
         }
 
+    def callback(expected: str) -> dict[str, Any]:
+        """Wait until somebody ends it with the task's token. When nobody does, the status is read all the same; and when
+        waiting itself is broken, after a pause: it must not become a loop without one."""
+        seconds = CALLBACK_SECONDS[expected]
+        return {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+            "Arguments": {"FunctionName": "${Wait}",
+                          "Payload": {"job_id": "{% $states.context.Execution.Input.job_id %}",
+                                      "task_token": "{% $states.context.Task.Token %}"}},
+            "TimeoutSeconds": seconds,
+            "Retry": [_THROTTLED],
+            "Catch": [{"ErrorEquals": ["States.Timeout"], "Next": "Poll"},
+                      {"ErrorEquals": ["States.ALL"], "Output": {"wait": seconds}, "Next": "WaitToPoll"}],
+            "Next": "Poll",
+        }
+
     def wait(following: str, output: dict[str, str]) -> dict[str, Any]:
         return {"Type": "Wait", "Seconds": "{% $states.input.wait %}", "Output": output, "Next": following}
 
@@ -95,7 +115,9 @@ def _definition(functions: Mapping[str, PythonFunction]) -> dict[str, Any]:
                     when("StartBedrock", outcome="prepared", runner="bedrock"),
                     when("StartHttp", outcome="prepared", runner="http"),
                     when("WaitForSlot", outcome="busy"),
-                    when("Await", outcome="pending"),
+                    when("AwaitCallback", outcome="pending", callback="soon"),
+                    when("AwaitLateCallback", outcome="pending", callback="later"),
+                    when("WaitToPoll", outcome="pending"),
                     when("Collect", outcome="finished"),
                     when("Prepare", outcome="failed", again=True),
                 ],
@@ -104,7 +126,9 @@ def _definition(functions: Mapping[str, PythonFunction]) -> dict[str, Any]:
             "StartBedrock": task("StartBedrock", "Next", buys=True),
             "StartHttp": task("StartHttp", "Next", buys=True),
             "WaitForSlot": wait("Next", {"outcome": "prepared", "runner": "{% $states.input.runner %}"}),
-            "Await": wait("Poll", {"outcome": "pending"}),
+            "AwaitCallback": callback("soon"),
+            "AwaitLateCallback": callback("later"),
+            "WaitToPoll": wait("Poll", {"outcome": "pending"}),
             "Poll": task("Poll", "Next"),
             "Collect": task("Collect", "Settle"),
             "Settle": settle | {"End": True},

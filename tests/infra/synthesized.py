@@ -21,8 +21,12 @@ STAGES: dict[str, dict[str, Any]] = {
             "bedrock_regions": {"nova_canvas": "us-east-1", "stability": "us-west-2"},
             "endpoints": {"bedrock-runtime": "http://127.0.0.1:1", "bedrock": "http://127.0.0.1:1",
                           "tryiton": "http://127.0.0.1:2"}},
-    "prod": {"stage": "prod", "alarm_email": "ops@example.com", "cors_origins": "https://shop.example", "result_days": "14"},
+    "prod": {"stage": "prod", "alarm_email": "ops@example.com", "cors_origins": "https://shop.example", "result_days": "14",
+             "provider_order": "fashn,tryiton", "unmoderated": "tryiton", "callback_url": "https://hooks.example/fr",
+             "limits": {"fashn": {"submits": 5, "concurrency": 2}}, "result_hosts": {"fashn": ["cdn.example"]}},
 }
+WITH_KEYS = ("tryiton", "fashn")
+"""The vendors that need a key, as the catalogue orders them."""
 _FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
 
 

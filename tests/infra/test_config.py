@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from aws_cdk.aws_logs import RetentionDays
+from pydantic import BaseModel, ConfigDict
 
+from fitting_room.providers import catalogue
 from infra.config import StageConfig
 
 
@@ -46,11 +48,42 @@ def test_lists_and_maps_may_come_as_text() -> None:
     ({"bedrock_regions": {"stability": "eu-west-1"}}, ["bedrock_regions", "stability", "eu-west-1", "us-west-2"]),
     ({"bedrock_regions": {"tryiton": "us-east-1"}}, ["bedrock_regions", "unknown tryiton", "nova_canvas"]),
     ({"private_access": "nova"}, ["private_access", "unknown nova", "nova_canvas"]),
+    ({"provider_order": "fashn,sandbox"}, ["provider_order", "unknown sandbox", "tryiton"]),
+    ({"legacy_models": "fashn/tryon-v1.6"}, ["legacy_models", "unknown fashn/tryon-v1.6"]),
+    ({"unmoderated": "everybody"}, ["unmoderated", "unknown everybody", "tryiton"]),
+    ({"limits": {"fash": {"submits": 3}}}, ["limits", "unknown fash", "fashn"]),
+    ({"limits": '{"fashn": {"submits": 0}}'}, ["limits.fashn.submits", "greater than or equal to 1"]),
+    ({"limits": {"fashn": {"per_minute": 3}}}, ["limits.fashn.per_minute"]),
+    ({"provider_settings": {"nova_canvas": {"trial": True}}}, ["provider_settings", "unknown nova_canvas"]),
+    ({"result_hosts": {"fashn": ["https://cdn.example/"]}}, ["result_hosts.fashn.0", "match pattern"]),
+    ({"result_hosts": {"stability": ["cdn.example"]}}, ["result_hosts", "unknown stability", "fashn"]),
+    ({"callback_url": "hooks.example"}, ["callback_url", "match pattern"]),
 ])
 def test_a_slip_names_the_setting_and_what_it_takes(context: dict[str, Any], says: list[str]) -> None:
     with pytest.raises(ValueError) as refused:
         config(**context)
     assert [word for word in says if word not in str(refused.value)] == [], str(refused.value)
+
+
+@pytest.mark.parametrize(("given", "kept"), [({}, None), ({"callback_url": ""}, ""),
+                                             ({"callback_url": "https://hooks.example/fr"}, "https://hooks.example/fr")])
+def test_no_callback_address_is_the_api_s_own_and_an_empty_one_is_none(given: dict[str, str], kept: str | None) -> None:
+    assert config(**given).callback_url == kept
+
+
+def test_a_vendor_s_settings_are_checked_by_its_own_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Account(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+        trial: bool = False
+
+    fashn = catalogue.entry("fashn").model_copy(update={"settings_model": Account})
+    monkeypatch.setattr(catalogue, "entries", lambda: (fashn,))
+    plain = {"bedrock_regions": {}}
+    chosen = config(**plain, provider_settings='{"fashn": {"trial": true}}')
+    assert chosen.provider_settings == {"fashn": {"trial": True}}
+    for given, says in (({"trail": 1}, "provider_settings.fashn.trail"), ({"trial": "maybe"}, "provider_settings.fashn.trial")):
+        with pytest.raises(ValueError, match=rf"{says}.*Settings of fashn are: trial"):
+            config(**plain, provider_settings={"fashn": given})
 
 
 def test_all_slips_are_named_at_once() -> None:

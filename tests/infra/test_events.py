@@ -105,13 +105,14 @@ def test_functions_are_called_by_their_own_rule_or_api_only(stage: Synthesized) 
     permissions = stage.service.of("AWS::Lambda::Permission").values()
     allowed = {(item["FunctionName"], item["Principal"], item["SourceArn"]) for item in permissions}
     api, _ = stage.service.one("AWS::ApiGatewayV2::Api")
-    names = {function: f"${{{_function(stage, function)}.Arn}}" for function in ("Api", "Settle", "Sweep", "WatchModels")}
+    gateway = f"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{{api}}}"
+    names = {function: f"${{{_function(stage, function)}.Arn}}" for function in ("Api", "Callback", "Settle", "Sweep", "WatchModels")}
     assert allowed == {
         (names["Settle"], "events.amazonaws.com", _arn(stage, "AWS::Events::Rule", "ExecutionBroken")),
         (names["Sweep"], "events.amazonaws.com", _arn(stage, "AWS::Events::Rule", "EveryMinute")),
         (names["WatchModels"], "events.amazonaws.com", _arn(stage, "AWS::Events::Rule", "EveryDay")),
-        (names["Api"], "apigateway.amazonaws.com",
-         f"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{{api}}}/*/*")}
+        (names["Api"], "apigateway.amazonaws.com", f"{gateway}/*/*"),
+        (names["Callback"], "apigateway.amazonaws.com", f"{gateway}/*/*/v1/callbacks/{{provider}}/{{token}}")}
 
 
 def test_someone_hears_of_what_needs_a_person(dev: Synthesized, prod: Synthesized) -> None:

@@ -5,21 +5,27 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-from tests.infra.synthesized import Synthesized
+from fitting_room.settings import Settings
+from tests.infra.synthesized import WITH_KEYS, Synthesized
 
 SIZES = {  # MB, seconds
     "Api": (512, 29), "Prepare": (1769, 120), "StartBedrock": (1024, 900), "StartHttp": (1024, 180), "Poll": (1024, 300),
     "Collect": (1769, 120), "Settle": (512, 60), "Ingest": (512, 60), "Sweep": (512, 60), "WatchModels": (512, 120),
+    "Wait": (256, 10), "Callback": (256, 10),
 }
 EVERYWHERE = {"TABLE", "INBOX_BUCKET", "MEDIA_BUCKET", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE",
               "POWERTOOLS_LOG_LEVEL"}
-PLANS = {"JOB_MACHINE_ARN", "BEDROCK_REGIONS", "PRIVATE_ACCESS", "DAILY_IMAGES", "DAILY_USD", "RESULT_DAYS"}
+PLANS = {"JOB_MACHINE_ARN", "BEDROCK_REGIONS", "PRIVATE_ACCESS", "DAILY_IMAGES", "DAILY_USD", "RESULT_DAYS",
+         "PROVIDER_ORDER", "LEGACY_MODELS", "UNMODERATED"}
+CALLS = {"PROVIDER_ENDPOINTS", "PROVIDER_SECRETS", "FETCH_ALLOW", "PROVIDER_SETTINGS", "RESULT_HOSTS"}
 TOLD = {
     "Api": PLANS | {"CORS_ORIGINS", "UPLOAD_DAYS"},
     "Prepare": {"FETCH_ALLOW"},
-    "StartBedrock": {"PROVIDER_ENDPOINTS", "BEDROCK_REGIONS"},
-    "StartHttp": {"PROVIDER_ENDPOINTS", "PROVIDER_SECRETS", "FETCH_ALLOW"},
-    "Poll": {"PROVIDER_ENDPOINTS", "PROVIDER_SECRETS", "FETCH_ALLOW"},
+    "StartBedrock": {"PROVIDER_ENDPOINTS", "BEDROCK_REGIONS", "LIMITS"},
+    "StartHttp": CALLS | {"LIMITS", "CALLBACK_URL"},
+    "Poll": CALLS,
+    "Wait": set(),
+    "Callback": set(),
     "Collect": set(),
     "Settle": set(),
     "Ingest": PLANS,
@@ -33,7 +39,7 @@ def _environment(stage: Synthesized, function: str) -> dict[str, str]:
     return variables
 
 
-def test_the_ten_functions_and_their_sizes(stage: Synthesized) -> None:
+def test_the_functions_and_their_sizes(stage: Synthesized) -> None:
     assert {name: (item["MemorySize"], item["Timeout"]) for name, item in stage.functions().items()} == SIZES
 
 
@@ -105,7 +111,28 @@ def test_settings_reach_the_functions(prod: Synthesized) -> None:
     machine, _ = prod.service.one("AWS::StepFunctions::StateMachine")
     assert {_environment(prod, name)["JOB_MACHINE_ARN"] for name in ("Api", "Ingest", "Sweep")} == {f"${{{machine}}}"}
     assert json.loads(_environment(prod, "Poll")["PROVIDER_SECRETS"]) == {
-        "tryiton": "${Keytryiton.Id}", "fashn": "${Keyfashn.Id}"}
+        vendor: f"${{Key{vendor}.Id}}" for vendor in WITH_KEYS}
+    for name in ("Api", "Ingest"):
+        assert json.loads(_environment(prod, name)["PROVIDER_ORDER"]) == ["fashn", "tryiton"]
+        assert (_environment(prod, name)["UNMODERATED"], _environment(prod, name)["LEGACY_MODELS"]) == ("tryiton", "")
+    for name in ("StartBedrock", "StartHttp"):
+        assert json.loads(_environment(prod, name)["LIMITS"]) == {"fashn": {"submits": 5, "concurrency": 2}}
+    for name in ("StartHttp", "Poll"):
+        assert json.loads(_environment(prod, name)["RESULT_HOSTS"]) == {"fashn": ["cdn.example"]}
+
+
+def test_vendors_call_back_to_the_api_s_own_address_unless_the_stage_names_another(dev: Synthesized,
+                                                                                  prod: Synthesized) -> None:
+    api, _ = dev.service.one("AWS::ApiGatewayV2::Api")
+    assert _environment(dev, "StartHttp")["CALLBACK_URL"] == f"${{{api}.ApiEndpoint}}"
+    assert _environment(prod, "StartHttp")["CALLBACK_URL"] == "https://hooks.example/fr"
+
+
+def test_what_a_function_is_told_is_what_it_reads(prod: Synthesized) -> None:
+    """A name that no setting has would be told to nobody."""
+    told = {name for function in SIZES for name in _environment(prod, function)}
+    ours = {name for name in told if not name.startswith(("POWERTOOLS_", "AWS_"))}
+    assert ours <= {name.upper() for name in Settings.model_fields}
 
 
 def test_the_outputs_an_operator_reads(stage: Synthesized) -> None:
@@ -114,4 +141,4 @@ def test_the_outputs_an_operator_reads(stage: Synthesized) -> None:
     assert stage.service.outputs == {
         "ApiUrl": f"${{{api}.ApiEndpoint}}", "TableName": "${TableCD117FA1}", "InboxBucket": "${InboxA8E05DC3}",
         "MediaBucket": "${MediaA721A567}", "JobMachineArn": f"${{{machine}}}",
-        "ProviderSecrets": '{"tryiton":"${Keytryiton.Id}","fashn":"${Keyfashn.Id}"}'}
+        "ProviderSecrets": "{" + ",".join(f'"{vendor}":"${{Key{vendor}.Id}}"' for vendor in WITH_KEYS) + "}"}

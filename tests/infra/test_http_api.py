@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.infra.synthesized import Synthesized
 
 
-def test_every_request_reaches_the_api_function(stage: Synthesized) -> None:
+@pytest.mark.parametrize(("key", "function"), [("$default", "Api"), ("POST /v1/callbacks/{provider}/{token}", "Callback")])
+def test_vendors_callbacks_have_their_own_function_and_every_other_request_reaches_the_api_s(stage: Synthesized, key: str,
+                                                                                            function: str) -> None:
     api, settings = stage.service.one("AWS::ApiGatewayV2::Api")
-    integration, passes_on = stage.service.one("AWS::ApiGatewayV2::Integration")
-    _, route = stage.service.one("AWS::ApiGatewayV2::Route")
-    (function,) = (name for name in stage.service.of("AWS::Lambda::Function") if name[:-8] == "Api")
+    (route,) = (route for route in stage.service.of("AWS::ApiGatewayV2::Route").values() if route["RouteKey"] == key)
+    passes_on = stage.service.of("AWS::ApiGatewayV2::Integration")[route["Target"].removeprefix("integrations/${")[:-1]]
+    (called,) = (name for name in stage.service.of("AWS::Lambda::Function") if name[:-8] == function)
     assert settings["ProtocolType"] == "HTTP"
     assert "CorsConfiguration" not in settings, "preflight is the function's to answer"
     assert (passes_on["IntegrationType"], passes_on["PayloadFormatVersion"]) == ("AWS_PROXY", "2.0")
-    assert passes_on["IntegrationUri"] == f"${{{function}.Arn}}"
-    assert (route["RouteKey"], route["Target"]) == ("$default", f"integrations/${{{integration}}}")
+    assert passes_on["IntegrationUri"] == f"${{{called}.Arn}}"
     assert (route["ApiId"], passes_on["ApiId"]) == (f"${{{api}}}",) * 2
 
 
+def test_there_are_no_other_routes(stage: Synthesized) -> None:
+    assert len(stage.service.of("AWS::ApiGatewayV2::Route")) == 2
+
+
 def test_no_authorizer_whose_cached_answer_outlives_a_revoked_key(stage: Synthesized) -> None:
-    _, route = stage.service.one("AWS::ApiGatewayV2::Route")
-    assert route.get("AuthorizationType", "NONE") == "NONE"
+    for route in stage.service.of("AWS::ApiGatewayV2::Route").values():
+        assert route.get("AuthorizationType", "NONE") == "NONE"
     assert not stage.service.of("AWS::ApiGatewayV2::Authorizer")
 
 
@@ -42,4 +49,4 @@ def test_access_logs_name_the_route_and_neither_path_nor_caller(stage: Synthesiz
 
 
 def test_the_function_ends_before_the_gateway_gives_up_on_it(stage: Synthesized) -> None:
-    assert stage.functions()["Api"]["Timeout"] < 30
+    assert max(stage.functions()[name]["Timeout"] for name in ("Api", "Callback")) < 30

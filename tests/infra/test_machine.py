@@ -14,6 +14,15 @@ def _tasks(stage: Synthesized) -> dict[str, dict[str, Any]]:
     return {name: state for name, state in stage.job_machine()["States"].items() if state["Type"] == "Task"}
 
 
+def _waiting(stage: Synthesized) -> dict[str, dict[str, Any]]:
+    """The tasks that somebody else ends."""
+    return {name: task for name, task in _tasks(stage).items() if task["Resource"].endswith(".waitForTaskToken")}
+
+
+def _calling(stage: Synthesized) -> dict[str, dict[str, Any]]:
+    return {name: task for name, task in _tasks(stage).items() if name not in _waiting(stage)}
+
+
 def _keys(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         yield from value
@@ -33,7 +42,7 @@ def test_what_may_be_repeated_is_with_backoff_and_full_jitter(stage: Synthesized
     for name, task in _tasks(stage).items():
         errors = [error for retry in task["Retry"] for error in retry["ErrorEquals"]]
         assert errors[0] == "Lambda.TooManyRequestsException"
-        assert ("States.TaskFailed" in errors) is not name.startswith("Start")
+        assert ("States.TaskFailed" in errors) is (name in _calling(stage) and not name.startswith("Start"))
         for retry in task["Retry"]:
             assert retry["JitterStrategy"] == "FULL"
             assert retry["BackoffRate"] > 1
@@ -41,19 +50,30 @@ def test_what_may_be_repeated_is_with_backoff_and_full_jitter(stage: Synthesized
 
 
 def test_a_task_is_not_given_up_while_its_function_may_still_run(stage: Synthesized) -> None:
-    for name, task in _tasks(stage).items():
+    for name, task in _calling(stage).items():
         assert task["TimeoutSeconds"] == stage.functions()[name]["Timeout"] + 30
 
 
-def test_every_task_calls_the_function_of_its_name_with_the_job_s_id_and_nothing_else(stage: Synthesized) -> None:
-    for name, task in _tasks(stage).items():
+def test_waiting_for_a_callback_has_an_end_and_hands_over_the_token(stage: Synthesized) -> None:
+    assert _waiting(stage).keys() == {"AwaitCallback", "AwaitLateCallback"}
+    for task in _waiting(stage).values():
+        assert task["Resource"] == "arn:aws:states:::lambda:invoke.waitForTaskToken"
+        assert stage.functions()["Wait"]["Timeout"] < task["TimeoutSeconds"] <= 120
+        assert task["Arguments"] == {"FunctionName": "Wait", "Payload": {
+            "job_id": "{% $states.context.Execution.Input.job_id %}", "task_token": "{% $states.context.Task.Token %}"}}
+        assert {catcher["Next"] for catcher in task["Catch"]} | {task["Next"]} == {"Poll", "WaitToPoll"}
+        assert task["Catch"][-1]["ErrorEquals"] == ["States.ALL"]
+
+
+def test_every_other_task_calls_the_function_of_its_name_with_the_job_s_id_and_nothing_else(stage: Synthesized) -> None:
+    for name, task in _calling(stage).items():
         assert task["Resource"] == "arn:aws:states:::lambda:invoke"
         assert task["Arguments"] == {
             "FunctionName": name, "Payload": {"job_id": "{% $states.context.Execution.Input.job_id %}"}}
 
 
 def test_every_failure_but_settle_s_own_is_settled(stage: Synthesized) -> None:
-    for name, task in _tasks(stage).items():
+    for name, task in _calling(stage).items():
         expected = None if name == "Settle" else [{"ErrorEquals": ["States.ALL"], "Next": "Settle"}]
         assert task.get("Catch") == expected
 

@@ -6,9 +6,10 @@ from fnmatch import fnmatch
 
 import pytest
 
-from tests.infra.synthesized import Synthesized
+from tests.infra.synthesized import WITH_KEYS, Synthesized
 
-FUNCTIONS = {"Api", "Prepare", "StartBedrock", "StartHttp", "Poll", "Collect", "Settle", "Ingest", "Sweep", "WatchModels"}
+FUNCTIONS = {"Api", "Callback", "Prepare", "StartBedrock", "StartHttp", "Poll", "Wait", "Collect", "Settle", "Ingest", "Sweep",
+             "WatchModels"}
 MACHINE = "Job"
 MEDIA, INBOX = "${MediaA721A567.Arn}", "${InboxA8E05DC3.Arn}"
 
@@ -62,7 +63,7 @@ def test_every_role_s_policies_are_seen_by_these_tests(stage: Synthesized) -> No
 
 
 def test_a_vendor_s_key_is_readable_only_by_what_calls_that_vendor(stage: Synthesized) -> None:
-    secret = {"${Keytryiton.Id}", "${Keyfashn.Id}"}
+    secret = {f"${{Key{vendor}.Id}}" for vendor in WITH_KEYS}
     assert _holders(stage, "secretsmanager:GetSecretValue") == {"StartHttp": secret, "Poll": secret}
 
 
@@ -95,7 +96,7 @@ def test_executions_are_started_by_whoever_accepts_a_job_and_by_the_sweep(stage:
 
 def test_only_the_machine_calls_functions_and_only_its_own(stage: Synthesized) -> None:
     called = {f"${{{name}.Arn}}" for name in stage.service.of("AWS::Lambda::Function")
-              if name[:-8] in {"Prepare", "StartBedrock", "StartHttp", "Poll", "Collect", "Settle"}}
+              if name[:-8] in {"Prepare", "StartBedrock", "StartHttp", "Poll", "Wait", "Collect", "Settle"}}
     assert _holders(stage, "lambda:InvokeFunction") == {MACHINE: called}
 
 
@@ -109,9 +110,20 @@ def test_nobody_may_do_what_no_function_does(stage: Synthesized, action: str) ->
     assert _holders(stage, action) == {}
 
 
-def test_rows_are_deleted_only_with_a_lease_and_created_only_with_a_job_or_a_look_at_models(stage: Synthesized) -> None:
-    assert _holders(stage, "dynamodb:DeleteItem").keys() == {"Settle", "Sweep"}
-    assert _holders(stage, "dynamodb:PutItem").keys() == {"Api", "Ingest", "WatchModels"}
+def test_waits_are_ended_by_the_callback_or_by_whoever_finds_it_there_already(stage: Synthesized) -> None:
+    machine = {"${JobMachine45953B44}"}
+    assert _holders(stage, "states:SendTaskSuccess") == {"Callback": machine, "Wait": machine}
+
+
+def test_whom_everybody_may_call_touches_single_rows_and_waits_only(stage: Synthesized) -> None:
+    may = {action for role, action, _ in _grants(stage) if role == "Callback"}
+    assert may == {"dynamodb:UpdateItem", "states:SendTaskSuccess", "logs:CreateLogStream", "logs:PutLogEvents", *TRACES}
+
+
+def test_rows_are_deleted_and_created_only_by_those_whose_they_are(stage: Synthesized) -> None:
+    """Leases by those who settle; jobs by those who accept them; callbacks and references by who calls the vendor."""
+    assert _holders(stage, "dynamodb:DeleteItem").keys() == {"Settle", "Sweep", "StartHttp"}
+    assert _holders(stage, "dynamodb:PutItem").keys() == {"Api", "Ingest", "WatchModels", "StartHttp"}
     assert "WatchModels" not in _holders(stage, "dynamodb:GetItem")
     assert _holders(stage, "dynamodb:Query") == {
         "Api": {"${TableCD117FA1.Arn}"}, "Ingest": {"${TableCD117FA1.Arn}"}, "Sweep": {"${TableCD117FA1.Arn}/index/due"}}

@@ -1,5 +1,6 @@
 """A small interpreter of what the job machine uses of the Amazon States Language: Task, Choice and Wait in JSONata, with
-Retry and Catch. Time only adds up. It refuses what it does not know, so that a new feature cannot pass untested."""
+Retry and Catch, and tasks that wait for somebody with their token. Time only adds up. It refuses what it does not know, so
+that a new feature cannot pass untested."""
 
 from __future__ import annotations
 
@@ -15,8 +16,10 @@ KNOWN = {
     "Choice": {"Choices", "Default"},
     "Wait": {"Seconds", "Output", "Next"},
 }
+FOR_A_TOKEN = ".waitForTaskToken"
+TOKEN = "task-token"
 # Of one state or one call, as in the execution history of a standard workflow.
-ENTER_AND_EXIT, CALL = 2, 3
+ENTER_AND_EXIT, CALL, CALL_FOR_A_TOKEN = 2, 3, 4
 EVENTS_OF_AN_EXECUTION = 2
 MOST_EVENTS = 25_000
 
@@ -32,10 +35,12 @@ class Run:
     calls: list[tuple[str, Any]] = field(default_factory=list)
     events: int = EVENTS_OF_AN_EXECUTION
     seconds: float = 0
-    """Waits and the longest that retries may wait; calls take no time."""
+    """Waits and the longest that retries may wait; calls take no time, but for those that wait for a token."""
 
 
 class Machine:
+    """A function of a task that waits for its token tells after how many seconds somebody ends the wait; None: nobody does."""
+
     def __init__(self, definition: dict[str, Any], functions: Mapping[str, Function]) -> None:
         assert definition["QueryLanguage"] == "JSONata"
         self.definition, self.functions = definition, functions
@@ -48,7 +53,7 @@ class Machine:
             assert run.events < MOST_EVENTS, "AWS ends an execution with so long a history"
             run.path.append(name)
             run.events += ENTER_AND_EXIT
-            scope = {"input": value, "context": {"Execution": {"Input": execution_input}}}
+            scope = {"input": value, "context": {"Execution": {"Input": execution_input}, "Task": {"Token": TOKEN}}}
             try:
                 following, value = getattr(self, f"_{state['Type'].lower()}")(state, scope, run)
             except LambdaError:
@@ -62,19 +67,23 @@ class Machine:
     def _task(self, state: dict[str, Any], scope: dict[str, Any], run: Run) -> tuple[str | None, Any]:
         arguments = evaluate(state["Arguments"], scope)
         try:
-            payload = self._call(arguments["FunctionName"], arguments["Payload"], state.get("Retry", []), run)
-            result = {"Payload": payload, "StatusCode": 200}
-            return state.get("Next"), evaluate(state["Output"], scope | {"result": result})
+            answer = self._call(arguments["FunctionName"], arguments["Payload"], state, run)
+            if state["Resource"].endswith(FOR_A_TOKEN):
+                result = _waited(answer, state["TimeoutSeconds"], run)
+            else:
+                result = {"Payload": answer, "StatusCode": 200}
+            return state.get("Next"), evaluate(state.get("Output", "{% $states.result %}"), scope | {"result": result})
         except LambdaError as error:
             for catcher in state.get("Catch", []):
                 if _matches(catcher["ErrorEquals"], str(error)):
-                    return catcher["Next"], {"Error": str(error), "Cause": ""}
+                    return catcher["Next"], evaluate(catcher.get("Output", {"Error": str(error), "Cause": ""}), scope)
             raise
 
-    def _call(self, function: str, payload: Any, retries: list[dict[str, Any]], run: Run) -> Any:
+    def _call(self, function: str, payload: Any, state: dict[str, Any], run: Run) -> Any:
+        retries = state.get("Retry", [])
         used = [0] * len(retries)
         while True:
-            run.events += CALL
+            run.events += CALL_FOR_A_TOKEN if state["Resource"].endswith(FOR_A_TOKEN) else CALL
             run.calls.append((function, payload))
             try:
                 return self.functions[function](payload)
@@ -100,6 +109,15 @@ class Machine:
         assert seconds >= 0, "AWS does not wait backwards"
         run.seconds += seconds
         return state["Next"], evaluate(state["Output"], scope)
+
+
+def _waited(seconds: float | None, timeout: int, run: Run) -> dict[str, Any]:
+    """What whoever ends a wait gives: ours give nothing. Nothing of the function's own answer is seen."""
+    if seconds is None or seconds > timeout:
+        run.seconds += timeout
+        raise LambdaError("States.Timeout")
+    run.seconds += seconds
+    return {}
 
 
 def evaluate(value: Any, scope: dict[str, Any]) -> Any:

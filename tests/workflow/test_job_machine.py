@@ -12,12 +12,14 @@ from fitting_room.actions import purchase, start
 from fitting_room.clock import Clock, text
 from fitting_room.jobs.job import Attempt, Job
 from fitting_room.providers.catalogue import entries
+from infra.constructs.job_workflow import CALLBACK_SECONDS
 from tests.infra.synthesized import synthesized
-from tests.workflow.machine import Function, LambdaError, Machine, Run
+from tests.workflow.machine import TOKEN, Function, LambdaError, Machine, Run
 
 JOB = {"job_id": "job_01"}
 PREPARED = {"outcome": "prepared", "runner": "http"}
 PENDING = {"outcome": "pending", "wait": 3}
+SOON, LATER = ({"outcome": "pending", "wait": 3, "callback": when} for when in ("soon", "later"))
 FINISHED = {"outcome": "finished"}
 ENDED = {"outcome": "ended"}
 FAILED = {"outcome": "failed", "again": False}
@@ -26,7 +28,7 @@ THROTTLED = LambdaError("Lambda.TooManyRequestsException")
 # A handler's exception, an invocation the service lost, a killed process, a result too large, a hung call.
 FAULTS = ["KeyError", "Lambda.ServiceException", "Lambda.SdkClientException", "Lambda.ClientExecutionTimeoutException",
           "Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout", "States.TaskFailed", "States.Timeout"]
-USUAL = {"Prepare": PREPARED, "StartBedrock": FINISHED, "StartHttp": FINISHED, "Poll": FINISHED, "Collect": ENDED,
+USUAL = {"Prepare": PREPARED, "StartBedrock": FINISHED, "StartHttp": FINISHED, "Poll": FINISHED, "Wait": 2, "Collect": ENDED,
          "Settle": ENDED}
 
 
@@ -64,8 +66,43 @@ def test_a_provider_that_answers_at_once_takes_six_states(runner: str, starter: 
 @pytest.mark.parametrize("polls", [1, 2, 5])
 def test_each_poll_adds_three_states_and_the_wait_it_asks_for(polls: int) -> None:
     done = run(StartHttp=PENDING, Poll=[{"outcome": "pending", "wait": 10 + n} for n in range(polls - 1)] + [FINISHED])
-    assert done.path == ["Prepare", "Next", "StartHttp", "Next", *["Await", "Poll", "Next"] * polls, "Collect", "Settle"]
+    assert done.path == ["Prepare", "Next", "StartHttp", "Next", *["WaitToPoll", "Poll", "Next"] * polls, "Collect", "Settle"]
     assert done.seconds == 3 + sum(10 + n for n in range(polls - 1))
+
+
+def test_a_callback_ends_the_wait_and_the_status_is_read_once() -> None:
+    done = run(StartHttp=SOON, Wait=7)
+    assert done.path == ["Prepare", "Next", "StartHttp", "Next", "AwaitCallback", "Poll", "Next", "Collect", "Settle"]
+    assert done.seconds == 7
+    assert calls(done, "Poll") == 1
+
+
+@pytest.mark.parametrize(("pending", "state"), [(SOON, "AwaitCallback"), (LATER, "AwaitLateCallback")])
+def test_a_callback_that_never_comes_is_found_by_reading_the_status(pending: dict[str, Any], state: str) -> None:
+    done = run(StartHttp=pending, Wait=None, Poll=[pending, pending, FINISHED])
+    assert done.path == ["Prepare", "Next", "StartHttp", "Next", *[state, "Poll", "Next"] * 3, "Collect", "Settle"]
+    assert done.seconds == 3 * CALLBACK_SECONDS[pending["callback"]]
+    assert done.status == "SUCCEEDED"
+
+
+def test_a_callback_is_missed_less_often_the_longer_it_is_expected() -> None:
+    done = run(StartHttp=SOON, Wait=None, Poll=[SOON, LATER, FINISHED])
+    assert [name for name in done.path if "Callback" in name] == ["AwaitCallback"] * 2 + ["AwaitLateCallback"]
+
+
+def test_whoever_waits_is_told_the_job_and_the_token_of_this_wait() -> None:
+    done = run(StartHttp=SOON, Poll=[LATER, FINISHED])
+    assert [payload for name, payload in done.calls if name == "Wait"] == [{**JOB, "task_token": TOKEN}] * 2
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "States.Timeout"])
+@pytest.mark.parametrize(("pending", "state"), [(SOON, "AwaitCallback"), (LATER, "AwaitLateCallback")])
+def test_when_waiting_is_broken_the_vendor_is_polled_at_the_pace_of_a_missed_callback(pending: dict[str, Any], state: str,
+                                                                                     fault: str) -> None:
+    done = run(StartHttp=pending, Wait=lambda _: _raise(LambdaError(fault)), Poll=[pending, FINISHED])
+    assert done.path[4:10] == [state, "WaitToPoll", "Poll", "Next", state, "WaitToPoll"]
+    assert (done.status, calls(done, "Wait")) == ("SUCCEEDED", 2)
+    assert done.seconds == 2 * CALLBACK_SECONDS[pending["callback"]]
 
 
 @pytest.mark.parametrize(("runner", "starter"), [("bedrock", "StartBedrock"), ("http", "StartHttp")])
@@ -83,7 +120,7 @@ def test_a_planned_next_attempt_is_prepared_for_its_provider() -> None:
 
 def test_a_vendor_s_job_that_failed_for_free_is_tried_again() -> None:
     done = run(StartHttp=[PENDING, FINISHED], Poll=AGAIN, Prepare=[PREPARED, PREPARED])
-    assert done.path[4:8] == ["Await", "Poll", "Next", "Prepare"]
+    assert done.path[4:8] == ["WaitToPoll", "Poll", "Next", "Prepare"]
     assert done.path[-2:] == ["Collect", "Settle"]
 
 
@@ -95,7 +132,7 @@ def test_any_other_outcome_is_settled(state: str, answer: dict[str, Any]) -> Non
     assert done.status == "SUCCEEDED"
 
 
-def test_every_function_is_given_the_job_s_id_and_nothing_else() -> None:
+def test_every_other_function_is_given_the_job_s_id_and_nothing_else() -> None:
     done = run(Prepare=[PREPARED, PREPARED], StartHttp=[{"outcome": "busy", "runner": "http", "wait": 1}, PENDING, FINISHED],
                Poll=AGAIN)
     assert {name for name, _ in done.calls} == {"Prepare", "StartHttp", "Poll", "Collect", "Settle"}
@@ -167,11 +204,14 @@ class Still(Clock):
         return self.moment
 
 
-def patient(attempts: int) -> Run:
+TRY_ON, TRAINING = max(entry.deadline for entry in entries()), max(entry.training_deadline for entry in entries())
+HOW = {"polled": None, "callbacks that never come": lambda: None, "waiting that is broken": lambda: _raise(LambdaError("E"))}
+
+
+def patient(attempts: int, deadline: int, how: str) -> Run:
     """The longest possible history: each attempt uses up its queue, looking as often as it may, and then its deadline at
     the product's own pace, every call answering in no time; then it fails and the next one begins."""
-    clock, began = Still(), datetime(2026, 1, 1, tzinfo=UTC)
-    deadline = max(entry.deadline for entry in entries())
+    clock, began, wait = Still(), datetime(2026, 1, 1, tzinfo=UTC), HOW[how]
     left = attempts
 
     def prepare(_: dict[str, Any]) -> Any:
@@ -190,25 +230,30 @@ def patient(attempts: int) -> Run:
     def look(_: dict[str, Any]) -> Any:
         if clock.moment - began >= timedelta(seconds=deadline):
             return AGAIN if left else FAILED
-        attempt = Attempt(n=1, provider="tryiton", outcome="pending", submitted_at=text(began))
+        attempt = Attempt(n=1, provider="tryiton", outcome="pending", submitted_at=text(began), callback=wait and "digest")
         answer = purchase.following(cast(Any, Job).model_construct(attempts={"1": attempt}), clock)
-        clock.moment += timedelta(seconds=answer["wait"])
+        clock.moment += timedelta(seconds=CALLBACK_SECONDS[answer["callback"]] if wait else answer["wait"])
         return answer
 
-    return run(Prepare=prepare, StartHttp=begin, Poll=look)
+    return run(Prepare=prepare, StartHttp=begin, Poll=look, Wait=lambda _: wait and wait())
 
 
-def test_the_longest_queue_and_deadline_stay_far_below_the_history_limit() -> None:
-    done = patient(attempts=1)
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("deadline", [TRY_ON, TRAINING])
+def test_the_longest_queue_and_deadline_stay_far_below_the_history_limit(deadline: int, how: str) -> None:
+    done = patient(1, deadline, how)
     assert done.path[-3:] == ["Poll", "Next", "Settle"]
-    assert done.seconds >= 15 * 60 + 30 * 60
+    assert done.seconds >= 15 * 60 + deadline
     assert done.events < 10_000
 
 
-def test_no_plan_is_so_long_that_aws_ends_the_execution() -> None:
-    every_provider_and_one_more_try = len(entries()) + 1
-    done = patient(attempts=every_provider_and_one_more_try)
-    assert calls(done, "Prepare") == every_provider_and_one_more_try  # the interpreter ends like AWS at 25,000 events
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("deadline", [TRY_ON, TRAINING])
+def test_no_plan_is_so_long_that_aws_ends_the_execution(deadline: int, how: str) -> None:
+    """The provider that failed on a job for nothing is asked once more; and one does not train what another can use."""
+    attempts = {TRY_ON: len(entries()) + 1, TRAINING: 2}[deadline]
+    done = patient(attempts, deadline, how)
+    assert calls(done, "Prepare") == attempts  # the interpreter ends like AWS at 25,000 events
     assert done.seconds < synthesized("dev").job_machine()["TimeoutSeconds"]
 
 

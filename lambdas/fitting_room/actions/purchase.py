@@ -116,9 +116,10 @@ def following(job: Job, at: Clock) -> Step:
     if attempt.outcome == "failed":
         return step("failed", again=next_position(job) is not None)
     since = (at.now() - clock.parse(attempt.submitted_at or clock.text(at.now()))).total_seconds()
-    if attempt.callback:
-        return step("pending", callback="soon" if since < CALLBACK_SOON else "later")
-    return step("pending", wait=max(1, min(LONGEST_WAIT, int(since / 4))))
+    wait = max(1, min(LONGEST_WAIT, int(since / 4)))
+    if attempt.callback:  # with a wait too: an execution that began before callbacks were known can only poll
+        return step("pending", wait=wait, callback="soon" if since < CALLBACK_SOON else "later")
+    return step("pending", wait=wait)
 
 
 def _stage(job: Job, attempt: Attempt, outcome: Finished) -> tuple[list[StoredPicture], str | None]:

@@ -1,0 +1,162 @@
+"""What becomes of a job when its vendor breaks in every way we know of: the real actions and adapters, against simulators over
+HTTP that are told to break. One row per vendor and fault.
+
+`charged: unknown` must go with "never bought again": purchases are counted at the vendor.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from fitting_room.actions.show import summary
+from fitting_room.jobs.job import Job
+from fitting_room.providers import http
+from fitting_room.settings import settings
+from fitting_room.stores import provider_keys
+from tests.contract.conftest import Running
+from tests.unit.world import World
+
+
+class Ends(NamedTuple):
+    """`bought`: entries in the vendor's purchase log. `attempts` at the vendor, of one job that has no other provider."""
+
+    status: str
+    code: str | None = None
+    charged: str = "no"
+    bought: int = 0
+    attempts: int = 1
+
+
+DONE = Ends("succeeded", charged="yes", bought=1)
+UNREACHED = Ends("failed", "provider_unavailable")
+UNSEEN = Ends("failed", "provider_unavailable", "unknown")
+"""The request left and no answer came back; the vendor had not taken it."""
+LOST = Ends("failed", "provider_unavailable", "unknown", bought=1)
+"""As before, but the vendor had."""
+UNREADABLE = Ends("failed", "provider_error", "unknown", bought=1)
+BROKEN = Ends("failed", "provider_error", "unknown")
+UNFETCHED = Ends("failed", "provider_unavailable", "yes", bought=1)
+SECOND_TIME = Ends("succeeded", charged="yes", bought=1, attempts=2)
+LIMITED = Ends("failed", "rate_limited", attempts=3)
+LATE = Ends("failed", "timed_out", "unknown", bought=1)
+
+SLOW = 3.0
+"""Seconds by which a simulator is late in the rows of timeouts; more than the client waits there."""
+
+
+@dataclass
+class Vendor:
+    """`path` of the base URL at the simulator. `faults`: where the vendor's way to break differs from the usual one."""
+
+    id: str
+    secret: str
+    path: str
+    body: dict[str, Any] = field(default_factory=dict)
+    faults: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    ends: dict[str, Ends] = field(default_factory=dict)
+
+
+FAULTS: dict[str, tuple[list[dict[str, Any]], Ends]] = {
+    "none": ([], DONE),
+    "refused connection": ([], UNREACHED),
+    "hung up before it was accepted": ([{"on": "submit", "kind": "drop_before"}], UNSEEN),
+    "hung up after it was accepted": ([{"on": "submit", "kind": "drop_after"}], LOST),
+    "no answer in time, accepted": ([{"on": "submit", "kind": "delay", "seconds": SLOW}], LOST),
+    "429 once": ([{"on": "submit", "kind": "status", "status": 429, "times": 1}], SECOND_TIME),
+    "429 once, with Retry-After": (
+        [{"on": "submit", "kind": "status", "status": 429, "headers": {"Retry-After": "30"}, "times": 1}], SECOND_TIME),
+    "429 for ever": ([{"on": "submit", "kind": "status", "status": 429}], LIMITED),
+    "out of credits": ([{"on": "submit", "kind": "error", "name": "OutOfCredits"}], Ends("failed", "quota_exhausted")),
+    "500 on submit": ([{"on": "submit", "kind": "status", "status": 500, "body": "oops"}], BROKEN),
+    "503 on submit": ([{"on": "submit", "kind": "status", "status": 503}], BROKEN),
+    "key refused": ([{"on": "submit", "kind": "status", "status": 401}], Ends("failed", "provider_auth")),
+    "malformed answer to the submit": ([{"on": "submit", "kind": "malformed"}], UNREADABLE),
+    "a web page as answer to the submit": ([{"on": "submit", "kind": "wrong_type"}], UNREADABLE),
+    "status reads that fail for a while": (
+        [{"on": "status", "kind": "status", "status": 500, "times": 2}, {"on": "status", "kind": "malformed", "times": 1},
+         {"on": "status", "kind": "wrong_type", "times": 1}, {"on": "status", "kind": "drop_before", "times": 1},
+         {"on": "status", "kind": "status", "status": 429, "times": 1}], DONE),
+    "never finished": ([{"on": "status", "kind": "never_finish"}], LATE),
+    "expired address of the result": ([{"on": "result", "kind": "expired_url"}], UNFETCHED),
+    "a result that hangs up once": ([{"on": "result", "kind": "drop_before", "times": 1}], DONE),
+    "foreign address of the result": ([{"on": "status", "kind": "foreign_url"}], UNFETCHED),
+    "a web page as result": ([{"on": "result", "kind": "wrong_type"}], Ends("failed", "output_rejected", "yes", bought=1)),
+    "moderation": ([{"on": "status", "kind": "error", "name": "ContentModerationError"}],
+                   Ends("failed", "content_blocked", "unknown", bought=1)),
+    "pipeline failure once": ([{"on": "status", "kind": "error", "name": "PipelineError", "times": 1}],
+                              Ends("succeeded", charged="yes", bought=2, attempts=2)),
+    "pipeline failure twice": ([{"on": "status", "kind": "error", "name": "PipelineError"}],
+                               Ends("failed", "provider_error", bought=2, attempts=2)),
+}
+VENDORS = [
+    Vendor("tryiton", "sim-key", "/api/v1",  # "Failed jobs are never charged."
+           ends={"moderation": Ends("failed", "content_blocked", bought=1)}),
+    Vendor("fashn", "sim-key", "/v1"),
+]
+
+
+@pytest.fixture
+def deployed(world: World, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Any:
+    """Makes a vendor the only one there is: its simulator, or a port at which nobody listens."""
+    def deploy(vendor: Vendor, *, listening: bool = True) -> Running:
+        simulator: Running = request.getfixturevalue(f"{vendor.id}_simulator")
+        at = simulator.url if listening else f"http://127.0.0.1:{_silent_port()}"
+        monkeypatch.setenv("PROVIDER_ENDPOINTS", f'{{"{vendor.id}": "{at}{vendor.path}"}}')
+        monkeypatch.setenv("PROVIDER_SECRETS", f'{{"{vendor.id}": "secret-of-{vendor.id}"}}')
+        monkeypatch.setenv("FETCH_ALLOW", simulator.url.removeprefix("http://"))
+        monkeypatch.setenv("LIMITS", f'{{"{vendor.id}": {{"submits": 1000, "seconds": 1}}}}')
+        settings.cache_clear()
+        world.configure(vendor.id, secret=vendor.secret)
+        provider_keys.secret.cache_clear()
+        return simulator
+
+    return deploy
+
+
+def _silent_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+ROWS = [pytest.param(vendor, fault, id=f"{vendor.id}: {fault}") for vendor in VENDORS for fault in FAULTS]
+
+
+@pytest.mark.parametrize(("vendor", "fault"), ROWS)
+def test_what_becomes_of_a_job(world: World, deployed: Any, monkeypatch: pytest.MonkeyPatch, vendor: Vendor,
+                               fault: str) -> None:
+    usual, end = FAULTS[fault]
+    simulator = deployed(vendor, listening=fault != "refused connection")
+    for each in vendor.faults.get(fault, usual):
+        answer = simulator.fault(**each)
+        assert answer.status_code == 201, answer.text
+    if "in time" in fault:
+        monkeypatch.setattr(http, "TIMEOUT", httpx.Timeout(SLOW / 6))
+    job_id = world.submit(**{"provider": vendor.id, **vendor.body}).job.id
+    world.run(job_id)
+    job = world.job(job_id)
+    assert _ends(job, simulator) == vendor.ends.get(fault, end)
+    _keeps_its_promises(world, job, vendor, simulator)
+
+
+def _ends(job: Job, simulator: Running) -> Ends:
+    last = job.latest
+    assert last is not None
+    return Ends(job.status, job.error and job.error.code, last.charged, len(simulator.purchases()), len(job.attempts))
+
+
+def _keeps_its_promises(world: World, job: Job, vendor: Vendor, simulator: Running) -> None:
+    """What holds whatever broke."""
+    told = str(summary(job))
+    assert vendor.secret not in told and simulator.url not in told
+    maybe_paid = [attempt for attempt in job.attempts.values() if attempt.charged != "no"]
+    assert len(maybe_paid) <= 1, "never bought again once it may have been paid"
+    assert world.spent()[0] == len(maybe_paid), "the budget keeps what may have been charged and nothing else"
+    if job.error:
+        assert job.error.remedy and job.error.provider == vendor.id
+        assert not (job.error.retryable and maybe_paid), "nobody is told to repeat what may have been paid"
