@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 from secrets import randbelow
 from typing import Any
 
@@ -20,6 +21,8 @@ Size = tuple[int, int]
 SHAPES = {"portrait": 4 / 5, "landscape": 5 / 4}
 """Width by height of the two words of `ar`; our choice, as no document says."""
 TIERS = {"1K": 1024, "2K": 2048, "4K": 4096}
+LARGEST = 2048
+"""Pixels of a side that is drawn; what is asked larger is enlarged afterwards."""
 
 
 async def drawn(previews: Previews, asked: PromptRequest, on: Tune | Base, scene: Scene) -> list[bytes]:
@@ -30,20 +33,20 @@ async def drawn(previews: Previews, asked: PromptRequest, on: Tune | Base, scene
     size = size_of(asked, on, person.size)
     if scene.person.mock:
         return [_mock(size, seed) for seed in seeds]
-    framed = await asyncio.to_thread(_framed, person, size)
+    person.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
     garments = [(await asyncio.to_thread(decoded, _first(tune)), REGIONS[tune.asked.name.lower()]) for tune in scene.garments]
-    return list(await asyncio.gather(*(_worn(previews, framed, garments, seed) for seed in seeds)))
+    worn = await asyncio.gather(*(_worn(previews, person, garments, seed) for seed in seeds))
+    return [await asyncio.to_thread(_framed, picture, size) for picture in worn]
 
 
-async def _worn(previews: Previews, person: Image.Image, garments: list[tuple[Image.Image, str]], seed: int) -> bytes:
+async def _worn(previews: Previews, person: Image.Image, garments: list[tuple[Image.Image, str]], seed: int) -> Image.Image:
     """One garment after the other. Raises CannotDrawError."""
     options: dict[str, Any] = {"shape": "bounding_box", "styling": {}, "merge": "balanced", "seed": seed}
     options |= {"keep_face": True, "keep_hands": True, "keep_pose": False, "label": {"provider": "astria"}}
-    for garment, region in garments[:-1]:
+    for garment, region in garments:
         picture = await previews.try_on(person, garment, region=region, format="png", **options)
         person = await asyncio.to_thread(decoded, picture.image)
-    garment, region = garments[-1]
-    return (await previews.try_on(person, garment, region=region, format="jpeg", **options)).image
+    return person
 
 
 def size_of(asked: PromptRequest, on: Tune | Base, person: Size) -> Size:
@@ -69,16 +72,21 @@ def _first(tune: Tune) -> bytes:
     return next(iter(tune.pictures.values()))
 
 
-def _framed(person: Image.Image, size: Size) -> Image.Image:
-    """The whole person, with the backdrop's colour where the shape asks for more."""
+def _framed(person: Image.Image, size: Size) -> bytes:
+    """The whole picture, with the backdrop's colour where the shape asks for more."""
     pixels = np.asarray(person)
     backdrop = np.median(np.concatenate([pixels[0], pixels[:, 0], pixels[:, -1]]), axis=0)
-    return ImageOps.pad(person, size, Image.Resampling.LANCZOS, color=tuple(int(value) for value in backdrop))
+    return _jpeg(ImageOps.pad(person, size, Image.Resampling.LANCZOS, color=tuple(int(value) for value in backdrop)))
 
 
 def _mock(size: Size, seed: int) -> bytes:
     picture = Image.new("RGB", size, (seed % 256, 120, 140))
     ImageDraw.Draw(picture).text((size[0] / 2, size[1] / 2), "mock image", "white", anchor="mm", font_size=size[0] / 10)
+    return _jpeg(picture)
+
+
+def _jpeg(picture: Image.Image) -> bytes:
     out = io.BytesIO()
-    picture.save(out, "JPEG", quality=92)
+    note = {"note": "drawn by the local preview engine, not by a model", "provider": "astria"}
+    picture.save(out, "JPEG", quality=92, comment=json.dumps(note).encode())
     return out.getvalue()

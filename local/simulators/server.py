@@ -110,7 +110,7 @@ class Simulator(ABC):
             Route("/_sim/health", self._health),
             Route("/_sim/purchases", self._purchases, methods=["GET", "DELETE"]),
             Route("/_sim/requests", self._requests, methods=["GET", "DELETE"]),
-            Route("/_sim/callbacks", self._callbacks, methods=["GET", "DELETE"]),
+            Route("/_sim/callbacks", self._sent, methods=["GET", "DELETE"]),
             Route("/_sim/faults", self._faults, methods=["GET", "POST", "DELETE"]),
         ]
         return Starlette(
@@ -128,7 +128,7 @@ class Simulator(ABC):
     async def _requests(self, request: Request) -> Response:
         return _log(request, "requests", self.requests)
 
-    async def _callbacks(self, request: Request) -> Response:
+    async def _sent(self, request: Request) -> Response:
         return _log(request, "callbacks", self.sent)
 
     async def _faults(self, request: Request) -> Response:
