@@ -106,7 +106,8 @@ def test_functions_are_called_by_their_own_rule_or_api_only(stage: Synthesized) 
     allowed = {(item["FunctionName"], item["Principal"], item["SourceArn"]) for item in permissions}
     api, _ = stage.service.one("AWS::ApiGatewayV2::Api")
     gateway = f"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{{api}}}"
-    names = {function: f"${{{_function(stage, function)}.Arn}}" for function in ("Api", "Callback", "Settle", "Sweep", "WatchModels")}
+    names = {function: f"${{{_function(stage, function)}.Arn}}"
+             for function in ("Api", "Callback", "Settle", "Sweep", "WatchModels")}
     assert allowed == {
         (names["Settle"], "events.amazonaws.com", _arn(stage, "AWS::Events::Rule", "ExecutionBroken")),
         (names["Sweep"], "events.amazonaws.com", _arn(stage, "AWS::Events::Rule", "EveryMinute")),
