@@ -15,7 +15,8 @@ from fitting_room.providers.base import Connection, Input, Order
 GOLDEN = Path(__file__).parent / "golden"
 IMAGE = {"url": "https://shop.example/picture.png"}
 PICTURES = {"person": b"PERSON", "garment": b"GARMENT", "photo": b"PHOTO", "picture": b"PICTURE", "mask": b"MASK",
-            "image": b"IMAGE", "condition": b"CONDITION", "reference": b"REFERENCE", **{f"image-{n}": b"IMAGE-%d" % n for n in range(5)}}
+            "image": b"IMAGE", "condition": b"CONDITION", "reference": b"REFERENCE",
+            **{f"image-{n}": b"IMAGE-%d" % n for n in range(5)}}
 
 
 def try_on(**fields: Any) -> dict[str, Any]:

@@ -191,13 +191,13 @@ class World:
     def allow_key(self, key: str, tenant: str, mode: Mode, **facts: Any) -> None:
         aws.table().put_item(Item=api_key(key, tenant, mode) | facts)
 
-    def configure(self, *providers: str) -> None:
+    def configure(self, *providers: str, secret: str = SECRET) -> None:
         """Give the deployment these providers' keys."""
         from fitting_room.stores import provider_keys
 
         for provider in providers:
             aws.table().put_item(Item={"pk": "PROVIDERS", "sk": provider, "configured": True})
-            aws.secrets().create_secret(Name=f"secret-of-{provider}", SecretString=SECRET)
+            aws.secrets().create_secret(Name=f"secret-of-{provider}", SecretString=secret)
         provider_keys._configured = (0.0, frozenset())
 
 

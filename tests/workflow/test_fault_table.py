@@ -47,6 +47,8 @@ LATE = Ends("failed", "timed_out", "unknown", bought=1)
 
 SLOW = 3.0
 """Seconds by which a simulator is late in the rows of timeouts; more than the client waits there."""
+WORK = 0.2
+"""Seconds that a simulator works on a job: a job can fail only while it is worked on."""
 
 
 @dataclass
@@ -96,7 +98,8 @@ FAULTS: dict[str, tuple[list[dict[str, Any]], Ends]] = {
 VENDORS = [
     Vendor("tryiton", "sim-key", "/api/v1",  # "Failed jobs are never charged."
            ends={"moderation": Ends("failed", "content_blocked", bought=1)}),
-    Vendor("fashn", "sim-key", "/v1"),
+    Vendor("fashn", "sim-key", "/v1",  # its own error of that name: "Because no prediction ID was issued", nothing is charged
+           ends={"503 on submit": Ends("failed", "provider_error", attempts=2)}),
 ]
 
 
@@ -132,6 +135,7 @@ def test_what_becomes_of_a_job(world: World, deployed: Any, monkeypatch: pytest.
                                fault: str) -> None:
     usual, end = FAULTS[fault]
     simulator = deployed(vendor, listening=fault != "refused connection")
+    simulator.simulator._seconds = WORK  # type: ignore[attr-defined]
     for each in vendor.faults.get(fault, usual):
         answer = simulator.fault(**each)
         assert answer.status_code == 201, answer.text

@@ -13,14 +13,17 @@ for _name in ("httpx", "httpcore"):  # they log addresses, which may be signed o
 UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 """Errors after which the vendor certainly has nothing of the request."""
 
+TIMEOUT = httpx.Timeout(60, connect=10)
+"""Seconds for an answer, and to connect."""
+
 
 def client(base_url: str, headers: Mapping[str, str], transport: httpx.BaseTransport | None = None) -> httpx.Client:
     """No redirects (a redirected purchase may be two), no retries, and every request on a connection of its own: a stale
-    pooled one would leave the fate of a purchase uncertain. 10 s to connect, 60 s for an answer. Paths are relative to
+    pooled one would leave the fate of a purchase uncertain. Paths are relative to
     `base_url`, without a leading slash."""
     return httpx.Client(
         base_url=base_url.rstrip("/") + "/", headers={"Accept": "application/json", **headers},
-        timeout=httpx.Timeout(60, connect=10), limits=httpx.Limits(max_keepalive_connections=0), follow_redirects=False,
+        timeout=TIMEOUT, limits=httpx.Limits(max_keepalive_connections=0), follow_redirects=False,
         transport=transport)
 
 
