@@ -89,15 +89,14 @@ FAULTS: dict[str, tuple[list[dict[str, Any]], Ends]] = {
     "foreign address of the result": ([{"on": "status", "kind": "foreign_url"}], UNFETCHED),
     "a web page as result": ([{"on": "result", "kind": "wrong_type"}], Ends("failed", "output_rejected", "yes", bought=1)),
     "moderation": ([{"on": "status", "kind": "error", "name": "ContentModerationError"}],
-                   Ends("failed", "content_blocked", "unknown", bought=1)),
+                   Ends("failed", "content_blocked", bought=1)),
     "pipeline failure once": ([{"on": "status", "kind": "error", "name": "PipelineError", "times": 1}],
                               Ends("succeeded", charged="yes", bought=2, attempts=2)),
     "pipeline failure twice": ([{"on": "status", "kind": "error", "name": "PipelineError"}],
                                Ends("failed", "provider_error", bought=2, attempts=2)),
 }
 VENDORS = [
-    Vendor("tryiton", "sim-key", "/api/v1",  # "Failed jobs are never charged."
-           ends={"moderation": Ends("failed", "content_blocked", bought=1)}),
+    Vendor("tryiton", "sim-key", "/api/v1"),
     Vendor("fashn", "sim-key", "/v1",  # its own error of that name: "Because no prediction ID was issued", nothing is charged
            ends={"503 on submit": Ends("failed", "provider_error", attempts=2)}),
 ]
