@@ -161,6 +161,8 @@ class CatalogueEntry(_Frozen):
     """Bytes of all pictures of one submission together, as sent (base64 counted)."""
     prices: tuple[Price, ...]
     retention: str
+    erases: bool = False
+    """Whether the vendor deletes its copies when asked: the adapter is an `Eraser` then."""
     failures_free: bool
     rate: Rate | None = None
     concurrency: int | None = None

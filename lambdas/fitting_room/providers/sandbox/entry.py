@@ -91,6 +91,7 @@ ENTRY = CatalogueEntry(
     max_body=50_000_000,
     prices=(Price(amount=0, source="part of this product"),),
     retention="Nothing leaves this deployment.",
+    erases=True,
     failures_free=True,
     rate=None,
     status="A labelled composite for tests, not a model.",

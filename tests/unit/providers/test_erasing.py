@@ -1,0 +1,15 @@
+"""Who deletes what he keeps is said in the catalogue, where the API can read it without loading any adapter."""
+
+from __future__ import annotations
+
+import pytest
+
+from fitting_room.providers import catalogue
+from fitting_room.providers.base import CatalogueEntry, Connection
+
+
+@pytest.mark.parametrize("entry", catalogue.entries(), ids=lambda entry: entry.id)
+def test_an_entry_says_that_its_vendor_erases_where_the_adapter_can_ask_for_it(entry: CatalogueEntry) -> None:
+    given = entry.settings_model() if entry.settings_model else None
+    vendor = catalogue.adapter(entry.id).connect(Connection(None, "us-east-1", "secret", lambda _: b"", given))
+    assert entry.erases == (hasattr(vendor, "erase_job") and hasattr(vendor, "erase_reference"))
