@@ -6,7 +6,9 @@ What it shares with TryItOn (broken connections, status reads that fail, downloa
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -66,9 +68,10 @@ def facts(outcome: Any) -> tuple[str, str, bool]:
 def test_sends_what_the_document_asks_for(case: dict[str, Any]) -> None:
     sent: list[httpx.Request] = []
     provider(httpx.Response(200, json={"id": ID, "error": None}), sent).start(
-        order("fashn", case["request"], seed=case["seed"]))
+        order("fashn", case["request"], seed=case["seed"], callback=case.get("callback")))
     [request] = sent
-    assert (request.method, str(request.url)) == ("POST", "https://api.fashn.ai/v1/run")
+    query = f"?{case['query']}" if "query" in case else ""
+    assert (request.method, str(request.url)) == ("POST", f"https://api.fashn.ai/v1/run{query}")
     assert request.headers["Authorization"] == f"Bearer {KEY}"
     assert json.loads(request.content) == case["body"]
 
@@ -82,6 +85,26 @@ def test_every_category(ours: str, theirs: str) -> None:
 @pytest.mark.parametrize(("quality", "mode"), [("fast", "performance"), ("standard", "balanced"), ("best", "quality")])
 def test_every_mode(quality: str, mode: str) -> None:
     assert adapter.body_of(order("fashn", try_on(output={"quality": quality}))).inputs.mode == mode
+
+
+TOKEN = "a" * 42 + "Z"
+CALLBACK = f"https://api.shop.example/v1/callbacks/fashn/{TOKEN}"
+
+
+@pytest.mark.parametrize("answer", [
+    httpx.Response(400, json={"error": "BadRequest", "message": f"webhook_url {CALLBACK} cannot be reached"}),
+    httpx.Response(400, json={"error": "BadRequest", "message": f"/v1/run?webhook_url={quote(CALLBACK, safe='')}"}),
+    httpx.Response(502, text=CALLBACK), httpx.Response(302, headers={"Location": CALLBACK}),
+    httpx.ConnectError(CALLBACK), httpx.ReadTimeout(CALLBACK),
+], ids=str)
+def test_the_callbacks_secret_stays_out_of_faults_and_logs(
+    answer: httpx.Response | Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    sent: list[httpx.Request] = []
+    outcome = provider(answer, sent).start(order("fashn", try_on(), callback=CALLBACK))
+    assert sent[0].url.params["webhook_url"] == CALLBACK
+    assert TOKEN not in outcome.fault.model_dump_json() + caplog.text
 
 
 def test_the_status_is_read_by_the_id() -> None:
@@ -186,6 +209,19 @@ def test_every_failure_of_a_running_job(name: str, code: str, retryable: bool) -
     assert facts(poll(ended("failed", error, x_fashn_credits_used="1"))) == (code, "yes", False)
 
 
+@pytest.mark.parametrize(("name", "words"), [
+    # page Virtual Try-On v1.6, table "Runtime Errors"
+    ("ImageLoadError", ("open to everybody", "Content-Type", "PNG or JPEG", "data:image/<format>;base64")),
+    ("ContentModerationError", ("moderation to permissive", "none", "lawful and ethical")),
+    ("PoseError", ("guidelines for model photos",)),
+    ("PipelineError", ("Submit it again", "support@fashn.ai", "provider_job_id")),
+    ("ThirdPartyError", ("other pictures", "support@fashn.ai", "provider_job_id")),
+])
+def test_a_failure_comes_with_the_vendors_own_remedy(name: str, words: tuple[str, ...]) -> None:
+    remedy = poll(ended("failed", {"name": name}, x_fashn_credits_used="0")).fault.remedy
+    assert [word for word in words if word not in remedy] == []
+
+
 @pytest.mark.parametrize("error", [None, "it broke", {}])
 def test_a_failed_job_that_does_not_say_why(error: Any) -> None:
     assert facts(poll(ended("failed", error))) == ("provider_error", "unknown", False)
@@ -217,3 +253,20 @@ def test_the_credits_are_the_vendors_count_where_it_tells(header: str, credits: 
 
 def test_a_completed_job_without_a_picture() -> None:
     assert facts(poll(ended("completed"))) == ("output_rejected", "unknown", False)
+
+
+# the account
+
+
+def test_the_credits_that_can_be_spent() -> None:
+    # page Credits Balance: "Your total available credits (subscription + on-demand credits combined)."
+    sent: list[httpx.Request] = []
+    balance = {"credits": {"total": 234, "subscription": 100, "on_demand": 134}}
+    assert provider(httpx.Response(200, json=balance), sent).credits() == 234.0
+    assert (sent[0].method, str(sent[0].url)) == ("GET", "https://api.fashn.ai/v1/credits")
+
+
+def test_a_balance_that_cannot_be_read() -> None:
+    with pytest.raises(JobFailure) as caught:
+        provider(httpx.Response(401, json={"error": "UnauthorizedAccess", "message": "?"})).credits()
+    assert (caught.value.fault.code, caught.value.fault.provider) == ("provider_auth", "fashn")

@@ -16,6 +16,7 @@ from tests.contract.orders import connection, golden, order, try_on
 
 GOLDEN = golden("tryiton")
 LEAST = try_on(garment={"category": "tops"})
+CLOTHES = {"provider": "tryiton/clothes"}
 KEY = "key-of-this-deployment"
 
 
@@ -62,9 +63,9 @@ def facts(outcome: Any) -> tuple[str, str, bool]:
 @pytest.mark.parametrize("case", GOLDEN.values(), ids=GOLDEN)
 def test_sends_what_the_document_asks_for(case: dict[str, Any]) -> None:
     wire = Wire(httpx.Response(200, json={"ok": True, "jobId": "64b7"}))
-    wire.provider().start(order("tryiton", case["request"]))
+    wire.provider().start(order("tryiton", case["request"], seed=case.get("seed")))
     [sent] = wire.requests
-    assert (sent.method, str(sent.url)) == ("POST", "https://tryiton.now/api/v1/tryon/fashion")
+    assert (sent.method, str(sent.url)) == ("POST", f"https://tryiton.now/api/v1/{case['path']}")
     assert sent.headers["Authorization"] == f"Bearer {KEY}"
     assert sent.headers["Content-Type"] == "application/json"
     assert json.loads(sent.content) == case["body"]
@@ -86,9 +87,22 @@ def test_every_category(ours: str, theirs: tuple[str, str | None]) -> None:
     assert (sent.category, sent.subcategory) == theirs
 
 
+@pytest.mark.parametrize(("ours", "theirs"), [
+    ("auto", "auto"), ("tops", "tops"), ("bottoms", "bottoms"), ("one_piece", "one-pieces")])
+def test_every_category_of_the_older_call(ours: str, theirs: str) -> None:
+    assert adapter.body_of(order("tryiton", try_on(garment={"category": ours}, **CLOTHES))).category == theirs
+
+
 @pytest.mark.parametrize(("quality", "mode"), [("fast", "performance"), ("standard", "balanced"), ("best", "quality")])
-def test_every_mode(quality: str, mode: str) -> None:
-    assert adapter.body_of(order("tryiton", try_on(output={"quality": quality}))).mode == mode
+@pytest.mark.parametrize("provider", ["tryiton", "tryiton/clothes"])
+def test_every_mode(provider: str, quality: str, mode: str) -> None:
+    assert adapter.body_of(order("tryiton", try_on(output={"quality": quality}, provider=provider))).mode == mode
+
+
+@pytest.mark.parametrize("photo", ["auto", "flat_lay", "model"])
+def test_every_way_to_photograph_a_garment_for_the_older_call(photo: str) -> None:
+    sent = adapter.body_of(order("tryiton", try_on(garment={"photo": photo}, **CLOTHES)))
+    assert sent.garment_photo_type == photo.replace("_", "-")
 
 
 def test_another_endpoint_keeps_the_key_and_the_paths() -> None:
@@ -228,6 +242,19 @@ def test_every_failure_of_a_running_job(name: str, expected: tuple[str, str, boo
     assert (outcome.fault.provider_code, outcome.fault.provider_detail) == (name, "why")
 
 
+@pytest.mark.parametrize(("name", "words"), [
+    # the same table, column "Solution"
+    ("ImageLoadError", ("open to everybody", "Content-Type", "PNG or JPEG", "data:image/<format>;base64")),
+    ("ContentModerationError", ("moderation to permissive", "none", "lawful and ethical")),
+    ("PoseError", ("guidelines for model photos",)),
+    ("PipelineError", ("Submit it again", "contact@tryiton.now", "provider_job_id")),
+    ("ThirdPartyError", ("other pictures", "contact@tryiton.now", "provider_job_id")),
+])
+def test_a_failure_comes_with_the_vendors_own_remedy(name: str, words: tuple[str, ...]) -> None:
+    remedy = poll(httpx.Response(200, json={"status": "failed", "error": {"name": name}})).fault.remedy
+    assert [word for word in words if word not in remedy] == []
+
+
 @pytest.mark.parametrize("error", [None, "it broke", {}])
 def test_a_failed_job_that_does_not_say_why(error: Any) -> None:
     assert facts(poll(httpx.Response(200, json={"status": "failed", "error": error}))) == ("provider_error", "no", True)
@@ -285,3 +312,40 @@ def test_a_download_that_fails_once_loses_nothing() -> None:
 def test_a_completed_job_without_a_picture(output: Any) -> None:
     answer = httpx.Response(200, json={"status": "completed", "output": output})
     assert facts(poll(answer)) == ("output_rejected", "unknown", False)
+
+
+def test_the_older_call_shows_the_seed_that_made_the_pictures() -> None:
+    # page Clothes Tryon, "Successful Response"
+    done = httpx.Response(200, json={"id": "64b7", "status": "completed", "output": ["https://cdn/1.png"], "error": None})
+    asked = order("tryiton", try_on(output={"seed": 7}, **CLOTHES), seed=7)
+    assert Wire(done).provider(str.encode).poll(asked, "64b7") == Finished([Picture(b"https://cdn/1.png", 7)], credits=1)
+
+
+# the account
+
+
+def test_the_credits_that_can_be_spent() -> None:
+    # page Credits Balance: "Currently available credits (subscription + on-demand credits - reserved credits)."
+    wire = Wire(httpx.Response(200, json={
+        "ok": True, "credits": {"on_demand": 149, "subscription": 50, "purchased": 100, "reserved": 1}}))
+    assert wire.provider().credits() == 149.0
+    [asked] = wire.requests
+    assert (asked.method, str(asked.url)) == ("GET", "https://tryiton.now/api/v1/credits")
+    assert asked.headers["Authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize(("answer", "code"), [
+    (httpx.Response(401, json={"error": "UnauthorizedAccess", "message": KEY}), "provider_auth"),
+    (httpx.Response(403), "provider_auth"),
+    (httpx.Response(429), "provider_unavailable"), (httpx.Response(503), "provider_unavailable"),
+    (httpx.Response(302, headers={"Location": "/login"}), "provider_unavailable"),
+    (httpx.Response(200, text="<html>"), "provider_unavailable"),
+    (httpx.Response(200, json={"ok": True, "credits": {"subscription": 50}}), "provider_unavailable"),
+    (httpx.Response(200, json={"credits": {"on_demand": None}}), "provider_unavailable"),
+    (httpx.ConnectError("refused"), "provider_unavailable"), (httpx.ReadTimeout("slow"), "provider_unavailable"),
+], ids=str)
+def test_a_balance_that_cannot_be_read(answer: httpx.Response | Exception, code: str) -> None:
+    with pytest.raises(JobFailure) as caught:
+        Wire(answer).provider().credits()
+    assert (caught.value.fault.code, caught.value.fault.provider) == (code, "tryiton")
+    assert KEY not in caught.value.fault.model_dump_json()

@@ -1,14 +1,14 @@
 """The protocol that TryItOn and FASHN share: a paid submit answers a job id, free status reads lead to the addresses of
 the pictures.
 
-What differs is the adapters' own: the path and body of a submit, the names of errors, and what a failure costs.
+What differs is the adapters' own: the calls that submit, the names of errors, and what a failure costs.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from base64 import b64encode
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import quote
 
@@ -17,17 +17,13 @@ from pydantic import BaseModel, ValidationError
 
 from fitting_room.jobs.errors import JobFailure, Warning
 from fitting_room.jobs.outcome import Charged, Failed, Finished, Outcome, Pending, Picture
-from fitting_room.providers.base import Connection, Input, Order
+from fitting_room.providers.base import Connection, Order
 from fitting_room.providers.failures import failed
 from fitting_room.providers.http import UNSENT, client, retry_after
 
 POLL_SECONDS = 2.0
 LATER = "Submit again later."
 _OTHER = "Choose another provider, or report it to the operator of this service."
-
-
-def data_url(picture: Input) -> str:
-    return f"data:{picture.media_type};base64,{b64encode(picture.read()).decode()}"
 
 
 class Problem(BaseModel):
@@ -66,6 +62,20 @@ class Status(BaseModel):
     error: Problem | str | None = None
 
 
+class Balance(BaseModel):
+    """What `GET credits` answers; which of the figures is what can be spent, each vendor names differently."""
+
+    credits: dict[str, float | None]
+
+
+class Call(NamedTuple):
+    """A submit: `path` relative to the vendor's base, `body` as JSON. `query` may hold a secret."""
+
+    path: str
+    body: bytes
+    query: Mapping[str, str] = MappingProxyType({})
+
+
 class Told(NamedTuple):
     """What a vendor's name for a failure means to a client. `retryable` None: as the code's table says. `free`: the vendor
     says that this failure costs nothing."""
@@ -78,14 +88,14 @@ class Told(NamedTuple):
 
 
 class Predictions(ABC):
-    """One vendor. A subclass brings the vendor's facts and the body of a submit."""
+    """One vendor. A subclass brings the vendor's facts and the call that submits."""
 
     id: ClassVar[str]
     title: ClassVar[str]
     base: ClassVar[str]
     """Address with its version, as in the vendor's own client."""
-    path: ClassVar[str]
-    """Of a submit, relative to `base`."""
+    spendable: ClassVar[str]
+    """The name of what the account can still spend, in the answer to `GET credits`."""
     runtime: ClassVar[Mapping[str, Told]]
     """By the vendor's name: what a job that failed while it ran means."""
     unnamed: ClassVar[Told]
@@ -106,14 +116,16 @@ class Predictions(ABC):
         self.http = client(connection.endpoint or self.base, {"Authorization": f"Bearer {connection.secret}"}, transport)
 
     @abstractmethod
-    def body(self, order: Order) -> bytes:
-        """The JSON of a submit."""
+    def call(self, order: Order) -> Call:
+        """What submits an order."""
 
     # submit
 
     def start(self, order: Order) -> Outcome:
+        call = self.call(order)
         try:
-            answer = self.http.post(self.path, content=self.body(order), headers={"Content-Type": "application/json"})
+            answer = self.http.post(call.path, params=call.query, content=call.body,
+                                    headers={"Content-Type": "application/json"})
         except UNSENT:
             return self._failed("provider_unavailable", "no", f"{self.title} cannot be reached; nothing was sent.", LATER)
         except httpx.HTTPError as error:
@@ -256,6 +268,28 @@ class Predictions(ABC):
             return []
         return [Warning(code="partial_result", detail=f"{got} of {asked} pictures could be fetched from {self.title}.",
                         remedy="Submit again for more pictures.")]
+
+    # account
+
+    def credits(self) -> float:
+        """What the account can still spend. Raises `JobFailure` (`provider_auth`, `provider_unavailable`)."""
+        try:
+            answer = self.http.get("credits")
+        except httpx.HTTPError:
+            raise self._no_balance("cannot be reached") from None
+        if answer.status_code in (401, 403):
+            raise JobFailure("provider_auth", f"{self.title} does not accept the key.",
+                             f"The operator must store a valid key for {self.title}.", provider=self.id)
+        try:
+            left = Balance.model_validate_json(answer.content).credits.get(self.spendable) if answer.is_success else None
+        except ValidationError:
+            left = None
+        if left is None:
+            raise self._no_balance(f"does not tell its balance (HTTP {answer.status_code})")
+        return left
+
+    def _no_balance(self, why: str) -> JobFailure:
+        return JobFailure("provider_unavailable", f"{self.title} {why}.", "Ask again later.", provider=self.id)
 
     @property
     def _look(self) -> str:

@@ -44,7 +44,8 @@ def planned(provider: str, body: dict[str, Any]) -> Plan:
     """Raises `Refusal`, as submitting would. Everything is configured, and retired models may be called."""
     entries = catalogue.entries()
     names = frozenset(entry.id for entry in entries)
-    deployment = Deployment(entries, configured=names, regions=names, private_access=names)
+    deployment = Deployment(entries, configured=names, regions=names, private_access=names, unmoderated=names,
+                            legacy_models=frozenset(f"{entry.id}/{model.id}" for entry in entries for model in entry.models))
     return plan(parse({"provider": provider, **body}), "live", deployment)
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from fitting_room.jobs.parse import parse
 from fitting_room.providers import catalogue
-from tests.unit.providers.requests import GARMENT_MASK, IMAGE_MASK, asking, found
+from tests.unit.providers.requests import GARMENT_MASK, IMAGE_MASK, asking, found, planned
 
 
 def answered(provider: str, **fields: Any) -> list[tuple[str, str | None]]:
@@ -27,7 +28,7 @@ def answered(provider: str, **fields: Any) -> list[tuple[str, str | None]]:
       for category in ("jewelry", "accessories")),
     {"output": {"count": 4, "quality": "fast"}}, {"output": {"quality": "best"}},
     {"output": {"quality": "standard"}, "garment": {"category": "auto"}},
-    {"moderation": "conservative"}, {"moderation": "permissive"},
+    {"moderation": "conservative"}, {"moderation": "permissive"}, {"moderation": "none"},
     *({"output": {"format": form}} for form in ("png", "jpeg", "webp")),
 ])
 def test_tryiton_honours(fields: dict[str, Any]) -> None:
@@ -38,8 +39,8 @@ def test_tryiton_honours(fields: dict[str, Any]) -> None:
     ({"garment": {"category": "outfit"}}, "unsupported_option", "/garments/0/category"),
     ({"garment": {"category": "jewelry"}}, "invalid_input", "/provider_options/tryiton/subcategory"),
     ({"provider_options": {"tryiton": {"subcategory": "tops"}}}, "invalid_input", "/provider_options/tryiton/subcategory"),
-    ({"moderation": "none"}, "unsupported_option", "/moderation"),
-    ({"moderation": "permissive", "garment": {"category": "footwear"}}, "unsupported_option", "/moderation"),
+    *(({"moderation": level, "garment": {"category": category}}, "unsupported_option", "/moderation")
+      for level in ("permissive", "none") for category in ("auto", "footwear")),
     ({"output": {"quality": "best"}, "garment": {"category": "auto"}}, "unsupported_option", "/output/quality"),
     ({"output": {"quality": "fast"}, "garment": {"category": "object"}}, "unsupported_option", "/output/quality"),
     ({"output": {"count": 5}}, "unsupported_option", "/output/count"),
@@ -59,6 +60,38 @@ def test_tryiton_names_what_it_cannot_do(fields: dict[str, Any], code: str, poin
     assert answered("tryiton", **fields) == [(code, pointer)]
 
 
+@pytest.mark.parametrize("fields", [
+    *({"garment": {"category": category}, "moderation": "none", "output": {"quality": "best"}}
+      for category in ("auto", "tops", "bottoms", "one_piece")),
+    *({"garment": {"photo": photo}} for photo in ("auto", "flat_lay", "model")),
+    *({"output": {"quality": quality}, "garment": {}} for quality in ("fast", "standard", "best")),
+    *({"segmentation_free": wanted} for wanted in (True, False)),
+    *({"moderation": level, "garment": {}} for level in ("conservative", "permissive")),
+    {"output": {"count": 4, "seed": 0}}, {"output": {"count": 1, "seed": 2**32 - 1}},
+])
+def test_tryitons_older_call_honours(fields: dict[str, Any]) -> None:
+    assert answered("tryiton/clothes", **fields) == []
+
+
+@pytest.mark.parametrize(("fields", "code", "pointer"), [
+    *(({"garment": {"category": category}}, "unsupported_option", "/garments/0/category")
+      for category in ("outfit", "footwear", "headwear", "eyewear", "jewelry", "accessories", "object")),
+    ({"provider_options": {"tryiton": {"subcategory": "tops"}}}, "invalid_input", "/provider_options/tryiton/subcategory"),
+    ({"output": {"count": 5}}, "unsupported_option", "/output/count"),
+    ({"output": {"guidance": 2}}, "unsupported_option", "/output/guidance"),
+    ({"prompt": "red"}, "unsupported_option", "/prompt"),
+])
+def test_tryitons_older_call_names_what_it_cannot_do(fields: dict[str, Any], code: str, pointer: str) -> None:
+    assert answered("tryiton/clothes", **fields) == [(code, pointer)]
+
+
+def test_the_older_call_is_never_chosen_by_itself() -> None:
+    entry = catalogue.entry("tryiton")
+    for provider in ("auto", "tryiton"):
+        model = entry.model(parse({**asking("try_on"), "provider": provider}))
+        assert model and not model.opt_in
+
+
 # fashn
 
 
@@ -68,7 +101,7 @@ def test_tryiton_names_what_it_cannot_do(fields: dict[str, Any], code: str, poin
     *({"output": {"quality": quality}} for quality in ("fast", "standard", "best")),
     *({"output": {"format": form}} for form in ("png", "jpeg", "webp")),
     {"segmentation_free": True}, {"segmentation_free": False}, {"moderation": "conservative"}, {"moderation": "permissive"},
-    {"output": {"count": 4, "seed": 0}}, {"output": {"count": 1, "seed": 2**32 - 1}},
+    {"moderation": "none"}, {"output": {"count": 4, "seed": 0}}, {"output": {"count": 1, "seed": 2**32 - 1}},
 ])
 def test_fashn_honours(fields: dict[str, Any]) -> None:
     assert answered("fashn", **fields) == []
@@ -78,7 +111,6 @@ def test_fashn_honours(fields: dict[str, Any]) -> None:
     *(({"garment": {"category": category}}, "/garments/0/category") for category in
       ("outfit", "footwear", "headwear", "eyewear", "jewelry", "accessories", "object")),
     ({"garment": {"category": "tops", "type": "long_sleeve_shirt"}}, "/garments/0/type"),
-    ({"moderation": "none"}, "/moderation"),
     ({"output": {"count": 5}}, "/output/count"),
     ({"output": {"guidance": 2}}, "/output/guidance"),
     ({"output": {"mask": True}}, "/output/mask"),
@@ -90,6 +122,18 @@ def test_fashn_honours(fields: dict[str, Any]) -> None:
 ])
 def test_fashn_names_what_it_cannot_do(fields: dict[str, Any], pointer: str) -> None:
     assert answered("fashn", **fields) == [("unsupported_option", pointer)]
+
+
+# without moderation
+
+
+@pytest.mark.parametrize(("provider", "vendor"), [("tryiton", "TryItOn"), ("tryiton/clothes", "TryItOn"), ("fashn", "FASHN")])
+def test_who_switches_moderation_off_is_told_of_the_responsibility(provider: str, vendor: str) -> None:
+    [warning] = planned(provider, asking("try_on", moderation="none")).warnings
+    assert (warning.code, warning.pointer) == ("unmoderated", "/moderation")
+    assert "responsible" in warning.detail
+    assert vendor in warning.remedy
+    assert planned(provider, asking("try_on", moderation="permissive")).warnings == []
 
 
 # sandbox

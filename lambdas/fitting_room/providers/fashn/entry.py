@@ -1,7 +1,10 @@
 """FASHN, model `tryon-v1.6`.
 
-Source of limits and values: the vendor's pages "API Fundamentals", "Error Handling" and "Data Retention & Privacy"
-(docs.fashn.ai) and its Python client 0.9.0 (`fashn/types/prediction_run_params.py`).
+Results come by address: `return_base64` is never asked for, because the vendor keeps such results for 60 minutes instead
+of 72 hours, and every status answer would be as large as all pictures together. What it answers as base64 is read anyway.
+
+Source of limits and values: the vendor's pages "API Fundamentals", "API Endpoints", "Error Handling", "Webhooks" and "Data
+Retention & Privacy" (docs.fashn.ai) and its Python client 0.9.0 (`fashn/types/prediction_run_params.py`).
 """
 
 from __future__ import annotations
@@ -9,11 +12,11 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from fitting_room.jobs.geometry import FitSpec
-from fitting_room.providers.base import CatalogueEntry, Lifecycle, Model, Option, Price, Rate
+from fitting_room.providers.base import CatalogueEntry, Lifecycle, Model, Price, Rate
+from fitting_room.providers.clothes import OPTIONS, unmoderated
 
 ID = "fashn"
 MODEL = "tryon-v1.6"
-CATEGORIES = {"auto": "auto", "tops": "tops", "bottoms": "bottoms", "one_piece": "one-pieces"}  # ours -> the vendor's
 _DOCS = "https://docs.fashn.ai"
 
 
@@ -30,17 +33,7 @@ ENTRY = CatalogueEntry(
     runner="http",
     secret=True,
     polled=True,
-    tasks={
-        "try_on": {
-            "garment.category": Option(values=tuple(CATEGORIES)),
-            "garment.photo": Option(values=("auto", "flat_lay", "model")),
-            "segmentation_free": Option(values=(True, False)),
-            "moderation": Option(values=("conservative", "permissive")),
-            "output.count": Option(minimum=1, maximum=4),
-            "output.quality": Option(values=("fast", "standard", "best")),
-            "output.seed": Option(minimum=0, maximum=2**32 - 1),
-        },
-    },
+    tasks={"try_on": OPTIONS},
     base=FitSpec(canvas=(864, 1296)),
     others=FitSpec(max_side=1296),
     max_body=4_000_000,  # ours: the vendor names no limit, but says that oversized base64 pictures end in a 500
@@ -49,7 +42,10 @@ ENTRY = CatalogueEntry(
               f"{_DOCS}/api-overview/data-retention-privacy",
     result_hosts=("fashn.ai",),
     failures_free=False,  # said of PipelineError only
-    rate=Rate(submits=60, seconds=60),  # ours: the vendor publishes no figure
+    rate=Rate(submits=50, seconds=60),  # page API Endpoints
+    concurrency=6,  # second-hand; the vendor names no figure, but an error for too many
+    callbacks=True,
     status="2026-11-21: in service as far as its documents and client show; not tried with a key of ours.",
     options_model=Options,
+    advice=(unmoderated("FASHN", f"{_DOCS}/api-reference/tryon-v1-6, Responsible Use Notice"),),
 )

@@ -1,7 +1,7 @@
-"""Speaks to TryItOn.
+"""Speaks to TryItOn: `/tryon/fashion`, and `/tryon/clothes` as it was before.
 
-Source: the vendor's Python client 2.0.0 for the calls and the API errors, the vendor's page "Clothes Tryon" for the
-errors of a running job. Both shapes of a submit's answer that the vendor has used are read.
+Source: the vendor's Python client 2.0.0 for the newer calls and the API errors, the vendor's page "Clothes Tryon" for the
+older one and the errors of a running job. Both shapes of a submit's answer that the vendor has used are read.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from pydantic import BaseModel, ConfigDict
 
 from fitting_room.jobs.tasks import TryOn
 from fitting_room.providers.base import Connection, Order
-from fitting_room.providers.predictions import LATER, Predictions, Told, data_url
-from fitting_room.providers.tryiton.entry import CATEGORIES, ID, is_clothing
+from fitting_room.providers.clothes import ClothesRequest, Format, Mode, Moderation, clothes_of, data_url, format_of, mode_of
+from fitting_room.providers.predictions import Call, Predictions, Told
+from fitting_room.providers.tryiton.entry import CATEGORIES, CLOTHES, ID, is_clothing
+
+_WRITE = "If it happens again, write to contact@tryiton.now and name the job: the attempt's `provider_job_id`."
 
 
 class FashionRequest(BaseModel):
@@ -27,58 +30,65 @@ class FashionRequest(BaseModel):
     garment_image: str
     category: Literal["auto", "clothing", "eyewear", "footwear", "headwear", "jewelry", "accessories", "others"]
     subcategory: str | None = None
-    mode: Literal["performance", "balanced", "quality"] | None = None
+    mode: Mode | None = None
     num_samples: int
-    output_format: Literal["png", "jpeg"] | None = None
-    moderation_level: Literal["conservative", "permissive"] | None = None
-
-    def json_bytes(self) -> bytes:
-        return self.model_dump_json(exclude_none=True).encode()
+    output_format: Format | None = None
+    moderation_level: Moderation | None = None
 
 
-def body_of(order: Order) -> FashionRequest:
-    """What is sent for an order."""
+def fashion_of(order: Order) -> FashionRequest:
     request, output = order.request, order.request.output
     assert isinstance(request, TryOn), "the catalogue offers this vendor for nothing else"
     category, subcategory = CATEGORIES[request.garments[0].category]
-    modes = {"fast": "performance", "standard": "balanced", "best": "quality"}
     return FashionRequest(
         model_image=data_url(order.base),
         garment_image=data_url(order.garments[0]),
         category=category,
         subcategory=subcategory or order.options.subcategory,
-        mode=modes[output.quality] if output.quality and is_clothing(request) else None,
+        mode=mode_of(output) if is_clothing(request) else None,
         num_samples=output.count,
-        output_format=output.format if output.format != "webp" else None,
+        output_format=format_of(output),
         moderation_level=request.moderation,
     )
+
+
+def body_of(order: Order) -> FashionRequest | ClothesRequest:
+    """What is sent for an order."""
+    return clothes_of(order) if order.model == CLOTHES else fashion_of(order)
 
 
 class TryItOn(Predictions):
     id = ID
     title = "TryItOn"
     base = "https://tryiton.now/api/v1"
-    path = "tryon/fashion"
+    spendable = "on_demand"  # of subscription and purchases, what no running job has reserved
     # "Failed jobs are never charged."
-    unnamed = Told("provider_error", "TryItOn failed on the job; it costs nothing.", LATER, free=True)
+    unnamed = Told("provider_error", "TryItOn failed on the job; it costs nothing.", f"Submit it again. {_WRITE}", free=True)
     runtime: ClassVar = {
-        "ImageLoadError": Told("image_unreadable", "TryItOn could not load one of the pictures.",
-                               "Send the pictures again as ordinary PNG or JPEG files.", free=True),
+        "ImageLoadError": Told(
+            "image_unreadable", "TryItOn could not load one of the pictures.",
+            "Send PNG or JPEG files: by an address that is open to everybody and answers with their Content-Type, or as"
+            " base64. The vendor gets them with the prefix data:image/<format>;base64 that it needs.", free=True),
         "ContentModerationError": Told(
             "content_blocked", "The content filter of TryItOn refused the garment picture.",
-            "Send another picture or, if your use allows it, set moderation to permissive.", free=True),
+            "Send another picture or, if your use allows it, set moderation to permissive, or to none where this deployment"
+            " offers it. Without a filter you still answer for a lawful and ethical use; misuse may end the service.",
+            free=True),
         "PoseError": Told(
-            "pose_not_found", "TryItOn found no body pose in a picture.",
-            "Send other pictures: the person alone, whole and facing the camera, the garment clearly visible.", free=True),
+            "pose_not_found", "TryItOn found no body pose in the picture of the person, or of the garment on its wearer.",
+            "Send better pictures, by the vendor's guidelines for model photos on its page Clothes Tryon: best the person"
+            " alone, whole and facing the camera, the garment clearly visible.", free=True),
         "PipelineError": unnamed,
         "ProcessingError": unnamed,
         # "encountered an error or refused": most likely the content rules of the vendor's own suppliers, so not retryable
         "ThirdPartyError": Told("provider_error", "A service that TryItOn relies on refused the pictures or failed.",
-                                "Send other pictures, or choose another provider.", retryable=False, free=True),
+                                f"Send other pictures: most likely their content was not allowed. {_WRITE}",
+                                retryable=False, free=True),
     }
 
-    def body(self, order: Order) -> bytes:
-        return body_of(order).json_bytes()
+    def call(self, order: Order) -> Call:
+        path = "tryon/clothes" if order.model == CLOTHES else "tryon/fashion"
+        return Call(path, body_of(order).model_dump_json(exclude_none=True).encode())
 
 
 def connect(connection: Connection, transport: httpx.BaseTransport | None = None) -> TryItOn:

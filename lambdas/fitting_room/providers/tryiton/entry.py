@@ -1,4 +1,4 @@
-"""TryItOn.now, API v2 (`/tryon/fashion`).
+"""TryItOn.now: API v2 (`/tryon/fashion`), and the older `/tryon/clothes` for who asks for it.
 
 Source of limits and values: the vendor's Python client 2.0.0 (github.com/tryiton-now/tryiton-python, README and
 `tryiton/client.py`) and the vendor's page "Clothes Tryon" (docs.tryiton.now).
@@ -15,8 +15,10 @@ from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.geometry import FitSpec
 from fitting_room.jobs.tasks import AnyRequest, TryOn
 from fitting_room.providers.base import CatalogueEntry, Lifecycle, Model, Option, Price, Rate
+from fitting_room.providers.clothes import OPTIONS, unmoderated
 
 ID = "tryiton"
+FASHION, CLOTHES = "fashion-v2", "clothes"
 CATEGORIES: dict[str, tuple[str, str | None]] = {  # ours -> the vendor's category and subcategory
     "auto": ("auto", None),
     "tops": ("clothing", "tops"),
@@ -45,11 +47,18 @@ def is_clothing(request: TryOn) -> bool:
 
 
 def rules(request: AnyRequest) -> list[Fault]:
-    if not isinstance(request, TryOn):
+    model = ENTRY.model(request)
+    if not isinstance(request, TryOn) or model is None:
         return []
-    category = request.garments[0].category
     named = request.provider_options.get(ID, {}).get("subcategory") is not None
-    faults = []
+    if model.id == FASHION:
+        return _of_fashion(request, named)
+    return [_fault("invalid_input", "/provider_options/tryiton/subcategory", "The older call has no subcategories.",
+                   f"Leave it out, or use {ID} alone as the provider.")] if named else []
+
+
+def _of_fashion(request: TryOn, named: bool) -> list[Fault]:
+    category, faults = request.garments[0].category, []
     if category in NEED_SUBCATEGORY and not named:
         faults.append(_fault("invalid_input", "/provider_options/tryiton/subcategory",
                              f"TryItOn needs a subcategory for {category}.",
@@ -79,17 +88,21 @@ _SDK = "https://github.com/tryiton-now/tryiton-python"
 ENTRY = CatalogueEntry(
     id=ID,
     title="TryItOn",
-    models=(Model(id="fashion-v2", tasks=("try_on",),
-                  lifecycle=Lifecycle(launched=date(2026, 7, 14), source=f"{_SDK}, v2.0.0")),),
+    models=(
+        Model(id=FASHION, tasks=("try_on",), lifecycle=Lifecycle(launched=date(2026, 7, 14), source=f"{_SDK}, v2.0.0")),
+        Model(id=CLOTHES, tasks=("try_on",), opt_in=True, options={"try_on": OPTIONS}, lifecycle=Lifecycle(
+            legacy=date(2026, 7, 14), source=f"{_SDK}, v2.0.0 put /tryon/fashion in its place; whether the vendor still"
+                                             " answers it is not known")),
+    ),
     runner="http",
     secret=True,
     polled=True,
     tasks={
         "try_on": {
             "garment.category": Option(values=tuple(CATEGORIES)),
-            "moderation": Option(values=("conservative", "permissive")),
-            "output.count": Option(minimum=1, maximum=4),
-            "output.quality": Option(values=("fast", "standard", "best")),
+            "moderation": OPTIONS["moderation"],
+            "output.count": OPTIONS["output.count"],
+            "output.quality": OPTIONS["output.quality"],
         },
     },
     base=FitSpec(canvas=(864, 1296)),
@@ -101,7 +114,8 @@ ENTRY = CatalogueEntry(
     result_hosts=("tryiton.now",),
     failures_free=True,
     rate=Rate(submits=60, seconds=60),  # ours: the vendor names no limit for submissions
-    status="2026-11-20: in service as far as its documents and client show; not tried with a key of ours.",
+    status="2026-11-21: in service as far as its documents and client show; not tried with a key of ours.",
     options_model=Options,
     rules=rules,
+    advice=(unmoderated("TryItOn", "docs.tryiton.now, Clothes Tryon, Responsible Use Notice"),),
 )
