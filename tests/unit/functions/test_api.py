@@ -106,7 +106,8 @@ def test_an_unknown_path_is_404(call: Call, path: str) -> None:
 
 @pytest.mark.parametrize(("method", "path", "allowed"), [
     ("GET", "/v1/jobs", "POST"), ("DELETE", "/v1/jobs", "POST"), ("POST", "/v1/jobs/job_1", "GET"),
-    ("PUT", "/v1/uploads", "POST"), ("POST", "/v1/providers", "GET"), ("POST", "/v1/jobs/job_1/images/1", "GET")])
+    ("PUT", "/v1/uploads", "POST"), ("POST", "/v1/providers", "GET"), ("POST", "/v1/jobs/job_1/images/1", "GET"),
+    ("GET", "/v1/callbacks/fashn/a-token", "POST")])
 def test_another_method_is_405_and_names_the_right_one(call: Call, method: str, path: str, allowed: str) -> None:
     answer = call(method, path)
     assert (answer.status, answer.headers["allow"], answer.codes) == (405, allowed, [("method_not_allowed", None)])

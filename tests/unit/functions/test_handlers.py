@@ -101,7 +101,7 @@ def test_dropped_files_make_jobs_and_only_the_message_that_failed_comes_again(wo
     assert "jane-doe" not in logs.getvalue()
 
 
-@pytest.mark.parametrize("name", ["prepare", "start_bedrock", "start_http", "poll", "collect", "settle"])
+@pytest.mark.parametrize("name", ["prepare", "start_bedrock", "start_http", "poll", "wait", "collect", "settle"])
 def test_the_words_of_an_exception_stay_inside(world: World, invoke: Any, name: str, monkeypatch: pytest.MonkeyPatch,
                                                logs: io.StringIO) -> None:
     """What Lambda logs and the state machine keeps in its history is the type only."""
@@ -110,7 +110,7 @@ def test_the_words_of_an_exception_stay_inside(world: World, invoke: Any, name: 
 
     monkeypatch.setattr(aws.table().meta.client, "_make_api_call", lambda *_: broken())
     with pytest.raises(Crash) as caught:
-        invoke(f"job.{name}", {"job_id": "job_1"})
+        invoke(f"job.{name}", {"job_id": "job_1", "task_token": "t"})
     assert str(caught.value) == "RuntimeError"
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
     logged = logs.getvalue()

@@ -6,7 +6,9 @@ import hashlib
 import io
 import json
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import boto3
@@ -30,8 +32,30 @@ class Stacks:
         return {"Stacks": [{"Outputs": self.outputs}]}
 
 
+class Vendor(BaseHTTPRequestHandler):
+    """TryItOn's `GET /credits`, for one key."""
+
+    def do_GET(self) -> None:
+        known = (self.path, self.headers["Authorization"]) == ("/api/v1/credits", "Bearer the-vendors-key")
+        self.send_response(200 if known else 401)
+        self.end_headers()
+        self.wfile.write(b'{"ok": true, "credits": {"on_demand": 1234567, "subscription": 0}}' if known else b"{}")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def vendor() -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), Vendor)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/api/v1"
+    server.shutdown()
+    server.server_close()
+
+
 @pytest.fixture(autouse=True)
-def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def account(monkeypatch: pytest.MonkeyPatch, vendor: str) -> Iterator[None]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
@@ -44,7 +68,8 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
         )
         secret = boto3.client("secretsmanager").create_secret(Name="tryiton", SecretString="unset")["ARN"]
-        stacks = Stacks({"TableName": "jobs", "ProviderSecrets": json.dumps({"tryiton": secret})})
+        stacks = Stacks({"TableName": "jobs", "ProviderSecrets": json.dumps({"tryiton": secret}),
+                         "ProviderEndpoints": json.dumps({"tryiton": vendor})})
         made = boto3.Session.client
         monkeypatch.setattr(boto3.Session, "client", lambda *a, **k: stacks if a[1] == "cloudformation" else made(*a, **k))
         yield
@@ -88,6 +113,35 @@ def test_a_tenant_is_a_safe_folder_name(name: str) -> None:
         admin.Admin(boto3.Session()).create_tenant(name)
 
 
+def test_a_tenant_s_providers_are_named_and_set_free_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, "tenant", "create", "demo")
+    run(monkeypatch, "tenant", "allow", "demo", "tryiton", "fashn")
+    assert items()[0]["providers"] == ["tryiton", "fashn"]
+    assert "tryiton, fashn" in capsys.readouterr().out
+    run(monkeypatch, "tenant", "allow", "demo", "--all")
+    assert "providers" not in items()[0]
+    assert "every provider" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["demo"], "name the providers .*--all"),
+        (["demo", "tryiton", "--all"], "name the providers .*--all"),
+        (["demo", "tryion"], "no provider `tryion`: there are .*tryiton"),
+        (["nobody", "tryiton"], "no tenant `nobody`.*tenant create nobody"),
+    ],
+)
+def test_a_slip_in_what_a_tenant_may_use_changes_nothing(monkeypatch: pytest.MonkeyPatch, words: list[str], says: str) -> None:
+    run(monkeypatch, "tenant", "create", "demo")
+    before = items()
+    with pytest.raises(SystemExit, match=says):
+        run(monkeypatch, "tenant", "allow", *words)
+    assert items() == before
+
+
 def test_a_key_needs_its_tenant(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit, match="tenant create nobody"):
         run(monkeypatch, "key", "create", "--tenant", "nobody", "--mode", "live")
@@ -112,6 +166,25 @@ def test_a_provider_is_not_offered_without_its_key(monkeypatch: pytest.MonkeyPat
 def test_a_provider_without_a_key_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     run(monkeypatch, "provider", "set", "nova_canvas", stdin="not for you")
     assert [item["sk"] for item in items()] == ["nova_canvas"]
+
+
+def test_a_balance_proves_the_key(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    run(monkeypatch, "provider", "set", "tryiton", stdin="the-vendors-key\n")
+    capsys.readouterr()
+    run(monkeypatch, "provider", "credits", "tryiton")
+    assert capsys.readouterr().out == "tryiton has 1234567 credits left\n"
+    run(monkeypatch, "provider", "set", "tryiton", stdin="another-key\n")
+    with pytest.raises(SystemExit, match="TryItOn does not accept the key") as caught:
+        run(monkeypatch, "provider", "credits", "tryiton")
+    assert "another-key" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("provider", "words"), [
+    ("tryiton", "store it first, with `provider set tryiton`"), ("nova_canvas", "no account of its own"),
+    ("nova", "no provider `nova`")])
+def test_no_balance_where_nothing_can_be_asked(provider: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit, match=words):
+        run(monkeypatch, "provider", "credits", provider)
 
 
 def test_an_unknown_provider_is_named_with_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
