@@ -15,11 +15,12 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from fitting_room.jobs.errors import JobFailure, Warning
-from fitting_room.jobs.outcome import Charged, Failed, Finished, Outcome, Pending, Picture
+from fitting_room.jobs.errors import JobFailure
+from fitting_room.jobs.outcome import Charged, Failed, Outcome, Pending
 from fitting_room.providers.base import Connection, Order
 from fitting_room.providers.failures import failed
 from fitting_room.providers.http import UNSENT, client, retry_after
+from fitting_room.providers.results import collected
 
 POLL_SECONDS = 2.0
 LATER = "Submit again later."
@@ -235,39 +236,12 @@ class Predictions(ABC):
         value = answer.headers.get(self.credits_header, "") if self.credits_header else ""
         return int(value) if value.isdecimal() else None
 
-    # pictures
-
     def _collect(self, addresses: list[str], order: Order, answer: httpx.Response) -> Outcome:
-        if not addresses:
-            return self._failed("output_rejected", "unknown",
-                                f"{self.title} says the job is completed but names no picture.", self._look)
-        fetched = [self._fetched(address) for address in addresses]
-        pictures = [Picture(data, order.seed) for data in fetched if isinstance(data, bytes)]
-        if not pictures:
-            return self._failed(
-                "provider_unavailable", "yes", f"{self.title} drew the pictures, but they could not be fetched.",
-                "The operator can fetch them from the vendor for 72 hours, by the attempt's provider_job_id.",
-                provider_detail=next(lost for lost in fetched if isinstance(lost, str)))
         used = self._credits(answer)
-        return Finished(pictures, credits=len(addresses) if used is None else used,  # each costs one
-                        warnings=self._warnings(len(pictures), order.request.output.count))
-
-    def _fetched(self, address: str) -> bytes | str:
-        """The picture, or why it cannot be had. It is paid for, and fetching is free: so it is tried twice."""
-        try:
-            return self.connection.download(address)
-        except JobFailure:
-            pass
-        try:
-            return self.connection.download(address)
-        except JobFailure as failure:
-            return failure.fault.detail
-
-    def _warnings(self, got: int, asked: int) -> list[Warning]:
-        if got >= asked:
-            return []
-        return [Warning(code="partial_result", detail=f"{got} of {asked} pictures could be fetched from {self.title}.",
-                        remedy="Submit again for more pictures.")]
+        return collected(
+            self.id, self.title, order, addresses, self.connection.download,
+            credits=len(addresses) if used is None else used,  # each costs one
+            remedy="The operator can fetch them from the vendor for 72 hours, by the attempt's provider_job_id.")
 
     # account
 
