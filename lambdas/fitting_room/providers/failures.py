@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.outcome import Charged, Failed
 
-_SECRETIVE = re.compile(r"https?://\S+|data:\S+|[A-Za-z0-9+/_=-]{40,}")
+LATER = "Submit again later."
+
+_SECRETIVE = re.compile(r"https?:[\\/]+\S+|data:\S+|[A-Za-z0-9+/_=-]{40,}")
+
+
+class Told(NamedTuple):
+    """What a vendor's name for a failure means to a client. `retryable` None: as the code's table says. `free`: the vendor
+    says that this failure costs nothing."""
+
+    code: str
+    detail: str
+    remedy: str
+    retryable: bool | None = None
+    free: bool = False
 
 
 def failed(provider: str, code: str, charged: Charged, detail: str, remedy: str, *, retryable: bool | None = None,

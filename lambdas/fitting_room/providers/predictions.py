@@ -18,12 +18,11 @@ from pydantic import BaseModel, ValidationError
 from fitting_room.jobs.errors import JobFailure
 from fitting_room.jobs.outcome import Charged, Failed, Outcome, Pending
 from fitting_room.providers.base import Connection, Order
-from fitting_room.providers.failures import failed
+from fitting_room.providers.failures import LATER, Told, failed
 from fitting_room.providers.http import UNSENT, client, retry_after
 from fitting_room.providers.results import collected
 
 POLL_SECONDS = 2.0
-LATER = "Submit again later."
 _OTHER = "Choose another provider, or report it to the operator of this service."
 
 
@@ -75,17 +74,6 @@ class Call(NamedTuple):
     path: str
     body: bytes
     query: Mapping[str, str] = MappingProxyType({})
-
-
-class Told(NamedTuple):
-    """What a vendor's name for a failure means to a client. `retryable` None: as the code's table says. `free`: the vendor
-    says that this failure costs nothing."""
-
-    code: str
-    detail: str
-    remedy: str
-    retryable: bool | None = None
-    free: bool = False
 
 
 class Predictions(ABC):

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from fitting_room.jobs.tasks import TryOn
 from fitting_room.providers.base import Connection, Order
 from fitting_room.providers.clothes import ClothesRequest, Format, Mode, Moderation, clothes_of, data_url, format_of, mode_of
-from fitting_room.providers.predictions import Call, Predictions, Told
+from fitting_room.providers.failures import Told
+from fitting_room.providers.predictions import Call, Predictions
 from fitting_room.providers.tryiton.entry import CATEGORIES, CLOTHES, ID, is_clothing
 
 _WRITE = "If it happens again, write to contact@tryiton.now and name the job: the attempt's `provider_job_id`."
