@@ -497,6 +497,7 @@ def test_an_account_sees_its_own_and_the_gallerys_tunes_only(astria: Client) -> 
     prompt, other = astria.outfit(), {"authorization": "Bearer sd_sim_other", "x-workspace-id": "7"}
 
     assert astria.simulator.call("GET", f"/prompts/{prompt['id']}", headers=other).status_code == 404
+    assert astria.simulator.call("GET", f"/tunes/{astria.tune()['id']}", headers=other).status_code == 404
     assert astria.simulator.call("GET", "/tunes", headers=other).json() == []
     assert astria.simulator.call("GET", f"/tunes/{FLUX}", headers=other).json()["title"] == "Flux1.dev"
     again = astria.simulator.call(
