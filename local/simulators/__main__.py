@@ -13,7 +13,7 @@ import sys
 
 from local.simulators.astria import Astria
 from local.simulators.bedrock import Bedrock
-from local.simulators.fashn import Fashn
+from local.simulators.fashn import RETRIES, Fashn
 from local.simulators.previews import Previews
 from local.simulators.server import Simulator, loopback, server
 from local.simulators.tryiton import TryItOn
@@ -39,12 +39,19 @@ async def serve(simulators: dict[str, tuple[Simulator, int]]) -> None:
     await asyncio.gather(*tasks)
 
 
+def seconds(text: str) -> tuple[float, ...]:
+    return tuple(float(each) for each in text.split(",") if each)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.simulators", description=__doc__)
     parser.add_argument("--bedrock-port", type=int, default=0)
     parser.add_argument("--tryiton-port", type=int, default=0)
     parser.add_argument("--tryiton-seconds", type=float, default=0.0, help="how long a TryItOn job takes at least")
     parser.add_argument("--fashn-port", type=int, default=0)
+    parser.add_argument(
+        "--fashn-webhook-delays", type=seconds, default=RETRIES, metavar="S,S,...", help="before each further try of a webhook"
+    )
     parser.add_argument("--astria-port", type=int, default=0)
     parser.add_argument("--astria-train-seconds", type=float, default=0.0, help="how long Astria trains a tune")
     args = parser.parse_args()
@@ -52,7 +59,7 @@ def main() -> int:
     simulators: dict[str, tuple[Simulator, int]] = {
         "bedrock": (Bedrock(previews), args.bedrock_port),
         "tryiton": (TryItOn(previews, seconds=args.tryiton_seconds), args.tryiton_port),
-        "fashn": (Fashn(previews), args.fashn_port),
+        "fashn": (Fashn(previews, retries=args.fashn_webhook_delays), args.fashn_port),
         "astria": (Astria(previews, training=args.astria_train_seconds), args.astria_port),
     }
     try:

@@ -5,24 +5,25 @@ Sources: docs.fashn.ai (API Fundamentals); the vendor's Python client 0.9.0, `ty
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator
+from pydantic import BeforeValidator
 
 from local.simulators.strict import Strict
-from local.simulators.try_on_request import ClothesTryOn
+from local.simulators.try_on_request import ClothesTryOn, ImageInput
 
 
-def _no_base64(wanted: bool) -> bool:
-    if wanted:
-        raise ValueError("this simulator answers with addresses only, not with base64")
-    return wanted
+def _not_saved(given: Any) -> Any:
+    if isinstance(given, str) and given.startswith("saved:"):
+        raise ValueError("no models are saved in this simulator: send an http(s) URL or base64 in the place of saved:<name>")
+    return given
 
 
 class Inputs(ClothesTryOn):
     endpoint: ClassVar[str] = "tryon-v1.6"
 
-    return_base64: Annotated[bool, AfterValidator(_no_base64)] = False
+    model_image: Annotated[ImageInput, BeforeValidator(_not_saved)]
+    return_base64: bool = False
 
 
 class RunRequest(Strict):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from secrets import token_hex
 from typing import Any, ClassVar, Protocol
@@ -18,6 +18,7 @@ from PIL import Image, ImageOps
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from local.simulators.callbacks import Callbacks, reachable
 from local.simulators.loading import ImageLoadError, loaded
 from local.simulators.previews import NO_PICTURE, CannotDrawError, Format, Previews
 from local.simulators.server import AnswerError, Simulator
@@ -67,11 +68,17 @@ def refusal(name: str, message: str) -> Response:
 
 @dataclass
 class Job:
-    """`purchase` is its entry in the purchase log; its `charged` is None until the job is over."""
+    """`purchase` is its entry in the purchase log; its `charged` is None until the job is over.
+
+    `site` is where the client reached the vendor, `reads` how often its status was asked while it ran.
+    """
 
     id: str
     asked: Asked
     purchase: dict[str, Any]
+    site: str
+    webhook: str | None = None
+    reads: int = 0
     status: str = "processing"
     error: dict[str, str] | None = None
     files: dict[str, bytes] = field(default_factory=dict)
@@ -82,17 +89,24 @@ class Job:
 
 
 class Predictions(Simulator):
-    """seconds: how long a job takes at least; credits: the balance it begins with."""
+    """seconds: how long a job takes at least; credits: the balance it begins with; retries: as for Callbacks."""
 
+    cdn: ClassVar[str]
+    """The path below which the results lie, each at `/{id}/{file}`."""
+    cost_header: ClassVar[str | None] = None
+    """Where a status answer tells the credits of a job that is over."""
     fault_kinds: ClassVar = {
         "submit": ("delay", "status", "error", "drop_before", "drop_after", "status_after", "malformed", "wrong_type"),
         "status": ("delay", "status", "error", "drop_before", "malformed", "wrong_type", "never_finish", "foreign_url"),
         "result": ("delay", "status", "drop_before", "malformed", "wrong_type", "expired_url"),
     }
 
-    def __init__(self, previews: Previews, *, seconds: float = 0.0, credits: int = 100_000) -> None:
+    def __init__(
+        self, previews: Previews, *, seconds: float = 0.0, credits: int = 100_000, retries: Sequence[float] = ()
+    ) -> None:
         super().__init__()
         self._previews = previews
+        self._callbacks = Callbacks(self.faults, self.sent, retries=retries)
         self._seconds = seconds
         self._credits, self._reserved = credits, 0
         self._jobs: dict[str, Job] = {}
@@ -108,14 +122,23 @@ class Predictions(Simulator):
 
     # submit
 
-    async def submit(self, request: Request, asked_of: Callable[[Any], Asked], accepted: Callable[[Job], Any]) -> Response:
+    async def submit(
+        self,
+        request: Request,
+        asked_of: Callable[[Any], Asked],
+        accepted: Callable[[Job], Any],
+        webhook: str | None = None,
+    ) -> Response:
         """`asked_of` reads the JSON body, raising BadRequestError; `accepted` is the answer to a sold job."""
         body = await _json(request)
         record = self.recorded(request, body)
         try:
             check_key(request)
             self.before("submit")
-            job = self._sold(asked_of(body))
+            asked = asked_of(body)
+            if webhook is not None and not await reachable(webhook):
+                raise BadRequestError("webhook_url is not an http(s) URL on this machine, and this simulator calls no other")
+            job = self._sold(asked, str(request.base_url).rstrip("/"))
         except BadRequestError as error:
             record["answered"] = 400
             return refusal("BadRequest", str(error))
@@ -123,10 +146,13 @@ class Predictions(Simulator):
             record["answered"] = answer.response.status_code
             raise
         record["answered"] = 200
+        if not await self._callbacks.early(webhook, self.told(job)):
+            job.webhook = webhook
+        self._start(job)
         return await self.after("submit", JSONResponse(accepted(job)))
 
-    def _sold(self, asked: Asked) -> Job:
-        """Reserves the credits and sets to work. Raises BadRequestError, or AnswerError when credits do not suffice."""
+    def _sold(self, asked: Asked, site: str) -> Job:
+        """Reserves the credits. Raises BadRequestError, or AnswerError when credits do not suffice."""
         if asked.region is None:
             raise BadRequestError(NO_PICTURE)
         if asked.num_samples > self._credits - self._reserved:
@@ -134,14 +160,16 @@ class Predictions(Simulator):
         job_id, images = token_hex(12), asked.num_samples
         summary = f"{asked.endpoint} {asked.category}: {images} images, {asked.mode}"
         purchase = self.purchases.add(id=job_id, charged=None, images=images, credits=images, summary=summary)
-        job = self._jobs[job_id] = Job(job_id, asked, purchase)
+        job = self._jobs[job_id] = Job(job_id, asked, purchase, site)
         self._reserved += job.cost
         while len(self._jobs) > JOBS_KEPT:
             del self._jobs[next(iter(self._jobs))]
+        return job
+
+    def _start(self, job: Job) -> None:
         task = asyncio.create_task(self._work(job))
         self._working.add(task)
         task.add_done_callback(self._working.discard)
-        return job
 
     async def _work(self, job: Job) -> None:
         try:
@@ -154,7 +182,13 @@ class Predictions(Simulator):
             self._fail(job, "PipelineError", "An unexpected error occurred while running the pipeline.")
             raise
         else:
+            self._strike(job)
             self._complete(job, files)
+
+    def _strike(self, job: Job) -> None:
+        """The runtime error that a fault asks for, whoever is first: the end of the work or a status read."""
+        if job.status == "processing" and (fault := self.faults.take("status", "error")):
+            self._fail(job, fault.name or "", fault.message or f"the simulator was told to fail with {fault.name}")
 
     async def _draw(self, asked: Asked) -> list[bytes]:
         person, garment = await asyncio.gather(loaded(asked.model_image), loaded(asked.garment_image))
@@ -183,12 +217,16 @@ class Predictions(Simulator):
         self._reserved -= job.cost
         self._credits -= job.cost if charged else 0
         job.purchase["charged"] = charged
+        self._callbacks.send(job.webhook, self.told(job))
 
     # poll, fetch
 
+    def urls(self, job: Job) -> list[str]:
+        return [f"{job.site}{self.cdn}/{job.id}/{name}" for name in job.files]
+
     @abstractmethod
-    def told(self, job: Job, status: str, urls: list[str]) -> Response:
-        """The vendor's answer to a status read."""
+    def told(self, job: Job) -> dict[str, Any]:
+        """What the vendor says of a job."""
 
     async def status(self, request: Request) -> Response:
         check_key(request)
@@ -196,12 +234,20 @@ class Predictions(Simulator):
         job = self._jobs.get(request.path_params["id"])
         if job is None:
             return refusal("NotFound", "There is no job with this id.")
-        if job.status == "processing" and (fault := self.faults.take("status", "error")):
-            self._fail(job, fault.name or "", fault.message or f"the simulator was told to fail with {fault.name}")
-        if job.status == "processing" or self.faults.take("status", "never_finish"):
-            return await self.after("status", self.told(job, "processing", []))
-        urls = [str(request.url_for("result", id=job.id, file=name)) for name in job.files]
-        return await self.after("status", self.told(job, job.status, self.located("status", urls)))
+        self._strike(job)
+        shown = job
+        if job.status != "processing" and self.faults.take("status", "never_finish"):
+            shown = replace(job, status="processing", error=None, files={})
+        answer = self.told(shown)
+        job.reads += 1
+        if answer.get("output"):
+            answer["output"] = self.located("status", answer["output"])
+        return await self.after("status", JSONResponse(answer, headers=self._cost(shown)))
+
+    def _cost(self, job: Job) -> dict[str, str]:
+        if self.cost_header is None or job.status == "processing":
+            return {}
+        return {self.cost_header: str(job.cost if job.status == "completed" else 0)}
 
     async def result(self, request: Request) -> Response:
         self.before("result")

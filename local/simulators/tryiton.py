@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from local.simulators.predictions import API_ERRORS, Job, Predictions, check_key
+from local.simulators.predictions import API_ERRORS, Job, Predictions, check_key, refusal
 from local.simulators.try_on_request import parse
 from local.simulators.tryiton_request import ClothesRequest, FashionRequest
 
@@ -25,15 +25,17 @@ RUNTIME_ERRORS = (
 
 class TryItOn(Predictions):
     name = "tryiton"
+    cdn: ClassVar = "/cdn/tryons"
     error_names: ClassVar = {"submit": tuple(API_ERRORS), "status": RUNTIME_ERRORS}
 
     def routes(self) -> list[Route]:
         return [
             Route("/api/v1/tryon/fashion", self.fashion, methods=["POST"]),
             Route("/api/v1/tryon/clothes", self.clothes, methods=["POST"]),
+            Route("/api/v1/tryon/{other}", self.not_offered, methods=["POST"]),
             Route("/api/v1/status/{id}", self.status),
             Route("/api/v1/credits", self.credits),
-            Route("/cdn/tryons/{id}/{file}", self.result),
+            Route(self.cdn + "/{id}/{file}", self.result),
         ]
 
     async def fashion(self, request: Request) -> Response:
@@ -42,9 +44,17 @@ class TryItOn(Predictions):
     async def clothes(self, request: Request) -> Response:
         return await self.submit(request, partial(parse, ClothesRequest), lambda job: {"id": job.id, "error": None})
 
-    def told(self, job: Job, status: str, urls: list[str]) -> Response:
-        answer: dict[str, Any] = {"ok": True} if isinstance(job.asked, FashionRequest) else {"id": job.id}
-        return JSONResponse(answer | {"status": status, "output": urls, "error": job.error if status == "failed" else None})
+    async def not_offered(self, request: Request) -> Response:
+        check_key(request)
+        return refusal("NotFound", f"This simulator tries on clothes only, no {request.path_params['other']}.")
+
+    def told(self, job: Job) -> dict[str, Any]:
+        known = {"status": job.status, "output": self.urls(job), "error": job.error}
+        if isinstance(job.asked, FashionRequest):
+            return {"ok": True} | known
+        if job.status == "failed":
+            del known["output"]
+        return {"id": job.id} | known
 
     async def credits(self, request: Request) -> Response:
         check_key(request)

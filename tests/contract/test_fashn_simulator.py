@@ -5,7 +5,11 @@ Jobs, pictures by URL and dropped connections it shares with the TryItOn simulat
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import io
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import fashn
@@ -13,10 +17,12 @@ import httpx
 import pytest
 from PIL import Image
 
-from local.simulators.fashn import Fashn
+from local.simulators.fashn import RETRIES, Fashn
 from local.simulators.previews import Previews
 from local.simulators.server import running
 from tests.contract.conftest import SAMPLES, Running, StandInEngine, encoded
+from tests.contract.vendor import Answer, Vendor
+from tests.contract.vendor import vendor as receiver
 
 KEY = {"authorization": "Bearer sim-key"}
 SIZE = (384, 512)
@@ -70,7 +76,7 @@ def test_the_vendors_client_runs_and_reads_the_status_by_itself(fashn_simulator:
     client = vendor(fashn_simulator.url)
 
     ran = client.predictions.run(model_name="tryon-v1.6", inputs=INPUTS)
-    while (told := client.predictions.status(ran.id)).status == "processing":
+    while (told := client.predictions.status(ran.id)).status in ("starting", "in_queue", "processing"):
         assert (told.id, told.output, told.error) == (ran.id, None, None)
 
     assert ran.error is None
@@ -78,11 +84,58 @@ def test_the_vendors_client_runs_and_reads_the_status_by_itself(fashn_simulator:
     assert opened(str((told.output or [])[0])).format == "JPEG"
 
 
+def test_a_job_that_waits_goes_through_the_documented_words(engine: StandInEngine) -> None:
+    previews = Previews(engine)
+    with running(Fashn(previews, seconds=3600).app()) as url:
+        predictions = vendor(url).predictions
+        job = predictions.run(model_name="tryon-v1.6", inputs=LEAST).id
+        assert [predictions.status(job).status for _ in range(4)] == ["starting", "in_queue", "processing", "processing"]
+    previews.close()
+
+
+def test_the_vendors_client_tells_its_caller_how_a_job_goes(fashn_simulator: Running) -> None:
+    enqueued, seen = list[str](), list[str]()
+
+    result = vendor(fashn_simulator.url).predictions.subscribe(
+        model_name="tryon-v1.6", inputs=LEAST, poll_interval=10,
+        on_enqueued=enqueued.append, on_queue_update=lambda told: seen.append(told.status))  # fmt: skip
+
+    assert (enqueued, seen[0], seen[-1]) == ([result.id], "starting", "completed")
+
+
+async def _subscribed(url: str) -> Any:
+    async with fashn.AsyncFashn(
+        api_key="sim-key", base_url=url, max_retries=0, http_client=httpx.AsyncClient(trust_env=False)
+    ) as client:
+        return await client.predictions.subscribe(model_name="tryon-v1.6", inputs=LEAST, poll_interval=10)
+
+
+def test_the_vendors_asynchronous_client_gets_its_picture(fashn_simulator: Running) -> None:
+    result = asyncio.run(_subscribed(fashn_simulator.url))
+
+    assert (result.status, result.credits_used) == ("completed", 1)
+    assert opened(result.output[0]).size == SIZE
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg"])
+def test_results_come_in_base64_when_asked_for(fashn_simulator: Running, format: str) -> None:
+    inputs = LEAST | {"return_base64": True, "output_format": format, "num_samples": 2}
+
+    result = bought(fashn_simulator.url, inputs)
+
+    assert result.credits_used == 2
+    for url in result.output:
+        # "`data:image/png;base64,...` or `data:image/jpeg;base64,...`"
+        prefix, _, text = url.partition(",")
+        picture = Image.open(io.BytesIO(base64.b64decode(text)))
+        assert (prefix, picture.format, picture.size) == (f"data:image/{format};base64", format.upper(), SIZE)
+
+
 def test_each_image_costs_a_credit(fashn_simulator: Running) -> None:
     assert bought(fashn_simulator.url, LEAST | {"num_samples": 3}).credits_used == 3
 
     # {credits: {total, subscription, on_demand}}
-    left = fashn_simulator.call("GET", "/v1/credits", headers=KEY).json()
+    left = vendor(fashn_simulator.url).get("/v1/credits", cast_to=object)
     assert left == {"credits": {"total": 17, "subscription": 0, "on_demand": 17}}
 
 
@@ -101,6 +154,87 @@ def test_what_the_request_asks_reaches_the_engine(fashn_simulator: Running, engi
     assert bought(fashn_simulator.url, INPUTS | {"seed": 77, "category": "one-pieces"}).status == "completed"
 
     assert (engine.calls[-1]["region"], engine.calls[-1]["seed"]) == ("full", 77)
+
+
+# webhooks: "our system will send a POST request to your specified webhook URL with the complete response payload"
+
+
+@pytest.fixture
+def shop() -> Iterator[Vendor]:
+    """The customer's side, which takes what it is sent."""
+    with receiver() as told:
+        yield told
+
+
+def run(simulator: Running, webhook_url: str, inputs: Any = LEAST) -> str:
+    return vendor(simulator.url).predictions.run(model_name="tryon-v1.6", inputs=inputs, webhook_url=webhook_url).id
+
+
+def calls(simulator: Running, count: int) -> list[dict[str, Any]]:
+    """What was sent, when so many calls are over."""
+    deadline = time.monotonic() + 20
+    while True:
+        sent: list[dict[str, Any]] = simulator.call("GET", "/_sim/callbacks").json()["callbacks"]
+        if sum("answered" in call for call in sent) >= count:
+            return sent
+        assert time.monotonic() < deadline, "the webhook is not called"
+
+
+@pytest.mark.parametrize("inputs", [LEAST, LEAST | {"model_image": NOBODY}, LEAST | {"return_base64": True}])
+def test_a_webhook_gets_what_a_status_read_answers(fashn_simulator: Running, shop: Vendor, inputs: Any) -> None:
+    job = run(fashn_simulator, f"{shop.url}/callbacks/fashn/token?of=me&a=1", inputs)
+
+    (sent,) = calls(fashn_simulator, 1)
+
+    (got,) = shop.requests
+    status = fashn_simulator.call("GET", f"/v1/status/{job}", headers=KEY).json()
+    assert (got.method, got.path, got.body) == ("POST", "/callbacks/fashn/token?of=me&a=1", status)
+    assert (sent["answered"], "token" in str(sent)) == (200, False)
+
+
+def test_a_webhook_reaches_the_local_clouds_own_host_names(fashn_simulator: Running, shop: Vendor) -> None:
+    host = f"abc.execute-api.{shop.url.removeprefix('http://')}"
+    run(fashn_simulator, f"http://{host}/done")
+    calls(fashn_simulator, 1)
+
+    assert shop.requests[0].headers["host"] == host
+
+
+def test_a_webhook_that_is_not_answered_with_2xx_is_tried_five_times_more(engine: StandInEngine, shop: Vendor) -> None:
+    previews = Previews(engine)
+    simulator = Fashn(previews, retries=(0.01,) * len(RETRIES))
+    shop.answer = Answer(500)
+    with running(simulator.app()) as url:
+        served = Running(simulator, url)
+        job = run(served, f"{shop.url}/done")
+        assert [sent["answered"] for sent in calls(served, 6)] == [500] * 6
+        served.close()
+    previews.close()
+
+    # "The system attempts up to 5 retries", "a timespan of approximately 5 minutes"
+    assert [got.body["id"] for got in shop.requests] == [job] * 6
+    assert (len(RETRIES), sum(RETRIES)) == (5, 300)
+
+
+def test_a_webhook_can_be_sent_early_instead_of_at_the_end(fashn_simulator: Running, shop: Vendor) -> None:
+    fashn_simulator.fault(on="callback", kind="early", times=1)
+
+    job = run(fashn_simulator, f"{shop.url}/done")
+
+    assert [(got.body["id"], got.body["status"]) for got in shop.requests] == [(job, "starting")]
+    while not fashn_simulator.purchases()[0]["charged"]:
+        pass
+    assert len(shop.requests) == 1
+
+
+def test_a_job_that_a_fault_fails_is_told_to_the_webhook_too(fashn_simulator: Running, shop: Vendor) -> None:
+    fashn_simulator.fault(on="status", kind="error", name="ThirdPartyError", message="on request", times=1)
+
+    run(fashn_simulator, f"{shop.url}/done")
+    calls(fashn_simulator, 1)
+
+    # "error": {"name", "message"}
+    assert shop.requests[0].body["error"] == {"name": "ThirdPartyError", "message": "on request"}
 
 
 # what is refused: a request broken in one place, and what the refusal says
@@ -125,8 +259,9 @@ def test_what_the_request_asks_reaches_the_engine(fashn_simulator: Running, engi
     ({"model_name": "tryon-v2", "inputs": INPUTS}, "model_name"),
     ({"inputs": INPUTS}, "model_name is required"),
     (INPUTS, "inputs is required"),
-    # ours: not shown
-    (changed(return_base64=True), "addresses only"),
+    (changed(return_base64="true"), "return_base64"),
+    # "saved models by passing `saved:<model_name>`": there are none here
+    (changed(model_image="saved:anna"), "inputs.model_image: Value error, no models are saved in this simulator"),
 ])  # fmt: skip
 def test_a_request_broken_in_one_place_is_refused_and_not_sold(
     fashn_simulator: Running, body: dict[str, Any], says: str
@@ -138,10 +273,17 @@ def test_a_request_broken_in_one_place_is_refused_and_not_sold(
     assert fashn_simulator.purchases() == []
 
 
-def test_a_webhook_is_refused(fashn_simulator: Running) -> None:
-    with pytest.raises(fashn.BadRequestError, match="no webhooks"):
-        vendor(fashn_simulator.url).predictions.run(
-            model_name="tryon-v1.6", inputs=LEAST, webhook_url="https://shop.example/done")
+@pytest.mark.parametrize(("query", "says"), [
+    ("webhook_url=https%3A%2F%2F192.0.2.1%2Fdone", "webhook_url is not an http(s) URL on this machine"),
+    ("webhook_url=done", "webhook_url is not"),
+    ("webhook=http%3A%2F%2F127.0.0.1%2Fdone", "unknown query parameter webhook"),
+])  # fmt: skip
+def test_a_webhook_elsewhere_is_refused_and_nothing_sold(fashn_simulator: Running, query: str, says: str) -> None:
+    answer = fashn_simulator.call("POST", f"/v1/run?{query}", json=changed(), headers=KEY)
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "BadRequest")
+    assert says in answer.json()["message"]
+    assert fashn_simulator.purchases() == []
 
 
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer other"}])
@@ -192,6 +334,29 @@ def test_each_api_error_arrives_as_the_vendors_client_sees_it(fashn_simulator: R
 
     assert (caught.value.status_code, caught.value.response.json()["error"]) == (status, name)
     assert fashn_simulator.purchases() == []
+
+
+def test_the_vendors_client_waits_as_long_as_a_full_vendor_says(fashn_simulator: Running) -> None:
+    full = {"on": "submit", "kind": "status", "status": 429, "times": 1}
+    client = vendor(fashn_simulator.url).with_options(max_retries=1)
+
+    fashn_simulator.fault(**full, headers={"Retry-After": "0.01"})
+    assert client.predictions.run(model_name="tryon-v1.6", inputs=LEAST).id
+
+    fashn_simulator.fault(**full)
+    answer = fashn_simulator.call("POST", "/v1/run", json=changed(), headers=KEY)
+    assert (answer.status_code, answer.json()["error"]) == (429, "RateLimitExceeded")
+    assert "retry-after" not in answer.headers
+    assert len(fashn_simulator.purchases()) == 1
+
+
+def test_a_submit_that_answers_with_a_web_page_is_sold(fashn_simulator: Running) -> None:
+    fashn_simulator.fault(on="submit", kind="wrong_type", times=1)
+
+    answer = fashn_simulator.call("POST", "/v1/run", json=changed(), headers=KEY)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert len(fashn_simulator.purchases()) == 1
 
 
 # the real engine

@@ -102,6 +102,30 @@ def test_answers_have_the_documented_shapes(tryiton_simulator: Running) -> None:
     assert set(ended(tryiton_simulator, old["id"])) == {"id", "status", "output", "error"}
 
 
+def test_a_failed_job_of_the_legacy_endpoint_has_the_documented_shape(tryiton_simulator: Running) -> None:
+    tryiton_simulator.fault(on="status", kind="error", name="ImageLoadError", message="not found (404).", times=1)
+
+    job = tryiton_simulator.call("POST", CLOTHES, json=CLOTHES_BODY, headers=KEY).json()["id"]
+
+    # {"id": ..., "status": "failed", "error": {"name": "ImageLoadError", "message": ...}}
+    error = {"name": "ImageLoadError", "message": "not found (404)."}
+    assert ended(tryiton_simulator, job) == {"id": job, "status": "failed", "error": error}
+
+
+@pytest.mark.parametrize(("field", "values"), [
+    ("category", ["auto", "tops", "bottoms", "one-pieces"]), ("segmentation_free", [True, False]),
+    ("moderation_level", ["conservative", "permissive", "none"]), ("garment_photo_type", ["auto", "flat-lay", "model"]),
+    ("mode", ["performance", "balanced", "quality"]), ("seed", [0, 2**32 - 1]), ("num_samples", [1, 4]),
+    ("output_format", ["png", "jpeg"]),
+])  # fmt: skip
+def test_the_legacy_endpoint_takes_every_documented_value(tryiton_simulator: Running, field: str, values: list[Any]) -> None:
+    bodies = [{"model_image": PERSON, "garment_image": GARMENT, field: value} for value in values]
+
+    answers = [tryiton_simulator.call("POST", CLOTHES, json=body, headers=KEY) for body in bodies]
+
+    assert [answer.status_code for answer in answers] == [200] * len(values)
+
+
 @pytest.mark.parametrize("format", ["png", "jpeg"])
 def test_the_output_format_is_honoured(tryiton_simulator: Running, format: str) -> None:
     client = vendor(tryiton_simulator)
@@ -210,9 +234,7 @@ def pictures_at() -> Iterator[Callable[..., str]]:
     server.server_close()
 
 
-def test_a_picture_is_fetched_from_a_loopback_url(
-    tryiton_simulator: Running, pictures_at: Callable[..., str]
-) -> None:
+def test_a_picture_is_fetched_from_a_loopback_url(tryiton_simulator: Running, pictures_at: Callable[..., str]) -> None:
     client = vendor(tryiton_simulator)
     url = pictures_at(200, "image/png", (SAMPLES / "person_a.png").read_bytes())
 
@@ -362,15 +384,25 @@ def test_each_runtime_error_can_be_injected_and_is_refunded(tryiton_simulator: R
     assert client.get_credits().on_demand == 20
 
 
+def test_hair_and_tattoos_are_not_offered(tryiton_simulator: Running) -> None:
+    client = vendor(tryiton_simulator)
+
+    with pytest.raises(TryItOnError, match="no hairstyle") as hair:
+        client.try_on_hairstyle(face_image=PERSON, haircut="BobCut")
+    with pytest.raises(TryItOnError, match="no tattoo"):
+        client.try_on_tattoo(body_image=PERSON, design_image=GARMENT)
+
+    assert (hair.value.status, hair.value.error_name) == (404, "NotFound")
+    assert tryiton_simulator.purchases() == []
+
+
 # faults
 
 
 @pytest.mark.parametrize(("name", "status"), [
     ("OutOfCredits", 429), ("RateLimitExceeded", 429), ("ConcurrencyLimitExceeded", 429), ("InternalServerError", 500),
 ])  # fmt: skip
-def test_each_api_error_arrives_as_the_vendors_client_sees_it(
-    tryiton_simulator: Running, name: str, status: int
-) -> None:
+def test_each_api_error_arrives_as_the_vendors_client_sees_it(tryiton_simulator: Running, name: str, status: int) -> None:
     tryiton_simulator.fault(on="submit", kind="error", name=name, headers={"retry-after": "3"})
 
     with pytest.raises(TryItOnError) as caught:
@@ -441,6 +473,33 @@ def test_an_output_url_can_expire(tryiton_simulator: Running, status: int) -> No
 
     assert httpx.get(url).status_code == status
     assert httpx.get(url).status_code == 200
+
+
+def test_a_result_can_lie_elsewhere_or_have_expired_or_be_a_web_page(tryiton_simulator: Running) -> None:
+    client = vendor(tryiton_simulator)
+    job = client.try_on_fashion(model_image=PERSON, garment_image=GARMENT, num_samples=2)
+    tryiton_simulator.fault(on="status", kind="foreign_url", times=1)
+    assert wait(client, job) == ["http://198.51.100.7/x.png"] * 2
+
+    url = wait(client, job)[0]
+    tryiton_simulator.fault(on="result", kind="expired_url", times=1)
+    tryiton_simulator.fault(on="result", kind="wrong_type", times=1)
+    expired, page = httpx.get(url), httpx.get(url)
+
+    assert expired.status_code == 403
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert opened(url).size == SIZE
+
+
+def test_a_status_can_be_a_web_page(tryiton_simulator: Running) -> None:
+    client = vendor(tryiton_simulator)
+    job = client.try_on_fashion(model_image=PERSON, garment_image=GARMENT)
+    tryiton_simulator.fault(on="status", kind="wrong_type", times=1)
+
+    answer = tryiton_simulator.call("GET", f"/api/v1/status/{job}", headers=KEY)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert wait(client, job)
 
 
 def test_an_output_file_can_be_cut_short(tryiton_simulator: Running) -> None:
