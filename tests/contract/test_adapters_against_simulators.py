@@ -257,25 +257,43 @@ def test_nova_at_each_point_of_its_life(bedrock: Running, state: str, code: str)
 
 TRYITON = try_on(garment={"category": "tops"}, moderation="conservative",
                  output={"count": 2, "quality": "best", "format": "jpeg"})
-# README: required are only the pictures, and the subcategory of clothing, jewelry and accessories
-TRYITON_OPTIONAL = {"mode", "num_samples", "output_format", "moderation_level"}
+CLOTHES = try_on(garment={"category": "tops", "photo": "flat_lay"}, moderation="none", segmentation_free=False,
+                 output={"count": 2, "quality": "best", "format": "jpeg"}, provider="tryiton/clothes")
+TRYITON_CALLS: dict[str, dict[str, Any]] = {"tryon/fashion": TRYITON, "tryon/clothes": CLOTHES}
+TRYITON_OPTIONAL = {
+    # README: required are only the pictures, and the subcategory of clothing, jewelry and accessories
+    "tryon/fashion": {"mode", "num_samples", "output_format", "moderation_level"},
+    # page Clothes Tryon, "Optional Parameters"
+    "tryon/clothes": {"category", "segmentation_free", "moderation_level", "garment_photo_type", "mode", "seed", "num_samples",
+                      "output_format"},
+}
+TRYITON_EDGES: dict[str, list[tuple[str, Any]]] = {
+    "tryon/fashion": [("category", "eyewear"), ("category", "auto"), ("subcategory", "dress"), ("seed", 42),
+                      ("segmentation_free", True), ("garment_photo_type", "auto")],
+    "tryon/clothes": [("category", "clothing"), ("category", "dresses"), ("category", "one_piece"), ("subcategory", "tops"),
+                      ("garment_photo_type", "flat_lay"), ("seed", 2**32), ("seed", 7.5)],
+}
 
 
-def tryiton_request() -> Any:
-    return json.loads(tryiton.body_of(order("tryiton", TRYITON, pictures=PICTURES)).json_bytes())
+def tryiton_order(path: str) -> Order:
+    return order("tryiton", TRYITON_CALLS[path], pictures=PICTURES, seed=7 if path == "tryon/clothes" else None)
 
 
-def tryiton_changes() -> Iterator[Change]:
-    request = tryiton_request()
+def tryiton_request(path: str) -> Any:
+    return json.loads(tryiton.body_of(tryiton_order(path)).model_dump_json(exclude_none=True))
+
+
+def tryiton_changes(call: str) -> Iterator[Change]:
+    request = tryiton_request(call)
+    assert set(request) >= TRYITON_OPTIONAL[call] | {"model_image", "garment_image"}
     yield "stranger", with_stranger(request, ())
     for path, value in leaves(request):
-        if path[-1] not in TRYITON_OPTIONAL:
+        if path[-1] not in TRYITON_OPTIONAL[call]:
             yield f"no {path[-1]}", removed(request, path)
         for wrong in wrong_values(value):
             yield f"{path[-1]} = {wrong!r}", replaced(request, path, wrong)
     for field, wrong in (("model_image", PERSON), ("garment_image", GARMENT), ("num_samples", 0), ("num_samples", 5),
-                         ("category", "eyewear"), ("category", "auto"), ("subcategory", "dress"), ("seed", 42),
-                         ("segmentation_free", True), ("garment_photo_type", "auto"), ("output_format", "webp")):
+                         ("mode", "best"), ("moderation_level", "strict"), ("output_format", "webp"), *TRYITON_EDGES[call]):
         yield f"{field}: edge", replaced(request, (field,), wrong)
 
 
@@ -299,25 +317,33 @@ class Client:
         raise AssertionError("the simulator never finished")
 
 
-def test_tryiton_buys_pictures(tryiton_simulator: Running) -> None:
-    outcome = Client(tryiton_simulator).finished()
+@pytest.mark.parametrize("path", TRYITON_CALLS)
+def test_tryiton_buys_pictures(tryiton_simulator: Running, path: str) -> None:
+    client = Client(tryiton_simulator)
+    client.order = tryiton_order(path)
+    before = client.provider.credits()
+    outcome = client.finished()
     assert isinstance(outcome, Finished), outcome
     assert (len(outcome.images), outcome.credits, outcome.warnings) == (2, 2, [])
+    assert {picture.seed for picture in outcome.images} == {client.order.seed}
     assert [purchase["credits"] for purchase in tryiton_simulator.purchases()] == [2]
+    assert client.provider.credits() == before - 2
 
 
-def test_tryiton_may_leave_optional_fields_out(tryiton_simulator: Running) -> None:
+@pytest.mark.parametrize("path", TRYITON_CALLS)
+def test_tryiton_may_leave_optional_fields_out(tryiton_simulator: Running, path: str) -> None:
     http = Client(tryiton_simulator).provider.http
-    for name in TRYITON_OPTIONAL:
-        answer = http.post("tryon/fashion", json=removed(tryiton_request(), (name,)))
+    for name in TRYITON_OPTIONAL[path]:
+        answer = http.post(path, json=removed(tryiton_request(path), (name,)))
         assert answer.is_success, name
 
 
-def test_tryiton_broken_in_one_place_is_refused(tryiton_simulator: Running) -> None:
+@pytest.mark.parametrize("path", TRYITON_CALLS)
+def test_tryiton_broken_in_one_place_is_refused(tryiton_simulator: Running, path: str) -> None:
     http, accepted, tried = Client(tryiton_simulator).provider.http, [], 0
-    for name, broken in tryiton_changes():
+    for name, broken in tryiton_changes(path):
         tried += 1
-        answer = http.post("tryon/fashion", json=broken)
+        answer = http.post(path, json=broken)
         assert answer.status_code in (200, 400), name
         if answer.is_success:
             accepted.append(name)
@@ -370,7 +396,7 @@ FASHN_OPTIONAL = {"category", "segmentation_free", "moderation_level", "garment_
 
 
 def fashn_request() -> Any:
-    return json.loads(fashn.body_of(order("fashn", FASHN, pictures=PICTURES, seed=7)).json_bytes())
+    return json.loads(fashn.body_of(order("fashn", FASHN, pictures=PICTURES, seed=7)).model_dump_json(exclude_none=True))
 
 
 def fashn_changes() -> Iterator[Change]:
@@ -398,11 +424,14 @@ def fashn_client(simulator: Running) -> Client:
 
 
 def test_fashn_buys_pictures(fashn_simulator: Running) -> None:
-    outcome = fashn_client(fashn_simulator).finished()
+    client = fashn_client(fashn_simulator)
+    before = client.provider.credits()
+    outcome = client.finished()
     assert isinstance(outcome, Finished), outcome
     assert (len(outcome.images), outcome.credits, outcome.warnings) == (2, 2, [])
     assert {picture.seed for picture in outcome.images} == {7}
     assert [purchase["credits"] for purchase in fashn_simulator.purchases()] == [2]
+    assert client.provider.credits() == before - 2
 
 
 def test_fashn_may_leave_optional_fields_out(fashn_simulator: Running) -> None:
