@@ -229,6 +229,7 @@ class Predictions(Simulator):
         """What the vendor says of a job."""
 
     async def status(self, request: Request) -> Response:
+        self.recorded(request, None)
         check_key(request)
         self.before("status")
         job = self._jobs.get(request.path_params["id"])

@@ -525,7 +525,7 @@ def test_a_fault_it_cannot_show_is_refused(tryiton_simulator: Running, fault: di
 def test_the_request_log_holds_facts_of_the_pictures_and_no_key(tryiton_simulator: Running) -> None:
     vendor(tryiton_simulator).try_on_fashion(model_image=PERSON, garment_image=GARMENT, category="auto")
 
-    (entry,) = tryiton_simulator.requests()
+    entry = tryiton_simulator.requests()[0]
 
     facts = entry["body"]["garment_image"]
     assert (entry["answered"], entry["path"], entry["body"]["category"]) == (200, FASHION, "auto")
