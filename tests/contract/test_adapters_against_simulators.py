@@ -8,7 +8,9 @@ from __future__ import annotations
 import base64
 import io
 import json
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -26,6 +28,7 @@ from fitting_room.providers.tryiton import adapter as tryiton
 from tests.contract.conftest import Running, encoded
 from tests.contract.leaves import Path, leaves, objects, removed, replaced, with_stranger, wrong_values
 from tests.contract.orders import IMAGE, connection, order, try_on
+from tests.contract.vendor import vendor
 
 SIZE = (384, 512)
 KEY = "sim-key"
@@ -452,6 +455,17 @@ def test_fashn_broken_in_one_place_is_refused(fashn_simulator: Running) -> None:
     assert accepted == []
     assert tried > 60
     assert fashn_simulator.purchases() == []
+
+
+def test_fashn_calls_the_address_that_it_was_given(fashn_simulator: Running) -> None:
+    client, path = fashn_client(fashn_simulator), "/v1/callbacks/fashn/a-token_1?x=1&y=%2F"
+    with vendor() as shop:
+        client.order = replace(client.order, callback=shop.url + path)
+        assert isinstance(client.finished(), Finished)
+        deadline = time.monotonic() + 20
+        while not any("answered" in call for call in fashn_simulator.call("GET", "/_sim/callbacks").json()["callbacks"]):
+            assert time.monotonic() < deadline, "the webhook is not called"
+        assert [(call.method, call.path) for call in shop.requests] == [("POST", path)]
 
 
 @pytest.mark.parametrize(("fault", "expected", "sold"), [

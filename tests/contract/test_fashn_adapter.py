@@ -246,6 +246,20 @@ def test_a_completed_job_is_downloaded_at_once_with_its_seed() -> None:
     assert outcome == Finished([Picture(b"https://cdn/1.png", 7), Picture(b"https://cdn/2.png", 7)], credits=2)
 
 
+def test_a_picture_that_the_answer_holds_is_not_downloaded() -> None:
+    # page Virtual Try-On v1.6, return_base64: "prefixed according to the output_format (e.g., data:image/png;base64,..."
+    held = ["data:image/png;base64,UElDVFVSRQ==", "data:image/jpeg;base64,UElDVFVSRQ=="]
+    assert poll(completed(*held), count=2) == Finished([Picture(b"PICTURE"), Picture(b"PICTURE")], credits=2)
+
+
+def test_a_held_picture_that_is_broken_is_one_fewer() -> None:
+    broken = "data:image/png;base64,UElDV!"
+    outcome = poll(completed(broken, "https://cdn/2.png"), count=2)
+    assert [picture.data for picture in outcome.images] == [b"https://cdn/2.png"]
+    assert [warning.code for warning in outcome.warnings] == ["partial_result"]
+    assert facts(poll(completed(broken))) == ("provider_unavailable", "yes", False)
+
+
 @pytest.mark.parametrize(("header", "credits"), [("3", 3), ("0", 0), ("", 1), ("many", 1)])
 def test_the_credits_are_the_vendors_count_where_it_tells(header: str, credits: int) -> None:
     assert poll(completed("https://cdn/1.png", **{"x-fashn-credits-used": header})).credits == credits

@@ -1,7 +1,9 @@
-"""Pictures that a vendor names by address: fetched at once, for the addresses expire."""
+"""Pictures that a vendor names by address: fetched at once, for the addresses expire. A data URL is such an address too."""
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode
 from collections.abc import Callable, Sequence
 
 from fitting_room.jobs.errors import JobFailure, Warning
@@ -10,6 +12,8 @@ from fitting_room.providers.base import Order
 from fitting_room.providers.failures import failed
 
 Download = Callable[[str], bytes]
+
+_INLINE = re.compile(r"data:image/[a-z]+;base64,")
 
 
 def collected(provider: str, title: str, order: Order, addresses: Sequence[str], download: Download, *,
@@ -38,6 +42,11 @@ def partial(detail: str) -> Warning:
 
 def _fetched(address: str, download: Download) -> bytes | str:
     """The picture, or why it cannot be had. It is paid for, and fetching is free: so it is tried twice."""
+    if inline := _INLINE.match(address):
+        try:
+            return b64decode(address[inline.end():], validate=True)
+        except ValueError:
+            return "Its base64 is broken."
     try:
         return download(address)
     except JobFailure:
