@@ -11,6 +11,7 @@ import json
 import signal
 import sys
 
+from local.simulators.aidge import Aidge
 from local.simulators.astria import Astria
 from local.simulators.bedrock import Bedrock
 from local.simulators.fashn import RETRIES, Fashn
@@ -54,6 +55,9 @@ def main() -> int:
     )
     parser.add_argument("--astria-port", type=int, default=0)
     parser.add_argument("--astria-train-seconds", type=float, default=0.0, help="how long Astria trains a tune")
+    parser.add_argument("--aidge-port", type=int, default=0)
+    parser.add_argument("--aidge-submits", type=int, default=3, help="how many submits Aidge accepts")
+    parser.add_argument("--aidge-seconds", type=float, default=60.0, help="within how many seconds")
     args = parser.parse_args()
     previews = Previews()
     simulators: dict[str, tuple[Simulator, int]] = {
@@ -61,6 +65,7 @@ def main() -> int:
         "tryiton": (TryItOn(previews, seconds=args.tryiton_seconds), args.tryiton_port),
         "fashn": (Fashn(previews, retries=args.fashn_webhook_delays), args.fashn_port),
         "astria": (Astria(previews, training=args.astria_train_seconds), args.astria_port),
+        "aidge": (Aidge(previews, submits=args.aidge_submits, seconds=args.aidge_seconds), args.aidge_port),
     }
     try:
         asyncio.run(serve(simulators))
