@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
-from aws_cdk import aws_iam as iam
 
 from fitting_room.providers import catalogue
 from fitting_room.providers.base import Model
@@ -97,10 +96,8 @@ class Permissions:
         executions = stack.format_arn(service="states", resource="execution", arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
                                       resource_name=f"{self.machine.state_machine_name}:*")
         stack.sweep.allow(["states:DescribeExecution"], [executions], wildcard="An execution is named by its job.")
-        stack.callback.allow(["states:SendTaskSuccess"], [self.machine.state_machine_arn])
-        # A policy of its own: the machine calls this function, and could not wait for it if it waited for the machine.
-        iam.Policy(stack, "WaitEnds", roles=[stack.wait.own_role], statements=[iam.PolicyStatement(
-            actions=["states:SendTaskSuccess"], resources=[self.machine.state_machine_arn])])
+        for function in (stack.callback, stack.wait):
+            function.allow(["states:SendTaskSuccess"], ["*"], wildcard="It knows no resource: the token is the key.")
 
     def _objects(self, function: PythonFunction, action: str, bucket: str, prefix: str) -> None:
         function.allow([action], [f"{bucket}/{prefix}*"], wildcard="Objects are named by tenant, upload and job.")

@@ -24,6 +24,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import boto3
@@ -38,7 +39,17 @@ STATE = HOME / "cloud.json"
 ENDPOINTS = HOME / "endpoints.json"
 EMULATOR_PYTHON = HOME / "emulator-venv" / "bin" / "python"
 TENANT = "demo"
-SIMULATORS = ("bedrock", "tryiton", "fashn")
+
+
+class Vendor(NamedTuple):
+    """`base`: where its API begins at its simulator's address. `key`: one that the simulator takes."""
+
+    base: str
+    key: str
+
+
+VENDORS = {"tryiton": Vendor("/api/v1", "sim-local"), "fashn": Vendor("/v1", "sim-local")}
+SIMULATORS = ("bedrock", *VENDORS)
 START_SECONDS = 60
 GRACE_SECONDS = 5  # from SIGTERM to SIGKILL
 
@@ -207,15 +218,15 @@ def _deploy(state: State) -> None:
 def _context(state: State) -> dict[str, str]:
     """What the same app is told here and not on AWS."""
     bedrock = state.url("bedrock")
-    vendors = {"bedrock-runtime": bedrock, "bedrock": bedrock, "tryiton": state.url("tryiton") + "/api/v1",
-               "fashn": state.url("fashn") + "/v1"}
+    vendors = {name: state.url(name) + vendor.base for name, vendor in VENDORS.items()}
     return {
         "stage": "dev",
         "wheels": "host",
-        "endpoints": json.dumps(vendors),
+        "endpoints": json.dumps({"bedrock-runtime": bedrock, "bedrock": bedrock, **vendors}),
         "bedrock_regions": json.dumps({"nova_canvas": "us-east-1", "stability": "us-west-2"}),
-        "fetch_allow": ",".join(f"127.0.0.1:{state.ports[name]}" for name in ("tryiton", "fashn", "emulator")),
+        "fetch_allow": ",".join(f"127.0.0.1:{state.ports[name]}" for name in (*VENDORS, "emulator")),
         "private_access": "nova_canvas",  # retired for the public; the simulator still answers
+        "legacy_models": "tryiton/clothes",
     }
 
 
@@ -230,8 +241,8 @@ def _seed(state: State) -> None:
             admin.create_tenant(TENANT)
         keys = {mode: admin.create_key(TENANT, mode) for mode in ("live", "test")}
         admin.set_provider("nova_canvas")
-        for name in ("tryiton", "fashn"):
-            admin.set_provider(name, "sim-local")
+        for name, vendor in VENDORS.items():
+            admin.set_provider(name, vendor.key)
     except AdminError as error:
         raise CloudError(f"seeding failed: {error}") from error
     state.keys = Keys(table=table, **keys)

@@ -47,11 +47,14 @@ class Simulator:
     def requests(self) -> list[dict[str, Any]]:
         return list(self.http.get("/_sim/requests").raise_for_status().json()["requests"])
 
+    def callbacks(self) -> list[dict[str, Any]]:
+        return list(self.http.get("/_sim/callbacks").raise_for_status().json()["callbacks"])
+
     def fault(self, **fault: Any) -> None:
         self.http.post("/_sim/faults", json=fault).raise_for_status()
 
     def reset(self) -> None:
-        for what in ("purchases", "requests", "faults"):
+        for what in ("purchases", "requests", "callbacks", "faults"):
             self.http.delete(f"/_sim/{what}").raise_for_status()
 
 
