@@ -52,8 +52,7 @@ class ServiceStack(cdk.Stack):
 
     def _functions(self) -> None:
         config = self.config
-        runners = {entry.id: entry.runner for entry in catalogue.entries()}
-        vendors = {"PROVIDER_ENDPOINTS": json.dumps({name: url for name, url in config.endpoints.items() if name in runners})}
+        vendors = {"PROVIDER_ENDPOINTS": json.dumps(self._endpoints())}
         keys = {"PROVIDER_SECRETS": self.to_json_string(self.storage.provider_secrets)}
         fetches = {"FETCH_ALLOW": ",".join(config.fetch_allow)}
         plans = {"PRIVATE_ACCESS": ",".join(config.private_access), "DAILY_IMAGES": str(config.daily_images),
@@ -86,6 +85,11 @@ class ServiceStack(cdk.Stack):
         self.ingest = self._function("Ingest", "event/ingest", 512, 60, plans)
         self.sweep = self._function("Sweep", "schedule/sweep", 512, 60, {})
         self.watch_models = self._function("WatchModels", "schedule/watch_models", 512, 120, watches)
+
+    def _endpoints(self) -> dict[str, str]:
+        """Of the providers that answer elsewhere than at their own address."""
+        providers = {entry.id for entry in catalogue.entries()}
+        return {name: url for name, url in self.config.endpoints.items() if name in providers}
 
     def _function(self, name: str, folder: str, memory: int, timeout: int, environment: Mapping[str, str]) -> PythonFunction:
         shared = {"TABLE": self.storage.table_name,
@@ -150,5 +154,6 @@ class ServiceStack(cdk.Stack):
             "InboxBucket": self.storage.inbox_name, "MediaBucket": self.storage.media_name,
             "JobMachineArn": self.workflow.machine.state_machine_arn,
             "ProviderSecrets": self.to_json_string(self.storage.provider_secrets),
+            "ProviderEndpoints": json.dumps(self._endpoints()),
         }.items():
             cdk.CfnOutput(self, name, value=value)

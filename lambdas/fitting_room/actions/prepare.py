@@ -140,7 +140,7 @@ def _seed(job: Job, provider: CatalogueEntry) -> int | None:
     """The client's seed, or one of ours for a provider that takes one, so that the result can be made again."""
     if job.request.output.seed is not None:
         return job.request.output.seed
-    option = provider.tasks[job.request.task].get("output.seed")
+    option = provider.honours(job.request.task, provider.model(job.request, job.made_for)).get("output.seed")
     if option is None or option.maximum is None:
         return None
     least = int(option.minimum or 0)
