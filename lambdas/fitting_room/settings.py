@@ -56,6 +56,7 @@ class Settings(BaseModel):
     """Where vendors reach our API; empty: no vendor is asked to call back."""
     fetch_allow: CommaList = frozenset()
     """Exact `host:port` pairs that may be fetched although they are on loopback. Empty on AWS."""
+    erase_function: str = ""
     cors_origins: CommaList = frozenset()
     daily_images: int = 1000
     daily_usd: float = 50.0

@@ -16,6 +16,7 @@ MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:jobs"
 ENVIRONMENT = {
     "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
     "TABLE": "fitting-room", "INBOX_BUCKET": "inbox-bucket", "MEDIA_BUCKET": "media-bucket", "STAGE": "dev",
+    "ERASE_FUNCTION": "erase",
     "JOB_MACHINE_ARN": MACHINE, "PROVIDER_SECRETS": json.dumps({"tryiton": "secret-of-tryiton"}),
     "PROVIDER_ENDPOINTS": "{}", "BEDROCK_REGIONS": json.dumps({"nova_canvas": REGION}), "FETCH_ALLOW": "",
     "CORS_ORIGINS": "https://shop.example", "DAILY_IMAGES": "10", "DAILY_USD": "1.0", "RESULT_DAYS": "30",
@@ -28,8 +29,10 @@ import pytest  # noqa: E402
 from moto import mock_aws  # noqa: E402
 
 from fitting_room.observability import logger  # noqa: E402
+from fitting_room.providers import catalogue  # noqa: E402
 from fitting_room.settings import settings  # noqa: E402
 from fitting_room.stores import api_keys, aws, provider_keys  # noqa: E402
+from tests.unit.atelier import Atelier, atelier_entry  # noqa: E402
 from tests.unit.world import (  # noqa: E402
     INBOX,
     LIVE_KEY,
@@ -77,6 +80,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
             name="jobs", definition='{"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}',
             roleArn=f"arn:aws:iam::{ACCOUNT}:role/machine")["stateMachineArn"]
         world = World(FakeClock(), machine)
+        monkeypatch.setattr(aws, "functions", lambda: world)
         with aws.table().batch_writer() as batch:
             for tenant in (TENANT, OTHER):
                 batch.put_item({"pk": f"TENANT#{tenant}", "sk": "TENANT"})
@@ -91,6 +95,17 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 def vendor(world: World, monkeypatch: pytest.MonkeyPatch) -> Vendor:
     """Takes the place of every adapter."""
     vendor = Vendor()
+    monkeypatch.setattr("fitting_room.actions.purchase.adapter", lambda _: vendor)
+    return vendor
+
+
+@pytest.fixture
+def atelier(world: World, monkeypatch: pytest.MonkeyPatch) -> Atelier:
+    """One more provider, which learns subjects, keeps references, and deletes what it is told to."""
+    vendor = Atelier()
+    offered = (*catalogue.entries(), atelier_entry())
+    monkeypatch.setattr(catalogue, "entries", lambda: offered)
+    monkeypatch.setattr("fitting_room.actions.submit.entries", lambda: offered)
     monkeypatch.setattr("fitting_room.actions.purchase.adapter", lambda _: vendor)
     return vendor
 

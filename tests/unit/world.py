@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from PIL import Image, ImageDraw
 
 from fitting_room import clock as time
 from fitting_room.actions.collect import collect
+from fitting_room.actions.erase import erase_job, erase_subject
 from fitting_room.actions.poll import poll
 from fitting_room.actions.prepare import prepare
 from fitting_room.actions.settle import settle
@@ -101,6 +103,8 @@ class World:
     at: FakeClock
     machine: str
     stocked: bool = False
+    erasures: list[dict[str, str]] = field(default_factory=list)
+    """What the erase function was called with, and has not done yet."""
 
     def body(self, **changes: Any) -> dict[str, Any]:
         """A request that Nova Canvas and the sandbox can do; TryItOn too while it is configured."""
@@ -165,6 +169,24 @@ class World:
                     state, said = "Settle", settle(job_id, self.at, certain=True)
             path.append(state)
         return path
+
+    def run_until_pending(self, job_id: str) -> None:
+        """The vendor has taken the job and works on it."""
+        assert prepare(job_id, self.at)["outcome"] == "prepared"
+        assert self.start(job_id)["outcome"] == "pending"
+
+    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: str) -> None:  # noqa: N803  as Lambda's client
+        assert (FunctionName, InvocationType) == ("erase", "Event")
+        self.erasures.append(json.loads(Payload))
+
+    def erase(self) -> None:
+        """The erase function does what it was called for."""
+        while self.erasures:
+            asked = self.erasures.pop(0)
+            try:
+                erase_job(asked["job_id"], self.at) if "job_id" in asked else erase_subject(**asked, at=self.at)
+            finally:
+                metrics.clear_metrics()
 
     def spent(self, tenant: str = TENANT, at: datetime | None = None) -> tuple[int, int]:
         from fitting_room.stores import budgets

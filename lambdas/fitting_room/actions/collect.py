@@ -62,8 +62,16 @@ def collect(job_id: str, at: Clock) -> Step:
     if mask is None and job.request.output.mask:
         warnings.append(Warning(code="mask_missing", detail="The provider returned no mask that can be read.",
                                 remedy="The picture is complete without it.", pointer="/output/mask"))
-    jobs.collected(job, images, mask, list(dict.fromkeys(warnings)))
+    if not jobs.collected(job, images, mask, list(dict.fromkeys(warnings))):
+        _take_back(job, [*images, *([mask] if mask else [])], at)
     return step("ended")
+
+
+def _take_back(job: Job, written: list[JobImage], at: Clock) -> None:
+    """The job is over or collected already. Pictures of one that is being erased must not outlive it."""
+    now = jobs.get(job.id, at.now())
+    if now is None or now.erase_requested_at:
+        media.remove(image.key for image in written)
 
 
 def _expected(job: Job, attempt: Attempt, frame: Frame | None) -> Expected:

@@ -17,7 +17,7 @@ from fitting_room.jobs.outcome import Step, step
 from fitting_room.observability import MetricUnit, logger, metrics
 from fitting_room.providers.catalogue import entry
 from fitting_room.stores import budgets, capacity, jobs, media, subjects
-from fitting_room.stores.items import Conflict, transact
+from fitting_room.stores.items import Conflict, owe, transact
 
 _OWED_SECONDS = 60
 _TRIES = 5
@@ -38,7 +38,7 @@ def settle(job_id: str, at: Clock, *, certain: bool) -> Step:
             return step("ended")
         last = job.latest
         if not certain and last and _in_flight(last, at):
-            jobs.owe(job.id, str(last.claimed_until))
+            owe(jobs.key(job.id), str(last.claimed_until))
             return step("ended")
         _finish(job, at)
     raise TimeoutError("the job changed each time it was about to be settled")
@@ -50,15 +50,16 @@ def _in_flight(attempt: Attempt, at: Clock) -> bool:
 
 def deliver(job: Job, at: Clock) -> None:
     """Put the result beside the pictures of a drop folder, or write down what became of a subject, and strike the job off
-    the list of what is owed. No other job is owed anything once it is settled."""
+    the list of what is owed. Any other job is owed something only when it is to be erased."""
     if job.subject:
         subjects.finish(job, _made_for(job), at.now())
         jobs.paid(job.id)
     if job.drop:
         name = "result" if job.status == "succeeded" else "error"
         body = json.dumps(summary(job), indent=2, ensure_ascii=False).encode()
-        media.put(f"{job.results_prefix}/{name}.json", body, "application/json")
-        jobs.paid(job.id)
+        media.put(written := f"{job.results_prefix}/{name}.json", body, "application/json")
+        if not jobs.paid(job.id):  # it is being erased, and what does that may have been here already
+            media.remove([written])
 
 
 def _finish(job: Job, at: Clock) -> None:
@@ -67,7 +68,7 @@ def _finish(job: Job, at: Clock) -> None:
     error = None if done else _error(job)
     status = "succeeded" if done else "cancelled" if error and error.code == "cancelled" else "failed"
     usage = _usage(job)
-    owed = clock.later(at.now(), _OWED_SECONDS) if job.drop or job.subject else None
+    owed = clock.later(at.now(), _OWED_SECONDS) if job.drop or job.subject or job.erase_requested_at else None
     end = jobs.finish(job, status=status, error=error, usage=_item(usage), now=at.now(), owed_at=owed)
     writes = [end, *_refund(job, usage)]
     try:

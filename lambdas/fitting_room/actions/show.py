@@ -9,16 +9,19 @@ from fitting_room.actions.cost import cost_of
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Attempt, Job, JobImage
-from fitting_room.stores import jobs, media
+from fitting_room.jobs.tombstone import Tombstone
+from fitting_room.stores import jobs, media, tombstones
 
 _FACTS = ("id", "task", "status", "step", "slot_at", "timeline", "provider", "subject", "warnings", "error", "usage",
-          "created_at", "started_at", "finished_at", "expires_at")
+          "created_at", "started_at", "finished_at", "expires_at", "erase_requested_at")
 _ECHOED = ("owner", "reference", "metadata")
 
 
 def find(job_id: str, tenant: str, at: Clock) -> Job:
-    """The tenant's job. Another tenant's is as unknown as one that never was: `Refusal` `not_found`."""
+    """The tenant's job. Raises `Refusal`: `erased`, or `not_found`, for another tenant's as for one that never was."""
     job = jobs.get(job_id, at.now())
+    if job is None and (stone := tombstones.get(job_id, at.now())) and stone.tenant == tenant:
+        raise _erased(stone)
     if job is None or job.tenant != tenant:
         raise Refusal.of("not_found", "No such job.", "Check the id; a job is kept for a limited time only.")
     return job
@@ -54,6 +57,18 @@ def image_link(job: Job, n: int) -> str:
         raise Refusal.of("not_found", f"This job has no image {n}; it is {job.status} and has {len(job.images)}.",
                          "Wait until the job has succeeded, and count its images from 1.")
     return media.link(image.key, bucket=image.bucket)
+
+
+def _erased(stone: Tombstone) -> Refusal:
+    told = f"This job was erased on {stone.erased_at}."
+    if not stone.owed:
+        return Refusal.of("erased", told, "There is nothing left to see.")
+    vendors = " and ".join(sorted({copy.provider for copy in stone.owed}))
+    if stone.erase_failed_at:
+        return Refusal.of("erased", f"{told} But {vendors} did not delete its copies.",
+                          "Ask the operator to delete them in the vendor's account, or send DELETE again.")
+    return Refusal.of("erased", f"{told} {vendors} is still to delete its copies.",
+                      "There is nothing to do: it is asked until it has.")
 
 
 def _attempt(job: Job, attempt: Attempt) -> dict[str, Any]:

@@ -181,6 +181,8 @@ class Job(_Record):
     finished_at: str | None = None
     expires_at: str
     cancel_requested: bool = False
+    erase_requested_at: str | None = None
+    """Since when its owner wants everything of it gone."""
 
     @property
     def final(self) -> bool:

@@ -37,6 +37,11 @@ def step_functions() -> SFNClient:
 
 
 @cache
+def functions() -> Any:
+    return boto3.client("lambda", config=_QUICK)
+
+
+@cache
 def secrets() -> SecretsManagerClient:
     return boto3.client("secretsmanager", config=_QUICK)
 

@@ -6,13 +6,16 @@ import json
 import random
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 from pydantic import BaseModel
 
+from fitting_room import clock
 from fitting_room.stores import aws
 
 DUE_SHARDS = 4
@@ -37,6 +40,34 @@ def plain(value: Any) -> Any:
 def due(job_id: str, at: str) -> dict[str, str]:
     """The two attributes that put an item on the `due` index: it is owed something at that time."""
     return {"due_shard": str(zlib.crc32(job_id.encode()) % DUE_SHARDS), "due_at": at}
+
+
+def due_now(now: datetime, limit: int = 200) -> Iterator[dict[str, str]]:
+    """Keys of items that are owed something, oldest first within each shard."""
+    for shard in range(DUE_SHARDS):
+        answer = aws.table().query(
+            IndexName="due", Limit=limit,
+            KeyConditionExpression=Key("due_shard").eq(str(shard)) & Key("due_at").lte(clock.text(now)))
+        for found in answer["Items"]:
+            yield {"pk": str(found["pk"]), "sk": str(found["sk"])}
+
+
+def owe(key: dict[str, str], at: str) -> None:
+    """Look at an item that is owed something again at that time."""
+    update_if(key, "SET due_at = :at", "attribute_exists(pk) AND attribute_exists(due_at)", values={":at": at})
+
+
+def strike(key: dict[str, str]) -> None:
+    """An item is owed nothing more."""
+    update_if(key, "REMOVE due_shard, due_at", "attribute_exists(pk)")
+
+
+def want_erased(key: dict[str, str], item_id: str, now: datetime, look_at: str) -> None:
+    """The owner of an item wants it erased: that is owed from now on, and is to be looked at at that time."""
+    mark = due(item_id, look_at)
+    update_if(key, "SET erase_requested_at = :now, cancel_requested = :true, due_shard = :shard, due_at = :at"
+              " REMOVE erase_failed_at", "attribute_exists(pk)",
+              values={":now": clock.text(now), ":true": True, ":shard": mark["due_shard"], ":at": look_at})
 
 
 class Conflict(Exception):

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
-
-from boto3.dynamodb.conditions import Key
 
 from fitting_room import clock
 from fitting_room.jobs.errors import Fault, Warning
 from fitting_room.jobs.job import Attempt, Job, JobImage, Source, StepName
 from fitting_room.stores import aws
-from fitting_room.stores.items import DUE_SHARDS, due, plain, to_item, update_if
+from fitting_room.stores.items import plain, to_item, update_if
 
 _OPEN = "#status IN (:queued, :running)"
 _OPEN_VALUES = {":queued": "queued", ":running": "running"}
@@ -32,9 +29,9 @@ def item(job: Job) -> dict[str, Any]:
 
 
 def get(job_id: str, now: datetime) -> Job | None:
-    """The job, read consistently; None once it has expired, whatever DynamoDB still holds."""
+    """The job, read consistently; None once it is erased, or has expired, whatever DynamoDB still holds."""
     found = aws.table().get_item(Key=key(job_id), ConsistentRead=True).get("Item")
-    if found is None or str(found["expires_at"]) <= clock.text(now):
+    if found is None or "erased_at" in found or str(found["expires_at"]) <= clock.text(now):
         return None
     return Job.model_validate({**plain(found), "request": json.loads(str(found["request"]))})
 
@@ -131,6 +128,8 @@ def finish(job: Job, *, status: str, error: Fault | None, usage: dict[str, Any],
         update += " REMOVE due_shard, due_at"
     names = {"#status": "status", "#step": "step", "#error": "error", "#usage": "usage"}
     as_read = " AND size(attempts) = :attempts AND size(images) = :images"
+    if job.erase_requested_at is None:
+        as_read += " AND attribute_not_exists(erase_requested_at)"
     values |= {":attempts": len(job.attempts), ":images": len(job.images)}
     if last := job.latest:
         names["#n"] = str(last.n)
@@ -144,27 +143,11 @@ def finish(job: Job, *, status: str, error: Fault | None, usage: dict[str, Any],
                        "ExpressionAttributeNames": names}}
 
 
-def owe(job_id: str, at: str) -> None:
-    """Look at this job again at that time."""
-    mark = due(job_id, at)
-    update_if(key(job_id), "SET due_shard = :shard, due_at = :at", "attribute_exists(pk) AND attribute_exists(due_at)",
-              values={":shard": mark["due_shard"], ":at": at})
-
-
-def paid(job_id: str) -> None:
-    """A final job is owed nothing more."""
-    update_if(key(job_id), "REMOVE due_shard, due_at", "attribute_exists(pk) AND NOT #status IN (:queued, :running)",
-              names={"#status": "status"}, values=_OPEN_VALUES)
-
-
-def due_now(now: datetime, limit: int = 200) -> Iterator[str]:
-    """Ids of jobs that are owed something, oldest first within each shard."""
-    for shard in range(DUE_SHARDS):
-        answer = aws.table().query(
-            IndexName="due", Limit=limit,
-            KeyConditionExpression=Key("due_shard").eq(str(shard)) & Key("due_at").lte(clock.text(now)))
-        for found in answer["Items"]:
-            yield str(found["pk"]).removeprefix("JOB#")
+def paid(job_id: str) -> bool:
+    """A final job is owed nothing more. False when it is, because it is being erased."""
+    return update_if(key(job_id), "REMOVE due_shard, due_at",
+                     "attribute_exists(pk) AND NOT #status IN (:queued, :running) AND attribute_not_exists(erase_requested_at)",
+                     names={"#status": "status"}, values=_OPEN_VALUES)
 
 
 # ------------------------------------------------------------------------------------------------ idempotency

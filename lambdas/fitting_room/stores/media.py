@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from fitting_room.settings import settings
 from fitting_room.stores import aws
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 LINK_SECONDS = 900
 
@@ -42,11 +45,22 @@ def exists(key: str, *, bucket: str) -> bool:
     return True
 
 
-def listing(bucket: str, folder: str) -> Iterator[tuple[str, str]]:
-    """(key, ETag) of the objects directly in a folder (`a/b/`), in order of their keys."""
-    for page in aws.s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder, Delimiter="/"):
+def listing(bucket: str, folder: str, *, deep: bool = False) -> Iterator[tuple[str, str]]:
+    """(key, ETag) of the objects directly in a folder (`a/b/`), or anywhere below it, in order of their keys."""
+    for page in aws.s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder,
+                                                                   Delimiter="" if deep else "/"):
         for found in page.get("Contents", []):
             yield found["Key"], found["ETag"].strip('"')
+
+
+def remove(keys: Iterable[str], *, bucket: str | None = None) -> None:
+    """Delete objects; those that are not there count as deleted. Raises `OSError` when S3 keeps one."""
+    wanted: list[ObjectIdentifierTypeDef] = [{"Key": key} for key in keys]
+    for start in range(0, len(wanted), 1000):
+        answer = aws.s3().delete_objects(Bucket=bucket or settings().media_bucket,
+                                         Delete={"Objects": wanted[start:start + 1000], "Quiet": True})
+        if errors := answer.get("Errors"):
+            raise OSError(f"S3 kept {len(errors)} objects: {errors[0].get('Code')}")
 
 
 def link(key: str, *, bucket: str | None = None, seconds: int = LINK_SECONDS) -> str:

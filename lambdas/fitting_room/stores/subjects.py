@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Literal
 
 from boto3.dynamodb.conditions import Key
+from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict
 
 from fitting_room import clock
@@ -18,7 +18,8 @@ from fitting_room.stores.items import plain, to_item, update_if
 
 
 class Stored(BaseModel):
-    """`job_id`: the job that makes it. `made_for`, `made_id` and `token` are known once it is ready."""
+    """`job_id`: the job that makes it. `made_for`, `made_id` and `token` are known once it is ready, and `provider` is the
+    first of the job's plan until then."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -38,6 +39,9 @@ class Stored(BaseModel):
     created_at: str
     ready_at: str | None = None
     expires_at: str
+    erase_requested_at: str | None = None
+    erase_failed_at: str | None = None
+    """When the provider was given up on: its copy is still there."""
 
 
 def begin(job: Job, request: TrainSubject) -> dict[str, Any]:
@@ -46,28 +50,31 @@ def begin(job: Job, request: TrainSubject) -> dict[str, Any]:
     stored = Stored(id=job.subject, tenant=job.tenant, kind=request.kind, class_name=request.class_name, job_id=job.id,
                     provider=job.plan[0], owner=request.owner, reference=request.reference, created_at=job.created_at,
                     expires_at=job.expires_at)
-    item = {**_key(job.tenant, job.subject), **to_item(stored), "ttl": int(clock.parse(job.expires_at).timestamp())}
+    item = {**key(job.tenant, job.subject), **to_item(stored), "ttl": int(clock.parse(job.expires_at).timestamp())}
     return {"Put": {"TableName": aws.table().name, "ConditionExpression": "attribute_not_exists(pk)", "Item": item}}
 
 
 def get(subject_id: str, tenant: str, now: datetime) -> Stored | None:
     """The tenant's own subject; None for anybody else's, and once it has expired."""
-    found = aws.table().get_item(Key=_key(tenant, subject_id), ConsistentRead=True).get("Item")
+    found = aws.table().get_item(Key=key(tenant, subject_id), ConsistentRead=True).get("Item")
     return Stored.model_validate(plain(found)) if found and str(found["expires_at"]) > clock.text(now) else None
 
 
 def ready(subject_id: str, tenant: str, now: datetime) -> Subject | None:
     """The subject as a job uses it; None while it cannot be used."""
     found = get(subject_id, tenant, now)
-    if found is None or found.status != "ready":
+    if found is None or found.status != "ready" or found.erase_requested_at:
         return None
     return Subject.model_validate(found.model_dump())
 
 
-def listed(tenant: str, now: datetime) -> Iterator[Stored]:
-    """Newest first."""
-    found = aws.table().query(KeyConditionExpression=Key("pk").eq(f"SUBJECTS#{tenant}"), ScanIndexForward=False)["Items"]
-    yield from (Stored.model_validate(plain(item)) for item in found if str(item["expires_at"]) > clock.text(now))
+def listed(tenant: str, now: datetime, limit: int, after: str | None = None) -> tuple[list[Stored], str | None]:
+    """At most `limit` of them, newest first and older than `after`; and the id to go on after, if there may be more."""
+    more: Any = {"ExclusiveStartKey": key(tenant, after)} if after else {}
+    found = aws.table().query(KeyConditionExpression=Key("pk").eq(f"SUBJECTS#{tenant}"), ScanIndexForward=False, Limit=limit,
+                              **more)
+    living = [Stored.model_validate(plain(item)) for item in found["Items"] if str(item["expires_at"]) > clock.text(now)]
+    return living, str(found["LastEvaluatedKey"]["sk"]) if "LastEvaluatedKey" in found else None
 
 
 def finish(job: Job, made_for: str | None, now: datetime) -> None:
@@ -76,19 +83,36 @@ def finish(job: Job, made_for: str | None, now: datetime) -> None:
     assert job.subject, "a training has a subject"
     values: dict[str, Any]
     if job.status == "succeeded" and last and last.provider_job_id:
-        update = "SET #status = :ready, made_for = :for, made_id = :id, #token = :token, ready_at = :now"
-        values = {
-            ":ready": "ready", ":for": made_for, ":id": last.provider_job_id, ":token": last.token, ":now": clock.text(now)}
-        names = {"#status": "status", "#token": "token"}
+        update = ("SET #status = :ready, made_for = :for, made_id = :id, #token = :token, #provider = :by,"
+                  " ready_at = :now")
+        values = {":ready": "ready", ":for": made_for, ":id": last.provider_job_id, ":token": last.token,
+                  ":by": last.provider, ":now": clock.text(now)}
+        names = {"#status": "status", "#token": "token", "#provider": "provider"}
     else:
         update, names = "SET #status = :failed, #error = :error", {"#status": "status", "#error": "error"}
         values = {":failed": "failed", ":error": to_item(job.error) if job.error else None}
-    update_if(_key(job.tenant, job.subject), update, "attribute_exists(pk)", names=names, values=values)
+    update_if(key(job.tenant, job.subject), update, "attribute_exists(pk)", names=names, values=values)
 
 
-def remove(subject_id: str, tenant: str) -> None:
-    aws.table().delete_item(Key=_key(tenant, subject_id))
+def give_up(subject: Stored, now: datetime) -> None:
+    """The provider does not delete it: nobody is asked any more until the owner asks again."""
+    update_if(key(subject.tenant, subject.id), "SET erase_failed_at = :now REMOVE due_shard, due_at", "attribute_exists(pk)",
+              values={":now": clock.text(now)})
 
 
-def _key(tenant: str, subject_id: str) -> dict[str, str]:
+def remove(subject: Stored) -> bool:
+    """False when it has become known only now what the provider made of it."""
+    condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(made_id)"}
+    if subject.made_id:
+        condition = {"ConditionExpression": "made_id = :made", "ExpressionAttributeValues": {":made": subject.made_id}}
+    try:
+        aws.table().delete_item(Key=key(subject.tenant, subject.id), **condition)
+    except ClientError as error:
+        if aws.reason(error) != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True
+
+
+def key(tenant: str, subject_id: str) -> dict[str, str]:
     return {"pk": f"SUBJECTS#{tenant}", "sk": subject_id}

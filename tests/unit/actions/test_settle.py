@@ -10,6 +10,7 @@ import pytest
 
 from fitting_room.actions.settle import settle
 from fitting_room.stores import aws, items, jobs
+from fitting_room.stores.items import due_now
 from tests.unit.world import TENANT, Vendor, World, failed, finished, pending
 
 
@@ -115,8 +116,8 @@ def test_an_event_during_a_call_waits_until_the_call_must_be_over(world: World, 
     began = world.at.now()
     assert world.start(job_id, remaining=180) == {"outcome": "finished"}, "the answer still counts"
     assert not world.job(job_id).final
-    assert list(jobs.due_now(began + timedelta(seconds=179))) == []
-    assert list(jobs.due_now(began + timedelta(seconds=180))) == [job_id], "the sweep comes back then"
+    assert list(due_now(began + timedelta(seconds=179))) == []
+    assert list(due_now(began + timedelta(seconds=180))) == [jobs.key(job_id)], "the sweep comes back then"
 
 
 def test_an_event_after_a_crashed_call_settles_once_it_must_be_over(world: World, vendor: Vendor) -> None:

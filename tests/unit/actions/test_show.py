@@ -63,7 +63,8 @@ def test_the_published_fields_and_no_others_are_shown(world: World, done: Job) -
     shown = view(done, world.at)
     assert set(shown) == {
         "id", "task", "status", "step", "slot_at", "timeline", "provider", "subject", "attempts", "images", "mask", "warnings",
-        "error", "usage", "created_at", "started_at", "finished_at", "expires_at", "owner", "reference", "metadata", "links"}
+        "error", "usage", "created_at", "started_at", "finished_at", "expires_at",
+        "erase_requested_at", "owner", "reference", "metadata", "links"}
     assert (shown["owner"], shown["reference"], shown["metadata"]) == ("shopper-1", "A-1", {"shop": "north"})
     assert set(shown["attempts"][0]) == {"n", "provider", "outcome", "charged", "provider_job_id", "submitted_at",
                                          "finished_at", "error", "cost"}

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from fitting_room.actions import submit as submitting
+from fitting_room.jobs.outcome import Finished, Pending
+from tests.unit.atelier import Atelier
 from tests.unit.world import LIVE_KEY, OTHER_KEY, TENANT, TEST_KEY, Vendor, World, finished, picture
 
 CONTEXT = SimpleNamespace(function_name="api", memory_limit_in_mb=512, aws_request_id="request-1",
@@ -46,13 +48,14 @@ def call(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
     monkeypatch.setattr(handler, "clock", world.at)
 
     def send(method: str, path: str, body: Any = None, *, key: str | None = LIVE_KEY, raw: str | None = None,
-             base64_encoded: bool = False, **headers: str) -> Answer:
+             base64_encoded: bool = False, query: dict[str, str] | None = None, **headers: str) -> Answer:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if key:
             sent["authorization"] = f"Bearer {key}"
         if body is not None or raw is not None:
             sent.setdefault("content-type", "application/json")
         event = {"version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "", "headers": sent,
+                 **({"queryStringParameters": query} if query else {}),
                  "requestContext": {"http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.9",
                                              "userAgent": "curl"}, "stage": "$default", "requestId": "r", "apiId": "a",
                                     "accountId": "123456789012", "routeKey": "$default"},
@@ -105,13 +108,14 @@ def test_an_unknown_path_is_404(call: Call, path: str) -> None:
 
 
 @pytest.mark.parametrize(("method", "path", "allowed"), [
-    ("GET", "/v1/jobs", "POST"), ("DELETE", "/v1/jobs", "POST"), ("POST", "/v1/jobs/job_1", "GET"),
-    ("PUT", "/v1/uploads", "POST"), ("POST", "/v1/providers", "GET"), ("POST", "/v1/jobs/job_1/images/1", "GET"),
+    ("GET", "/v1/jobs", "POST"), ("DELETE", "/v1/jobs", "POST"), ("POST", "/v1/jobs/job_1", "DELETE, GET"),
+    ("PUT", "/v1/uploads", "POST"), ("POST", "/v1/providers", "GET"), ("PUT", "/v1/subjects", "GET, POST"),
+    ("PATCH", "/v1/subjects/sub_1", "DELETE, GET"), ("POST", "/v1/jobs/job_1/images/1", "GET"),
     ("GET", "/v1/callbacks/fashn/a-token", "POST")])
 def test_another_method_is_405_and_names_the_right_one(call: Call, method: str, path: str, allowed: str) -> None:
     answer = call(method, path)
     assert (answer.status, answer.headers["allow"], answer.codes) == (405, allowed, [("method_not_allowed", None)])
-    assert allowed in answer.json["remedy"]
+    assert allowed.replace(", ", " or ") in answer.json["remedy"]
 
 
 @pytest.mark.parametrize("job_id", ["job_1", "ü", "\u2603", "%2e%2e", "a\nb"])
@@ -230,7 +234,7 @@ def test_an_upload_is_created(call: Call) -> None:
 
 def test_the_providers_are_listed(call: Call) -> None:
     answer = call("GET", "/v1/providers")
-    assert [item["id"] for item in answer.json["items"]] == ["nova_canvas", "stability", "tryiton", "fashn", "sandbox"]
+    assert [item["id"] for item in answer.json["items"]] == ["nova_canvas", "stability", "tryiton", "fashn", "aidge", "sandbox"]
 
 
 # -------------------------------------------------------------------------------------------------------- CORS
@@ -302,3 +306,76 @@ def test_no_log_holds_a_key_a_link_a_picture_or_a_person(world: World, vendor: V
     assert "job settled" in logged, "there is a log to look at"
     for secret in (LIVE_KEY, "q" * 32, "X-Amz", "signed.example", text[:30], "jane-doe", "Jane Doe", "idempotency-secret"):
         assert secret not in logged
+
+
+# ------------------------------------------------------------------------------------------------ subjects, erasing
+PERSON = {"kind": "person", "class_name": "woman", "provider": "atelier"}
+
+
+def teach(world: World, call: Call, key: str = LIVE_KEY, **headers: str) -> Answer:
+    world.body()
+    pictures = [{"s3": f"s3://inbox-bucket/drop/{TENANT}/person.png"}]
+    return call("POST", "/v1/subjects", {**PERSON, "pictures": pictures}, key=key, **headers)
+
+
+def test_a_subject_is_accepted_shown_listed_and_deleted(world: World, atelier: Atelier, call: Call) -> None:
+    answer = teach(world, call, idempotency_key="k")
+    assert (answer.status, answer.json["status"], answer.headers["retry-after"]) == (202, "training", "10")
+    assert answer.headers["location"] == f"/v1/subjects/{answer.json['id']}" == answer.json["links"]["self"]
+    again = teach(world, call, idempotency_key="k")
+    assert (again.json["id"], again.headers["idempotent-replayed"]) == (answer.json["id"], "true")
+    at = answer.headers["location"]
+    shown = call("GET", at)
+    assert (shown.status, shown.headers["retry-after"], shown.json) == (200, "10", answer.json)
+    assert call("GET", "/v1/subjects").json == {"items": [answer.json], "next_cursor": None}
+    assert call("GET", answer.json["links"]["job"]).json["subject"] == answer.json["id"]
+    deleted = call("DELETE", at)
+    assert (deleted.status, deleted.json) == (202, {"id": answer.json["id"], "remains": []})
+    assert call("DELETE", at).status == 202, "as often as one likes"
+    assert call("GET", at).json["erase_requested_at"]
+
+
+def test_a_ready_subject_is_not_asked_for_again(world: World, atelier: Atelier, call: Call) -> None:
+    atelier.starts = [Pending("tune-1", 1)]
+    atelier.polls = [Finished([])]
+    answer = teach(world, call)
+    world.run(answer.json["links"]["job"].rpartition("/")[2])
+    assert "retry-after" not in call("GET", answer.headers["location"]).headers
+
+
+def test_another_tenant_neither_sees_nor_deletes_a_subject_or_a_job(world: World, atelier: Atelier, call: Call) -> None:
+    links = teach(world, call).json["links"]
+    for path in links.values():
+        for method in ("GET", "DELETE"):
+            assert call(method, path, key=OTHER_KEY).status == 404
+    assert call("GET", "/v1/subjects", key=OTHER_KEY).json["items"] == []
+    assert world.erasures == []
+
+
+@pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"limit": ""}, {"cursor": "x"},
+                                   {"cursor": "job_01J00000000000000000000001"}])
+def test_a_page_that_cannot_be_is_400(call: Call, query: dict[str, str]) -> None:
+    answer = call("GET", "/v1/subjects", query=query)
+    assert (answer.status, answer.codes) == (400, [("invalid_input", None)])
+
+
+def test_pages_of_subjects_follow_each_other(world: World, atelier: Atelier, call: Call) -> None:
+    ids = [teach(world, call).json["id"] for _ in range(2)]
+    first = call("GET", "/v1/subjects", query={"limit": "1"}).json
+    second = call("GET", "/v1/subjects", query={"limit": "1", "cursor": first["next_cursor"]}).json
+    assert [item["id"] for page in (first, second) for item in page["items"]] == ids[::-1]
+
+
+def test_an_erased_job_answers_410_at_each_of_its_addresses(world: World, vendor: Vendor, call: Call) -> None:
+    vendor.starts = [finished()]
+    at = call("POST", "/v1/jobs", world.body()).headers["location"]
+    world.run(at.rpartition("/")[2])
+    answer = call("DELETE", at)
+    assert (answer.status, [left["provider"] for left in answer.json["remains"]]) == (202, ["nova_canvas"])
+    assert call("GET", at).json["erase_requested_at"], "not yet, but soon"
+    world.erase()
+    for path in (at, f"{at}/images/1"):
+        gone = call("GET", path)
+        assert (gone.status, gone.codes) == (410, [("erased", None)])
+    assert call("DELETE", at).json == answer.json
+    assert call("DELETE", "/v1/jobs/job_unknown").status == 404

@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from fitting_room.actions.delete import delete_job, delete_subject
+from fitting_room.jobs.outcome import Finished
 from fitting_room.observability import Crash, metrics
 from fitting_room.stores import aws
+from tests.unit.atelier import Atelier
 from tests.unit.world import TENANT, Vendor, World, finished, picture
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")  # pytest undoes our own filter
@@ -69,6 +72,19 @@ def test_the_sweep_tells_how_many_jobs_were_due(world: World, invoke: Any) -> No
     world.submit()
     world.at.sleep(60)
     assert invoke("schedule.sweep", {}) == {"due": 1}
+
+
+def test_the_erase_function_takes_a_job_or_a_subject_and_answers_nothing(world: World, atelier: Atelier, invoke: Any) -> None:
+    job_id = world.submit(provider="atelier").job.id
+    subject_id = str(world.submit({"task": "train_subject", "kind": "garment", "class_name": "shirt", "provider": "atelier",
+                                   "pictures": [{"s3": f"s3://inbox-bucket/drop/{TENANT}/garment.png"}]}).job.subject)
+    atelier.starts = [Finished([])]
+    delete_subject(subject_id, TENANT, world.at)
+    delete_job(job_id, TENANT, world.at)
+    for asked in list(world.erasures):
+        assert invoke("event.erase", asked) is None
+    assert sorted(next(iter(asked)) for asked in world.erasures) == ["job_id", "job_id", "subject_id"]
+    assert world.job(job_id).cancel_requested
 
 
 def message(number: int, key: str) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from fitting_room.actions import subjects
 from fitting_room.actions.authenticate import authenticate
+from fitting_room.actions.delete import delete_job, delete_subject
 from fitting_room.actions.estimate import estimate
 from fitting_room.actions.list_providers import list_providers
 from fitting_room.actions.show import find, image_link, view
@@ -25,6 +27,7 @@ from fitting_room.stores.api_keys import Caller
 
 MAX_BODY = 5_000_000
 POLL_SECONDS = "2"
+TRAINING_SECONDS = "10"
 
 app = APIGatewayHttpResolver()
 clock = Clock()
@@ -54,11 +57,40 @@ def get_a_job(job_id: str) -> Response[str]:
     return _answer(200, view(job, clock), {} if job.final else {"Retry-After": POLL_SECONDS})
 
 
+def delete_a_job(job_id: str) -> Response[str]:
+    caller = _caller()
+    return _answer(202, delete_job(job_id, caller.tenant, clock))
+
+
 def get_an_image(job_id: str, n: str) -> Response[str]:
     caller = _caller()
     job = find(job_id, caller.tenant, clock)
     link = image_link(job, int(n) if re.fullmatch("[0-9]{1,4}", n) else 0)
     return Response(303, body="", headers={"Location": link, **_cors()})
+
+
+def create_a_subject() -> Response[str]:
+    caller = _caller()
+    accepted = subjects.create(_body(), caller, app.current_event.headers.get("idempotency-key"), clock)
+    subject = subjects.view(subjects.find(str(accepted.job.subject), caller.tenant, clock))
+    headers = {"Location": subject["links"]["self"], "Retry-After": TRAINING_SECONDS}
+    return _answer(202, subject, headers | ({"Idempotent-Replayed": "true"} if accepted.replayed else {}))
+
+
+def get_the_subjects() -> Response[str]:
+    caller, asked = _caller(), app.current_event.query_string_parameters
+    return _answer(200, subjects.listing(caller.tenant, asked.get("limit", "100"), asked.get("cursor"), clock))
+
+
+def get_a_subject(subject_id: str) -> Response[str]:
+    caller = _caller()
+    subject = subjects.find(subject_id, caller.tenant, clock)
+    return _answer(200, subjects.view(subject), {"Retry-After": TRAINING_SECONDS} if subject.status == "training" else {})
+
+
+def delete_a_subject(subject_id: str) -> Response[str]:
+    caller = _caller()
+    return _answer(202, delete_subject(subject_id, caller.tenant, clock))
 
 
 def get_the_providers() -> Response[str]:
@@ -71,7 +103,12 @@ ROUTES: list[tuple[str, str, Callable[..., Response[str]]]] = [
     ("POST", "/v1/jobs", create_a_job),
     ("POST", "/v1/jobs/estimate", estimate_a_job),
     ("GET", "/v1/jobs/<job_id>", get_a_job),
+    ("DELETE", "/v1/jobs/<job_id>", delete_a_job),
     ("GET", "/v1/jobs/<job_id>/images/<n>", get_an_image),
+    ("POST", "/v1/subjects", create_a_subject),
+    ("GET", "/v1/subjects", get_the_subjects),
+    ("GET", "/v1/subjects/<subject_id>", get_a_subject),
+    ("DELETE", "/v1/subjects/<subject_id>", delete_a_subject),
     ("GET", "/v1/providers", get_the_providers),
 ]
 for method, path, function in ROUTES:

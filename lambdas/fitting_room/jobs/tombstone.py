@@ -1,0 +1,41 @@
+"""What is left of an erased job: that there was one, and what vendors have yet to delete. Nothing of whoever was on it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+
+class Remaining(_Record):
+    """What stays where, although its owner wanted it erased, and until when."""
+
+    provider: str
+    what: str
+    until: str
+
+
+class VendorCopy(_Record):
+    """Something that a vendor keeps and deletes when asked; `id` is the vendor's."""
+
+    provider: str
+    what: Literal["job", "reference"]
+    id: str
+
+
+class Tombstone(_Record):
+    """In the place of a job's record. `owed`: what vendors have yet to delete; once `erase_failed_at` is set, they are not
+    asked any more."""
+
+    id: str
+    tenant: str
+    erase_requested_at: str
+    erased_at: str
+    remains: list[Remaining] = []
+    owed: list[VendorCopy] = []
+    erase_failed_at: str | None = None
+    expires_at: str

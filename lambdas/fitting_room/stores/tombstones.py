@@ -1,0 +1,23 @@
+"""What stands in the place of an erased job."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fitting_room import clock
+from fitting_room.jobs.tombstone import Tombstone
+from fitting_room.stores import aws, jobs
+from fitting_room.stores.items import due, plain, to_item
+
+
+def get(job_id: str, now: datetime) -> Tombstone | None:
+    found = aws.table().get_item(Key=jobs.key(job_id), ConsistentRead=True).get("Item")
+    if found is None or "erased_at" not in found or str(found["expires_at"]) <= clock.text(now):
+        return None
+    return Tombstone.model_validate(plain(found))
+
+
+def put(stone: Tombstone, look_at: str | None) -> None:
+    """In the place of the job's record, or of the tombstone as it was; to be looked at again at that time, if at all."""
+    aws.table().put_item(Item={**jobs.key(stone.id), **to_item(stone), "ttl": int(clock.parse(stone.expires_at).timestamp()),
+                               **(due(stone.id, look_at) if look_at else {})})

@@ -1,0 +1,21 @@
+"""Erase a job or a subject: called by the API when its owner wants that, and by the sweep until it is done."""
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from fitting_room.actions.erase import erase_job, erase_subject
+from fitting_room.clock import Clock
+from fitting_room.observability import logger, metrics, unspoken
+
+clock = Clock()
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+@unspoken()
+def handler(event: dict[str, str], _: LambdaContext) -> None:
+    """`{job_id}`, or `{subject_id, tenant}`."""
+    if "job_id" in event:
+        logger.append_keys(job_id=event["job_id"])
+        erase_job(event["job_id"], clock)
+    else:
+        erase_subject(event["subject_id"], event["tenant"], clock)
