@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,6 @@ async def scene(suit: Suit) -> Scene:
         people = [await asyncio.to_thread(_stock, name) for name in STOCK]
     else:
         people = list(await asyncio.gather(*map(_photo, range(len(suit.model_image)), suit.model_image)))
-    for person in people:
-        person.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
     return Scene(people, [(image, REGIONS[each.type or "auto"]) for image, each in zip(garments, tops_first, strict=True)])
 
 
@@ -84,9 +83,11 @@ async def _garment(garment: Garment, *, check: bool) -> Image.Image:
 async def _photo(number: int, url: str) -> Image.Image:
     """Raises RefusedError: the page has no code of its own for a model's photo."""
     try:
-        return await loaded(url)
+        photo = await loaded(url)
     except ImageLoadError as error:
         raise RefusedError("700", f"invalid input: modelImage.{number}: {error}") from None
+    photo.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+    return photo
 
 
 def _on_plain_ground(image: Image.Image) -> bool:
@@ -98,6 +99,7 @@ def _on_plain_ground(image: Image.Image) -> bool:
     return bool(near.mean() >= 0.9)
 
 
+@cache
 def _stock(name: str) -> Image.Image:
     with Image.open(SAMPLES / name) as image:
         return image.convert("RGB")

@@ -189,7 +189,7 @@ class _Server(uvicorn.Server):
 
 def loopback(port: int = 0) -> socket.socket:
     """A bound socket; port 0: any free one. Raises OSError when the port is taken."""
-    sock = socket.socket()
+    sock = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio sends without delay only where this is told
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind(("127.0.0.1", port))
