@@ -31,7 +31,7 @@ class Permissions:
     def _items(self) -> None:
         stack = self.stack
         for function in (stack.api, stack.prepare, stack.start_bedrock, stack.start_http, stack.poll, stack.collect,
-                         stack.settle, stack.ingest, stack.sweep, stack.wait):
+                         stack.settle, stack.ingest, stack.sweep, stack.wait, stack.erase):
             function.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [self.table])
         for function in (stack.api, stack.ingest):  # a new job, and which providers are configured
             function.allow(["dynamodb:PutItem", "dynamodb:Query"], [self.table])
@@ -39,6 +39,8 @@ class Permissions:
             function.allow(["dynamodb:DeleteItem"], [self.table])
         # an address for a vendor to call; a reference made, or gone
         stack.start_http.allow(["dynamodb:PutItem", "dynamodb:DeleteItem"], [self.table])
+        # a tombstone in a job's place; a subject removed
+        stack.erase.allow(["dynamodb:PutItem", "dynamodb:DeleteItem"], [self.table])
         stack.callback.allow(["dynamodb:UpdateItem"], [self.table])
         stack.sweep.allow(["dynamodb:Query"], [f"{self.table}/index/due"])
         stack.watch_models.allow(["dynamodb:PutItem"], [self.table])
@@ -62,11 +64,17 @@ class Permissions:
         stack.ingest.allow(["s3:ListBucket"], [self.inbox])
         for function in (stack.collect, stack.settle, stack.ingest, stack.sweep):
             self._objects(function, put, self.media, "results/")
+        for bucket, prefixes in ((self.media, ("staging/", "results/")), (self.inbox, ("uploads/", "drop/"))):
+            for prefix in prefixes:
+                self._objects(stack.erase, "s3:DeleteObject", bucket, prefix)
+        stack.erase.allow(["s3:ListBucket"], [self.media])
+        for function in (stack.collect, stack.settle, stack.sweep):  # what was written while its job was erased
+            self._objects(function, "s3:DeleteObject", self.media, "results/")
 
     def _vendors(self) -> None:
         stack = self.stack
         secrets = list(stack.storage.provider_secrets.values())
-        for function in (stack.start_http, stack.poll):
+        for function in (stack.start_http, stack.poll, stack.erase):
             function.allow(["secretsmanager:GetSecretValue"], secrets)
         used = [(model, stack.config.bedrock_regions[entry.id]) for entry in catalogue.entries()
                 if entry.id in stack.config.bedrock_regions for model in entry.models]
@@ -96,6 +104,8 @@ class Permissions:
         executions = stack.format_arn(service="states", resource="execution", arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
                                       resource_name=f"{self.machine.state_machine_name}:*")
         stack.sweep.allow(["states:DescribeExecution"], [executions], wildcard="An execution is named by its job.")
+        for function in (stack.api, stack.sweep):
+            function.allow(["lambda:InvokeFunction"], [stack.erase.function_arn])
         for function in (stack.callback, stack.wait):
             function.allow(["states:SendTaskSuccess"], ["*"], wildcard="It knows no resource: the token is the key.")
 

@@ -38,6 +38,9 @@ class ServiceStack(cdk.Stack):
             "Poll": self.poll, "Wait": self.wait, "Collect": self.collect, "Settle": self.settle})
         for function in (self.api, self.ingest, self.sweep):
             function.add_environment("JOB_MACHINE_ARN", self.workflow.machine.state_machine_arn)
+        for function in (self.api, self.sweep):
+            function.add_environment("ERASE_FUNCTION", self.erase.function_name)
+        self._keep_failures(self.erase, retry_attempts=0)  # the sweep is the retry
         Permissions(self).grant()
         self.http_api = HttpApi(self, "HttpApi", config, self.api, self.callback)
         self.start_http.add_environment(
@@ -83,6 +86,8 @@ class ServiceStack(cdk.Stack):
         self.settle = self._function("Settle", "job/settle", 512, 60, {})
         self.callback = self._function("Callback", "http/callback", 256, 10, {})
         self.ingest = self._function("Ingest", "event/ingest", 512, 60, plans)
+        self.erase = self._function("Erase", "event/erase", 512, 120,
+                                    vendors | keys | {"PROVIDER_SETTINGS": own["PROVIDER_SETTINGS"]})
         self.sweep = self._function("Sweep", "schedule/sweep", 512, 60, {})
         self.watch_models = self._function("WatchModels", "schedule/watch_models", 512, 120, watches)
 
@@ -138,6 +143,9 @@ class ServiceStack(cdk.Stack):
             "Fitting Room executions failed: their jobs are settled by the sweep.": machine.metric_failed(),
             "Fitting Room executions were aborted.": machine.metric_aborted(),
             "Fitting Room's sweep fails: owed starts and settlements wait.": self.sweep.metric_errors(),
+            "Fitting Room gave up on a vendor that does not delete its copies: see the log of the erase function.":
+                cloudwatch.Metric(namespace=METRICS, metric_name="ErasureFailed", statistic="Sum",
+                                  dimensions_map={"service": SERVICE}),
         }, {
             f"Fitting Room's models of {catalogue.entry(provider).title} end soon or have ended: see GET /v1/providers.":
                 self._days_to_end_of_life(provider)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fitting_room.actions import delete, erase
 from fitting_room.actions.watch_models import METRIC
 from tests.infra.synthesized import Synthesized
 
@@ -34,10 +35,10 @@ def test_every_rule_keeps_what_it_could_not_deliver(stage: Synthesized) -> None:
 def test_functions_that_events_call_keep_what_they_failed_on(stage: Synthesized) -> None:
     dead = _arn(stage, "AWS::SQS::Queue", "DeadLetters")
     kept = {config["FunctionName"]: config for config in stage.service.of("AWS::Lambda::EventInvokeConfig").values()}
-    assert kept.keys() == {f"${{{_function(stage, name)}}}" for name in ("Settle", "Sweep", "WatchModels")}
+    assert kept.keys() == {f"${{{_function(stage, name)}}}" for name in ("Settle", "Sweep", "WatchModels", "Erase")}
     assert {config["DestinationConfig"]["OnFailure"]["Destination"] for config in kept.values()} == {dead}
     sent = {role for role, statement in stage.statements() if "sqs:SendMessage" in statement["Action"]}
-    assert sent == {"Settle", "Sweep", "WatchModels"}
+    assert sent == {"Settle", "Sweep", "WatchModels", "Erase"}
 
 
 def test_an_execution_that_broke_is_settled(stage: Synthesized) -> None:
@@ -88,6 +89,14 @@ def test_dead_letters_wait_two_weeks(stage: Synthesized) -> None:
     assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
+def test_the_sweep_calls_the_erase_function_again_and_only_once_it_must_be_over(stage: Synthesized) -> None:
+    function = _function(stage, "Erase")
+    (config,) = (c for c in stage.service.of("AWS::Lambda::EventInvokeConfig").values()
+                 if c["FunctionName"] == f"${{{function}}}")
+    assert config["MaximumRetryAttempts"] == 0
+    assert stage.functions()["Erase"]["Timeout"] < delete.GRACE
+
+
 def test_queues_refuse_plain_http_and_let_only_our_rules_send(stage: Synthesized) -> None:
     rules = {_arn(stage, "AWS::Events::Rule", start) for start in ("Dropped", "ExecutionBroken", "EveryMinute", "EveryDay")}
     policies = stage.service.of("AWS::SQS::QueuePolicy").values()
@@ -118,7 +127,8 @@ def test_functions_are_called_by_their_own_rule_or_api_only(stage: Synthesized) 
 
 def test_someone_hears_of_what_needs_a_person(dev: Synthesized, prod: Synthesized) -> None:
     alarms = {alarm["MetricName"]: alarm for alarm in prod.service.of("AWS::CloudWatch::Alarm").values()}
-    assert alarms.keys() == {"ApproximateNumberOfMessagesVisible", "ExecutionsFailed", "ExecutionsAborted", "Errors", METRIC}
+    assert alarms.keys() == {"ApproximateNumberOfMessagesVisible", "ExecutionsFailed", "ExecutionsAborted", "Errors", METRIC,
+                             erase.METRIC}
     topic, _ = prod.service.one("AWS::SNS::Topic")
     _, subscription = prod.service.one("AWS::SNS::Subscription")
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "ops@example.com")

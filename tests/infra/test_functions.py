@@ -11,7 +11,7 @@ from tests.infra.synthesized import WITH_KEYS, Synthesized
 SIZES = {  # MB, seconds
     "Api": (512, 29), "Prepare": (1769, 120), "StartBedrock": (1024, 900), "StartHttp": (1024, 180), "Poll": (1024, 300),
     "Collect": (1769, 120), "Settle": (512, 60), "Ingest": (512, 60), "Sweep": (512, 60), "WatchModels": (512, 120),
-    "Wait": (256, 10), "Callback": (256, 10),
+    "Wait": (256, 10), "Callback": (256, 10), "Erase": (512, 120),
 }
 EVERYWHERE = {"TABLE", "INBOX_BUCKET", "MEDIA_BUCKET", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE",
               "POWERTOOLS_LOG_LEVEL"}
@@ -19,7 +19,7 @@ PLANS = {"JOB_MACHINE_ARN", "BEDROCK_REGIONS", "PRIVATE_ACCESS", "DAILY_IMAGES",
          "PROVIDER_ORDER", "LEGACY_MODELS", "UNMODERATED"}
 CALLS = {"PROVIDER_ENDPOINTS", "PROVIDER_SECRETS", "FETCH_ALLOW", "PROVIDER_SETTINGS", "RESULT_HOSTS"}
 TOLD = {
-    "Api": PLANS | {"CORS_ORIGINS", "UPLOAD_DAYS"},
+    "Api": PLANS | {"CORS_ORIGINS", "UPLOAD_DAYS", "ERASE_FUNCTION"},
     "Prepare": {"FETCH_ALLOW"},
     "StartBedrock": {"PROVIDER_ENDPOINTS", "BEDROCK_REGIONS", "LIMITS"},
     "StartHttp": CALLS | {"LIMITS", "CALLBACK_URL"},
@@ -29,7 +29,8 @@ TOLD = {
     "Collect": set(),
     "Settle": set(),
     "Ingest": PLANS,
-    "Sweep": {"JOB_MACHINE_ARN"},
+    "Sweep": {"JOB_MACHINE_ARN", "ERASE_FUNCTION"},
+    "Erase": {"PROVIDER_ENDPOINTS", "PROVIDER_SECRETS", "PROVIDER_SETTINGS"},
     "WatchModels": {"BEDROCK_REGIONS"},
 }
 
@@ -141,4 +142,5 @@ def test_the_outputs_an_operator_reads(stage: Synthesized) -> None:
     assert stage.service.outputs == {
         "ApiUrl": f"${{{api}.ApiEndpoint}}", "TableName": "${TableCD117FA1}", "InboxBucket": "${InboxA8E05DC3}",
         "MediaBucket": "${MediaA721A567}", "JobMachineArn": f"${{{machine}}}",
-        "ProviderSecrets": "{" + ",".join(f'"{vendor}":"${{Key{vendor}.Id}}"' for vendor in WITH_KEYS) + "}"}
+        "ProviderSecrets": "{" + ",".join(f'"{vendor}":"${{Key{vendor}.Id}}"' for vendor in WITH_KEYS) + "}",
+        "ProviderEndpoints": _environment(stage, "Poll")["PROVIDER_ENDPOINTS"]}

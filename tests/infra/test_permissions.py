@@ -9,7 +9,7 @@ import pytest
 from tests.infra.synthesized import WITH_KEYS, Synthesized
 
 FUNCTIONS = {"Api", "Callback", "Prepare", "StartBedrock", "StartHttp", "Poll", "Wait", "Collect", "Settle", "Ingest", "Sweep",
-             "WatchModels"}
+             "WatchModels", "Erase"}
 MACHINE = "Job"
 MEDIA, INBOX = "${MediaA721A567.Arn}", "${InboxA8E05DC3.Arn}"
 
@@ -35,6 +35,9 @@ WILDCARDS = {
     ("Collect", "s3:GetObject", f"{MEDIA}/staging/*"),
     ("Ingest", "s3:GetObject", f"{INBOX}/drop/*"),
     *((role, "s3:PutObject", f"{MEDIA}/results/*") for role in ("Collect", "Settle", "Ingest", "Sweep")),
+    *((role, "s3:DeleteObject", f"{MEDIA}/results/*") for role in ("Collect", "Settle", "Sweep", "Erase")),
+    ("Erase", "s3:DeleteObject", f"{MEDIA}/staging/*"),
+    *(("Erase", "s3:DeleteObject", f"{INBOX}/{folder}/*") for folder in ("uploads", "drop")),
     ("Sweep", "states:DescribeExecution",
      "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${JobMachine45953B44.Name}:*"),
 }
@@ -65,7 +68,8 @@ def test_every_role_s_policies_are_seen_by_these_tests(stage: Synthesized) -> No
 
 def test_a_vendor_s_key_is_readable_only_by_what_calls_that_vendor(stage: Synthesized) -> None:
     secret = {f"${{Key{vendor}.Id}}" for vendor in WITH_KEYS}
-    assert _holders(stage, "secretsmanager:GetSecretValue") == {"StartHttp": secret, "Poll": secret}
+    assert _holders(stage, "secretsmanager:GetSecretValue") == {
+        "StartHttp": secret, "Poll": secret, "Erase": secret}
 
 
 def _model(region: str, name: str) -> str:
@@ -95,17 +99,24 @@ def test_executions_are_started_by_whoever_accepts_a_job_and_by_the_sweep(stage:
     assert _holders(stage, "states:StartExecution") == {"Api": machine, "Ingest": machine, "Sweep": machine}
 
 
-def test_only_the_machine_calls_functions_and_only_its_own(stage: Synthesized) -> None:
+def test_the_machine_calls_its_own_functions_and_the_api_and_the_sweep_the_one_that_erases(stage: Synthesized) -> None:
     called = {f"${{{name}.Arn}}" for name in stage.service.of("AWS::Lambda::Function")
               if name[:-8] in {"Prepare", "StartBedrock", "StartHttp", "Poll", "Wait", "Collect", "Settle"}}
-    assert _holders(stage, "lambda:InvokeFunction") == {MACHINE: called}
+    (erase,) = {f"${{{name}.Arn}}" for name in stage.service.of("AWS::Lambda::Function") if name[:-8] == "Erase"}
+    assert _holders(stage, "lambda:InvokeFunction") == {MACHINE: called, "Api": {erase}, "Sweep": {erase}}
 
 
 def test_listing_is_for_those_who_must_tell_absent_from_forbidden_or_read_a_folder(stage: Synthesized) -> None:
-    assert _holders(stage, "s3:ListBucket") == {"Prepare": {INBOX, MEDIA}, "Ingest": {INBOX}}
+    assert _holders(stage, "s3:ListBucket") == {
+        "Prepare": {INBOX, MEDIA}, "Ingest": {INBOX}, "Erase": {MEDIA}}
 
 
-@pytest.mark.parametrize("action", ["s3:DeleteObject", "dynamodb:Scan", "states:StopExecution", "secretsmanager:PutSecretValue",
+def test_pictures_are_deleted_by_who_erases_and_by_who_may_have_written_one_too_late(stage: Synthesized) -> None:
+    assert _holders(stage, "s3:DeleteObject").keys() == {"Erase", "Collect", "Settle", "Sweep"}
+    assert "Erase" not in _holders(stage, "s3:GetObject")
+
+
+@pytest.mark.parametrize("action", ["dynamodb:Scan", "states:StopExecution", "secretsmanager:PutSecretValue",
                                     "iam:PassRole", "kms:Decrypt", "sts:AssumeRole", "logs:CreateLogGroup"])
 def test_nobody_may_do_what_no_function_does(stage: Synthesized, action: str) -> None:
     assert _holders(stage, action) == {}
@@ -121,9 +132,10 @@ def test_whom_everybody_may_call_touches_single_rows_and_waits_only(stage: Synth
 
 
 def test_rows_are_deleted_and_created_only_by_those_whose_they_are(stage: Synthesized) -> None:
-    """Leases by those who settle; jobs by those who accept them; callbacks and references by who calls the vendor."""
-    assert _holders(stage, "dynamodb:DeleteItem").keys() == {"Settle", "Sweep", "StartHttp"}
-    assert _holders(stage, "dynamodb:PutItem").keys() == {"Api", "Ingest", "WatchModels", "StartHttp"}
+    """Leases by those who settle; jobs by those who accept them; callbacks and references by who calls the vendor; subjects
+    and the tombstones of jobs by who erases."""
+    assert _holders(stage, "dynamodb:DeleteItem").keys() == {"Settle", "Sweep", "StartHttp", "Erase"}
+    assert _holders(stage, "dynamodb:PutItem").keys() == {"Api", "Ingest", "WatchModels", "StartHttp", "Erase"}
     assert "WatchModels" not in _holders(stage, "dynamodb:GetItem")
     assert _holders(stage, "dynamodb:Query") == {
         "Api": {"${TableCD117FA1.Arn}"}, "Ingest": {"${TableCD117FA1.Arn}"}, "Sweep": {"${TableCD117FA1.Arn}/index/due"}}
