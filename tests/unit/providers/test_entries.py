@@ -10,7 +10,7 @@ import pytest
 
 from fitting_room.jobs.parse import parse
 from fitting_room.providers import catalogue
-from tests.unit.providers.requests import GARMENT_MASK, IMAGE_MASK, asking, found, planned
+from tests.unit.providers.requests import GARMENT_MASK, IMAGE, IMAGE_MASK, asking, found, planned
 
 
 def answered(provider: str, **fields: Any) -> list[tuple[str, str | None]]:
@@ -124,6 +124,71 @@ def test_fashn_names_what_it_cannot_do(fields: dict[str, Any], pointer: str) -> 
     assert answered("fashn", **fields) == [("unsupported_option", pointer)]
 
 
+# aidge
+
+SUIT = [{"image": IMAGE, "category": "tops"}, {"image": IMAGE, "category": "bottoms"}]
+
+
+def aidge(**options: Any) -> dict[str, Any]:
+    return {"provider_options": {"aidge": options}}
+
+
+@pytest.mark.parametrize("fields", [
+    *({"garment": {"category": category}} for category in ("auto", "tops", "bottoms", "one_piece")),
+    {"garments": SUIT}, {"garments": SUIT[::-1]},
+    {"garment": {"photo": "flat_lay"}},
+    {"person": {"photos": [IMAGE]}}, {"person": {"photos": [IMAGE] * 8}},
+    {"person": {"stock": {}}}, {"person": {"stock": {"name": "James"}}}, {"person": {"stock": {"age": "young_adult"}}},
+    {"output": {"count": 8}}, *({"output": {"format": form}} for form in ("png", "jpeg", "webp")),
+    *(aidge(view=view) for view in ("fullbody", "halfbody", "mixed")), aidge(quality_detect=True), aidge(quality_detect=False),
+])
+def test_aidge_honours(fields: dict[str, Any]) -> None:
+    assert answered("aidge", **fields) == []
+
+
+@pytest.mark.parametrize(("fields", "pointer"), [
+    *(({"garment": {"category": category}}, "/garments/0/category") for category in
+      ("outfit", "footwear", "headwear", "eyewear", "jewelry", "accessories", "object")),
+    # two garments are a suit, or nothing
+    ({"garments": [SUIT[0], SUIT[0]]}, "/garments/1/category"),
+    ({"garments": [SUIT[1], SUIT[1]]}, "/garments/1/category"),
+    ({"garments": [SUIT[0], {"image": IMAGE, "category": "one_piece"}]}, "/garments/1/category"),
+    ({"garments": [{"image": IMAGE}, SUIT[1]]}, "/garments/0/category"),
+    ({"garments": [*SUIT, SUIT[0]]}, "/garments/2"),
+    ({"person": {"subject": "sub_" + "0" * 26}}, "/person/subject"),
+    ({"garment": {"category": "tops", "type": "long_sleeve_shirt"}}, "/garments/0/type"),
+    ({"garment": {"category": "tops", "photo": "model"}}, "/garments/0/photo"),
+    ({"moderation": "conservative"}, "/moderation"),
+    ({"segmentation_free": True}, "/segmentation_free"),
+    ({"output": {"size": "original"}}, "/output/size"),
+    ({"output": {"quality": "best"}}, "/output/quality"),
+    ({"output": {"seed": 1}}, "/output/seed"),
+    ({"output": {"guidance": 2}}, "/output/guidance"),
+    ({"output": {"mask": True}}, "/output/mask"),
+    ({"keep": {"face": True}}, "/keep/face"),
+    ({"styling": {"tuck": "in"}}, "/styling/tuck"),
+    ({"merge": "balanced"}, "/merge"),
+    ({"mask": GARMENT_MASK}, "/mask"),
+    ({"prompt": "red"}, "/prompt"),
+])
+def test_aidge_names_what_it_cannot_do(fields: dict[str, Any], pointer: str) -> None:
+    assert answered("aidge", **fields) == [("unsupported_option", pointer)]
+
+
+@pytest.mark.parametrize(("options", "pointer"), [
+    ({"view": "back"}, "/provider_options/aidge/view"), ({"quality_detect": "maybe"}, "/provider_options/aidge/quality_detect"),
+    ({"trial": True}, "/provider_options/aidge/trial"),  # a matter of the stage
+])
+def test_aidges_own_options_are_checked(options: dict[str, Any], pointer: str) -> None:
+    assert answered("aidge", **aidge(**options)) == [("invalid_input", pointer)]
+
+
+@pytest.mark.parametrize(("photos", "codes"), [(1, []), (2, ["count_with_photos"])])
+def test_aidge_does_not_say_what_a_count_means_for_several_photos(photos: int, codes: list[str]) -> None:
+    body = asking("try_on", person={"photos": [IMAGE] * photos})
+    assert [each.code for each in planned("aidge", body).warnings] == codes
+
+
 # without moderation
 
 
@@ -173,7 +238,7 @@ def test_wrong_options_are_one_fault_at_their_own_pointer() -> None:
 
 
 def test_the_order_in_which_auto_tries_them() -> None:
-    assert [entry.id for entry in catalogue.entries()] == ["nova_canvas", "stability", "tryiton", "fashn", "sandbox"]
+    assert [entry.id for entry in catalogue.entries()] == ["nova_canvas", "stability", "tryiton", "fashn", "aidge", "sandbox"]
     assert [entry.id for entry in catalogue.entries() if not entry.live] == ["sandbox"]
 
 

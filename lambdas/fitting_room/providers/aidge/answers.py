@@ -1,0 +1,125 @@
+"""What Aidge says, and what its codes mean.
+
+Source: the vendor's page "Virtual Try-on Submit API Reference" for a submit's answer and the codes; for a status read its
+sample `VirtualTryOnProHttpExample.java` and excerpts of its page on results, which leave room: so answers are searched
+rather than expected to have one shape.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Self
+
+from pydantic import BaseModel, ValidationError
+
+from fitting_room.providers.failures import LATER, Told
+
+_OPERATOR = "The operator must store a valid key for Aidge, bought on the site whose host this deployment calls."
+_ANOTHER = "Choose another provider, or report it to the operator of this service."
+_PICTURE = "Send another picture: the garment alone, laid flat and whole, sharp and well lit."
+
+UNNAMED = Told("provider_error", "Aidge refused the request.", _ANOTHER, retryable=False)
+BROKEN = Told("provider_error", "Aidge failed on the job.", LATER)
+LIMITED = Told("rate_limited", "Aidge takes no more requests at the moment.", LATER)
+KEY = Told("provider_auth", "Aidge does not accept the key or signature of this deployment.", _OPERATOR)
+CODES = {
+    "500": BROKEN,
+    "501": LIMITED,
+    "700": Told("provider_error", "Aidge refused a part of the request as invalid.",
+                "Check the name of a stock person; otherwise choose another provider, or report it to the operator of this"
+                " service.", retryable=False),
+    # the link was signed moments before and holds a picture we have read: most likely their network, or ours
+    "701": Told("image_unreadable", "Aidge could not fetch the garment's picture.",
+                "Submit again; if it fails again, send another picture.", retryable=True),
+    "703": Told("image_unreadable", "The garment's picture is too small or too coarse for Aidge.", _PICTURE),
+    "707": Told("image_unreadable", "To Aidge the garment's picture is no complete flat lay.", _PICTURE),
+    "801": BROKEN,  # unconfirmed, as is 1000
+    "1000": Told("content_blocked", "The content filter of Aidge refused a picture.", "Send another picture."),
+    # "please retry"
+    "1001": Told("provider_error", "The content check of Aidge failed.",
+                 "Submit again; if it fails again, send other pictures."),
+    "1002": Told("content_blocked", "The content filter of Aidge refused a picture.", "Send another picture."),
+}
+# what the gateway in front says: by its words, for its codes are not documented
+EXHAUSTED = Told("quota_exhausted", "The Aidge account has nothing left to spend.",
+                 "The operator must buy calls, or set `trial` to use the free quota; until then choose another provider.")
+CLOCK = Told("provider_auth", "Aidge does not accept the time of the signature.",
+             "The operator must see to the clock of this deployment: signatures are dated.")
+_GATEWAY = {"timestamp": CLOCK, "signature|app.?key": KEY, "call.?limit": LIMITED}
+
+
+class Answer(BaseModel):
+    """Of either call. `code` is the gateway's, `resCode` the service's; numbers and booleans may come as strings."""
+
+    success: bool | str | None = None
+    code: int | str | None = None
+    resCode: int | str | None = None  # noqa: N815
+    resMessage: str | None = None  # noqa: N815
+    message: str | None = None
+    requestId: str | None = None  # noqa: N815
+    request_id: str | None = None
+    data: Any = None
+
+    @classmethod
+    def of(cls, content: bytes) -> Self:
+        """An answer that says nothing where it cannot be read."""
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError:
+            return cls()
+
+    @property
+    def complaint(self) -> str | None:
+        """The code of what went wrong, or `success: false`; None for an answer that is content."""
+        for code, good in ((self.resCode, "200"), (self.code, "0")):
+            if code is not None and str(code) != good:
+                return str(code)
+        return "success: false" if self.success is not None and str(self.success).lower() != "true" else None
+
+    @property
+    def told(self) -> Told:
+        """What the complaint means; `UNNAMED` where there is none."""
+        words = f"{self.complaint} {self.resMessage} {self.message}".lower()
+        if "calling resources have been exhausted" in words:
+            return EXHAUSTED
+        return CODES.get(self.complaint or "") or next(
+            (told for hint, told in _GATEWAY.items() if re.search(hint, words)), UNNAMED)
+
+    @property
+    def words(self) -> str | None:
+        """The vendor's own. The request's id, which its support asks for, comes first: no long message pushes it out."""
+        request, said = self.requestId or self.request_id, self.resMessage or self.message
+        return ": ".join(filter(None, [f"request {request}" if request else None, said])) or None
+
+    @property
+    def task_id(self) -> str | None:
+        """In `data`, or in its `result`, which is an object or the JSON of one."""
+        return next((str(node["taskId"]) for node in nodes(self.data) if node.get("taskId")), None)
+
+    @property
+    def statuses(self) -> list[str]:
+        """The task's own first, then those of its parts: submitted | running | finished | failed."""
+        return [str(node["taskStatus"]) for node in nodes(self.data) if node.get("taskStatus")]
+
+    @property
+    def addresses(self) -> list[str]:
+        """Of the results, each once."""
+        images = (image for node in nodes(self.data) for image in nodes(node.get("imageList")))
+        return list(dict.fromkeys(str(image["imageUrl"]) for image in images if image.get("imageUrl")))
+
+
+def nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a value, outer before inner, also in the JSON of a string."""
+    if isinstance(value, str) and value.startswith(("{", "[")):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return
+    if isinstance(value, dict):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from nodes(each)
