@@ -1,6 +1,56 @@
 """The deployment in memory and the simulators over HTTP, for tests of a whole job without a cloud."""
 
-from tests.contract.conftest import engine, fashn_simulator, tryiton_simulator
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from fitting_room.stores import media
+from local.simulators.aidge import Aidge
+from local.simulators.astria import Astria
+from local.simulators.previews import Previews
+from tests.contract.conftest import Running, StandInEngine, _serving, engine, fashn_simulator, tryiton_simulator
 from tests.unit.conftest import world
+from tests.unit.world import World
 
 __all__ = ["engine", "fashn_simulator", "tryiton_simulator", "world"]
+
+
+@pytest.fixture
+def aidge_simulator(engine: StandInEngine) -> Iterator[Running]:  # noqa: F811
+    previews = Previews(engine)
+    yield from _serving(Aidge(previews, submits=1000), previews)
+
+
+@pytest.fixture
+def astria_simulator(engine: StandInEngine) -> Iterator[Running]:  # noqa: F811
+    previews = Previews(engine)
+    yield from _serving(Astria(previews), previews)
+
+
+@pytest.fixture
+def links(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:  # noqa: F811
+    """Presigned links that a vendor on this machine can follow: the buckets in memory have no server of their own."""
+
+    class Bucket(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            data = media.read(self.path[1:].partition("?")[0])
+            self.send_response(404 if data is None else 200)
+            self.send_header("Content-Type", f"image/{self.path.partition('?')[0].rpartition('.')[2]}")
+            self.end_headers()
+            self.wfile.write(data or b"")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
+    Thread(target=server.serve_forever, daemon=True).start()
+    at = f"http://127.0.0.1:{server.server_address[1]}"
+    monkeypatch.setattr(media, "link", lambda key, **_: f"{at}/{key}?X-Amz-Signature=signed")
+    yield
+    server.shutdown()
+    server.server_close()

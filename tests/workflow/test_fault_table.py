@@ -99,11 +99,22 @@ VENDORS = [
     Vendor("tryiton", "sim-key", "/api/v1"),
     Vendor("fashn", "sim-key", "/v1",  # its own error of that name: "Because no prediction ID was issued", nothing is charged
            ends={"503 on submit": Ends("failed", "provider_error", attempts=2)}),
+    Vendor("aidge", '{"app_key": "sim-app", "app_secret": "sim-secret"}', "/rest", faults={
+        "out of credits": [{"on": "submit", "kind": "error", "name": "ResourcesExhausted"}],
+        "key refused": [{"on": "submit", "kind": "error", "name": "IncompleteSignature"}],
+        "moderation": [{"on": "submit", "kind": "error", "name": "1002"}],
+        "pipeline failure once": [{"on": "submit", "kind": "error", "name": "1001", "times": 1}],
+        "pipeline failure twice": [{"on": "submit", "kind": "error", "name": "1001"}],
+    }, ends={
+        "moderation": Ends("failed", "content_blocked"),
+        "pipeline failure once": SECOND_TIME,
+        "pipeline failure twice": Ends("failed", "provider_error", attempts=2),
+    }),
 ]
 
 
 @pytest.fixture
-def deployed(world: World, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Any:
+def deployed(world: World, links: None, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Any:
     """Makes a vendor the only one there is: its simulator, or a port at which nobody listens."""
     def deploy(vendor: Vendor, *, listening: bool = True) -> Running:
         simulator: Running = request.getfixturevalue(f"{vendor.id}_simulator")
@@ -134,7 +145,9 @@ def test_what_becomes_of_a_job(world: World, deployed: Any, monkeypatch: pytest.
                                fault: str) -> None:
     usual, end = FAULTS[fault]
     simulator = deployed(vendor, listening=fault != "refused connection")
-    simulator.simulator._seconds = WORK  # type: ignore[attr-defined]
+    for name in ("_seconds", "_working_time"):
+        if hasattr(simulator.simulator, name):
+            setattr(simulator.simulator, name, WORK)
     for each in vendor.faults.get(fault, usual):
         answer = simulator.fault(**each)
         assert answer.status_code == 201, answer.text

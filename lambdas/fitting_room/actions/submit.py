@@ -89,7 +89,7 @@ def deployment(at: Clock) -> Deployment:
     first = {provider: index for index, provider in enumerate(config.provider_order)}
     ordered = sorted(entries(), key=lambda entry: first.get(entry.id, len(first)))
     return Deployment(ordered, provider_keys.configured(), frozenset(config.bedrock_regions), config.private_access,
-                      config.legacy_models, config.unmoderated, models.observed(), at.now().date())
+                      models.observed(), at.now().date(), config.legacy_models, config.unmoderated)
 
 
 def subjects_of(request: AnyRequest, tenant: str, at: Clock) -> dict[str, Subject]:
@@ -120,7 +120,7 @@ def _reservation(request: AnyRequest, providers: list[str], used: Mapping[str, S
     """The dearest that the plan can cost: any one of its providers, every image."""
     count, made_for = request.output.count, frozenset(subject.made_for for subject in used.values())
     prices = [entry(name).cost(request, made_for=made_for) for name in providers]
-    if not any(price.amount or price.credits for price in prices):
+    if all(price.free for price in prices):
         return None
     amount = max(price.amount or 0 for price in prices)
     return Reservation(day=day, images=count, microusd=round(amount * count * 1e6))

@@ -57,6 +57,11 @@ class Price(_Frozen):
     max_side: int | None = None
     source: str
 
+    @property
+    def free(self) -> bool:
+        """Known to cost nothing; where no price is published, something is assumed."""
+        return self.amount == 0 and not self.credits
+
 
 class Rate(_Frozen):
     """At most `submits` submissions in any window of `seconds`."""
