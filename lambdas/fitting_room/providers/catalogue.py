@@ -13,6 +13,7 @@ PROVIDERS = (  # in the order in which `auto` tries them
     "stability",
     "tryiton",
     "fashn",
+    "astria",
     "aidge",
     "sandbox",
 )

@@ -113,10 +113,11 @@ def test_a_named_provider_tells_every_option_it_cannot_honour_at_once() -> None:
 
 
 def test_auto_that_finds_nobody_says_why_for_each_provider() -> None:
-    found = refused(configured=("tryiton", "fashn", "aidge"), prompt="in the rain", output={"count": 6})
-    assert {(fault.provider, fault.pointer) for fault in found} == {("aidge", "/prompt")} | {  # it draws up to 8
+    found = refused(configured=("tryiton", "fashn", "aidge", "astria"), prompt="in the rain", output={"count": 6})
+    assert {(fault.provider, fault.pointer) for fault in found} == {
+        ("aidge", "/prompt"), ("astria", "/provider_options/astria/person_class")} | {  # both draw up to 8
         (provider, pointer) for provider in ("nova_canvas", "tryiton", "fashn") for pointer in ("/prompt", "/output/count")}
-    assert all(fault.code == "unsupported_option" for fault in found)
+    assert all(fault.code == "unsupported_option" for fault in found if fault.provider != "astria")
 
 
 def test_several_garments_are_refused_at_the_second_one() -> None:
@@ -141,7 +142,7 @@ def test_the_list_of_providers_says_what_this_key_can_buy_today() -> None:
     assert {name: (item["configured"], item["allowed"], item["models"][0]["lifecycle"]["retired"])
             for name, item in shown.items()} == {
         "nova_canvas": (True, False, True), "stability": (False, False, False), "tryiton": (False, False, False),
-        "fashn": (False, False, False), "aidge": (False, False, False),
+        "fashn": (False, False, False), "astria": (False, False, False), "aidge": (False, False, False),
         "sandbox": (True, True, False)}
     assert shown["nova_canvas"]["models"][0]["lifecycle"]["end_of_life"] == "2026-09-30"
     assert shown["nova_canvas"]["tasks"]["try_on"]["output.count"] == {"minimum": 1.0, "maximum": 5.0}

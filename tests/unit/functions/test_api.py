@@ -234,7 +234,8 @@ def test_an_upload_is_created(call: Call) -> None:
 
 def test_the_providers_are_listed(call: Call) -> None:
     answer = call("GET", "/v1/providers")
-    assert [item["id"] for item in answer.json["items"]] == ["nova_canvas", "stability", "tryiton", "fashn", "aidge", "sandbox"]
+    assert [item["id"] for item in answer.json["items"]] == [
+        "nova_canvas", "stability", "tryiton", "fashn", "astria", "aidge", "sandbox"]
 
 
 # -------------------------------------------------------------------------------------------------------- CORS

@@ -238,7 +238,8 @@ def test_wrong_options_are_one_fault_at_their_own_pointer() -> None:
 
 
 def test_the_order_in_which_auto_tries_them() -> None:
-    assert [entry.id for entry in catalogue.entries()] == ["nova_canvas", "stability", "tryiton", "fashn", "aidge", "sandbox"]
+    assert [entry.id for entry in catalogue.entries()] == [
+        "nova_canvas", "stability", "tryiton", "fashn", "astria", "aidge", "sandbox"]
     assert [entry.id for entry in catalogue.entries() if not entry.live] == ["sandbox"]
 
 

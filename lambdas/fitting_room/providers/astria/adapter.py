@@ -1,0 +1,170 @@
+"""Speaks to Astria: `POST /tunes` for subjects and references, `POST /tunes/:id/prompts` for pictures, both read until done.
+
+Source: the vendor's pages "API overview", "Create a tune", "Create a prompt", "Retrieve", "Delete" (docs.astria.ai); the end
+of a prompt and the workspace header by its command line tool.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from fitting_room.jobs.errors import JobFailure
+from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending
+from fitting_room.jobs.tasks import TrainSubject
+from fitting_room.providers.astria.answers import LOOK, PAUSE, ended, prompt, refused, tune, tunes
+from fitting_room.providers.astria.form import Form
+from fitting_room.providers.astria.options import ID, AstriaSettings
+from fitting_room.providers.astria.prompts import prompt_of
+from fitting_room.providers.astria.tunes import reference_of, training_of, training_title, trains
+from fitting_room.providers.base import Connection, Order, Reference
+from fitting_room.providers.failures import LATER, failed
+from fitting_room.providers.http import UNSENT, client, retry_after
+from fitting_room.providers.results import collected
+
+BASE = "https://api.astria.ai"
+POLL_SECONDS, TRAINING_SECONDS = 5.0, 60.0
+PAGE = 120
+"""The most tunes that one page of the list may have."""
+
+
+class Astria:
+    def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
+        """Raises `JobFailure` (`provider_auth`) without a key."""
+        if not connection.secret:
+            raise JobFailure("provider_auth", "There is no key for Astria in this deployment.",
+                             "The operator must store a key for Astria.", provider=ID)
+        self.settings: AstriaSettings = connection.settings or AstriaSettings()
+        self.download = connection.download
+        headers = {"Authorization": f"Bearer {connection.secret}"}
+        if self.settings.workspace:
+            headers["X-Workspace-Id"] = str(self.settings.workspace)
+        self.http = client(connection.endpoint or BASE, headers, transport)
+
+    # submit
+
+    def start(self, order: Order) -> Outcome:
+        if isinstance(order.request, TrainSubject):
+            made = self._made(training_title(order), training_of(order, self.settings), look_first=order.attempt > 1)
+            wait = TRAINING_SECONDS if trains(order) else POLL_SECONDS
+            return made if isinstance(made, Failed) else Pending(made, wait)
+        on, form = prompt_of(order, self.settings)
+        answer = self._post(f"tunes/{quote(on, safe='')}/prompts", form, "prompt")
+        if isinstance(answer, Failed):
+            return answer
+        accepted = prompt(answer.content)
+        return Pending(f"{on}/{accepted.id}", POLL_SECONDS) if accepted else _unreadable()
+
+    def register(self, reference: Reference) -> str | Failed:
+        if reference.model == "sd15" and not reference.kind.shared:
+            return _failed("provider_error", "no", "astria/sd15 dresses a person it was trained on, not a picture.",
+                           "Send person.subject, made for astria/sd15, or a garment subject made for a partner model.",
+                           retryable=False)
+        return self._made(reference.title, reference_of(reference, self.settings), look_first=True)
+
+    def _made(self, title: str, form: Form, *, look_first: bool) -> str | Failed:
+        """The id of the tune, which may have been made before: "make sure you don't create duplicate tunes"."""
+        if look_first and (found := self._found(title)) is not None:
+            return found
+        answer = self._post("tunes", form, "subject")
+        lost = answer if isinstance(answer, Failed) else None
+        if isinstance(answer, httpx.Response):
+            if made := tune(answer.content):
+                return made.id
+            lost = _unreadable()
+        assert lost
+        found = self._found(title) if lost.charged == "unknown" else None  # it may be there although nobody said so
+        return found if isinstance(found, str) else lost
+
+    def _found(self, title: str) -> str | Failed | None:
+        """The tune of this title; the list may hold others, which have it as a part of theirs."""
+        try:
+            answer = self.http.get("tunes", params={"title": title, "limit": PAGE})
+        except httpx.HTTPError:
+            return _failed("provider_unavailable", "no", "Astria cannot be reached; nothing was bought.", LATER)
+        if answer.status_code in (401, 403, 429):
+            return refused(answer, "subject")
+        if not answer.is_success:
+            return _failed("provider_unavailable", "no", "Astria does not tell what it has; nothing was bought.", LATER,
+                           provider_code=f"HTTP {answer.status_code}")
+        return next((each.id for each in tunes(answer.content) if each.title == title), None)
+
+    def _post(self, path: str, form: Form, what: str) -> httpx.Response | Failed:
+        try:
+            answer = self.http.post(path, files=form)
+        except UNSENT:
+            return _failed("provider_unavailable", "no", "Astria cannot be reached; nothing was sent.", LATER)
+        except httpx.HTTPError as error:
+            return _failed("provider_unavailable", "unknown", "The connection to Astria was lost after the request.", LOOK,
+                           provider_code=type(error).__name__)
+        return answer if answer.is_success else refused(answer, what)
+
+    # status
+
+    def poll(self, order: Order, provider_job_id: str) -> Outcome:
+        """Reading costs nothing, so whatever may pass is simply looked at again, until the deadline."""
+        on, _, job = provider_job_id.partition("/")
+        path = f"tunes/{quote(on, safe='')}" + (f"/prompts/{quote(job, safe='')}" if job else "")
+        again = Pending(provider_job_id, TRAINING_SECONDS if trains(order) else POLL_SECONDS)
+        try:
+            answer = self.http.get(path)
+        except httpx.HTTPError:
+            return again
+        if answer.status_code == 429:  # "This error might show when using polling"
+            return Pending(provider_job_id, min(max(again.wait, retry_after(answer) or PAUSE), 60))
+        if answer.status_code == 408 or answer.is_server_error:
+            return again
+        if not answer.is_success:
+            return _lost(answer)
+        return (self._pictures(order, answer) if job else _trained(order, answer)) or again
+
+    def _pictures(self, order: Order, answer: httpx.Response) -> Outcome | None:
+        status = prompt(answer.content)
+        if status and status.images:
+            return collected(ID, "Astria", order, status.images, self.download,
+                             remedy="The operator can fetch them from the vendor for 30 days, by the attempt's"
+                                    " provider_job_id: tune and prompt.")
+        return ended(status.user_error) if status and status.user_error else None
+
+    # deletion
+
+    def erase_job(self, provider_job_id: str) -> bool:
+        return self._deleted(f"prompts/{quote(provider_job_id.rpartition('/')[2], safe='')}")
+
+    def erase_reference(self, made_id: str) -> bool:
+        return self._deleted(f"tunes/{quote(made_id, safe='')}")
+
+    def _deleted(self, path: str) -> bool:
+        try:
+            answer = self.http.delete(path)
+        except httpx.HTTPError:
+            return False
+        return answer.is_success or answer.status_code == 404
+
+
+def _trained(order: Order, answer: httpx.Response) -> Outcome | None:
+    """A reference has no token: its id stands for it."""
+    status = tune(answer.content)
+    return Finished([], token=status.token if trains(order) else None) if status and status.trained_at else None
+
+
+def _lost(answer: httpx.Response) -> Failed:
+    """It was accepted, but can no longer be read."""
+    code = "provider_auth" if answer.status_code in (401, 403) else "provider_error"
+    detail = "Astria does not know the job any more." if answer.status_code == 404 else \
+        "Astria no longer tells how the job is doing."
+    return _failed(code, "unknown", detail, LOOK, provider_code=f"HTTP {answer.status_code}")
+
+
+def _unreadable() -> Failed:
+    return _failed("provider_error", "unknown", "The answer of Astria cannot be read.", LOOK)
+
+
+def _failed(code: str, charged: Any, detail: str, remedy: str, **facts: Any) -> Failed:
+    return failed(ID, code, charged, detail, remedy, **facts)
+
+
+def connect(connection: Connection, transport: httpx.BaseTransport | None = None) -> Astria:
+    return Astria(connection, transport)

@@ -1,0 +1,145 @@
+"""What Astria answers: its objects, wrapped or not, and what its refusals mean.
+
+Source: page "API overview", section "Error codes". How an error's body looks is not documented, so every text in it counts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import BaseModel, ConfigDict
+
+from fitting_room.jobs.outcome import Charged, Failed
+from fitting_room.providers.astria.options import ID
+from fitting_room.providers.failures import LATER, failed
+from fitting_room.providers.http import retry_after
+
+LOOK = "Look at the prompts and tunes of the Astria account before you submit again."
+PAUSE = 30.0
+"""Seconds: "Such requests should be retried with exponential backoff and wait start time of 30 seconds"; ours for 429 too."""
+_OTHER = "Choose another provider, or report it to the operator of this service."
+_MONEY = re.compile(r"balance|billing|credit|payment|plan|quota|top.?off|top.?up", re.IGNORECASE)
+_PICTURE = re.compile(r"(?<!num_)image", re.IGNORECASE)
+_CONTENT = re.compile(r"nsfw|safety|moderat|polic(y|ies)|inappropriate|prohibited|sensitive|nudity|content filter|flagged",
+                      re.IGNORECASE)
+
+
+class Tune(BaseModel):
+    """Ready when `trained_at` is set; `token` stands for it in a prompt."""
+
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+
+    id: str
+    title: str | None = None
+    token: str | None = None
+    trained_at: str | None = None
+    model_type: str | None = None
+
+
+class Prompt(BaseModel):
+    """Over when there are `images` (addresses) or a `user_error`."""
+
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+
+    id: str
+    images: list[str] | None = None
+    user_error: Any = None
+
+
+Kind = TypeVar("Kind", Tune, Prompt)
+
+
+def tune(content: bytes) -> Tune | None:
+    """None for what is no tune."""
+    return _object(Tune, content, "tune")
+
+
+def prompt(content: bytes) -> Prompt | None:
+    """None for what is no prompt."""
+    return _object(Prompt, content, "prompt")
+
+
+def tunes(content: bytes) -> list[Tune]:
+    try:
+        found = json.loads(content)
+        return [Tune.model_validate(_unwrapped(item, "tune")) for item in found]
+    except (ValueError, TypeError):  # pydantic's is a ValueError
+        return []
+
+
+def _object(kind: type[Kind], content: bytes, name: str) -> Kind | None:
+    try:
+        return kind.model_validate(_unwrapped(json.loads(content), name))
+    except ValueError:
+        return None
+
+
+def _unwrapped(found: Any, name: str) -> Any:
+    """The vendor's tool expects a list of one in the place of the object; its starter a wrapped one."""
+    if isinstance(found, list) and len(found) == 1:
+        found = found[0]
+    return found[name] if isinstance(found, dict) and isinstance(found.get(name), dict) else found
+
+
+def refused(answer: httpx.Response, title: str) -> Failed:
+    """What it means that the vendor did not take a request; `title` is what was to be made."""
+    status, words = answer.status_code, _words(answer)
+    facts: dict[str, Any] = {"provider_code": f"HTTP {status}", "provider_detail": words}
+    if status in (401, 403):
+        return _failed("provider_auth", "no", "Astria does not accept the key of this deployment.",
+                       "The operator must store a valid key for Astria.", **facts)
+    if status == 402 or (status in (400, 422) and _MONEY.search(words)):
+        return _failed("quota_exhausted", "no", "The Astria account has no balance or plan for this.",
+                       "The operator must see to the account's billing; until then choose another provider.", **facts)
+    if status == 429:
+        return _failed("rate_limited", "no", "Astria takes no more requests at the moment.", LATER,
+                       retry_after=retry_after(answer) or PAUSE, **facts)
+    if status == 404:
+        return _failed("provider_error", "no", f"Astria does not know what the {title} is to be made on.",
+                       "It deletes subjects 30 days after they were made: create the subject again. A partner model's tune may"
+                       " have changed: then the operator must set `tunes`.", retryable=False, **facts)
+    if status == 413 or (status in (400, 422) and _PICTURE.search(words)):
+        return _failed("image_unreadable", "no", "Astria cannot use one of the pictures.",
+                       "Send another picture; the vendor's words say what is wrong with this one.", **facts)
+    if 400 <= status < 500 and status != 408:
+        return _failed("provider_error", "no", "Astria refused the request as invalid.", _OTHER, retryable=False, **facts)
+    if status == 500:  # to be retried by the vendor's word, and of the two errors not the one that "probably" was processed
+        return _failed("provider_error", "no", "Astria failed before it took the request.", LATER, retry_after=PAUSE, **facts)
+    return _failed("provider_error", "unknown", f"Astria may have begun the {title}, but did not say so.", LOOK, **facts)
+
+
+def ended(error: object) -> Failed:
+    """A prompt's `user_error`; what such a prompt costs is not documented."""
+    words = " ".join(_texts(error))
+    if _CONTENT.search(words):
+        return _failed("content_blocked", "unknown", "The content filter of Astria, or of the model it uses, refused the job.",
+                       "Send other pictures or another prompt.", provider_detail=words)
+    return _failed("provider_error", "unknown", "Astria could not make the pictures.", LOOK, provider_detail=words)
+
+
+def _words(answer: httpx.Response) -> str:
+    try:
+        return " ".join(_texts(answer.json()))
+    except ValueError:
+        return answer.text
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a JSON value, and the keys that lead to it."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield f"{key}:"
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif value is not None:
+        yield str(value)
+
+
+def _failed(code: str, charged: Charged, detail: str, remedy: str, **facts: Any) -> Failed:
+    return failed(ID, code, charged, detail, remedy, **facts)

@@ -1,0 +1,86 @@
+"""Astria: the partner models, which work on references, and the older SD1.5 flow, which works on a trained person.
+
+Source of limits and values: docs.astria.ai, as of its repository's commit 5704e93 (2026-08-21), and the vendor's command
+line tool `astria` 1.11.0 with its skills (github.com/astriaai/skills), which alone tell of the partner models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+from fitting_room.jobs.geometry import FitSpec
+from fitting_room.jobs.tasks import AnyRequest, Task, TrainSubject
+from fitting_room.providers.astria.classes import CLASSES, references
+from fitting_room.providers.astria.options import ID, AstriaSettings, Options
+from fitting_room.providers.astria.rules import flow, rules
+from fitting_room.providers.base import Advice, CatalogueEntry, Lifecycle, Model, Option, Price, Rate
+
+_DOCS = "https://docs.astria.ai"
+_TRY_ON = {
+    "person.subject": Option(values=(True,)),
+    "garment.subject": Option(values=(True,)),
+    "garment.category": Option(values=tuple(CLASSES)),
+    "garment.photo": Option(values=("auto", "flat_lay", "model")),
+    "prompt": Option(),
+    "output.count": Option(minimum=1, maximum=8),
+    "output.seed": Option(minimum=0, maximum=2**32 - 1),
+}
+_MAKE = {"kind": Option(values=("person", "garment")), "pictures": Option()}
+_PARTNER: dict[Task, Mapping[str, Option]] = {"try_on": _TRY_ON, "train_subject": _MAKE}
+_RESOLUTIONS: dict[Task, Mapping[str, Option]] = {
+    **_PARTNER, "try_on": _TRY_ON | {"output.quality": Option(values=("fast", "standard", "best"))}}
+_LEGACY: dict[Task, Mapping[str, Option]] = {"try_on": _TRY_ON | {"negative_prompt": Option()}, "train_subject": _MAKE}
+
+
+def few_pictures(request: AnyRequest, seen: frozenset[str]) -> str | None:  # noqa: ARG001
+    if not isinstance(request, TrainSubject) or request.kind != "person" or flow(request) != "sd15":
+        return None
+    return "/pictures" if len(request.pictures) < 4 else None
+
+
+def _partner(model: str, source: str, options: Mapping[Task, Mapping[str, Option]] | None = None) -> Model:
+    return Model(id=model, tasks=("try_on", "train_subject"), options=options, lifecycle=Lifecycle(source=source))
+
+
+_TOOL = "github.com/astriaai/skills, bin/astria 1.11.0 (2026-07); no dates"
+ENTRY = CatalogueEntry(
+    id=ID,
+    title="Astria",
+    models=(
+        _partner("gemini", _TOOL, _RESOLUTIONS),
+        _partner("seedream", _TOOL),
+        _partner("gpt-image-2", f"{_DOCS}, Changes, 2026-04-21", _RESOLUTIONS),
+        Model(id="sd15", tasks=("try_on", "train_subject"), named_only=True, options=_LEGACY, lifecycle=Lifecycle(
+            legacy=date(2026, 8, 21), source=f"{_DOCS}, Virtual Try-on, a \"Backend V1 feature\"; the vendor archived the"
+            " page on 2026-08-21 (commit de76dad of its documents) and names no end")),
+    ),
+    runner="http",
+    secret=True,
+    polled=True,
+    tasks=_PARTNER,
+    max_garments=3,  # with the person four references: "Five or six references stacked in one prompt [...] compete"
+    keeps_framing=False,
+    base=FitSpec(min_side=512, max_side=2048),  # "at least 512x512 pixels [...] 2048x2048 could be a good target resize"
+    others=FitSpec(min_side=512, max_side=2048),
+    max_body=16_000_000,  # ours: the vendor has "no hard limit" and calls 3 MB a picture reasonable
+    prices=(Price(source="https://www.astria.ai/pricing, which was not read: the documents name no price"),),
+    retention="Pictures, subjects and results 30 days, or until they are deleted here (the vendor is told): "
+              f"{_DOCS}/docs/api/overview, Storage",
+    erases=True,
+    result_hosts=("astria.ai", "sdbooth2-production.s3.amazonaws.com"),  # others are not documented
+    failures_free=False,  # not documented
+    rate=Rate(submits=30, seconds=60),  # ours: the vendor publishes no figure
+    concurrency=20,  # ours: "All jobs are handled in parallel and there is no wait time or queuing"
+    callbacks=True,
+    references=references,
+    settings_model=AstriaSettings,
+    status="2026-11-21: in service as far as its documents show; not tried with a key of ours.",
+    options_model=Options,
+    rules=rules,
+    advice=(Advice(
+        code="few_pictures", applies=few_pictures, source=f"{_DOCS}, AI Photoshoot, Tips for training images",
+        detail="A person is learned from variety: Astria advises 4 to 8 pictures from the waist or shoulders up, and 4 more of"
+               " the whole body.",
+        remedy="Add pictures of other days, poses and backgrounds, of nobody else."),),
+)

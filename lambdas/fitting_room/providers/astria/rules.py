@@ -1,0 +1,110 @@
+"""What Astria's two flows need of a request, where that is no matter of one option alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import ValidationError
+
+from fitting_room.jobs.errors import Fault
+from fitting_room.jobs.tasks import AnyRequest, TrainSubject, TryOn
+from fitting_room.providers.astria.classes import CLASSES, garment_class
+from fitting_room.providers.astria.options import ID, INPUT_IMAGE, PARTNER, SD15, TRAINING, Options
+
+_OPTIONS = f"/provider_options/{ID}"
+_SYNTAX = re.compile(r"[<>]|--")
+"""Of the vendor's prompts: `<faceid:1:1>` would bring in a person or garment of anybody who shares the account, and
+`--flags` could buy other things, such as a video."""
+_EDGES = {
+    **dict.fromkeys(PARTNER, "Name a partner model as the provider, such as astria/gemini, or leave it out."),
+    **dict.fromkeys(SD15, "Name astria/sd15 as the provider, with a person made for it, or leave it out."),
+    **dict.fromkeys(TRAINING, "It goes with the training of a person on astria/sd15; leave it out."),
+    **dict.fromkeys(("person_class", "garment_classes"), "A training has `class_name`; leave this out."),
+}
+
+
+def rules(request: AnyRequest) -> list[Fault]:
+    try:
+        options = Options.model_validate(request.provider_options.get(ID, {}))
+    except ValidationError:  # whoever checks the options against their model reports these
+        return []
+    faults = [*_elsewhere(request, options)]
+    if isinstance(request, TryOn):
+        faults += [*_person(request, options), *_garments(request, options), *_pictures(request, options), *_texts(request)]
+    return faults
+
+
+def flow(request: AnyRequest) -> Literal["sd15", "partner"] | None:
+    """None where only the subject that the request uses will tell."""
+    names = (name.partition("/") for name in (request.provider, *request.fallback))
+    named = next((model for provider, _, model in names if provider == ID), "")
+    if named:
+        return "sd15" if named == "sd15" else "partner"
+    known = not isinstance(request, TryOn) or (request.person and request.person.kind)
+    return "partner" if known else None
+
+
+def _elsewhere(request: AnyRequest, options: Options) -> Iterator[Fault]:
+    """Options that the flow of this request does not have: they would be lost without a word."""
+    if isinstance(request, TrainSubject):
+        had = set(TRAINING if flow(request) == "sd15" and request.kind == "person" else ())
+    else:
+        had = {"person_class", "garment_classes", *{"sd15": SD15, "partner": PARTNER, None: ()}[flow(request)]}
+    for name, value in options:
+        if value is not None and name not in had:
+            yield _fault(f"{_OPTIONS}/{name}", "This option is not of the model, or not certainly of the model, that would do "
+                         "the job.", _EDGES[name])
+
+
+def _person(request: TryOn, options: Options) -> Iterator[Fault]:
+    picture = request.person is not None and request.person.kind is not None
+    if picture and flow(request) == "sd15":
+        yield Fault.of("unsupported_option", "astria/sd15 dresses a person it was trained on, not a picture.",
+                       "Create a subject with POST /v1/subjects (kind person, provider astria/sd15), then send person.subject;"
+                       " or use astria/gemini.", pointer="/person", provider=ID)
+    elif picture and options.person_class is None:
+        yield _fault(f"{_OPTIONS}/person_class", "Astria must be told whether this is a woman, a man, a girl or a boy.",
+                     f"Add provider_options.{ID}.person_class: one of woman, man, girl, boy, baby.")
+    if request.person and request.person.subject and options.person_class:
+        yield _fault(f"{_OPTIONS}/person_class", "A subject has its own class.", "Leave it out.")
+
+
+def _garments(request: TryOn, options: Options) -> Iterator[Fault]:
+    if len(request.garments) > 1 and flow(request) != "partner":  # the page of the older flow knows one
+        yield Fault.of("unsupported_option", "astria/sd15 puts on one garment.", "Send one garment, or name a partner model as "
+                       "the provider, such as astria/gemini, with a person made for it.", pointer="/garments/1", provider=ID)
+    for index, garment in enumerate(request.garments):
+        if garment.image and garment.category in CLASSES and garment_class(request, index, options) is None:
+            yield _fault(f"{_OPTIONS}/garment_classes", f"`{garment.category}` is too coarse a word for Astria.",
+                         f"Name in garment_classes, at place {index}, what the picture shows: hat, ring, necklace, bag.")
+    for index, name in enumerate(options.garment_classes or []):
+        if name and (index >= len(request.garments) or request.garments[index].subject):
+            yield _fault(f"{_OPTIONS}/garment_classes/{index}", "There is no garment picture at this place.",
+                         "Use null for a garment that is a subject, which has its own class, and name no more than there are.")
+
+
+def _pictures(request: TryOn, options: Options) -> Iterator[Fault]:
+    if options.resolution and request.output.quality:
+        yield _fault(f"{_OPTIONS}/resolution", "`output.quality` says the resolution already.", "Send one of them.")
+    if not has_input_image(request) and flow(request) == "sd15":
+        for name in INPUT_IMAGE:
+            if getattr(options, name) is not None:
+                yield _fault(f"{_OPTIONS}/{name}", "This is about the input image, and there is none.",
+                             "Leave it out, or send a garment picture with somebody in it and its `photo` as model.")
+
+
+def has_input_image(request: TryOn) -> bool:
+    """Whether the garment picture shows somebody, whose pose and surroundings can be followed."""
+    return request.garments[0].image is not None and request.garments[0].photo == "model"
+
+
+def _texts(request: TryOn) -> Iterator[Fault]:
+    for name in ("prompt", "negative_prompt"):
+        if _SYNTAX.search(getattr(request, name) or ""):
+            yield _fault(f"/{name}", "`<`, `>` and `--` are the vendor's own syntax.", "Describe it in plain words.")
+
+
+def _fault(pointer: str, detail: str, remedy: str) -> Fault:
+    return Fault.of("invalid_input", detail, remedy, pointer=pointer, provider=ID)
