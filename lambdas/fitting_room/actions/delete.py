@@ -76,7 +76,8 @@ def remains(job: Job, at: Clock) -> list[Remaining]:
         if any(kind.shared for role, kind in provider.references(job.request).items() if role in attempt.references):
             found.append(Remaining(provider=provider.id, what="references of garments that your other jobs use, too",
                                    until=provider.retention))
-    if job.subject and (subject := subjects.get(job.subject, job.tenant, at.now())) and not subject.erase_requested_at:
+    subject = subjects.get(job.subject, job.tenant, at.now()) if job.subject else None
+    if subject and subject.status != "failed" and not subject.erase_requested_at:
         found.append(Remaining(provider=subject.provider, what=f"the subject {subject.id} that this job made",
                                until=f"DELETE /v1/subjects/{subject.id}"))
     return list({one.model_dump_json(): one for one in found}.values())

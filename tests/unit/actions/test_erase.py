@@ -25,7 +25,7 @@ from fitting_room.jobs.outcome import Finished, Pending, Picture
 from fitting_room.stores import aws, jobs, media, subjects
 from fitting_room.stores.api_keys import Caller
 from tests.unit.atelier import ID, Atelier
-from tests.unit.world import INBOX, OTHER, TENANT, Vendor, World, finished, pending, picture
+from tests.unit.world import INBOX, OTHER, TENANT, Vendor, World, failed, finished, pending, picture
 
 SHOPPER = {"owner": "jane-doe", "reference": "A-8812", "metadata": {"mail": "jane@example.com"}}
 
@@ -355,6 +355,42 @@ def test_a_subject_outlives_its_job_until_it_is_deleted_itself(world: World, ate
     assert atelier.erased == [("reference", "tune-1")]
 
 
+def test_a_training_that_failed_leaves_nothing_at_its_vendor(world: World, atelier: Atelier) -> None:
+    atelier.starts, atelier.polls = [pending("tune-1")], [failed("image_unreadable", "yes")]
+    subject_id, job_id = training(world)
+    world.run(job_id)
+    assert delete_job(job_id, TENANT, world.at)["remains"] == [], "a subject that failed is none"
+    world.erase()
+    assert atelier.erased == [("reference", "tune-1")]
+    assert find_subject(subject_id, TENANT, world.at).status == "failed"
+
+
+def test_what_became_of_a_subject_is_written_down_before_its_job_is_erased(world: World, atelier: Atelier,
+                                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    atelier.starts, atelier.polls = [pending("tune-1")], [Finished([], token="ohwx")]
+    subject_id, job_id = training(world)
+
+    def broken(*_: Any) -> None:
+        raise TimeoutError("the table is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(subjects, "finish", broken)
+        with pytest.raises(TimeoutError):
+            world.run(job_id)
+    erased(world, job_id)
+    assert told(world, job_id)
+    assert find_subject(subject_id, TENANT, world.at).made_id == "tune-1"
+
+
+def test_a_subject_whose_vendor_s_id_comes_to_light_only_now_is_not_removed_without_it(world: World, atelier: Atelier) -> None:
+    subject_id, _ = training(world)
+    before = find_subject(subject_id, TENANT, world.at)
+    trained(world, atelier)
+    world.run(before.job_id)
+    assert not subjects.remove(before)
+    assert find_subject(subject_id, TENANT, world.at).made_id == "tune-1"
+
+
 def test_a_subject_that_is_to_be_erased_serves_no_new_job(world: World, atelier: Atelier) -> None:
     subject_id, _ = trained(world, atelier, kind="garment", class_name="shirt")
     atelier.keeps = {"tune-1"}
@@ -417,8 +453,9 @@ def test_a_vendor_that_keeps_a_subject_is_asked_again_and_given_up_on_after_a_we
     subject = find_subject(subject_id, TENANT, world.at)
     assert subject.erase_failed_at and world.due() == []
     assert subject_id in logs.getvalue()
-    atelier.keeps = set()
     delete_subject(subject_id, TENANT, world.at)
+    assert find_subject(subject_id, TENANT, world.at).erase_failed_at is None, "asking again begins anew"
+    atelier.keeps = set()
     world.erase()
     assert subjects.get(subject_id, TENANT, world.at.now()) is None
 
@@ -436,7 +473,8 @@ def test_a_call_of_the_erase_function_that_was_refused_is_repeated_by_the_sweep(
         assert delete_job(job_id, TENANT, world.at)["id"] == job_id
     assert world.job(job_id).images, "not yet"
     world.at.sleep(180)
-    sweep(world.at)
+    assert [sweep(world.at), sweep(world.at)] == [1, 0]
+    assert world.erasures == [{"job_id": job_id}], "once, while that may be at work"
     world.erase()
     assert told(world, job_id)
 
