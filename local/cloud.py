@@ -48,8 +48,15 @@ class Vendor(NamedTuple):
     key: str
 
 
-VENDORS = {"tryiton": Vendor("/api/v1", "sim-local"), "fashn": Vendor("/v1", "sim-local")}
+VENDORS = {
+    "tryiton": Vendor("/api/v1", "sim-local"),
+    "fashn": Vendor("/v1", "sim-local"),
+    "astria": Vendor("", "sd_sim-local"),
+    "aidge": Vendor("/rest", json.dumps({"app_key": "sim-app", "app_secret": "sim-secret"})),
+}
 SIMULATORS = ("bedrock", *VENDORS)
+AIDGE_SECONDS = 3
+"""In place of the vendor's 60: for its simulator, and for who must keep to it."""
 START_SECONDS = 60
 GRACE_SECONDS = 5  # from SIGTERM to SIGKILL
 
@@ -167,8 +174,9 @@ def _start_simulators(state: State) -> None:
     for name in SIMULATORS:
         state.ports[name] = _free_port(state.ports.get(name, 0))
     ports = [word for name in SIMULATORS for word in (f"--{name}-port", str(state.ports[name]))]
+    windows = ["--aidge-seconds", str(AIDGE_SECONDS)]
     health = [state.url(name) + "/_sim/purchases" for name in SIMULATORS]
-    _start(state, "simulators", [sys.executable, "-m", "local.simulators", *ports], health)
+    _start(state, "simulators", [sys.executable, "-m", "local.simulators", *ports, *windows], health)
 
 
 def _start(state: State, part: str, command: list[str], health: list[str]) -> None:
@@ -227,6 +235,7 @@ def _context(state: State) -> dict[str, str]:
         "fetch_allow": ",".join(f"127.0.0.1:{state.ports[name]}" for name in (*VENDORS, "emulator")),
         "private_access": "nova_canvas",  # retired for the public; the simulator still answers
         "legacy_models": "tryiton/clothes",
+        "limits": json.dumps({"aidge": {"seconds": AIDGE_SECONDS}}),
     }
 
 

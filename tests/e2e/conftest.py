@@ -71,6 +71,8 @@ class Cloud:
     bedrock: Simulator
     tryiton: Simulator
     fashn: Simulator
+    astria: Simulator
+    aidge: Simulator
     aws: Callable[[str], Any]
     table: str
     job_machine: str
@@ -130,14 +132,16 @@ def cloud() -> Iterator[Cloud]:
         yield Cloud(api=found["api"], tenant=found["tenant"], inbox=found["inbox_bucket"], media=found["media_bucket"],
                     live=live, test=test, bedrock=Simulator(found["providers"]["bedrock"]),
                     tryiton=Simulator(found["providers"]["tryiton"]),
-                    fashn=Simulator(found["providers"]["fashn"]), aws=boto3.client,
+                    fashn=Simulator(found["providers"]["fashn"]),
+                    astria=Simulator(found["providers"]["astria"]),
+                    aidge=Simulator(found["providers"]["aidge"]), aws=boto3.client,
                     table=found["table"], job_machine=found["job_machine"])
 
 
 @pytest.fixture(autouse=True)
 def calm(cloud: Cloud) -> Iterator[None]:
     """Every test begins with empty purchase logs and vendors in good health."""
-    vendors = (cloud.bedrock, cloud.tryiton, cloud.fashn)
+    vendors = (cloud.bedrock, cloud.tryiton, cloud.fashn, cloud.astria, cloud.aidge)
     for vendor in vendors:
         vendor.reset()
     yield

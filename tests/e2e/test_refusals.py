@@ -64,4 +64,5 @@ def test_providers_say_what_they_can_and_whether_they_live(cloud: Cloud) -> None
     assert set(shown["stability"]["tasks"]) == {"text_to_image", "inpaint", "outpaint", "remove_background"}
     assert shown["tryiton"]["configured"] is True
     tested = {provider["id"]: provider["allowed"] for provider in cloud.test.get("/v1/providers").json()["items"]}
-    assert tested == {"nova_canvas": False, "stability": False, "tryiton": False, "fashn": False, "sandbox": True}
+    assert tested == {"nova_canvas": False, "stability": False, "tryiton": False, "fashn": False, "astria": False,
+                      "aidge": False, "sandbox": True}

@@ -25,7 +25,7 @@ STAGES: dict[str, dict[str, Any]] = {
              "provider_order": "fashn,tryiton", "unmoderated": "tryiton", "callback_url": "https://hooks.example/fr",
              "limits": {"fashn": {"submits": 5, "concurrency": 2}}, "result_hosts": {"fashn": ["cdn.example"]}},
 }
-WITH_KEYS = ("tryiton", "fashn")
+WITH_KEYS = ("tryiton", "fashn", "astria", "aidge")
 """The vendors that need a key, as the catalogue orders them."""
 _FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
 

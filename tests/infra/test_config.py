@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from fitting_room.providers import catalogue
 from infra.config import StageConfig
+from local import cloud
+from tests.infra.synthesized import WITH_KEYS
 
 
 def config(**context: Any) -> StageConfig:
@@ -20,6 +22,13 @@ def test_nothing_set_is_a_trial_stage_for_aws() -> None:
     plain = config()
     assert (plain.stage, plain.wheels, plain.retain) == ("dev", "arm64", False)
     assert (plain.endpoints, plain.fetch_allow, plain.private_access, plain.alarm_email) == ({}, (), (), None)
+
+
+def test_what_the_laptop_s_cloud_is_told_is_a_stage_with_every_vendor_at_its_simulator() -> None:
+    chosen = config(**cloud._context(cloud.State(ports=dict.fromkeys(("emulator", *cloud.SIMULATORS), 7))))
+    assert chosen.endpoints.keys() == {"bedrock", "bedrock-runtime", *WITH_KEYS}
+    assert set(chosen.fetch_allow) == {"127.0.0.1:7"}
+    assert cloud.VENDORS.keys() == set(WITH_KEYS)
 
 
 def test_the_command_line_wins_over_the_stage_s_object_and_that_over_the_default() -> None:

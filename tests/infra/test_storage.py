@@ -13,6 +13,8 @@ STATEFUL = {
     "TableCD117FA1": "AWS::DynamoDB::Table",
     "Keytryiton": "AWS::SecretsManager::Secret",
     "Keyfashn": "AWS::SecretsManager::Secret",
+    "Keyastria": "AWS::SecretsManager::Secret",
+    "Keyaidge": "AWS::SecretsManager::Secret",
 }
 ADDRESSED = {"AWS::S3::Bucket": "BucketName", "AWS::DynamoDB::Table": "TableName", "AWS::SecretsManager::Secret": "Name",
              "AWS::SQS::Queue": "QueueName", "AWS::Lambda::Function": "FunctionName", "AWS::IAM::Role": "RoleName",
@@ -118,4 +120,5 @@ def test_secrets_begin_empty_so_that_no_random_value_passes_for_a_key(stage: Syn
 def test_what_the_service_uses_is_exported_for_good(stage: Synthesized) -> None:
     exported = {stage.storage.resolve(out["Value"]) for out in stage.storage.raw["Outputs"].values()}
     assert exported == {"${TableCD117FA1}", "${TableCD117FA1.Arn}", "${InboxA8E05DC3}", "${InboxA8E05DC3.Arn}",
-                        "${MediaA721A567}", "${MediaA721A567.Arn}", "${Keytryiton.Id}", "${Keyfashn.Id}"}
+                        "${MediaA721A567}", "${MediaA721A567.Arn}", "${Keytryiton.Id}", "${Keyfashn.Id}",
+                        "${Keyastria.Id}", "${Keyaidge.Id}"}

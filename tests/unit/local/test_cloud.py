@@ -134,7 +134,7 @@ def test_a_missing_emulator_is_one_line(monkeypatch: pytest.MonkeyPatch, home: P
 
 def test_the_api_url_needs_no_resolver() -> None:
     state = cloud.State(
-        ports={"emulator": 4566, "bedrock": 1, "tryiton": 2, "fashn": 3},
+        ports={"emulator": 4566, **dict.fromkeys(cloud.SIMULATORS, 1)},
         outputs={
             "ApiUrl": "http://1a2b.execute-api.127.0.0.1:4566",
             "InboxBucket": "i",
