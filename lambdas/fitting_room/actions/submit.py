@@ -22,7 +22,7 @@ from fitting_room.jobs.tasks import AnyRequest, TrainSubject
 from fitting_room.observability import logger
 from fitting_room.providers.catalogue import entries, entry
 from fitting_room.settings import settings
-from fitting_room.stores import aws, budgets, jobs, media, models, provider_keys, subjects, uploads
+from fitting_room.stores import aws, budgets, jobs, media, models, provider_keys, subjects, tombstones, uploads
 from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.items import Conflict, due, transact
 
@@ -209,5 +209,6 @@ def _replay(used: dict[str, Any], digest: str, at: Clock) -> Accepted:
                          "Send the same body again, or use a new key.")
     job = jobs.get(str(used["job_id"]), at.now())
     if job is None:
-        raise Refusal.of("not_found", "The job of this Idempotency-Key has expired.", "Use a new key.")
+        gone = "erased" if tombstones.get(str(used["job_id"]), at.now()) else "not_found"
+        raise Refusal.of(gone, "The job of this Idempotency-Key is no longer there.", "Use a new key.")
     return Accepted(job, replayed=True)

@@ -102,9 +102,7 @@ def give_up(subject: Stored, now: datetime) -> None:
 
 def remove(subject: Stored) -> bool:
     """False when it has become known only now what the provider made of it."""
-    condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(made_id)"}
-    if subject.made_id:
-        condition = {"ConditionExpression": "made_id = :made", "ExpressionAttributeValues": {":made": subject.made_id}}
+    condition: dict[str, Any] = {} if subject.made_id else {"ConditionExpression": "attribute_not_exists(made_id)"}
     try:
         aws.table().delete_item(Key=key(subject.tenant, subject.id), **condition)
     except ClientError as error:

@@ -369,7 +369,8 @@ def test_pages_of_subjects_follow_each_other(world: World, atelier: Atelier, cal
 
 def test_an_erased_job_answers_410_at_each_of_its_addresses(world: World, vendor: Vendor, call: Call) -> None:
     vendor.starts = [finished()]
-    at = call("POST", "/v1/jobs", world.body()).headers["location"]
+    body = world.body()
+    at = call("POST", "/v1/jobs", body, idempotency_key="k").headers["location"]
     world.run(at.rpartition("/")[2])
     answer = call("DELETE", at)
     assert (answer.status, [left["provider"] for left in answer.json["remains"]]) == (202, ["nova_canvas"])
@@ -379,4 +380,6 @@ def test_an_erased_job_answers_410_at_each_of_its_addresses(world: World, vendor
         gone = call("GET", path)
         assert (gone.status, gone.codes) == (410, [("erased", None)])
     assert call("DELETE", at).json == answer.json
+    again = call("POST", "/v1/jobs", body, idempotency_key="k")
+    assert (again.status, again.codes) == (410, [("erased", None)]), "and is not made anew by a late repetition"
     assert call("DELETE", "/v1/jobs/job_unknown").status == 404
