@@ -18,6 +18,7 @@ from fitting_room.jobs.parse import parse
 from fitting_room.providers.catalogue import entries
 from fitting_room.settings import Settings
 from fitting_room.stores import aws, models
+from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.models import Observed
 from tests.contract.conftest import Running
 
@@ -48,7 +49,8 @@ class Watched:
         return Deployment(entries(), frozenset(), frozenset(REGIONS), frozenset(), self.kept, Noon().now().date())
 
     def shown(self) -> dict[str, Any]:
-        [life] = [model["lifecycle"] for item in list_providers(self.deployment(), "live")["items"]
+        shown = list_providers(self.deployment(), Caller("acme", "live"))["items"]
+        [life] = [model["lifecycle"] for item in shown
                   for model in item["models"] if model["id"] == INPAINT]
         return {name: life[name] for name in ("state", "legacy", "end_of_life", "retired")}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -12,28 +13,34 @@ import pytest
 from fitting_room.stores import media
 from local.simulators.aidge import Aidge
 from local.simulators.astria import Astria
+from local.simulators.fashn import Fashn
 from local.simulators.previews import Previews
-from tests.contract.conftest import Running, StandInEngine, _serving, engine, fashn_simulator, tryiton_simulator
+from local.simulators.server import Simulator, running
+from local.simulators.tryiton import TryItOn
+from tests.contract.conftest import Running, StandInEngine
 from tests.unit.conftest import world
 from tests.unit.world import World
 
-__all__ = ["engine", "fashn_simulator", "tryiton_simulator", "world"]
+__all__ = ["world"]
+
+WORK = 0.2
+"""Seconds that a vendor works on a job: a job can fail only while it is worked on."""
+
+
+@pytest.fixture(scope="module")
+def simulators() -> Iterator[dict[str, Running]]:
+    """One of each external vendor, with more credits and room than any test uses up."""
+    previews = Previews(StandInEngine())
+    vendors: dict[str, Simulator] = {
+        "tryiton": TryItOn(previews, seconds=WORK), "fashn": Fashn(previews, seconds=WORK), "astria": Astria(previews),
+        "aidge": Aidge(previews, submits=1000, working=WORK)}
+    with ExitStack() as stack:
+        yield {name: Running(vendor, stack.enter_context(running(vendor.app()))) for name, vendor in vendors.items()}
+    previews.close()
 
 
 @pytest.fixture
-def aidge_simulator(engine: StandInEngine) -> Iterator[Running]:  # noqa: F811
-    previews = Previews(engine)
-    yield from _serving(Aidge(previews, submits=1000), previews)
-
-
-@pytest.fixture
-def astria_simulator(engine: StandInEngine) -> Iterator[Running]:  # noqa: F811
-    previews = Previews(engine)
-    yield from _serving(Astria(previews), previews)
-
-
-@pytest.fixture
-def links(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:  # noqa: F811
+def links(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Presigned links that a vendor on this machine can follow: the buckets in memory have no server of their own."""
 
     class Bucket(BaseHTTPRequestHandler):

@@ -47,8 +47,6 @@ LATE = Ends("failed", "timed_out", "unknown", bought=1)
 
 SLOW = 3.0
 """Seconds by which a simulator is late in the rows of timeouts; more than the client waits there."""
-WORK = 0.2
-"""Seconds that a simulator works on a job: a job can fail only while it is worked on."""
 
 
 @dataclass
@@ -127,10 +125,10 @@ VENDORS = [
 
 
 @pytest.fixture
-def deployed(world: World, links: None, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Any:
+def deployed(world: World, links: None, monkeypatch: pytest.MonkeyPatch, simulators: dict[str, Running]) -> Any:
     """Makes a vendor the only one there is: its simulator, or a port at which nobody listens."""
     def deploy(vendor: Vendor, *, listening: bool = True) -> Running:
-        simulator: Running = request.getfixturevalue(f"{vendor.id}_simulator")
+        simulator = simulators[vendor.id].fresh()
         at = simulator.url if listening else f"http://127.0.0.1:{_silent_port()}"
         monkeypatch.setenv("PROVIDER_ENDPOINTS", f'{{"{vendor.id}": "{at}{vendor.path}"}}')
         monkeypatch.setenv("PROVIDER_SECRETS", f'{{"{vendor.id}": "secret-of-{vendor.id}"}}')
@@ -158,9 +156,6 @@ def test_what_becomes_of_a_job(world: World, deployed: Any, monkeypatch: pytest.
                                fault: str) -> None:
     usual, end = FAULTS[fault]
     simulator = deployed(vendor, listening=fault != "refused connection")
-    for name in ("_seconds", "_working_time"):
-        if hasattr(simulator.simulator, name):
-            setattr(simulator.simulator, name, WORK)
     for each in vendor.faults.get(fault, usual):
         answer = simulator.fault(**each)
         assert answer.status_code == 201, answer.text

@@ -111,8 +111,9 @@ def faults_for(request: AnyRequest, entry: CatalogueEntry, deployment: Deploymen
                                pointer="/output/size", provider=entry.id))
     if isinstance(request, TryOn) and len(request.garments) > entry.max_garments:
         faults.append(Fault.of("unsupported_option",
-                               f"{entry.title} takes at most {entry.max_garments} garment per job.",
-                               "Send one job per garment, or choose another provider.",
+                               f"{entry.title} takes {entry.max_garments} garments per job at most."
+                               if entry.max_garments > 1 else f"{entry.title} takes one garment per job.",
+                               "Spread them over several jobs, or choose another provider.",
                                pointer=f"/garments/{entry.max_garments}", provider=entry.id))
     faults += _option_faults(request, entry)
     faults += [fault.model_copy(update={"provider": entry.id}) for fault in entry.rules(request)]

@@ -142,5 +142,7 @@ def _no_slot(provider: CatalogueEntry, earliest_ms: int) -> Fault:
 
 
 def _no_key(provider: CatalogueEntry, error: Exception) -> Fault:
+    if isinstance(error, JobFailure):  # the adapter knows what is wrong with the key
+        return error.fault
     return Fault.of("provider_auth", f"The key of {provider.title} cannot be read ({type(error).__name__}).",
                     f"Ask the operator to run `python -m local.admin provider set {provider.id}`.")

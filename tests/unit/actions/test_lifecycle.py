@@ -13,6 +13,7 @@ from fitting_room.actions.plan import Deployment, plan
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.parse import parse
 from fitting_room.providers.catalogue import entries
+from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.models import Observed
 
 CORE = "stability.stable-image-core-v1:1"
@@ -43,7 +44,8 @@ def refused(deployment: Deployment, body: dict[str, Any] = TEXT, **changes: Any)
 
 
 def shown(deployment: Deployment, model: str = CORE) -> dict[str, Any]:
-    [life] = [each["lifecycle"] for item in list_providers(deployment, "live")["items"] for each in item["models"]
+    items = list_providers(deployment, Caller("acme", "live"))["items"]
+    [life] = [each["lifecycle"] for item in items for each in item["models"]
               if each["id"] == model]
     return {name: value for name, value in life.items() if value is not None and name != "source"}
 

@@ -13,6 +13,7 @@ from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.job import Mode, Subject
 from fitting_room.jobs.parse import parse
 from fitting_room.providers.catalogue import entries, entry
+from fitting_room.stores.api_keys import Caller
 from tests.unit.world import World
 
 PICTURE = {"url": "https://shop.example/p.png"}
@@ -138,7 +139,7 @@ def test_options_of_providers_that_are_not_asked_do_not_matter() -> None:
 
 def test_the_list_of_providers_says_what_this_key_can_buy_today() -> None:
     shown = {item["id"]: item for item in
-             list_providers(deployed(), "test")["items"]}
+             list_providers(deployed(), Caller("acme", "test"))["items"]}
     assert {name: (item["configured"], item["allowed"], item["models"][0]["lifecycle"]["retired"])
             for name, item in shown.items()} == {
         "nova_canvas": (True, False, True), "stability": (False, False, False), "tryiton": (False, False, False),
@@ -146,7 +147,7 @@ def test_the_list_of_providers_says_what_this_key_can_buy_today() -> None:
         "sandbox": (True, True, False)}
     assert shown["nova_canvas"]["models"][0]["lifecycle"]["end_of_life"] == "2026-09-30"
     assert shown["nova_canvas"]["tasks"]["try_on"]["output.count"] == {"minimum": 1.0, "maximum": 5.0}
-    live = list_providers(deployed(), "live")["items"]
+    live = list_providers(deployed(), Caller("acme", "live"))["items"]
     assert all(item["allowed"] for item in live)
 
 
@@ -225,3 +226,12 @@ def test_a_subject_goes_to_the_model_it_was_made_for_and_to_no_other() -> None:
     assert asked(subjects={"/person/subject": subject}, **person).providers == ["astria"]
     assert stopped(subjects={"/person/subject": subject}, provider="astria/gemini", **person) == [
         ("unsupported_option", "/person/subject", "astria")]
+
+
+def test_the_list_of_providers_says_what_the_tenant_may_use_and_which_models_are_off() -> None:
+    caller = Caller("acme", "live", frozenset({"tryiton"}))
+    shown = {item["id"]: item for item in list_providers(deployed(), caller)["items"]}
+    assert [name for name, item in shown.items() if item["allowed"]] == ["tryiton"]
+    models = {model["id"]: model for model in shown["tryiton"]["models"]}
+    assert (models["clothes"]["offered"], models["fashion-v2"]["offered"]) == (False, True)
+    assert "output.seed" in models["clothes"]["options"]["try_on"] and models["fashion-v2"]["options"] is None

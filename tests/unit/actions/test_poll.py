@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fitting_room.actions.settle import settle
+from fitting_room.jobs.errors import JobFailure
 from tests.unit.world import Vendor, World, failed, finished, pending
 
 
@@ -97,3 +98,14 @@ def test_a_job_that_is_over_or_was_never_sent_is_left_alone(world: World, vendor
     settle(sent, world.at, certain=True)
     assert world.poll(sent) == world.poll("job_unknown") == {"outcome": "ended"}
     assert vendor.polled == []
+
+
+def test_a_key_that_cannot_be_read_loses_nothing_that_was_bought(world: World, vendor: Vendor, sent: str,
+                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    vendor.polls = [finished(864, 1296)]
+    missing = JobFailure("provider_auth", "The stored key has another form than it must.", "Store it again.")
+    with monkeypatch.context() as broken:
+        broken.setattr(vendor, "connect", lambda _: (_ for _ in ()).throw(missing))
+        assert world.poll(sent)["outcome"] == "pending"
+        assert vendor.polled == []
+    assert world.poll(sent) == {"outcome": "finished"}

@@ -95,7 +95,7 @@ def delete_a_subject(subject_id: str) -> Response[str]:
 
 def get_the_providers() -> Response[str]:
     caller = _caller()
-    return _answer(200, list_providers(deployment(clock), caller.mode))
+    return _answer(200, list_providers(deployment(clock), caller))
 
 
 ROUTES: list[tuple[str, str, Callable[..., Response[str]]]] = [
