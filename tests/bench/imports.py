@@ -34,6 +34,7 @@ FLOORS = {
     "job.poll": CORE + "import urllib3",
     "job.collect": CORE + "import PIL.Image, PIL.ImageCms",
     "job.settle": CORE,
+    "event.erase": CORE,
     "event.ingest": CORE + "from aws_lambda_powertools.utilities.batch import BatchProcessor",
     "schedule.sweep": CORE,
     "schedule.watch_models": CORE,
