@@ -15,6 +15,7 @@ from typing import Any
 import boto3
 import httpx
 import pytest
+from boto3.dynamodb.conditions import Attr
 from PIL import Image
 
 from local.deploy import credentials
@@ -107,6 +108,12 @@ class Cloud:
 
     def picture(self, image: dict[str, Any]) -> Image.Image:
         return Image.open(io.BytesIO(httpx.get(image["url"]).raise_for_status().content))
+
+    def forget_references(self) -> None:
+        """A vendor that was started anew knows none of those that were made before."""
+        table = boto3.resource("dynamodb").Table(self.table)
+        for item in table.scan(FilterExpression=Attr("pk").begins_with("REFERENCES#"))["Items"]:
+            table.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
 
     def function(self, name: str) -> str:
         """The deployed function whose name holds `name`."""

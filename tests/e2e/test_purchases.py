@@ -48,6 +48,7 @@ def test_a_vendor_that_dies_in_mid_call_is_not_asked_again(cloud: Cloud, person:
         _is_lost(cloud.finished(job_id))
     finally:
         local_cloud.up()  # starts what is not running
+        cloud.forget_references()
     assert cloud.bedrock.purchases() == []  # the new process was never asked
     assert cloud.tryiton.purchases() == []  # and nobody else was
 
