@@ -170,6 +170,8 @@ def _start_emulator(state: State) -> None:
 
 def _start_simulators(state: State) -> None:
     if _alive(state, "simulators"):
+        if missing := [name for name in SIMULATORS if name not in state.ports]:
+            raise CloudError(f"the cloud that is up has no {' and no '.join(missing)} yet: `make down`, then `make up`")
         return
     for name in SIMULATORS:
         state.ports[name] = _free_port(state.ports.get(name, 0))

@@ -101,6 +101,14 @@ def test_a_part_that_dies_at_once_says_why(home: Path) -> None:
         cloud._start(cloud.State(), "part", [sys.executable, "-c", "exit('no such vendor')"], ["http://127.0.0.1:9"])
 
 
+def test_a_running_cloud_from_before_a_vendor_came_must_be_started_anew(home: Path) -> None:
+    state, *_ = started(home)
+    state.pids["simulators"] = state.pids["part"]
+    state.ports |= dict.fromkeys(cloud.SIMULATORS[:-1], 1)
+    with pytest.raises(CloudError, match=f"has no {cloud.SIMULATORS[-1]} yet: `make down`"):
+        cloud._start_simulators(state)
+
+
 def test_state_survives_between_runs_and_is_private() -> None:
     cloud.State(ports={"emulator": 4566}, keys=cloud.Keys(table="t", live="l", test="x")).save()
     assert cloud.State.load() == cloud.State(ports={"emulator": 4566}, keys=cloud.Keys(table="t", live="l", test="x"))
