@@ -116,7 +116,8 @@ def faults_for(request: AnyRequest, entry: CatalogueEntry, deployment: Deploymen
                                "Spread them over several jobs, or choose another provider.",
                                pointer=f"/garments/{entry.max_garments}", provider=entry.id))
     faults += _option_faults(request, entry)
-    faults += [fault.model_copy(update={"provider": entry.id}) for fault in entry.rules(request)]
+    chosen = request.model_copy(update={"provider": f"{entry.id}/{model.id}"}) if model else request  # rules may be a model's
+    faults += [fault.model_copy(update={"provider": entry.id}) for fault in entry.rules(chosen)]
     if isinstance(request, TryOn) and request.moderation == "none" and not any(f.pointer == "/moderation" for f in faults):
         faults += _unmoderated(entry, deployment)
     return faults

@@ -98,8 +98,10 @@ def subjects_of(request: AnyRequest, tenant: str, at: Clock) -> dict[str, Subjec
     missing = [Fault.of("subject_not_ready", "This subject is unknown, still being made, or failed.",
                         "See GET /v1/subjects/{id}, and submit the job once its status is ready.", pointer=pointer)
                for pointer, subject in found.items() if subject is None]
-    if missing:
-        raise Refusal(*missing)
+    misplaced = [Fault.of("invalid_input", f"This subject is a {subject.kind}.", "Name it where one belongs.", pointer=pointer)
+                 for pointer, subject in found.items() if subject and not pointer.startswith(f"/{subject.kind}")]
+    if missing or misplaced:
+        raise Refusal(*missing, *misplaced)
     return {pointer: subject for pointer, subject in found.items() if subject}
 
 

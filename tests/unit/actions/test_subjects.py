@@ -107,3 +107,14 @@ def test_another_tenants_subject_is_as_unknown_as_none(world: World, atelier: At
         refusals.append((caught.value.status, caught.value.faults))
     assert refusals[0] == refusals[1]
     assert refusals[0][0] == 404
+
+
+def test_a_person_is_no_garment(world: World, atelier: Atelier) -> None:
+    atelier.starts, atelier.polls = [pending("tune-1")], [Finished([], token="ohwx")]
+    made = create(world)
+    world.run(made.job.id)
+    garments = [{"subject": str(made.job.subject), "category": "tops"}]
+    with pytest.raises(Refusal) as caught:
+        world.submit(garments=garments)
+    [fault] = caught.value.faults
+    assert (fault.code, fault.pointer) == ("invalid_input", "/garments/0/subject")

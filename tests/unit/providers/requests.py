@@ -6,6 +6,7 @@ from typing import Any
 
 from fitting_room.actions.plan import Deployment, Plan, plan
 from fitting_room.jobs.errors import Fault, Refusal
+from fitting_room.jobs.job import Subject
 from fitting_room.jobs.parse import parse
 from fitting_room.providers import catalogue
 
@@ -40,22 +41,26 @@ def asking(task: str, **fields: Any) -> dict[str, Any]:
     return {**body, **fields}
 
 
-def planned(provider: str, body: dict[str, Any]) -> Plan:
-    """Raises `Refusal`, as submitting would. Everything is configured, and retired models may be called."""
+def planned(provider: str, body: dict[str, Any], made_for: str = "") -> Plan:
+    """Raises `Refusal`, as submitting would. Everything is configured, and retired models may be called. `made_for`: the
+    model that the subjects of the request were made for."""
     entries = catalogue.entries()
     names = frozenset(entry.id for entry in entries)
     deployment = Deployment(entries, configured=names, regions=names, private_access=names, unmoderated=names,
                             legacy_models=frozenset(f"{entry.id}/{model.id}" for entry in entries for model in entry.models))
-    return plan(parse({"provider": provider, **body}), "live", deployment)
+    request = parse({"provider": provider, **body})
+    subjects = {pointer: Subject(id=name, kind="person", class_name="woman", made_for=made_for, made_id="1")
+                for pointer, name in request.subjects() if made_for}
+    return plan(request, "live", deployment, subjects=subjects)
 
 
-def refused(provider: str, body: dict[str, Any]) -> list[Fault]:
+def refused(provider: str, body: dict[str, Any], made_for: str = "") -> list[Fault]:
     try:
-        planned(provider, body)
+        planned(provider, body, made_for)
     except Refusal as refusal:
         return list(refusal.faults)
     return []
 
 
-def found(provider: str, body: dict[str, Any]) -> list[tuple[str, str | None]]:
-    return [(fault.code, fault.pointer) for fault in refused(provider, body)]
+def found(provider: str, body: dict[str, Any], made_for: str = "") -> list[tuple[str, str | None]]:
+    return [(fault.code, fault.pointer) for fault in refused(provider, body, made_for)]

@@ -146,16 +146,24 @@ def test_a_person_picture_for_the_older_flow_is_answered_with_the_way_there() ->
     assert "person.subject" in fault.remedy
 
 
-@pytest.mark.parametrize("own", [{"steps": 30}, {"resolution": "1K"}, {"aspect_ratio": "1:1"}])
-def test_an_option_whose_flow_only_the_subject_would_tell_asks_for_the_model(own: dict[str, Any]) -> None:
-    [fault] = refused("astria", subject(own=own))
+@pytest.mark.parametrize(("own", "flow"), [({"steps": 30}, "astria/sd15"), ({"resolution": "1K"}, "astria/gemini"),
+                                           ({"aspect_ratio": "1:1"}, "astria/gemini")])
+def test_the_subject_tells_whose_options_count(own: dict[str, Any], flow: str) -> None:
+    other = "astria/sd15" if flow == "astria/gemini" else "astria/gemini"
+    assert found("astria", subject(own=own), flow) == []
+    [fault] = refused("astria", subject(own=own), other)
     assert fault.pointer == f"{OPTIONS}/{next(iter(own))}"
     assert fault.remedy.startswith("Name ")
 
 
-def test_several_garments_on_a_subject_ask_for_the_model() -> None:
-    assert found("astria", subject(garments=[TEE, TEE])) == [(UNSUPPORTED, "/garments/1")]
-    assert found("astria/gemini", subject(garments=[TEE, TEE])) == []
+def test_the_subject_tells_how_many_garments_go_together() -> None:
+    assert found("astria", subject(garments=[TEE, TEE]), "astria/sd15") == [(UNSUPPORTED, "/garments/1")]
+    assert found("astria", subject(garments=[TEE, TEE]), "astria/gemini") == []
+
+
+def test_a_garment_made_for_the_older_flow_does_not_go_onto_a_picture() -> None:
+    body = picture() | {"garments": [{"subject": SUBJECT, "category": "tops"}]}
+    assert (UNSUPPORTED, "/person") in found("astria", body, "astria/sd15")
 
 
 def test_a_scene_is_not_offered() -> None:

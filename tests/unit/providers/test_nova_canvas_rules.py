@@ -94,7 +94,7 @@ def written_rules() -> Iterator[Case]:
 
     category, kind, invalid = "/garments/0/category", "/garments/0/type", "invalid_input"
     yield Case("one garment", asking("try_on", garments=[{"image": IMAGE, "category": "tops"}] * 2), "/garments/1",
-               remedy="one job per garment")
+               remedy="several jobs")
     # "garmentClass (Required)"
     for fields in ({"garment": {"category": "auto"}}, {"garment": {"photo": "model"}},
                    {"garment": {"category": "auto"}, "mask": GARMENT_MASK}):

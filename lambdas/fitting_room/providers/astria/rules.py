@@ -36,14 +36,11 @@ def rules(request: AnyRequest) -> list[Fault]:
     return faults
 
 
-def flow(request: AnyRequest) -> Literal["sd15", "partner"] | None:
-    """None where only the subject that the request uses will tell."""
+def flow(request: AnyRequest) -> Literal["sd15", "partner"]:
+    """By the model that the request names; rules are shown the one that would do it as if it were named."""
     names = (name.partition("/") for name in (request.provider, *request.fallback))
     named = next((model for provider, _, model in names if provider == ID), "")
-    if named:
-        return "sd15" if named == "sd15" else "partner"
-    known = not isinstance(request, TryOn) or (request.person and request.person.kind)
-    return "partner" if known else None
+    return "sd15" if named == "sd15" else "partner"
 
 
 def _elsewhere(request: AnyRequest, options: Options) -> Iterator[Fault]:
@@ -51,11 +48,10 @@ def _elsewhere(request: AnyRequest, options: Options) -> Iterator[Fault]:
     if isinstance(request, TrainSubject):
         had = set(TRAINING if flow(request) == "sd15" and request.kind == "person" else ())
     else:
-        had = {"person_class", "garment_classes", *{"sd15": SD15, "partner": PARTNER, None: ()}[flow(request)]}
+        had = {"person_class", "garment_classes", *{"sd15": SD15, "partner": PARTNER}[flow(request)]}
     for name, value in options:
         if value is not None and name not in had:
-            yield _fault(f"{_OPTIONS}/{name}", "This option is not of the model, or not certainly of the model, that would do "
-                         "the job.", _EDGES[name])
+            yield _fault(f"{_OPTIONS}/{name}", "This option is not of the model that would do the job.", _EDGES[name])
 
 
 def _person(request: TryOn, options: Options) -> Iterator[Fault]:
@@ -72,7 +68,7 @@ def _person(request: TryOn, options: Options) -> Iterator[Fault]:
 
 
 def _garments(request: TryOn, options: Options) -> Iterator[Fault]:
-    if len(request.garments) > 1 and flow(request) != "partner":  # the page of the older flow knows one
+    if len(request.garments) > 1 and flow(request) == "sd15":  # the page of the older flow knows one
         yield Fault.of("unsupported_option", "astria/sd15 puts on one garment.", "Send one garment, or name a partner model as "
                        "the provider, such as astria/gemini, with a person made for it.", pointer="/garments/1", provider=ID)
     for index, garment in enumerate(request.garments):
