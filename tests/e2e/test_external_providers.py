@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 from typing import Any
 
 import httpx
@@ -36,8 +38,17 @@ def sample(cloud: Cloud, name: str) -> dict[str, str]:
     return {"upload": cloud.upload((SAMPLES / f"{name}.png").read_bytes())}
 
 
+def new(cloud: Cloud, name: str) -> dict[str, str]:
+    """A sample that no vendor has seen before."""
+    image = Image.open(SAMPLES / f"{name}.png").convert("RGB")
+    image.putpixel((0, 0), tuple(os.urandom(3)))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return {"upload": cloud.upload(file.getvalue())}
+
+
 def suit(cloud: Cloud, **more: Any) -> dict[str, Any]:
-    garments = [{"image": sample(cloud, "tee"), "category": "tops"}, {"image": sample(cloud, "jeans"), "category": "bottoms"}]
+    garments = [{"image": new(cloud, "tee"), "category": "tops"}, {"image": new(cloud, "jeans"), "category": "bottoms"}]
     return {"task": "try_on", "person": sample(cloud, "person_a"), "garments": garments, **more}
 
 
@@ -100,7 +111,7 @@ def test_astria_with_instant_references(cloud: Cloud) -> None:
 
 
 def test_astria_makes_a_garment_reference_once_for_many_jobs(cloud: Cloud) -> None:
-    garment = {"image": sample(cloud, "dress"), "category": "one_piece"}
+    garment = {"image": new(cloud, "dress"), "category": "one_piece"}
     body = {"task": "try_on", "person": sample(cloud, "person_b"), "garments": [garment], "provider": "astria",
             "provider_options": {"astria": {"person_class": "woman"}}}
     jobs = [cloud.submit(body) for _ in range(3)]
