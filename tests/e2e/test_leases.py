@@ -1,0 +1,69 @@
+"""How many jobs a vendor may have at once, and what becomes of a place whose holder is dead."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import boto3
+import pytest
+
+from local import cloud as local_cloud
+
+from .conftest import Cloud, until
+
+EXPIRES = 9
+"""Seconds: less than a job that finds no place waits until it looks a second time."""
+
+
+@pytest.fixture
+def one_place(cloud: Cloud) -> Iterator[None]:
+    """TryItOn takes one job at a time, as far as the deployed function knows."""
+    functions, name = cloud.aws("lambda"), cloud.function("StartHttp")
+    before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    limits = json.loads(before.get("LIMITS", "{}")) | {"tryiton": {"concurrency": 1}}
+    changed = before | {"LIMITS": json.dumps(limits)}
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": changed})
+    yield
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+
+
+def lease(cloud: Cloud) -> dict[str, Any]:
+    table = boto3.resource("dynamodb").Table(cloud.table)
+    return dict(table.get_item(Key={"pk": "LEASE#tryiton", "sk": "0000"}).get("Item", {}))
+
+
+def test_the_place_of_a_function_that_was_killed_is_given_to_the_next_job(
+        cloud: Cloud, one_place: None, person: bytes, tee: bytes) -> None:
+    cloud.tryiton.fault(on="submit", kind="delay", seconds=40, times=1)
+    dying = cloud.submit(cloud.try_on(person, tee, provider="tryiton"))["id"]
+    until(lambda: cloud.tryiton.purchases() or None, "the purchase")
+    assert lease(cloud)["job_id"] == dying
+    waiting = cloud.submit(cloud.try_on(person, tee, provider="tryiton"))["id"]
+    until(lambda: cloud.job(waiting)["step"] == "waiting_for_slot" or None, "the other job to find no place")
+    for pid in local_cloud.lambda_pids("StartHttp"):
+        os.kill(pid, signal.SIGKILL)
+    ended = cloud.finished(dying)
+    assert (ended["status"], ended["attempts"][0]["charged"]) == ("failed", "unknown")
+    assert cloud.finished(waiting)["status"] == "succeeded"
+    assert len(cloud.tryiton.purchases()) == 2
+
+
+def test_a_place_that_nobody_gave_back_comes_back_by_expiry(cloud: Cloud, one_place: None, person: bytes, tee: bytes) -> None:
+    """As if function, execution and sweep had all died with the job that held it."""
+    body = cloud.try_on(person, tee, provider="tryiton")
+    expires = int((time.time() + EXPIRES) * 1000)
+    boto3.resource("dynamodb").Table(cloud.table).put_item(
+        Item={"pk": "LEASE#tryiton", "sk": "0000", "job_id": "job_of_the_dead", "expires_ms": expires})
+    job_id = cloud.submit(body)["id"]
+    until(lambda: cloud.job(job_id)["step"] == "waiting_for_slot" or None, "the job to find no place")
+    assert cloud.tryiton.purchases() == []
+    ended = cloud.finished(job_id)
+    assert ended["status"] == "succeeded", ended["error"]
+    assert datetime.fromisoformat(ended["attempts"][0]["submitted_at"]).timestamp() * 1000 >= expires
+    assert "job_id" not in lease(cloud), "and it is free again"
