@@ -31,7 +31,7 @@ _FAILED = {"ErrorEquals": ["States.TaskFailed", "States.Timeout"], "IntervalSeco
 _TO_SETTLE = [{"ErrorEquals": ["States.ALL"], "Next": "Settle"}]
 
 CALLBACK_SECONDS = {"soon": 20, "later": 120}
-"""How long a callback is awaited before the status is read without it. Literals: a JSONata task has no timeout from data."""
+"""How long a callback is awaited before the status is read without it. Literals, so that a history's length can be reckoned."""
 
 
 class JobWorkflow(Construct):
