@@ -26,7 +26,8 @@ def next_position(job: Job) -> int | None:
         return job.position
     if job.position + 1 < len(job.plan):
         return job.position + 1
-    again = last.error.retryable and last.claimed_at and tries < TRIES.get(last.error.code, 1)
+    refused = last.claimed_at or last.retry_after is not None  # by the vendor: what we did not send would not go better now
+    again = last.error.retryable and refused and tries < TRIES.get(last.error.code, 1)
     return job.position if again else None
 
 

@@ -69,7 +69,7 @@ def plan(request: AnyRequest, mode: Mode, deployment: Deployment, *, allowed: fr
         if any(provider != SANDBOX for provider in places):
             raise Refusal.of("provider_not_allowed", "A test key reaches only the sandbox provider.",
                              "Leave `provider` out, name `sandbox`, or use a live key.", pointer="/provider")
-        named = [known[SANDBOX]]
+        named, allowed = [known[SANDBOX]], None
     candidates = named or [entry for entry in deployment.entries if entry.live and request.task in entry.tasks]
     excluded = {entry.id: _at(places.get(entry.id), faults) for entry in candidates
                 if (faults := _not_allowed(entry, allowed) + faults_for(request, entry, deployment, subjects))}

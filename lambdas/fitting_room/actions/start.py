@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from botocore.exceptions import ClientError
 
@@ -54,21 +54,25 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
         vendor = connect(provider)
     except (ClientError, JobFailure) as error:
         return keep(job, attempt, Failed(_no_key(provider, error), "no"), at)
+    limit = clock.parse(attempt.prepared_at or job.created_at) + (BATCH_QUEUE_LIMIT if job.batch else QUEUE_LIMIT)
     if (pause := _pause(job, attempt, at)) >= 1:
+        if at.now() + timedelta(seconds=pause) > limit:
+            return keep(job, attempt, Failed(_no_slot(provider, at.ms() + int(pause * 1000)), "no"), at)
         return step("busy", runner=provider.runner, wait=math.ceil(pause))
     wanted = order(job, attempt, provider, read_now=True)
-    if (waiting := register(job, attempt, provider, vendor, wanted, remaining, at)) is not None:
+    if (waiting := register(job, attempt, provider, vendor, wanted, remaining, limit, at)) is not None:
         return waiting
-    if (waiting := _capacity(job, attempt, provider, at)) is not None:
+    if (waiting := _capacity(job, attempt, provider, limit, at)) is not None:
         return waiting
     address, attempt.callback = callback.expect(provider, at) or (None, None)
     claimed = _claim(job, attempt, provider, remaining, at)
     if claimed is None:
         return step("busy", runner=provider.runner, wait=1)
     outcome = vendor.start(replace(wanted, references=claimed.references, callback=address))
+    said = keep(job, claimed, outcome, at)
     if isinstance(outcome, Failed) and outcome.charged == "no" and not outcome.fault.retryable:
-        forget(job, provider, wanted)
-    return keep(job, claimed, outcome, at)
+        forget(job, provider, wanted, claimed)
+    return said
 
 
 def _pause(job: Job, attempt: Attempt, at: Clock) -> float:
@@ -87,11 +91,10 @@ def _claimed_elsewhere(attempt: Attempt, provider: CatalogueEntry, at: Clock) ->
     return step("failed", again=False)
 
 
-def _capacity(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -> Step | None:
+def _capacity(job: Job, attempt: Attempt, provider: CatalogueEntry, limit: datetime, at: Clock) -> Step | None:
     """None when the call may leave now. The lease comes first: a slot that passes while a job waits for a lease would be
     lost to everybody. A job waits for one slot, in order; a slot missed by more than the jitter is given up, because later
     slots were placed relative to it."""
-    limit = clock.parse(attempt.prepared_at or job.created_at) + (BATCH_QUEUE_LIMIT if job.batch else QUEUE_LIMIT)
     rate, concurrency = limits(provider)
     if concurrency:
         held = [each.lease for each in job.attempts.values() if each.provider == provider.id and each.lease is not None]

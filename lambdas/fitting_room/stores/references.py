@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from boto3.dynamodb.conditions import Attr, ConditionBase
+from botocore.exceptions import ClientError
+
 from fitting_room import clock
 from fitting_room.stores import aws
 from fitting_room.stores.items import update_if
@@ -30,9 +33,22 @@ def keep(tenant: str, provider: str, digest: str, made_id: str, now: datetime) -
                                "ttl": int((now + KEEP).timestamp())})
 
 
-def forget(tenant: str, provider: str, digest: str) -> None:
-    """The vendor does not know it: the next job makes it anew."""
-    aws.table().delete_item(Key=_key(tenant, provider, digest))
+def forget(tenant: str, provider: str, digest: str, made_id: str) -> None:
+    """The vendor does not know this one: the next job makes it anew. Nothing happens when one does already."""
+    _delete(_key(tenant, provider, digest), Attr("made_id").eq(made_id))
+
+
+def give_back(tenant: str, provider: str, digest: str, until: datetime) -> None:
+    """Who was alone with it until that time has certainly made none. Nothing happens when it is somebody else's by now."""
+    _delete(_key(tenant, provider, digest), Attr("made_id").not_exists() & Attr("claimed_until").eq(clock.text(until)))
+
+
+def _delete(key: dict[str, str], condition: ConditionBase) -> None:
+    try:
+        aws.table().delete_item(Key=key, ConditionExpression=condition)
+    except ClientError as error:
+        if aws.reason(error) != "ConditionalCheckFailedException":
+            raise
 
 
 def _key(tenant: str, provider: str, digest: str) -> dict[str, str]:

@@ -147,6 +147,17 @@ def test_a_vendor_that_always_has_enough_is_given_up_after_three_times(world: Wo
     assert world.spent() == (0, 0)
 
 
+def test_a_vendor_that_had_enough_for_longer_than_a_job_may_queue_ends_it(world: World, vendor: Vendor) -> None:
+    world.configure("tryiton")
+    vendor.starts = [replace(failed("rate_limited"), retry_after=3600)]
+    job_id, began = world.submit(provider="tryiton").job.id, world.at.now()
+    world.run(job_id)
+    job = world.job(job_id)
+    assert (len(vendor.orders), job.status, job.error and job.error.code) == (1, "failed", "rate_limited")
+    assert job.error and "13:00:00" in job.error.detail
+    assert (world.at.now() - began).total_seconds() < 900
+
+
 def test_a_vendor_that_had_enough_is_not_waited_for_while_another_can_do_the_job(world: World, vendor: Vendor) -> None:
     world.configure("tryiton")
     vendor.starts = [replace(failed("rate_limited"), retry_after=20), finished()]

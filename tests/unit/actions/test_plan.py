@@ -188,6 +188,11 @@ def test_a_tenant_reaches_only_the_providers_it_is_allowed() -> None:
     assert {fault.code for fault in caught.value.faults} >= {"provider_not_allowed"}
 
 
+def test_a_test_key_reaches_the_sandbox_whatever_its_tenant_is_held_to() -> None:
+    here = Deployment(entries(), EVERYONE, EVERYONE, EVERYONE, today=ALIVE)
+    assert plan(parse(BODY), "test", here, allowed=frozenset({"fashn"})).providers == ["sandbox"]
+
+
 def test_auto_follows_the_order_of_the_stage(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROVIDER_ORDER", '["fashn", "tryiton"]')
     world.configure("tryiton", "fashn")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from fitting_room.actions import purchase, start
 from fitting_room.jobs.outcome import Failed
 from fitting_room.providers.base import Reference, ReferenceKind
 from fitting_room.providers.catalogue import entry
-from fitting_room.stores import provider_keys
+from fitting_room.stores import provider_keys, references
 from tests.unit.world import OTHER, Vendor, World, failed, finished, picture
 
 PROVIDER = "tryiton"
@@ -155,3 +156,66 @@ def test_a_reference_is_not_trusted_for_longer_than_the_vendor_keeps_it(world: W
     provider_keys._configured = (0.0, frozenset())
     world.start(world.prepared(provider=PROVIDER))
     assert vendor.classes.count("shirt") == 2
+
+
+def test_one_that_is_found_again_by_its_title_is_not_about_to_go_at_the_vendor(world: World, vendor: Registrar) -> None:
+    world.start(world.prepared(provider=PROVIDER))
+    world.at.sleep(26 * 86400)
+    provider_keys._configured = (0.0, frozenset())
+    world.start(world.prepared(provider=PROVIDER))
+    _, before, _, after = vendor.made
+    assert (before.kind, before.title == after.title) == (after.kind, False)
+
+
+def test_a_purchase_never_gets_an_invocation_that_making_references_has_used_up(world: World, vendor: Registrar) -> None:
+    job_id, register, left = world.prepared(provider=PROVIDER), vendor.register, []
+
+    def slow(reference: Reference) -> str | Failed:
+        world.at.sleep(75)
+        return register(reference)
+
+    def purchase_begins() -> None:
+        left.append(ends - world.at.now())
+
+    vendor.register, vendor.during = slow, purchase_begins  # type: ignore[method-assign]
+    said: Any = {"outcome": "busy"}
+    while said["outcome"] == "busy":
+        ends = world.at.now() + timedelta(seconds=180)
+        said = world.start(job_id, remaining=180)
+    assert (said["outcome"], vendor.classes) == ("finished", ["woman", "shirt"])
+    assert left[0] >= timedelta(seconds=150)
+
+
+def test_a_vendor_that_had_enough_while_a_reference_was_made_is_asked_again(world: World, vendor: Registrar) -> None:
+    vendor.fails = [replace(failed("rate_limited"), retry_after=20)]
+    job_id, began = world.submit(provider=PROVIDER).job.id, world.at.now()
+    world.run(job_id)
+    assert (world.job(job_id).status, vendor.classes) == ("succeeded", ["woman", "woman", "shirt"])
+    assert world.at.now() - began >= timedelta(seconds=20)
+
+
+def test_a_job_does_not_wait_for_ever_for_a_reference_that_others_make(
+        world: World, vendor: Registrar, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(KINDS, "person")
+    one, two = world.prepared(provider=PROVIDER), world.submit(provider=PROVIDER).job.id
+    vendor.fails = [ConnectionError("killed")]
+    with pytest.raises(ConnectionError):
+        world.start(one, remaining=3600)
+    world.run(two)
+    job = world.job(two)
+    assert (job.status, job.error and job.error.code, len(vendor.orders)) == ("failed", "provider_unavailable", 0)
+
+
+def test_a_late_refusal_does_not_take_a_reference_from_who_makes_it_anew(world: World) -> None:
+    now, shirt = world.at.now(), ("acme", PROVIDER, "digest")
+    until = now + timedelta(seconds=60)
+    assert references.take(*shirt, now, until) is True
+    references.keep(*shirt, "gone", now)
+    references.forget(*shirt, "gone")
+    assert references.take(*shirt, now, until) is True
+    references.forget(*shirt, "gone")
+    assert references.take(*shirt, now, until) is False, "it would be made twice"
+    references.give_back(*shirt, now)
+    assert references.take(*shirt, now, until) is False, "that was another one's turn"
+    references.give_back(*shirt, until)
+    assert references.take(*shirt, now, until) is True
