@@ -95,7 +95,7 @@ def deployment(at: Clock) -> Deployment:
 def subjects_of(request: AnyRequest, tenant: str, at: Clock) -> dict[str, Subject]:
     """By JSON pointer, the subjects that a request names. Raises `Refusal` when one of them cannot be used."""
     found = {pointer: subjects.ready(subject_id, tenant, at.now()) for pointer, subject_id in request.subjects()}
-    missing = [Fault.of("subject_not_ready", "This subject is unknown, still being made, or failed.",
+    missing = [Fault.of("subject_not_ready", "This subject is unknown, still being made, failed, or being erased.",
                         "See GET /v1/subjects/{id}, and submit the job once its status is ready.", pointer=pointer)
                for pointer, subject in found.items() if subject is None]
     misplaced = [Fault.of("invalid_input", f"This subject is a {subject.kind}.", "Name it where one belongs.", pointer=pointer)

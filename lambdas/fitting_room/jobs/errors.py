@@ -26,10 +26,10 @@ CODES: dict[str, Code] = {
     # refusals
     "invalid_input": Code("A field breaks its rule", 422),
     "unsupported_option": Code("No provider of this request can honour an option", 422),
-    "provider_not_configured": Code("The provider has no key in this deployment", 422),
-    "provider_not_allowed": Code("This key may not use the provider", 403),
+    "provider_not_configured": Code("This deployment is not set up for the provider or model", 422),
+    "provider_not_allowed": Code("The provider may not be used for this", 403),
     "model_retired": Code("The vendor has retired the model", 422, moves_on=True),
-    "subject_not_ready": Code("A subject is unknown, still training, or failed", 422),
+    "subject_not_ready": Code("A subject is unknown, still being made, failed, or being erased", 422),
     "upload_missing": Code("An upload is unknown, expired or not finished", 422),
     "unauthorized": Code("The API key is missing or unknown", 401),
     "forbidden": Code("The API key does not allow this", 403),

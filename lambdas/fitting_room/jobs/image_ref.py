@@ -33,7 +33,7 @@ class ImageRef(BaseModel):
     @model_validator(mode="after")
     def exactly_one(self) -> Self:
         if sum(getattr(self, way) is not None for way in self.ways) != 1:
-            raise ValueError(f"name it in exactly one way: {', '.join(self.ways[:-1])} or {self.ways[-1]}")
+            raise ValueError(f"Name it in exactly one way: {', '.join(self.ways[:-1])} or {self.ways[-1]}")
         return self
 
     @property

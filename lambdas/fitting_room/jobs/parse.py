@@ -71,13 +71,18 @@ _MESSAGES = {
     "model_attributes_type": "This must be a JSON object.",
     "dict_type": "This must be a JSON object.",
     "list_type": "This must be a list.",
+    "too_short": "At least {min_length} must be given.",
+    "too_long": "At most {max_length} may be given.",
+    "literal_error": "There is no such value.",
     "union_tag_invalid": "There is no such kind.",
     "union_tag_not_found": "This field is required.",
 }
 
 
 def _detail(item: Any) -> str:
-    return _MESSAGES.get(item["type"], re.sub(r"^Value error, ", "", item["msg"]).rstrip(".") + ".")
+    if message := _MESSAGES.get(item["type"]):
+        return message.format(**item.get("ctx", {}))
+    return re.sub(r"^Value error, ", "", item["msg"]).rstrip(".") + "."
 
 
 def _remedy(item: Any) -> str:

@@ -78,6 +78,13 @@ def test_a_fault_points_at_its_field_and_says_what_to_do(change: dict[str, Any],
     assert found[pointer].code == "invalid_input"
 
 
+def test_a_rule_is_told_in_the_words_of_the_api() -> None:
+    found = faults(BODY | {"person": {"photos": [PICTURE] * 9}, "garments": [], "merge": "harsh"})
+    assert {pointer: fault.detail for pointer, fault in found.items()} == {
+        "/person/photos": "At most 8 may be given.", "/garments": "At least 1 must be given.",
+        "/merge": "There is no such value."}
+
+
 @pytest.mark.parametrize("body", [None, [], "text", 7, [BODY]])
 def test_a_body_that_is_no_object_is_refused_as_a_whole(body: Any) -> None:
     assert faults(body)[""].detail == "This must be a JSON object."
