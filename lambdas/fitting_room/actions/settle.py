@@ -129,10 +129,11 @@ def _usage(job: Job) -> Usage:
 
 
 def _refund(job: Job, usage: Usage) -> list[dict[str, Any]]:
+    """Less than nothing where a vendor made more than was set aside: what was charged is what the day's budget has lost."""
     if job.reserved is None:
         return []
-    images = max(0, job.reserved.images - usage.images)
-    microusd = max(0, job.reserved.microusd - round((usage.amount or 0) * 1e6))
+    images = job.reserved.images - usage.images
+    microusd = job.reserved.microusd - round((usage.amount or 0) * 1e6)
     return [budgets.refund(job.tenant, job.reserved.day, images, microusd)] if images or microusd else []
 
 

@@ -113,6 +113,8 @@ def _capacity(job: Job, attempt: Attempt, provider: CatalogueEntry, limit: datet
             horizon = min(limit, at.now() + BATCH_HORIZON) if job.batch else limit
             slot, earliest = capacity.reserve_slot(provider.id, rate, now, int(horizon.timestamp() * 1000))
             if slot is None and job.batch and at.now() < limit:
+                if attempt.lease is not None:  # a live shopper may have the place until then
+                    capacity.free_lease(provider.id, attempt.lease, job.id)
                 jobs.move(job, "waiting_for_slot", at.now())
                 return step("busy", runner=provider.runner, wait=random.randint(*BATCH_SECONDS))  # noqa: S311
             if slot is None:

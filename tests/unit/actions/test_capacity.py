@@ -181,6 +181,16 @@ def test_a_row_of_a_batch_takes_no_slot_far_ahead_and_lets_a_live_shopper_go_fir
     assert world.start(world.prepared())["wait"] == 150, "so the shopper waits behind two rows, not behind five"
 
 
+def test_a_row_of_a_batch_without_a_slot_takes_nobody_s_place(world: World, vendor: Vendor, limited: Any) -> None:
+    limited(rate=Rate(submits=1, seconds=147), concurrency=1)
+    vendor.starts = [finished()]
+    live = world.prepared()
+    model = world.job(live).model_copy(update={"batch": True})
+    assert world.start(_copy(model, 0))["outcome"] == "finished"
+    assert BATCH_SECONDS[0] <= world.start(_copy(model, 1))["wait"] <= BATCH_SECONDS[1]
+    assert world.start(live)["wait"] == 150, "it waits for its slot, not for a place"
+
+
 def test_a_row_of_a_batch_waits_for_a_day_and_not_for_ever(world: World, vendor: Vendor, limited: Any) -> None:
     limited(rate=Rate(submits=1, seconds=200_000))
     vendor.starts = [finished()]

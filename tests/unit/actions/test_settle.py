@@ -54,6 +54,15 @@ def test_credits_are_told_where_the_vendor_bills_them_and_the_money_is_given_bac
     assert world.spent() == (1, 0)
 
 
+def test_more_pictures_than_were_set_aside_count_against_the_budget(world: World, vendor: Vendor) -> None:
+    vendor.starts = [finished(count=3)]
+    job_id = world.submit().job.id
+    assert world.spent() == (1, 60_000)
+    world.run(job_id)
+    assert world.job(job_id).usage.images == 3
+    assert world.spent() == (3, 120_000)
+
+
 def test_a_refund_goes_to_the_day_of_the_reservation(world: World, vendor: Vendor) -> None:
     vendor.starts = [failed("content_blocked")]
     job_id, day = world.submit(output={"count": 3}).job.id, world.at.now()
