@@ -68,12 +68,16 @@ def remains(job: Job, at: Clock) -> list[Remaining]:
     found: list[Remaining] = []
     for attempt in job.attempts.values():
         provider = entry(attempt.provider)
+        references = provider.references(job.request)
         if attempt.claimed_at and not provider.erases:
             found += _kept(provider.id)
-        if provider.erases and attempt.charged == "unknown" and not attempt.provider_job_id:
+        bought_blind = attempt.charged == "unknown" and not attempt.provider_job_id
+        broke_off = job.final and not (attempt.claimed_at or attempt.outcome or job.failure)  # in making a reference, perhaps
+        own = [role for role, kind in references.items() if not kind.shared and role not in attempt.references]
+        if provider.erases and (bought_blind or (broke_off and own)):
             found.append(Remaining(provider=provider.id, what="what a call may have left that ended without an answer",
                                    until=provider.retention))
-        if any(kind.shared for role, kind in provider.references(job.request).items() if role in attempt.references):
+        if any(kind.shared for role, kind in references.items() if role in attempt.references):
             found.append(Remaining(provider=provider.id, what="references of garments that your other jobs use, too",
                                    until=provider.retention))
     subject = subjects.get(job.subject, job.tenant, at.now()) if job.subject else None

@@ -500,3 +500,20 @@ def test_s3_that_keeps_a_picture_keeps_the_record_that_knows_it(world: World, ve
     sweep(world.at)
     world.erase()
     assert told(world, job_id)
+
+
+def test_a_reference_of_a_person_that_may_have_been_made_unseen_is_told(
+        world: World, atelier: Atelier, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: Any) -> None:
+        raise ConnectionError
+
+    job_id = world.prepared(provider=ID)
+    with monkeypatch.context() as once:
+        once.setattr(jobs, "keep_place", killed)
+        with pytest.raises(ConnectionError):
+            world.start(job_id)
+    settle(job_id, world.at, certain=True)
+    assert (len(atelier.made), atelier.orders) == (1, [])
+    [left] = erased(world, job_id)["remains"]
+    assert (left["provider"], left["what"]) == (ID, "what a call may have left that ended without an answer")
+    assert atelier.erased == []
