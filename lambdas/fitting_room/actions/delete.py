@@ -14,7 +14,8 @@ from fitting_room import clock
 from fitting_room.actions.show import find
 from fitting_room.actions.subjects import find as find_subject
 from fitting_room.clock import Clock
-from fitting_room.jobs.job import Job
+from fitting_room.jobs.errors import Refusal
+from fitting_room.jobs.job import Job, Mode
 from fitting_room.jobs.tombstone import Remaining
 from fitting_room.observability import logger
 from fitting_room.providers.catalogue import entry
@@ -26,8 +27,9 @@ GRACE = 180
 """Seconds that the erase function gets, longer than it may run, before the sweep calls it again."""
 
 
-def delete_job(job_id: str, tenant: str, at: Clock) -> dict[str, Any]:
-    """`{id, remains: [{provider, what, until}]}`; the same when asked again. Raises `Refusal` `not_found`."""
+def delete_job(job_id: str, tenant: str, at: Clock, mode: Mode = "live") -> dict[str, Any]:
+    """`{id, remains: [{provider, what, until}]}`; the same when asked again. Raises `Refusal`: `not_found`, or `forbidden` to
+    a test key that would have a live job's vendors called."""
     stone = tombstones.get(job_id, at.now())
     if stone and stone.tenant == tenant:
         left = stone.remains
@@ -35,19 +37,27 @@ def delete_job(job_id: str, tenant: str, at: Clock) -> dict[str, Any]:
             _want(jobs.key(job_id), at, job_id=job_id)
     else:
         job = find(job_id, tenant, at)
+        if job.mode == "live" and mode == "test":
+            raise _forbidden()
         left = remains(job, at)
         _want(jobs.key(job_id), at, job_id=job_id)
     return _answer(job_id, left)
 
 
-def delete_subject(subject_id: str, tenant: str, at: Clock) -> dict[str, Any]:
+def delete_subject(subject_id: str, tenant: str, at: Clock, mode: Mode = "live") -> dict[str, Any]:
     """As `delete_job`. The job that made the subject, or is making it, goes with it: it holds the pictures."""
     subject = find_subject(subject_id, tenant, at)
+    if mode == "test":  # which makes no subjects
+        raise _forbidden()
     job = jobs.get(subject.job_id, at.now())
     _want(subjects.key(tenant, subject_id), at, subject_id=subject_id, tenant=tenant)
     if job:
         _want(jobs.key(job.id), at, job_id=job.id)
     return _answer(subject_id, remains(job, at) if job else _kept(subject.provider))
+
+
+def _forbidden() -> Refusal:
+    return Refusal.of("forbidden", "A test key does not erase what was made with a live one.", "Use a live key.")
 
 
 def hand_over(key: dict[str, str], at: Clock, **event: str) -> None:

@@ -517,3 +517,12 @@ def test_a_reference_of_a_person_that_may_have_been_made_unseen_is_told(
     [left] = erased(world, job_id)["remains"]
     assert (left["provider"], left["what"]) == (ID, "what a call may have left that ended without an answer")
     assert atelier.erased == []
+
+
+def test_a_test_key_erases_what_a_test_key_made_and_nothing_else(world: World) -> None:
+    live, test = world.submit().job.id, world.submit(mode="test").job.id
+    with pytest.raises(Refusal) as caught:
+        delete_job(live, TENANT, world.at, "test")
+    assert (caught.value.status, caught.value.faults[0].code) == (403, "forbidden")
+    assert world.job(live).erase_requested_at is None
+    assert delete_job(test, TENANT, world.at, "test")["id"] == test

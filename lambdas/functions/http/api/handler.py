@@ -59,7 +59,7 @@ def get_a_job(job_id: str) -> Response[str]:
 
 def delete_a_job(job_id: str) -> Response[str]:
     caller = _caller()
-    return _answer(202, delete_job(job_id, caller.tenant, clock))
+    return _answer(202, delete_job(job_id, caller.tenant, clock, caller.mode))
 
 
 def get_an_image(job_id: str, n: str) -> Response[str]:
@@ -90,7 +90,7 @@ def get_a_subject(subject_id: str) -> Response[str]:
 
 def delete_a_subject(subject_id: str) -> Response[str]:
     caller = _caller()
-    return _answer(202, delete_subject(subject_id, caller.tenant, clock))
+    return _answer(202, delete_subject(subject_id, caller.tenant, clock, caller.mode))
 
 
 def get_the_providers() -> Response[str]:
