@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -9,13 +10,14 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from fitting_room.jobs.errors import JobFailure
 from fitting_room.jobs.job import Subject
 from fitting_room.jobs.outcome import Failed, Finished, Pending, Picture
 from fitting_room.providers.astria import adapter
 from fitting_room.providers.astria.options import AstriaSettings
-from fitting_room.providers.astria.prompts import nearest
+from fitting_room.providers.astria.prompts import nearest, prompt_of
 from fitting_room.providers.base import Input, Order, Reference, ReferenceKind
 from tests.contract.orders import IMAGE, connection, golden, order, try_on
 
@@ -121,6 +123,23 @@ def test_registers_what_the_document_asks_for(case: dict[str, Any]) -> None:
     assert wire.calls[0][0] == "GET"
     assert (wire.sent[1].method, str(wire.sent[1].url)) == ("POST", "https://api.astria.ai/tunes")
     assert form(wire.sent[1]) == case["form"]
+
+
+def test_the_mask_of_the_input_image_is_sent_as_the_vendor_reads_it() -> None:
+    """Page "Inpainting and masking": "the area to be inpainted is white and the rest is black"; "one channel mask image"."""
+    mask = Image.new("L", (640, 960), 255)
+    mask.paste(0, (0, 0, 320, 960))
+    file = io.BytesIO()
+    mask.save(file, "PNG")
+    subject = Subject(id=PERSON, kind="person", class_name="woman", made_for="astria/sd15", made_id="7", token="ohwx")
+    body = try_on(garment={"category": "tops", "photo": "model"}, mask={"type": "image", "image": IMAGE})
+    body["person"] = {"subject": PERSON}
+    _, sent = prompt_of(order("astria", body, pictures={"garment": b"GARMENT", "mask": file.getvalue()}, subjects=[subject],
+                              references={"garment-0": "456"}, seed=7), AstriaSettings())
+    name, data, media_type = dict(sent)["prompt[mask_image]"]  # type: ignore[misc]
+    picture = Image.open(io.BytesIO(data))
+    assert (name, media_type, picture.mode, picture.size) == ("mask_image.png", "image/png", "L", (640, 960))
+    assert [picture.getpixel(point) for point in ((10, 10), (600, 10))] == [255, 0]
 
 
 @pytest.mark.parametrize(("size", "ratio"), [

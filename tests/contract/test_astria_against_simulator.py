@@ -40,7 +40,7 @@ def _file(image: Image.Image) -> bytes:
 
 BODY = _file(Image.linear_gradient("L").resize(SIZE).convert("RGB"))
 GARMENT = _file(Image.new("RGB", (400, 400), "teal"))
-PICTURES = {"person": BODY, "picture": BODY, "garment": GARMENT}
+PICTURES = {"person": BODY, "picture": BODY, "garment": GARMENT, "mask": _file(Image.new("L", SIZE, 0))}
 
 TEE, SHOES = {"image": IMAGE, "category": "tops", "photo": "model"}, {"image": IMAGE, "category": "footwear"}
 TRAINING = {"task": "train_subject", "kind": "person", "class_name": "woman", "pictures": [IMAGE] * 2}
@@ -138,7 +138,8 @@ def test_a_person_and_a_garment_made_before(account: Account, model: str) -> Non
     assert (pictures(outcome), len(account.sold("reference"))) == (1, 3)
 
 
-@pytest.mark.parametrize("body", [OLDER, SIZED, OLDER | {"garments": [TEE | {"photo": "flat_lay"}], "provider_options": {}}])
+@pytest.mark.parametrize("body", [OLDER, SIZED, OLDER | {"garments": [TEE | {"photo": "flat_lay"}], "provider_options": {}},
+                                  OLDER | {"mask": {"type": "image", "image": IMAGE}}])
 def test_a_trained_person_in_the_older_flow(account: Account, body: dict[str, Any]) -> None:
     woman = account.woman(face_crop=True, training_face_correct=False)
     assert woman.token == "ohwx"

@@ -94,7 +94,7 @@ def _inputs(job: Job, n: int, provider: CatalogueEntry,
     fitted: dict[str, Fitted] = {}
     for role, pointer, _ in job.request.images():
         if role == "mask":
-            base = str(job.request.base)
+            base = str(job.request.masked)
             mask = normalise_mask(originals[role], masters[base], limits=LIMITS, pointer=pointer)
             frame = fitted[base].frame
             fitted[role] = Fitted(pointer, apply_mask(mask, frame), frame)

@@ -112,6 +112,11 @@ class Request(Strict):
                          "Leave `output.size` out, and name the size in `size`.")
         return self
 
+    @property
+    def masked(self) -> str | None:
+        """The role of the picture that an image mask belongs to."""
+        return self.base
+
     def images(self) -> Iterator[tuple[str, str, ImageRef]]:
         """(role, JSON pointer, reference) of every picture, the base before its mask."""
         yield from ()

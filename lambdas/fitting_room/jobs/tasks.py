@@ -67,6 +67,11 @@ class Garment(Strict):
             raise broken("image", "A garment is either a picture or a subject.", "Add `image` or `subject`, exactly one.")
         return self
 
+    @property
+    def worn(self) -> bool:
+        """Whether the picture shows somebody who wears it."""
+        return self.image is not None and self.photo == "model"
+
 
 class Keep(Strict):
     """True: keep as in the photo; False: draw anew; absent: the vendor's default."""
@@ -109,13 +114,18 @@ class TryOn(Request):
             raise broken("/mask", "Nobody in a scene wears a garment, so there is no garment mask.",
                          "Send a mask of type prompt or image that says where the object goes.")
         if not self.scene and not (self.person and self.person.kind):
-            if self.mask and self.mask.type == "image":
-                raise broken("/mask", "A drawn mask belongs to one person picture, and there is none.",
+            if self.mask and self.mask.type == "image" and not self.garments[0].worn:
+                raise broken("/mask", "A drawn mask belongs to one picture of a person, and there is none.",
                              "Leave it out, or send the person as one picture.")
             if self.output.size == "original":
                 raise broken("/output/size", "There is no original: the person is not given as one picture.",
                              "Leave `output.size` out.")
         return self
+
+    @property
+    def masked(self) -> str:
+        """Without a picture of the person, the garment's that somebody wears."""
+        return "person" if self.scene or (self.person and self.person.kind) else "garment-0"
 
     def images(self) -> Iterator[tuple[str, str, ImageRef]]:
         """Roles: `person` (or scene), or `photo-<n>`; `garment-<n>`; `mask`."""

@@ -13,8 +13,10 @@ from fitting_room.actions.prepare import prepare
 from fitting_room.actions.settle import settle
 from fitting_room.images.fetch import Fetched
 from fitting_room.providers.catalogue import entry
-from fitting_room.stores import aws, jobs
-from tests.unit.world import INBOX, MEDIA, Vendor, World, failed, finished, picture
+from fitting_room.stores import aws, jobs, subjects
+from fitting_room.stores.items import to_item
+from fitting_room.stores.subjects import Stored
+from tests.unit.world import INBOX, MEDIA, TENANT, Vendor, World, failed, finished, picture
 
 
 def open_input(world: World, job_id: str, role: str) -> Image.Image:
@@ -138,6 +140,26 @@ def test_pictures_above_the_vendors_limit_are_compressed_and_the_mask_stays_pure
         "person": "image/jpeg", "garment-0": "image/png", "mask": "image/png"}
     assert sum(len(world.read(prepared.key)) for prepared in attempt.inputs.values()) <= 1_600_000 * 0.75
     assert set(open_input(world, job_id, "mask").convert("L").tobytes()) == {0, 255}
+
+
+def test_without_a_person_picture_the_mask_goes_with_the_garment_that_somebody_wears(world: World) -> None:
+    world.configure("astria")
+    person = Stored(id="sub_01J00000000000000000000001", tenant=TENANT, kind="person", class_name="woman", status="ready",
+                    job_id="job_1", provider="astria", made_for="astria/sd15", made_id="7", token="ohwx",
+                    created_at="2026-08-01", expires_at="2027-01-01")
+    aws.table().put_item(Item={**subjects.key(TENANT, person.id), **to_item(person)})
+    mask, file = Image.new("L", (1000, 1500), 255), io.BytesIO()
+    mask.paste(0, (0, 0, 500, 1500))
+    mask.save(file, "PNG")
+    worn = {"s3": f"s3://{INBOX}/{world.put('worn.png', noise(1000, 1500))}"}
+    body = {"task": "try_on", "person": {"subject": person.id}, "provider": "astria/sd15",
+            "garments": [{"image": worn, "category": "tops", "photo": "model"}],
+            "mask": {"type": "image", "image": {"s3": f"s3://{INBOX}/{world.put('mask.png', file.getvalue())}"}}}
+    job_id = world.submit(body).job.id
+    assert prepare(job_id, world.at)["outcome"] == "prepared"
+    sent, garment = open_input(world, job_id, "mask"), open_input(world, job_id, "garment-0")
+    assert sent.size == garment.size
+    assert [sent.convert("L").getpixel((x, 10)) for x in (10, sent.width - 10)] == [0, 255]
 
 
 def test_what_cannot_be_fitted_below_the_limit_is_told_before_any_purchase(world: World, vendor: Vendor,

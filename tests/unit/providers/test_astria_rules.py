@@ -57,7 +57,8 @@ def test_partner_models_honour(provider: str, body: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("body", [
-    subject(), subject(garments=[ON_MODEL], own=EVERY_SD15_OPTION), subject(garments=[MADE], own={"ar": "landscape"}),
+    subject(), subject(garments=[ON_MODEL], mask=IMAGE_MASK),
+    subject(garments=[ON_MODEL], own=EVERY_SD15_OPTION), subject(garments=[MADE], own={"ar": "landscape"}),
     subject(prompt="in a park", negative_prompt="bag"), subject(own={"super_resolution": False, "hires_fix": False}),
     subject(own={"garment_classes": ["swimming suit"]}), training(own={"branch": "fast"}),
     training(own={"face_crop": True, "training_face_correct": True}), training(kind="garment"),

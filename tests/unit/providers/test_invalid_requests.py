@@ -220,9 +220,12 @@ TOGETHER = [
      "/garments/0/image"),
     ("A named stock person has its own traits.", asking("try_on", person={"stock": {"name": "James", "age": "children"}}),
      "/person/stock/name"),
-    *(("A drawn mask belongs to one person picture, and there is none.",
+    *(("A drawn mask belongs to one picture of a person, and there is none.",
        asking("try_on", person=person, mask=IMAGE_MASK), "/mask")
       for person in ({"photos": [IMAGE]}, {"stock": {}}, {"subject": SUBJECT})),
+    ("A drawn mask belongs to one picture of a person, and there is none.",
+     asking("try_on", person={"subject": SUBJECT}, mask=IMAGE_MASK, garments=[{"subject": SUBJECT, "photo": "model"}]),
+     "/mask"),
     *(("There is no original: the person is not given as one picture.",
        asking("try_on", person=person, output={"size": "original"}), "/output/size")
       for person in ({"photos": [IMAGE]}, {"stock": {}}, {"subject": SUBJECT})),

@@ -30,7 +30,8 @@ _MAKE = {"kind": Option(values=("person", "garment")), "pictures": Option()}
 _PARTNER: dict[Task, Mapping[str, Option]] = {"try_on": _TRY_ON, "train_subject": _MAKE}
 _RESOLUTIONS: dict[Task, Mapping[str, Option]] = {
     **_PARTNER, "try_on": _TRY_ON | {"output.quality": Option(values=("fast", "standard", "best"))}}
-_LEGACY: dict[Task, Mapping[str, Option]] = {"try_on": _TRY_ON | {"negative_prompt": Option()}, "train_subject": _MAKE}
+_LEGACY: dict[Task, Mapping[str, Option]] = {
+    "try_on": _TRY_ON | {"negative_prompt": Option(), "mask": Option(values=("image",))}, "train_subject": _MAKE}
 
 
 def few_pictures(request: AnyRequest, seen: frozenset[str]) -> str | None:  # noqa: ARG001

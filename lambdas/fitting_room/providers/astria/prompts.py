@@ -15,6 +15,7 @@ from fitting_room.providers.astria.form import Form, form
 from fitting_room.providers.astria.options import AspectRatio, AstriaSettings, Options
 from fitting_room.providers.astria.rules import has_input_image
 from fitting_room.providers.base import Input, Order
+from fitting_room.providers.masks import inverted
 
 TOKEN = "ohwx"  # noqa: S105  the word for a trained person, as in the vendor's examples
 STUDIO = "white studio background"
@@ -56,6 +57,7 @@ def _sd15(order: Order, request: TryOn, options: Options) -> tuple[str, dict[str
     seen: dict[str, object] = {
         "controlnet": options.controlnet or "pose",
         "input_image": order.inputs["garment-0"],
+        "mask_image": order.mask and inverted(order.mask),  # "the area to be inpainted is white and the rest is black"
         "denoising_strength": _given(options.denoising_strength, 0.9),
         "controlnet_conditioning_scale": _given(options.controlnet_conditioning_scale, 0.4),
         "controlnet_txt2img": _given(options.controlnet_txt2img, False),

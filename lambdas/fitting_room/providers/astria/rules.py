@@ -93,7 +93,7 @@ def _pictures(request: TryOn, options: Options) -> Iterator[Fault]:
 
 def has_input_image(request: TryOn) -> bool:
     """Whether the garment picture shows somebody, whose pose and surroundings can be followed."""
-    return request.garments[0].image is not None and request.garments[0].photo == "model"
+    return request.garments[0].worn
 
 
 def _texts(request: TryOn) -> Iterator[Fault]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from base64 import b64encode
 from typing import Any
 
@@ -20,6 +19,7 @@ from fitting_room.jobs.tasks import (
     TryOn,
 )
 from fitting_room.providers.base import Input, Order
+from fitting_room.providers.masks import inverted
 from fitting_room.providers.nova_canvas import shapes
 from fitting_room.providers.nova_canvas.garments import garment_class
 
@@ -98,7 +98,7 @@ def _outpainting(order: Order, request: Outpaint) -> shapes.OutPainting:
     return shapes.OutPainting(
         out_painting_params=shapes.OutPaintingParams(
             image=_base64(order.base), mask_prompt=_words(request.mask),
-            mask_image=_base64(order.mask, inverted=True) if order.mask else None,
+            mask_image=_base64(inverted(order.mask)) if order.mask else None,
             out_painting_mode=_MODE[request.transition], text=request.prompt, negative_text=request.negative_prompt),
         image_generation_config=_editing(order))
 
@@ -179,16 +179,5 @@ def _enum(word: str | None) -> Any:
     return word and word.upper()
 
 
-def _base64(picture: Input, *, inverted: bool = False) -> str:
-    data = picture.read()
-    return b64encode(_inverted(data) if inverted else data).decode()
-
-
-def _inverted(mask: bytes) -> bytes:
-    """The PNG with black for white and the other way round."""
-    from PIL import Image, ImageOps  # only an order that needs it pays for the import
-
-    with Image.open(io.BytesIO(mask)) as opened:
-        file = io.BytesIO()
-        ImageOps.invert(opened.convert("L")).save(file, "PNG", compress_level=1)
-    return file.getvalue()
+def _base64(picture: Input) -> str:
+    return b64encode(picture.read()).decode()

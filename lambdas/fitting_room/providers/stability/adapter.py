@@ -6,7 +6,6 @@ Stable Image Core and Ultra). A key that stays None is left out, so that the ven
 
 from __future__ import annotations
 
-import io
 from base64 import b64decode, b64encode
 from typing import Annotated, Any, Literal
 
@@ -14,8 +13,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from fitting_room.jobs.outcome import Failed, Finished, Outcome, Picture
 from fitting_room.jobs.tasks import Inpaint, Outpaint, RemoveBackground, TextToImage
-from fitting_room.providers.base import Connection, Input, Order
+from fitting_room.providers.base import Connection, Order
 from fitting_room.providers.bedrock import LOOK_AT_THE_BILL, Bedrock
+from fitting_room.providers.masks import inverted
 from fitting_room.providers.stability.entry import ID, TITLE, aspect_ratio
 
 
@@ -68,7 +68,9 @@ def body_of(order: Order) -> TextBody | InpaintBody | RemoveBackgroundBody:
         case Inpaint() | Outpaint():
             assert request.prompt is not None and order.mask is not None, "the entry refuses edits without them"
             precise = isinstance(request, Outpaint) and request.transition == "precise"
-            return InpaintBody(image=_base64(order.base.read()), mask=_base64(inverted(order.mask)), prompt=request.prompt,
+            # White changes for the vendor, in outpainting too: there our black is the surroundings, which are drawn anew.
+            mask = _base64(inverted(order.mask).read())
+            return InpaintBody(image=_base64(order.base.read()), mask=mask, prompt=request.prompt,
                                negative_prompt=request.negative_prompt, grow_mask=0 if precise else None,
                                output_format=form, seed=order.seed)
         case RemoveBackground():
@@ -76,17 +78,6 @@ def body_of(order: Order) -> TextBody | InpaintBody | RemoveBackgroundBody:
             return RemoveBackgroundBody(image=_base64(order.base.read()), output_format=form)
         case _:
             raise AssertionError(f"the entry does not offer {request.task}")
-
-
-def inverted(mask: Input) -> bytes:
-    """Our mask as the vendor reads it, a PNG: white changes, black stays. That holds for outpainting too: there our black
-    is the surroundings, and the surroundings are what is drawn anew."""
-    from PIL import Image, ImageOps  # only an order with a mask pays for the import
-
-    with Image.open(io.BytesIO(mask.read())) as opened:
-        file = io.BytesIO()
-        ImageOps.invert(opened.convert("L")).save(file, "PNG")
-    return file.getvalue()
 
 
 def _base64(data: bytes) -> str:
