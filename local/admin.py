@@ -98,14 +98,12 @@ class Admin:
             raise AdminError(f"{provider} has no account of its own, and so no credits")
         if "Item" not in self._table.get_item(Key={"pk": "PROVIDERS", "sk": provider}):
             raise AdminError(f"{provider} has no key: store it first, with `provider set {provider}`")
-        settings = catalogue.entry(provider).settings_model
-        vendor = catalogue.adapter(provider).connect(Connection(
-            endpoint=self._endpoints.get(provider), region=None, download=str.encode,  # of no result
-            settings=settings and settings(),
-            secret=self._secrets.get_secret_value(SecretId=self._secret_ids[provider])["SecretString"]))
-        if not hasattr(vendor, "credits"):
-            raise AdminError(f"{provider} does not tell its balance")
         try:
+            vendor = catalogue.adapter(provider).connect(Connection(
+                endpoint=self._endpoints.get(provider), region=None, download=str.encode,  # of no result
+                secret=self._secrets.get_secret_value(SecretId=self._secret_ids[provider])["SecretString"]))
+            if not hasattr(vendor, "credits"):
+                raise AdminError(f"{provider} does not tell its balance")
             return cast(Account, vendor).credits()
         except JobFailure as failure:
             raise AdminError(f"{failure.fault.detail} {failure.fault.remedy}") from None

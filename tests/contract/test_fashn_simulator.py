@@ -20,22 +20,11 @@ from PIL import Image
 from local.simulators.fashn import RETRIES, Fashn
 from local.simulators.previews import Previews
 from local.simulators.server import running
-from tests.contract.conftest import SAMPLES, Running, StandInEngine, encoded
+from tests.contract.clothes import GARMENT, KEY, NOBODY, PERSON, REMOVED, SIZE, data_url
+from tests.contract.conftest import SAMPLES, Running, StandInEngine
 from tests.contract.vendor import Answer, Vendor
 from tests.contract.vendor import vendor as receiver
 
-KEY = {"authorization": "Bearer sim-key"}
-SIZE = (384, 512)
-
-
-def data_url(image: Image.Image, format: str = "png") -> str:
-    return f"data:image/{format};base64,{encoded(image, format)}"
-
-
-PERSON = data_url(Image.linear_gradient("L").resize(SIZE).convert("RGB"))
-GARMENT = data_url(Image.new("RGB", (400, 400), "teal"), "jpeg")
-NOBODY = data_url(Image.new("RGB", SIZE))
-REMOVED = object()
 LEAST: Any = {"model_image": PERSON, "garment_image": GARMENT}
 INPUTS: Any = LEAST | {
     "category": "bottoms", "segmentation_free": False, "moderation_level": "none", "garment_photo_type": "flat-lay",

@@ -18,21 +18,10 @@ from tryiton import TryItOnError
 from local.simulators.previews import Previews
 from local.simulators.server import running
 from local.simulators.tryiton import TryItOn
+from tests.contract.clothes import GARMENT, KEY, NOBODY, PERSON, REMOVED, SIZE, data_url
 from tests.contract.conftest import SAMPLES, Running, StandInEngine, encoded
 
 FASHION, CLOTHES = "/api/v1/tryon/fashion", "/api/v1/tryon/clothes"
-KEY = {"authorization": "Bearer sim-key"}
-SIZE = (384, 512)
-
-
-def data_url(image: Image.Image, format: str = "png") -> str:
-    return f"data:image/{format};base64,{encoded(image, format)}"
-
-
-PERSON = data_url(Image.linear_gradient("L").resize(SIZE).convert("RGB"))
-GARMENT = data_url(Image.new("RGB", (400, 400), "teal"), "jpeg")
-NOBODY = data_url(Image.new("RGB", SIZE))
-REMOVED = object()
 
 FASHION_BODY = {
     "model_image": PERSON, "garment_image": GARMENT, "category": "clothing", "subcategory": "tops", "mode": "quality",

@@ -43,8 +43,7 @@ def limits(provider: CatalogueEntry) -> tuple[Rate | None, int | None]:
     return rate, own.concurrency or provider.concurrency
 
 
-def order(job: Job, attempt: Attempt, provider: CatalogueEntry, *, read_now: bool = False,
-          callback: str | None = None) -> Order:
+def order(job: Job, attempt: Attempt, provider: CatalogueEntry, *, read_now: bool = False) -> Order:
     """What to buy. With `read_now` the pictures are in memory already, so that nothing of ours can fail after the claim."""
     inputs = {role: _input(prepared, read_now) for role, prepared in attempt.inputs.items()}
     given = job.request.provider_options.get(provider.id, {})
@@ -52,7 +51,7 @@ def order(job: Job, attempt: Attempt, provider: CatalogueEntry, *, read_now: boo
     assert model is not None, "a planned provider has a model for the request"
     return Order(job_id=job.id, attempt=attempt.n, request=job.request, model=model.id, inputs=inputs, seed=attempt.seed,
                  options=provider.options_model.model_validate(given) if provider.options_model else None,
-                 references=attempt.references, subjects=job.subjects, callback=callback)
+                 references=attempt.references, subjects=job.subjects)
 
 
 def _input(prepared: PreparedInput, read_now: bool) -> Input:

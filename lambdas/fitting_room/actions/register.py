@@ -23,8 +23,6 @@ LOOK_SECONDS = 2
 SPENT_SECONDS = 30
 """Once making references took so long, the next call is left to the next invocation: one that is killed in the middle of a
 purchase leaves it of unknown fate."""
-LIFE_DAYS = 25
-"""For which a title is used. A vendor that finds a reference by its title thus never finds one that is about to go."""
 
 
 def register(job: Job, attempt: Attempt, provider: CatalogueEntry, vendor: Provider, wanted: Order, remaining: float,
@@ -63,8 +61,9 @@ def forget(job: Job, provider: CatalogueEntry, wanted: Order, refused: Attempt) 
 
 
 def _reference(job: Job, kind: ReferenceKind, picture: Input, model: str) -> Reference:
-    """The title is made of what the reference is of, so that the same one is found again."""
-    owner, period = job.tenant if kind.shared else job.id, clock.parse(job.created_at).toordinal() // LIFE_DAYS
+    """The title is made of what the reference is of, so that the same one is found again; and of the period, so that a vendor
+    that finds references by their title never finds one that is about to go."""
+    owner, period = job.tenant if kind.shared else job.id, clock.parse(job.created_at).toordinal() // references.KEEP.days
     content = hashlib.sha256(f"{owner} {period} {model} {kind.model_dump_json()} ".encode() + picture.read()).hexdigest()
     return Reference(picture, kind, f"{kind.class_name} {'flat lay ' if kind.flat_lay else ''}{content[:32]}", model)
 

@@ -78,9 +78,6 @@ class Lifecycle(_Frozen):
     end_of_life: date | None = None
     source: str
 
-    def retired(self, today: date) -> bool:
-        return self.end_of_life is not None and today >= self.end_of_life
-
 
 class Model(_Frozen):
     """One model of a vendor: the tasks it does, at which `qualities` (None: all), and its dates. `inference_regions`: for a

@@ -23,6 +23,11 @@ from fitting_room.providers.http import UNSENT, client, retry_after
 from fitting_room.providers.results import collected
 
 POLL_SECONDS = 2.0
+LOADABLE = ("Send PNG or JPEG files: by an address that is open to everybody and answers with their Content-Type, or as base64."
+            " The vendor gets them with the prefix data:image/<format>;base64 that it needs.")
+FILTERED = ("Send another picture or, if your use allows it, set moderation to permissive, or to none where this deployment"
+            " offers it. Without a filter you still answer for a lawful and ethical use; misuse may end the service.")
+"""The two vendors' remedies for a picture that could not be loaded, and for one that was filtered."""
 _OTHER = "Choose another provider, or report it to the operator of this service."
 
 

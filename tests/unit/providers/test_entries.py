@@ -18,6 +18,19 @@ def answered(provider: str, **fields: Any) -> list[tuple[str, str | None]]:
     return found(provider, asking("try_on", **fields))
 
 
+NOT_CLOTHING: Any = [({"garment": {"category": category}}, "/garments/0/category") for category in
+                     ("outfit", "footwear", "headwear", "eyewear", "jewelry", "accessories", "object")]
+NO_SUCH_OPTION: Any = [
+    ({"output": {"guidance": 2}}, "/output/guidance"),
+    ({"output": {"mask": True}}, "/output/mask"),
+    ({"keep": {"face": True}}, "/keep/face"),
+    ({"styling": {"tuck": "in"}}, "/styling/tuck"),
+    ({"merge": "balanced"}, "/merge"),
+    ({"mask": GARMENT_MASK}, "/mask"),
+    ({"prompt": "red"}, "/prompt"),
+]
+
+
 # tryiton
 
 
@@ -108,17 +121,10 @@ def test_fashn_honours(fields: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("fields", "pointer"), [
-    *(({"garment": {"category": category}}, "/garments/0/category") for category in
-      ("outfit", "footwear", "headwear", "eyewear", "jewelry", "accessories", "object")),
+    *NOT_CLOTHING,
     ({"garment": {"category": "tops", "type": "long_sleeve_shirt"}}, "/garments/0/type"),
     ({"output": {"count": 5}}, "/output/count"),
-    ({"output": {"guidance": 2}}, "/output/guidance"),
-    ({"output": {"mask": True}}, "/output/mask"),
-    ({"keep": {"face": True}}, "/keep/face"),
-    ({"styling": {"tuck": "in"}}, "/styling/tuck"),
-    ({"merge": "balanced"}, "/merge"),
-    ({"mask": GARMENT_MASK}, "/mask"),
-    ({"prompt": "red"}, "/prompt"),
+    *NO_SUCH_OPTION,
 ])
 def test_fashn_names_what_it_cannot_do(fields: dict[str, Any], pointer: str) -> None:
     assert answered("fashn", **fields) == [("unsupported_option", pointer)]
@@ -147,8 +153,7 @@ def test_aidge_honours(fields: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("fields", "pointer"), [
-    *(({"garment": {"category": category}}, "/garments/0/category") for category in
-      ("outfit", "footwear", "headwear", "eyewear", "jewelry", "accessories", "object")),
+    *NOT_CLOTHING,
     # two garments are a suit, or nothing
     ({"garments": [SUIT[0], SUIT[0]]}, "/garments/1/category"),
     ({"garments": [SUIT[1], SUIT[1]]}, "/garments/1/category"),
@@ -163,13 +168,7 @@ def test_aidge_honours(fields: dict[str, Any]) -> None:
     ({"output": {"size": "original"}}, "/output/size"),
     ({"output": {"quality": "best"}}, "/output/quality"),
     ({"output": {"seed": 1}}, "/output/seed"),
-    ({"output": {"guidance": 2}}, "/output/guidance"),
-    ({"output": {"mask": True}}, "/output/mask"),
-    ({"keep": {"face": True}}, "/keep/face"),
-    ({"styling": {"tuck": "in"}}, "/styling/tuck"),
-    ({"merge": "balanced"}, "/merge"),
-    ({"mask": GARMENT_MASK}, "/mask"),
-    ({"prompt": "red"}, "/prompt"),
+    *NO_SUCH_OPTION,
 ])
 def test_aidge_names_what_it_cannot_do(fields: dict[str, Any], pointer: str) -> None:
     assert answered("aidge", **fields) == [("unsupported_option", pointer)]

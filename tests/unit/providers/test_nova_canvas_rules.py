@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from fitting_room.actions.plan import Deployment
 from fitting_room.jobs.parse import parse
 from fitting_room.providers import catalogue
 from fitting_room.providers.nova_canvas.rules import RULES
@@ -205,5 +206,6 @@ def test_the_price(quality: str | None, side: int | None, amount: float) -> None
 
 def test_nova_is_past_its_end_of_life() -> None:
     [model] = ENTRY.models
-    assert not model.lifecycle.retired(date(2026, 9, 29))
-    assert model.lifecycle.retired(date(2026, 9, 30))
+    alive, dead = (Deployment([ENTRY], frozenset(), today=date(2026, 9, day)) for day in (29, 30))
+    assert not alive.retired(ENTRY, model)
+    assert dead.retired(ENTRY, model)

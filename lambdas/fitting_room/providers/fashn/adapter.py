@@ -15,7 +15,7 @@ from fitting_room.providers.base import Connection, Order
 from fitting_room.providers.clothes import ClothesRequest, clothes_of
 from fitting_room.providers.failures import LATER, Told
 from fitting_room.providers.fashn.entry import ID
-from fitting_room.providers.predictions import Call, Predictions
+from fitting_room.providers.predictions import FILTERED, LOADABLE, Call, Predictions
 
 _LOOK = "Look at the credits of the FASHN account before you submit again."
 _WRITE = "If it happens again, write to support@fashn.ai and name the prediction: the attempt's `provider_job_id`."
@@ -51,12 +51,10 @@ class Fashn(Predictions):
     runtime: ClassVar = {
         "ImageLoadError": Told(
             "image_unreadable", "FASHN could not load one of the pictures.",
-            "Send PNG or JPEG files: by an address that is open to everybody and answers with their Content-Type, or as"
-            " base64. The vendor gets them with the prefix data:image/<format>;base64 that it needs."),
+            LOADABLE),
         "ContentModerationError": Told(
             "content_blocked", "The content filter of FASHN refused the garment picture.",
-            "Send another picture or, if your use allows it, set moderation to permissive, or to none where this deployment"
-            " offers it. Without a filter you still answer for a lawful and ethical use; misuse may end the service."),
+            FILTERED),
         "PoseError": Told(
             "pose_not_found", "FASHN found no body pose in the picture of the person, or of the garment on its wearer.",
             "Send better pictures, by the vendor's guidelines for model photos on its page Virtual Try-On v1.6: best the"

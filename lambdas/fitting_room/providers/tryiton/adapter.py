@@ -15,7 +15,7 @@ from fitting_room.jobs.tasks import TryOn
 from fitting_room.providers.base import Connection, Order
 from fitting_room.providers.clothes import ClothesRequest, Format, Mode, Moderation, clothes_of, data_url, format_of, mode_of
 from fitting_room.providers.failures import Told
-from fitting_room.providers.predictions import Call, Predictions
+from fitting_room.providers.predictions import FILTERED, LOADABLE, Call, Predictions
 from fitting_room.providers.tryiton.entry import CATEGORIES, CLOTHES, ID, is_clothing
 
 _WRITE = "If it happens again, write to contact@tryiton.now and name the job: the attempt's `provider_job_id`."
@@ -68,12 +68,10 @@ class TryItOn(Predictions):
     runtime: ClassVar = {
         "ImageLoadError": Told(
             "image_unreadable", "TryItOn could not load one of the pictures.",
-            "Send PNG or JPEG files: by an address that is open to everybody and answers with their Content-Type, or as"
-            " base64. The vendor gets them with the prefix data:image/<format>;base64 that it needs.", free=True),
+            LOADABLE, free=True),
         "ContentModerationError": Told(
             "content_blocked", "The content filter of TryItOn refused the garment picture.",
-            "Send another picture or, if your use allows it, set moderation to permissive, or to none where this deployment"
-            " offers it. Without a filter you still answer for a lawful and ethical use; misuse may end the service.",
+            FILTERED,
             free=True),
         "PoseError": Told(
             "pose_not_found", "TryItOn found no body pose in the picture of the person, or of the garment on its wearer.",
