@@ -29,6 +29,7 @@ test: check $(EMULATOR) $(CDK) ## every test, the end-to-end ones on the local c
 	@$(BIN)/pytest tests/e2e
 
 check: $(TOOLS) ## lint and types
+	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 

@@ -9,11 +9,11 @@ from constructs import IConstruct
 
 REASONS = {
     "S1": "Server access logs would keep tenants' object names longer than the photos themselves; use CloudTrail data "
-          "events where an audit needs them.",
+    "events where an audit needs them.",
     "DDB3": "A stage that is not retained has nothing to recover, and recovery would keep erased rows for 35 days.",
     "SMG4": "A vendor's API key can only be rotated in the vendor's own console.",
     "APIG4": "The api function authenticates behind $default: an authorizer's cached answer would outlive a revoked key, "
-             "refuse preflight, and speak in the gateway's words.",
+    "refuse preflight, and speak in the gateway's words.",
 }
 
 

@@ -110,7 +110,9 @@ class StageConfig(BaseModel):
         }
         for key, allowed in known.items():
             if unknown := set(getattr(self, key)) - allowed:
-                raise ValueError(f"{key}: unknown {', '.join(sorted(unknown))}. Known: {', '.join(sorted(allowed)) or 'none'}.")
+                raise ValueError(
+                    f"{key}: unknown {', '.join(sorted(unknown))}. Known: {', '.join(sorted(allowed)) or 'none'}."
+                )
         for entry in entries:
             if entry.settings_model and entry.id in self.provider_settings:
                 self._check_settings(entry.id, entry.settings_model)
@@ -118,17 +120,23 @@ class StageConfig(BaseModel):
             for model in entry.models:
                 possible = model.regions or model.inference_regions
                 if region and possible and region not in possible:
-                    raise ValueError(f"bedrock_regions: {model.id} of {entry.id} cannot be called in {region}. Use one of "
-                                     f"{', '.join(possible)}.")
+                    raise ValueError(
+                        f"bedrock_regions: {model.id} of {entry.id} cannot be called in {region}. Use one of "
+                        f"{', '.join(possible)}."
+                    )
         return self
 
     def _check_settings(self, provider: str, known: type[BaseModel]) -> None:
         try:
             known.model_validate(self.provider_settings[provider])
         except ValidationError as error:
-            raise ValueError("\n".join(
-                f"provider_settings.{provider}.{'.'.join(map(str, item['loc']))}: {item['msg']}. Settings of {provider} are:"
-                f" {', '.join(known.model_fields)}." for item in error.errors())) from None
+            raise ValueError(
+                "\n".join(
+                    f"provider_settings.{provider}.{'.'.join(map(str, item['loc']))}: {item['msg']}."
+                    f" Settings of {provider} are: {', '.join(known.model_fields)}."
+                    for item in error.errors()
+                )
+            ) from None
 
 
 def _fault(item: Any) -> str:

@@ -30,8 +30,19 @@ class Permissions:
 
     def _items(self) -> None:
         stack = self.stack
-        for function in (stack.api, stack.prepare, stack.start_bedrock, stack.start_http, stack.poll, stack.collect,
-                         stack.settle, stack.ingest, stack.sweep, stack.wait, stack.erase):
+        for function in (
+            stack.api,
+            stack.prepare,
+            stack.start_bedrock,
+            stack.start_http,
+            stack.poll,
+            stack.collect,
+            stack.settle,
+            stack.ingest,
+            stack.sweep,
+            stack.wait,
+            stack.erase,
+        ):
             function.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [self.table])
         for function in (stack.api, stack.ingest):  # a new job, and which providers are configured
             function.allow(["dynamodb:PutItem", "dynamodb:Query"], [self.table])
@@ -76,33 +87,47 @@ class Permissions:
         secrets = list(stack.storage.provider_secrets.values())
         for function in (stack.start_http, stack.poll, stack.erase):
             function.allow(["secretsmanager:GetSecretValue"], secrets)
-        used = [(model, stack.config.bedrock_regions[entry.id]) for entry in catalogue.entries()
-                if entry.id in stack.config.bedrock_regions for model in entry.models]
+        used = [
+            (model, stack.config.bedrock_regions[entry.id])
+            for entry in catalogue.entries()
+            if entry.id in stack.config.bedrock_regions
+            for model in entry.models
+        ]
         if used:
-            stack.start_bedrock.allow(["bedrock:InvokeModel"],
-                                      [arn for model, region in used for arn in self._bedrock_model(model, region)])
-            stack.watch_models.allow(["bedrock:GetFoundationModel"],
-                                     [self._foundation(model, region) for model, region in used])
+            stack.start_bedrock.allow(
+                ["bedrock:InvokeModel"], [arn for model, region in used for arn in self._bedrock_model(model, region)]
+            )
+            stack.watch_models.allow(
+                ["bedrock:GetFoundationModel"], [self._foundation(model, region) for model, region in used]
+            )
 
     def _bedrock_model(self, model: Model, region: str) -> list[str]:
         """A foundation model in its region; an inference profile needs the model behind it in every region it may use."""
         if not model.inference_regions:
             return [self._foundation(model, region)]
-        return [self._bedrock(region, "inference-profile", model.id, account=self.stack.account),
-                *(self._foundation(model, each) for each in model.inference_regions)]
+        return [
+            self._bedrock(region, "inference-profile", model.id, account=self.stack.account),
+            *(self._foundation(model, each) for each in model.inference_regions),
+        ]
 
     def _foundation(self, model: Model, region: str) -> str:
         return self._bedrock(region, "foundation-model", model.foundation, account="")
 
     def _bedrock(self, region: str, resource: str, name: str, *, account: str) -> str:
-        return self.stack.format_arn(service="bedrock", region=region, account=account, resource=resource, resource_name=name)
+        return self.stack.format_arn(
+            service="bedrock", region=region, account=account, resource=resource, resource_name=name
+        )
 
     def _executions(self) -> None:
         stack = self.stack
         for function in (stack.api, stack.ingest, stack.sweep):
             function.allow(["states:StartExecution"], [self.machine.state_machine_arn])
-        executions = stack.format_arn(service="states", resource="execution", arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
-                                      resource_name=f"{self.machine.state_machine_name}:*")
+        executions = stack.format_arn(
+            service="states",
+            resource="execution",
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+            resource_name=f"{self.machine.state_machine_name}:*",
+        )
         stack.sweep.allow(["states:DescribeExecution"], [executions], wildcard="An execution is named by its job.")
         for function in (stack.api, stack.sweep):
             function.allow(["lambda:InvokeFunction"], [stack.erase.function_arn])

@@ -20,10 +20,12 @@ class StorageStack(cdk.Stack):
     def __init__(self, scope: Construct, construct_id: str, config: StageConfig) -> None:
         super().__init__(scope, construct_id)
         self._removal = cdk.RemovalPolicy.RETAIN if config.retain else cdk.RemovalPolicy.DESTROY
-        inbox = self._bucket("Inbox", {"uploads/": config.upload_days, "drop/": config.upload_days},
-                             s3.HttpMethods.POST, config)
-        media = self._bucket("Media", {"staging/": config.staging_days, "results/": config.result_days},
-                             s3.HttpMethods.GET, config)
+        inbox = self._bucket(
+            "Inbox", {"uploads/": config.upload_days, "drop/": config.upload_days}, s3.HttpMethods.POST, config
+        )
+        media = self._bucket(
+            "Media", {"staging/": config.staging_days, "results/": config.result_days}, s3.HttpMethods.GET, config
+        )
         self._send_events(inbox)
         table = self._table(config)
         secrets = {entry.id: self._secret(entry.id) for entry in catalogue.entries() if entry.secret}
@@ -34,16 +36,27 @@ class StorageStack(cdk.Stack):
         self.provider_secrets = {provider: self.export_value(secret.attr_id) for provider, secret in secrets.items()}
 
     def _bucket(self, name: str, days: dict[str, int], method: s3.HttpMethods, config: StageConfig) -> s3.Bucket:
-        cors = s3.CorsRule(allowed_methods=[method], allowed_origins=list(config.cors_origins), allowed_headers=["*"],
-                           max_age=3600)
+        cors = s3.CorsRule(
+            allowed_methods=[method], allowed_origins=list(config.cors_origins), allowed_headers=["*"], max_age=3600
+        )
         bucket = s3.Bucket(
-            self, name, removal_policy=self._removal, encryption=s3.BucketEncryption.S3_MANAGED, enforce_ssl=True,
-            minimum_tls_version=1.2, block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            self,
+            name,
+            removal_policy=self._removal,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             cors=[cors] if config.cors_origins else None,
             lifecycle_rules=[
-                s3.LifecycleRule(prefix=prefix, expiration=cdk.Duration.days(age),
-                                 abort_incomplete_multipart_upload_after=cdk.Duration.days(1))
-                for prefix, age in days.items()])
+                s3.LifecycleRule(
+                    prefix=prefix,
+                    expiration=cdk.Duration.days(age),
+                    abort_incomplete_multipart_upload_after=cdk.Duration.days(1),
+                )
+                for prefix, age in days.items()
+            ],
+        )
         acknowledge(bucket, "S1")
         return bucket
 
@@ -52,28 +65,41 @@ class StorageStack(cdk.Stack):
         resource = bucket.node.default_child
         assert isinstance(resource, s3.CfnBucket)
         resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
-            event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True))
+            event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
+        )
 
     def _table(self, config: StageConfig) -> dynamodb.Table:
         def text(name: str) -> dynamodb.Attribute:
             return dynamodb.Attribute(name=name, type=dynamodb.AttributeType.STRING)
 
         table = dynamodb.Table(
-            self, "Table", partition_key=text("pk"), sort_key=text("sk"), time_to_live_attribute="ttl",
-            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST, removal_policy=self._removal,
+            self,
+            "Table",
+            partition_key=text("pk"),
+            sort_key=text("sk"),
+            time_to_live_attribute="ttl",
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            removal_policy=self._removal,
             deletion_protection=config.retain,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
-                point_in_time_recovery_enabled=config.retain))
+                point_in_time_recovery_enabled=config.retain
+            ),
+        )
         table.add_global_secondary_index(
-            index_name="due", partition_key=text("due_shard"), sort_key=text("due_at"),
-            projection_type=dynamodb.ProjectionType.KEYS_ONLY)
+            index_name="due",
+            partition_key=text("due_shard"),
+            sort_key=text("due_at"),
+            projection_type=dynamodb.ProjectionType.KEYS_ONLY,
+        )
         if not config.retain:
             acknowledge(table, "DDB3")
         return table
 
     def _secret(self, provider: str) -> secretsmanager.CfnSecret:
         # L1 and without a value: the L2 would fill in a random password, which reads like a key that is configured.
-        secret = secretsmanager.CfnSecret(self, f"Key-{provider}", description=f"API key of {provider} for Fitting Room")
+        secret = secretsmanager.CfnSecret(
+            self, f"Key-{provider}", description=f"API key of {provider} for Fitting Room"
+        )
         secret.apply_removal_policy(self._removal)
         acknowledge(secret, "SMG4")
         return secret

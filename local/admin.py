@@ -68,8 +68,14 @@ class Admin:
         """The only providers that may work for a tenant; None: all. Keys in use learn it within 30 seconds."""
         for provider in providers or ():
             needs_secret(provider)  # raises for one that does not exist
-        change: Any = {"UpdateExpression": "REMOVE providers"} if providers is None else {
-            "UpdateExpression": "SET providers = :providers", "ExpressionAttributeValues": {":providers": [*providers]}}
+        change: Any = (
+            {"UpdateExpression": "REMOVE providers"}
+            if providers is None
+            else {
+                "UpdateExpression": "SET providers = :providers",
+                "ExpressionAttributeValues": {":providers": [*providers]},
+            }
+        )
         try:
             self._table.update_item(Key=_tenant(tenant), ConditionExpression="attribute_exists(pk)", **change)
         except self._table.meta.client.exceptions.ConditionalCheckFailedException:
@@ -81,7 +87,9 @@ class Admin:
             raise _no_tenant(tenant)
         key = f"fr_{mode}_{secrets.token_urlsafe(24)}"
         digest = hashlib.sha256(key.encode()).hexdigest()
-        self._table.put_item(Item={"pk": f"KEY#{digest}", "sk": "KEY", "tenant": tenant, "mode": mode, "created_at": _now()})
+        self._table.put_item(
+            Item={"pk": f"KEY#{digest}", "sk": "KEY", "tenant": tenant, "mode": mode, "created_at": _now()}
+        )
         return key
 
     def set_provider(self, provider: str, secret: str | None = None) -> None:
@@ -99,9 +107,14 @@ class Admin:
         if "Item" not in self._table.get_item(Key={"pk": "PROVIDERS", "sk": provider}):
             raise AdminError(f"{provider} has no key: store it first, with `provider set {provider}`")
         try:
-            vendor = catalogue.adapter(provider).connect(Connection(
-                endpoint=self._endpoints.get(provider), region=None, download=str.encode,  # of no result
-                secret=self._secrets.get_secret_value(SecretId=self._secret_ids[provider])["SecretString"]))
+            vendor = catalogue.adapter(provider).connect(
+                Connection(
+                    endpoint=self._endpoints.get(provider),
+                    region=None,
+                    download=str.encode,  # of no result
+                    secret=self._secrets.get_secret_value(SecretId=self._secret_ids[provider])["SecretString"],
+                )
+            )
             if not hasattr(vendor, "credits"):
                 raise AdminError(f"{provider} does not tell its balance")
             return cast(Account, vendor).credits()

@@ -157,7 +157,9 @@ def _start_emulator(state: State) -> None:
         if wanted not in (None, state.ports["emulator"]):
             raise CloudError(f"the cloud is up on port {state.ports['emulator']}: `make down` first to move it")
         if not _answers(state.url("emulator") + "/_ministack/health"):
-            raise CloudError(f"the emulator (pid {state.pids['emulator']}) does not answer: `make down`, then `make up`")
+            raise CloudError(
+                f"the emulator (pid {state.pids['emulator']}) does not answer: `make down`, then `make up`"
+            )
         return
     if wanted and _free_port(wanted) != wanted:
         raise CloudError(f"port {wanted} is taken by another program: free it, or set FITTING_ROOM_PORT to another")
@@ -165,7 +167,9 @@ def _start_emulator(state: State) -> None:
         raise CloudError("the emulator is not installed: run `make up`, which installs it")
     state.ports["emulator"] = _free_port(wanted or state.ports.get("emulator", 0))
     command = [str(EMULATOR_PYTHON), "-m", "local.emulator", "--port", str(state.ports["emulator"])]
-    _start(state, "emulator", [*command, "--home", str(HOME / "emulator")], [state.url("emulator") + "/_ministack/health"])
+    _start(
+        state, "emulator", [*command, "--home", str(HOME / "emulator")], [state.url("emulator") + "/_ministack/health"]
+    )
 
 
 def _start_simulators(state: State) -> None:
@@ -202,7 +206,9 @@ def _start(state: State, part: str, command: list[str], health: list[str]) -> No
         if process.poll() is not None:
             raise CloudError(f"the {part} ended at once: {_last_line(log)} (all of it: {log})")
         if time.monotonic() - began > START_SECONDS:
-            raise CloudError(f"the {part} did not answer within {START_SECONDS} s (see {log}): `make down`, then `make up`")
+            raise CloudError(
+                f"the {part} did not answer within {START_SECONDS} s (see {log}): `make down`, then `make up`"
+            )
         time.sleep(0.05)
     process.returncode = 0  # it outlives us on purpose: no warning about that
     _say(part, "started", began)

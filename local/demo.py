@@ -75,7 +75,9 @@ class Client:
         began, steps, open_jobs = time.monotonic(), dict.fromkeys(submitted, ""), dict(submitted)
         while open_jobs:
             if time.monotonic() - began > GIVE_UP_SECONDS:
-                raise CloudError(f"no end after {GIVE_UP_SECONDS} s of {', '.join(open_jobs.values())}: see {HOME / 'logs'}")
+                raise CloudError(
+                    f"no end after {GIVE_UP_SECONDS} s of {', '.join(open_jobs.values())}: see {HOME / 'logs'}"
+                )
             for provider, job_id in list(open_jobs.items()):
                 job = self._call("GET", f"/v1/jobs/{job_id}")
                 if job["step"] != steps[provider]:
@@ -118,8 +120,12 @@ def _why(answer: httpx.Response) -> str:
 
 def overview(pictures: dict[str, list[Path]]) -> Path:
     """Person, garment and results side by side. The simulators answer with a preview, not with the vendor's model."""
-    captions = {"person": PERSON, "garment": GARMENT} | {f"{name} (preview)": paths[0] for name, paths in pictures.items()}
-    tiles = {text: ImageOps.contain(Image.open(path).convert("RGB"), (HEIGHT, HEIGHT)) for text, path in captions.items()}
+    captions = {"person": PERSON, "garment": GARMENT} | {
+        f"{name} (preview)": paths[0] for name, paths in pictures.items()
+    }
+    tiles = {
+        text: ImageOps.contain(Image.open(path).convert("RGB"), (HEIGHT, HEIGHT)) for text, path in captions.items()
+    }
     width = sum(tile.width + GAP for tile in tiles.values()) + GAP
     sheet = Image.new("RGB", (width, HEIGHT + CAPTION + 2 * GAP), "white")
     draw, font, left = ImageDraw.Draw(sheet), ImageFont.load_default(size=20), GAP

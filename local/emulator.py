@@ -145,7 +145,9 @@ def guard(app: App) -> App:
             await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
             return await send({"type": "http.response.body", "body": b"Only programs on this machine may do this.\n"})
         # Bucket policies demand TLS; loopback is as good.
-        secure = [h for h in scope["headers"] if h[0].lower() != b"x-forwarded-proto"] + [(b"x-forwarded-proto", b"https")]
+        secure = [h for h in scope["headers"] if h[0].lower() != b"x-forwarded-proto"] + [
+            (b"x-forwarded-proto", b"https")
+        ]
         return await app({**scope, "headers": secure}, receive, send)
 
     return guarded

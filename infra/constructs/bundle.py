@@ -23,8 +23,17 @@ ROOT = Path(__file__).parents[2]
 LAMBDA_PYTHON = "3.14"
 _CACHE = ROOT / ".local" / "bundles"
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "tests", "requirements.txt")
-_ARM64 = ["--platform", "manylinux2014_aarch64", "--platform", "manylinux_2_28_aarch64", "--implementation", "cp",
-          "--python-version", LAMBDA_PYTHON, "--only-binary=:all:"]
+_ARM64 = [
+    "--platform",
+    "manylinux2014_aarch64",
+    "--platform",
+    "manylinux_2_28_aarch64",
+    "--implementation",
+    "cp",
+    "--python-version",
+    LAMBDA_PYTHON,
+    "--only-binary=:all:",
+]
 
 
 def function_code(folder: str, wheels: str, lambdas: Path = ROOT / "lambdas") -> lambda_.Code:
@@ -32,8 +41,11 @@ def function_code(folder: str, wheels: str, lambdas: Path = ROOT / "lambdas") ->
     bundle = Bundle(lambdas / "functions" / folder, lambdas, wheels)
     local = cast(cdk.ILocalBundling, _Local(bundle))
     return lambda_.Code.from_asset(
-        str(bundle.function), asset_hash_type=cdk.AssetHashType.CUSTOM, asset_hash=bundle.hash(),
-        bundling=cdk.BundlingOptions(image=cdk.DockerImage.from_registry("never-pulled"), local=local))
+        str(bundle.function),
+        asset_hash_type=cdk.AssetHashType.CUSTOM,
+        asset_hash=bundle.hash(),
+        bundling=cdk.BundlingOptions(image=cdk.DockerImage.from_registry("never-pulled"), local=local),
+    )
 
 
 @dataclass(frozen=True)
@@ -89,10 +101,24 @@ class Bundle:
 
     def _install(self, target: Path) -> None:
         requirements, constraints = self._locks()
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile",
-                   "--target", str(target), "-r", str(requirements), "-c", str(constraints)]
-        done = subprocess.run(command + (_ARM64 if self.wheels == "arm64" else []), capture_output=True, text=True,
-                              check=False)
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-compile",
+            "--target",
+            str(target),
+            "-r",
+            str(requirements),
+            "-c",
+            str(constraints),
+        ]
+        done = subprocess.run(
+            command + (_ARM64 if self.wheels == "arm64" else []), capture_output=True, text=True, check=False
+        )
         if done.returncode:
             raise RuntimeError(f"pip could not install {requirements} for {self.wheels}:\n{done.stderr}")
         shutil.rmtree(target / "bin", ignore_errors=True)
@@ -102,8 +128,12 @@ class Bundle:
 
 def _compile(part: Path, root: Path) -> None:
     """Unchecked, because the times and sizes in a zip are not those of the compiled sources."""
-    options: dict[str, Any] = {"quiet": 2, "stripdir": str(root), "prependdir": "/var/task",
-                               "invalidation_mode": PycInvalidationMode.UNCHECKED_HASH}
+    options: dict[str, Any] = {
+        "quiet": 2,
+        "stripdir": str(root),
+        "prependdir": "/var/task",
+        "invalidation_mode": PycInvalidationMode.UNCHECKED_HASH,
+    }
     if part.is_dir():
         compileall.compile_dir(part, workers=0, **options)
     else:

@@ -24,10 +24,22 @@ from infra.constructs.python_function import PythonFunction
 LAST_RESORT_SECONDS = 26 * 3600  # a batch job may queue for 24 h; real deadlines are data
 
 # Nothing ran, so this is the one failure that may be repeated before a purchase.
-_THROTTLED = {"ErrorEquals": ["Lambda.TooManyRequestsException"], "IntervalSeconds": 1, "MaxAttempts": 8,
-              "BackoffRate": 2, "MaxDelaySeconds": 20, "JitterStrategy": "FULL"}
-_FAILED = {"ErrorEquals": ["States.TaskFailed", "States.Timeout"], "IntervalSeconds": 1, "MaxAttempts": 3,
-           "BackoffRate": 2, "MaxDelaySeconds": 20, "JitterStrategy": "FULL"}
+_THROTTLED = {
+    "ErrorEquals": ["Lambda.TooManyRequestsException"],
+    "IntervalSeconds": 1,
+    "MaxAttempts": 8,
+    "BackoffRate": 2,
+    "MaxDelaySeconds": 20,
+    "JitterStrategy": "FULL",
+}
+_FAILED = {
+    "ErrorEquals": ["States.TaskFailed", "States.Timeout"],
+    "IntervalSeconds": 1,
+    "MaxAttempts": 3,
+    "BackoffRate": 2,
+    "MaxDelaySeconds": 20,
+    "JitterStrategy": "FULL",
+}
 _TO_SETTLE = [{"ErrorEquals": ["States.ALL"], "Next": "Settle"}]
 
 CALLBACK_SECONDS = {"soon": 20, "later": 120}
@@ -37,27 +49,43 @@ CALLBACK_SECONDS = {"soon": 20, "later": 120}
 class JobWorkflow(Construct):
     """`functions` maps each task state to the function it calls, and `Wait` to the one that both waits for a callback call."""
 
-    def __init__(self, scope: Construct, construct_id: str, config: StageConfig,
-                 functions: Mapping[str, PythonFunction]) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, config: StageConfig, functions: Mapping[str, PythonFunction]
+    ) -> None:
         super().__init__(scope, construct_id)
         # Below this prefix, log delivery needs no entry in a resource policy of limited size.
-        log_group = logs.LogGroup(self, "Log", retention=config.log_retention, removal_policy=cdk.RemovalPolicy.DESTROY,
-                                  log_group_name=f"/aws/vendedlogs/states/fitting-room-{config.stage}-job")
+        log_group = logs.LogGroup(
+            self,
+            "Log",
+            retention=config.log_retention,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+            log_group_name=f"/aws/vendedlogs/states/fitting-room-{config.stage}-job",
+        )
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
-        role.add_to_policy(iam.PolicyStatement(
-            actions=["lambda:InvokeFunction"], resources=[function.function_arn for function in functions.values()]))
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["lambda:InvokeFunction"], resources=[function.function_arn for function in functions.values()]
+            )
+        )
         self.machine = sfn.StateMachine(
-            self, "Machine", role=role, state_machine_type=sfn.StateMachineType.STANDARD, tracing_enabled=True,
+            self,
+            "Machine",
+            role=role,
+            state_machine_type=sfn.StateMachineType.STANDARD,
+            tracing_enabled=True,
             definition_body=sfn.DefinitionBody.from_string(json.dumps(_definition(functions))),
             definition_substitutions={name: function.function_arn for name, function in functions.items()},
-            logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ALL, include_execution_data=False))
+            logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ALL, include_execution_data=False),
+        )
         acknowledge_wildcard(role, "*", "Neither X-Ray nor log delivery has a resource to name.")
 
     def on_broken(self) -> events.EventPattern:
         """The executions that ended without settling their job. Such events are best effort: the sweep is the proof."""
         return events.EventPattern(
-            source=["aws.states"], detail_type=["Step Functions Execution Status Change"],
-            detail={"stateMachineArn": [self.machine.state_machine_arn], "status": ["FAILED", "TIMED_OUT", "ABORTED"]})
+            source=["aws.states"],
+            detail_type=["Step Functions Execution Status Change"],
+            detail={"stateMachineArn": [self.machine.state_machine_arn], "status": ["FAILED", "TIMED_OUT", "ABORTED"]},
+        )
 
 
 def _definition(functions: Mapping[str, PythonFunction]) -> dict[str, Any]:
@@ -67,8 +95,10 @@ def _definition(functions: Mapping[str, PythonFunction]) -> dict[str, Any]:
         return {
             "Type": "Task",
             "Resource": "arn:aws:states:::lambda:invoke",
-            "Arguments": {"FunctionName": f"${{{state}}}",
-                          "Payload": {"job_id": "{% $states.context.Execution.Input.job_id %}"}},
+            "Arguments": {
+                "FunctionName": f"${{{state}}}",
+                "Payload": {"job_id": "{% $states.context.Execution.Input.job_id %}"},
+            },
             "Output": "{% $states.result.Payload %}",
             # Later than the function's own end: a call that may still be running is not given up.
             "TimeoutSeconds": functions[state].seconds + 30,
@@ -84,13 +114,19 @@ def _definition(functions: Mapping[str, PythonFunction]) -> dict[str, Any]:
         return {
             "Type": "Task",
             "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
-            "Arguments": {"FunctionName": "${Wait}",
-                          "Payload": {"job_id": "{% $states.context.Execution.Input.job_id %}",
-                                      "task_token": "{% $states.context.Task.Token %}"}},
+            "Arguments": {
+                "FunctionName": "${Wait}",
+                "Payload": {
+                    "job_id": "{% $states.context.Execution.Input.job_id %}",
+                    "task_token": "{% $states.context.Task.Token %}",
+                },
+            },
             "TimeoutSeconds": seconds,
             "Retry": [_THROTTLED],
-            "Catch": [{"ErrorEquals": ["States.Timeout"], "Next": "Poll"},
-                      {"ErrorEquals": ["States.ALL"], "Output": {"wait": seconds}, "Next": "WaitToPoll"}],
+            "Catch": [
+                {"ErrorEquals": ["States.Timeout"], "Next": "Poll"},
+                {"ErrorEquals": ["States.ALL"], "Output": {"wait": seconds}, "Next": "WaitToPoll"},
+            ],
             "Next": "Poll",
         }
 

@@ -18,16 +18,35 @@ from infra.constructs.bundle import function_code
 class PythonFunction(lambda_.Function):
     """`folder` below `lambdas/functions`; memory in MB, timeout in seconds."""
 
-    def __init__(self, scope: Construct, construct_id: str, config: StageConfig, *, folder: str, memory: int, timeout: int,
-                 environment: Mapping[str, str]) -> None:
-        log_group = logs.LogGroup(scope, f"{construct_id}Log", retention=config.log_retention,
-                                  removal_policy=cdk.RemovalPolicy.DESTROY)
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        config: StageConfig,
+        *,
+        folder: str,
+        memory: int,
+        timeout: int,
+        environment: Mapping[str, str],
+    ) -> None:
+        log_group = logs.LogGroup(
+            scope, f"{construct_id}Log", retention=config.log_retention, removal_policy=cdk.RemovalPolicy.DESTROY
+        )
         role = iam.Role(scope, f"{construct_id}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         super().__init__(
-            scope, construct_id, code=function_code(folder, config.wheels), handler="handler.handler",
-            runtime=lambda_.Runtime.PYTHON_3_14, architecture=lambda_.Architecture.ARM_64, memory_size=memory,
-            timeout=cdk.Duration.seconds(timeout), environment=dict(environment), role=role, log_group=log_group,
-            tracing=lambda_.Tracing.ACTIVE)
+            scope,
+            construct_id,
+            code=function_code(folder, config.wheels),
+            handler="handler.handler",
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            architecture=lambda_.Architecture.ARM_64,
+            memory_size=memory,
+            timeout=cdk.Duration.seconds(timeout),
+            environment=dict(environment),
+            role=role,
+            log_group=log_group,
+            tracing=lambda_.Tracing.ACTIVE,
+        )
         self.seconds, self.own_role = timeout, role
         self.allow(["logs:CreateLogStream", "logs:PutLogEvents"], [log_group.log_group_arn])
         acknowledge_wildcard(role, "*", "X-Ray has no resource to name.")

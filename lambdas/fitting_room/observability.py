@@ -26,8 +26,10 @@ class Crash(Exception):
 def described(error: BaseException) -> dict[str, Any]:
     """What may be logged of an exception: its type and where it came from, not its words, which may quote anything."""
     told = f"{error.operation_name} {error.response['Error']['Code']}" if isinstance(error, ClientError) else None
-    places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
-              for frame in traceback.extract_tb(error.__traceback__)[-8:]]
+    places = [
+        f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)[-8:]
+    ]
     return {"error": type(error).__name__, "places": places, **({"aws": told} if told else {})}
 
 

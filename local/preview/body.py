@@ -75,7 +75,9 @@ class Body:
         """The same body in a window of `size` (width, height) that starts at x, y and is enlarged by `scale`."""
         centre = (scale - 1) / 2  # pixels are areas: their centres move too
         move = f32([[scale, 0, -x * scale + centre], [0, scale, -y * scale + centre]])
-        arms, legs = ({side: f32((p - f32([x, y])) * scale) for side, p in limb.items()} for limb in (self.arms, self.legs))
+        arms, legs = (
+            {side: f32((p - f32([x, y])) * scale) for side, p in limb.items()} for limb in (self.arms, self.legs)
+        )
         face = Face((self.face.x - x) * scale, (self.face.y - y) * scale, self.face.size * scale)
         outline, waist_y = f32(cv2.warpAffine(self.silhouette, move, size)), (self.waist_y - y) * scale
         return replace(self, silhouette=outline, face=face, arms=arms, legs=legs, waist_y=waist_y)
@@ -95,7 +97,9 @@ def _find_body(pixels: bytes, shape: tuple[int, int]) -> Body:
     face = _find_face(small)
     if face is None:
         raise PreviewError("no person found: the preview needs one upright person who faces the camera")
-    body = _skeleton(small, _silhouette(small, face), face).view(-left * scale, -top * scale, 1 / scale, (width, height))
+    body = _skeleton(small, _silhouette(small, face), face).view(
+        -left * scale, -top * scale, 1 / scale, (width, height)
+    )
     body.silhouette[:] = snap_to_edges(rgb, body.silhouette, max(2, int(0.006 * max(rgb.shape))), 1e-3)
     return body
 

@@ -146,7 +146,9 @@ def _beyond_an_edge(rgb: Picture) -> Bits:
 def bleed(rgb: Picture, matte: Matte) -> Picture:
     """Spread the garment's colours past its edge, so that a warped border never picks up the backdrop."""
     solid = matte > 0.9
-    _, nearest = cv2.distanceTransformWithLabels((~solid).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
+    _, nearest = cv2.distanceTransformWithLabels(
+        (~solid).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+    )
     colour_of = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
     colour_of[nearest[solid]] = rgb[solid]
     return np.where(solid[..., None], rgb, colour_of[nearest])

@@ -68,18 +68,24 @@ def try_on(
         region = region_of_prompt(prompt)
     worn = _read_garment(garment, region)
     body = find_body(source)
-    falls = [patch.body for patch in cut(worn, body, NO_STYLING, 1.03, 1.06)[0] if patch.name in ("dress", "skirt", "shoe")]
+    falls = [
+        patch.body for patch in cut(worn, body, NO_STYLING, 1.03, 1.06)[0] if patch.name in ("dress", "skirt", "shoe")
+    ]
     possible = garment_mask(body, worn.region, falls)
     change = boxed(possible) if shape == "bounding_box" else possible
     if mask is not None:
         change = image_mask(mask, person.size)
         if not (change & possible).any():
-            raise PreviewError(f"the mask's black part does not touch the {WHERE[worn.region]}, where this garment goes")
+            raise PreviewError(
+                f"the mask's black part does not touch the {WHERE[worn.region]}, where this garment goes"
+            )
     change = without(change, body, source, face=keep_face, hands_too=keep_hands, pose=keep_pose)
     if not change.any():
         raise PreviewError("nothing is left to change: the mask holds only what is to be kept")
     dressed = _draw(source, body, change, worn, styling, seed, sharper=merge == "detailed")
-    result = seamless(source, dressed, change, seed) if merge == "seamless" else np.where(change[..., None], dressed, source)
+    result = (
+        seamless(source, dressed, change, seed) if merge == "seamless" else np.where(change[..., None], dressed, source)
+    )
     return Preview(Image.fromarray(result), Image.fromarray(np.where(change, 0, 255).astype(np.uint8)))
 
 

@@ -31,7 +31,11 @@ def shoulder_top(body: Body, x: float) -> float:
     unit = body.shoulder
     up = distance_to_edge(body, f32([x, body.shoulder_y + 0.15 * unit]), f32([0, -1]), 0.1 * unit, 0.5 * unit)
     usual = body.shoulder_y - 0.21 * unit + 0.20 * max(0.0, abs(x - body.middle) - 0.2 * unit)
-    return usual if up is None else float(np.clip(body.shoulder_y + 0.15 * unit - up, usual - 0.1 * unit, usual + 0.1 * unit))
+    return (
+        usual
+        if up is None
+        else float(np.clip(body.shoulder_y + 0.15 * unit - up, usual - 0.1 * unit, usual + 0.1 * unit))
+    )
 
 
 def shoulder_line(body: Body, neck: float, collar_depth: float) -> Points:

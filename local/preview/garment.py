@@ -215,7 +215,9 @@ def read_top(rgb: Picture, matte: Matte) -> Top:
     mirrored = cloth[:, ::-1]
     last = cloth.shape[1] - 1
     halves = {"left": _left_half(cloth, middle), "right": _left_half(mirrored, last - middle)}
-    depth = _collar_depth(cloth, rgb, middle, [halves["left"].neck, f32([last, 0]) + halves["right"].neck * f32([-1, 1])])
+    depth = _collar_depth(
+        cloth, rgb, middle, [halves["left"].neck, f32([last, 0]) + halves["right"].neck * f32([-1, 1])]
+    )
     return Top(
         {side: _placed(halves[side], None if side == "left" else last, scale) for side in SIDES},
         depth / scale,

@@ -13,7 +13,9 @@ from .garment import Bottom, Garment, Shoes, Top, resample
 from .warp import Patch, ring
 
 
-def cut(garment: Garment, body: Body, styling: Mapping[str, str], stretch: float, ease: float) -> tuple[list[Patch], float]:
+def cut(
+    garment: Garment, body: Body, styling: Mapping[str, str], stretch: float, ease: float
+) -> tuple[list[Patch], float]:
     """The pieces of a garment on a body, and the y of its hem (of shoes: of their soles) there.
 
     `stretch` makes its cloth longer and `ease` its fit looser; 1 is neither.
@@ -24,7 +26,9 @@ def cut(garment: Garment, body: Body, styling: Mapping[str, str], stretch: float
     return _bottom(outline, body, stretch, ease) if isinstance(outline, Bottom) else _shoes(outline, body, ease)
 
 
-def _top(top: Top, body: Body, chosen: set[str], stretch: float, ease: float, *, falls: bool) -> tuple[list[Patch], float]:
+def _top(
+    top: Top, body: Body, chosen: set[str], stretch: float, ease: float, *, falls: bool
+) -> tuple[list[Patch], float]:
     """A top, or a dress when it falls over the hips."""
     unit = body.shoulder
     left, right = (top.halves[side] for side in SIDES)
@@ -56,7 +60,9 @@ def _top(top: Top, body: Body, chosen: set[str], stretch: float, ease: float, *,
         _armhole(crest[0], seam["left"])[::-1],
     ]
     on_garment = [
-        np.vstack([resample([left.shoulder, left.neck], 5)[:-1], collar, resample([right.neck, right.shoulder], 5)[1:]]),
+        np.vstack(
+            [resample([left.shoulder, left.neck], 5)[:-1], collar, resample([right.neck, right.shoulder], 5)[1:]]
+        ),
         _armhole(right.shoulder, resample(right.seam, len(seam["right"]))),
         top.hem[::-1],
         _armhole(left.shoulder, resample(left.seam, len(seam["left"])))[::-1],

@@ -51,7 +51,11 @@ def main() -> int:
     parser.add_argument("--tryiton-seconds", type=float, default=0.0, help="how long a TryItOn job takes at least")
     parser.add_argument("--fashn-port", type=int, default=0)
     parser.add_argument(
-        "--fashn-webhook-delays", type=seconds, default=RETRIES, metavar="S,S,...", help="before each further try of a webhook"
+        "--fashn-webhook-delays",
+        type=seconds,
+        default=RETRIES,
+        metavar="S,S,...",
+        help="before each further try of a webhook",
     )
     parser.add_argument("--astria-port", type=int, default=0)
     parser.add_argument("--astria-train-seconds", type=float, default=0.0, help="how long Astria trains a tune")

@@ -110,12 +110,17 @@ class Aidge(Simulator):
     def named_failure(self, name: str, message: str | None) -> Response:
         return JSONResponse(refused(name, message))
 
-    async def _answered(self, request: Request, on: str, answer: Callable[[Mapping[str, Any], Request], Any]) -> Response:
+    async def _answered(
+        self, request: Request, on: str, answer: Callable[[Mapping[str, Any], Request], Any]
+    ) -> Response:
         """Reads and checks the call, and keeps what it was and how it ended; `answer` may raise the errors of its body."""
         raw = await request.body()
         query, form, parameters = _read(request, raw)
         record = self.recorded(request, shown(parameters))
-        record |= {"query": {name: value for name, value in query.items() if name != "sign"}, "trial": _on_trial(request)}
+        record |= {
+            "query": {name: value for name, value in query.items() if name != "sign"},
+            "trial": _on_trial(request),
+        }
         try:
             check(self._key, self._secret, request.url.path.removeprefix("/rest"), query, form, self._clock())
             response: Response = JSONResponse(await answer(parameters, request))
@@ -190,7 +195,9 @@ class Aidge(Simulator):
         if not task.over:
             task.status = "running"
         try:
-            _, files = await asyncio.gather(asyncio.sleep(self._working_time / 2), drawn(self._previews, task.suit, seen))
+            _, files = await asyncio.gather(
+                asyncio.sleep(self._working_time / 2), drawn(self._previews, task.suit, seen)
+            )
         except CannotDrawError as error:
             self._fail(task, "801", f"model failed: {error}")
         except Exception:

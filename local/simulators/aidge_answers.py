@@ -53,7 +53,11 @@ def refused(name: str, message: str | None = None) -> dict[str, Any]:
 def submitted(task: str, shape: Shape) -> dict[str, Any]:
     """string: the page's sample. object: what the vendor's samples read. flat: as its sibling APIs have it."""
     told = f'{{"taskId":"{task}"}}'
-    data: dict[Shape, Any] = {"string": {"result": told}, "object": {"result": {"taskId": task}}, "flat": {"taskId": task}}
+    data: dict[Shape, Any] = {
+        "string": {"result": told},
+        "object": {"result": {"taskId": task}},
+        "flat": {"taskId": task},
+    }
     answer = succeeded(data[shape])
     return answer if shape == "string" else answer | {"resCode": 200, "success": True}
 

@@ -46,7 +46,9 @@ async def scene(suit: Suit) -> Scene:
         people = [await asyncio.to_thread(_stock, name) for name in STOCK]
     else:
         people = list(await asyncio.gather(*map(_photo, range(len(suit.model_image)), suit.model_image)))
-    return Scene(people, [(image, REGIONS[each.type or "auto"]) for image, each in zip(garments, tops_first, strict=True)])
+    return Scene(
+        people, [(image, REGIONS[each.type or "auto"]) for image, each in zip(garments, tops_first, strict=True)]
+    )
 
 
 async def drawn(previews: Previews, suit: Suit, seen: Scene) -> list[bytes]:

@@ -158,7 +158,9 @@ class Astria(Simulator):
         charged = False if seen.person.mock else None
         summary = f"{asked.num_images} images on tune {on.id}"
         prompt_id = next(self._ids)
-        purchase = self.purchases.add(id=prompt_id, kind="prompt", charged=charged, images=asked.num_images, summary=summary)
+        purchase = self.purchases.add(
+            id=prompt_id, kind="prompt", charged=charged, images=asked.num_images, summary=summary
+        )
         prompt = self._prompts[prompt_id] = Prompt(prompt_id, on, owner, asked, purchase, datetime.now(UTC))
         site = _site(request)
         early = await self._caller.early(asked.callback, {"prompt": _told(prompt, site)})
@@ -312,7 +314,9 @@ def _owner(request: Request) -> str:
     """The account, which is the key: each has its own tunes and prompts. Raises AnswerError."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme != "Bearer" or not key.startswith("sd_sim"):
-        raise AnswerError(refusal(401, "The API key is missing or invalid; here, any key works that begins with sd_sim."))
+        raise AnswerError(
+            refusal(401, "The API key is missing or invalid; here, any key works that begins with sd_sim.")
+        )
     return key
 
 

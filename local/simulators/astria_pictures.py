@@ -34,12 +34,16 @@ async def drawn(previews: Previews, asked: PromptRequest, on: Tune | Base, scene
     if scene.person.mock:
         return [_mock(size, seed) for seed in seeds]
     person.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
-    garments = [(await asyncio.to_thread(decoded, _first(tune)), REGIONS[tune.asked.name.lower()]) for tune in scene.garments]
+    garments = [
+        (await asyncio.to_thread(decoded, _first(tune)), REGIONS[tune.asked.name.lower()]) for tune in scene.garments
+    ]
     worn = await asyncio.gather(*(_worn(previews, person, garments, seed) for seed in seeds))
     return [await asyncio.to_thread(_framed, picture, size) for picture in worn]
 
 
-async def _worn(previews: Previews, person: Image.Image, garments: list[tuple[Image.Image, str]], seed: int) -> Image.Image:
+async def _worn(
+    previews: Previews, person: Image.Image, garments: list[tuple[Image.Image, str]], seed: int
+) -> Image.Image:
     """One garment after the other. Raises CannotDrawError."""
     options: dict[str, Any] = {"shape": "bounding_box", "styling": {}, "merge": "balanced", "seed": seed}
     options |= {"keep_face": True, "keep_hands": True, "keep_pose": False, "label": {"provider": "astria"}}

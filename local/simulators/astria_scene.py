@@ -106,7 +106,9 @@ def _check_partner(asked: PromptRequest, on: Base, named: list[tuple[Reference, 
 def _check_trained(asked: PromptRequest, on: Tune | Base, named: list[tuple[Reference, Tune]]) -> None:
     """Raises InvalidError."""
     if isinstance(on, Tune) and (on.reference or (on.model_type is not None and not on.mock)):
-        raise InvalidError(tune=f"a {on.model_type} is loaded on top of a base model: prompt that one, and name it in the text")
+        raise InvalidError(
+            tune=f"a {on.model_type} is loaded on top of a base model: prompt that one, and name it in the text"
+        )
     if asked.resolution is not None:
         raise InvalidError(resolution="is not available for this model")
     for tune in [*([on] if isinstance(on, Tune) else []), *(tune for _, tune in named if not tune.reference)]:

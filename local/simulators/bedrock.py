@@ -66,7 +66,9 @@ class Bedrock(Simulator):
         ]
 
     def failure(self, status: int) -> Response:
-        response = refusal(BY_STATUS.get(status, "InternalServerException"), f"the simulator was told to answer {status}")
+        response = refusal(
+            BY_STATUS.get(status, "InternalServerException"), f"the simulator was told to answer {status}"
+        )
         response.status_code = status
         return response
 

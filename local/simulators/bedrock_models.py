@@ -30,7 +30,9 @@ CALLS: dict[str, Refusal | None] = {
     "no_access": NO_ACCESS,
 }
 """What a call of the model ends in, by state. `legacy_in_use`: of an account that kept using it."""
-LOOKUPS: dict[str, Refusal] = {state: error for state in ("end_of_life", "unknown", "no_access") if (error := CALLS[state])}
+LOOKUPS: dict[str, Refusal] = {
+    state: error for state in ("end_of_life", "unknown", "no_access") if (error := CALLS[state])
+}
 """What `GetFoundationModel` ends in. Of a model past its end it may also answer, with dates: see `Life`."""
 DATES = ("startOfLifeTime", "legacyTime", "publicExtendedAccessTime", "endOfLifeTime")
 
@@ -62,7 +64,13 @@ NOVA_DATES = {
 MODELS = {
     model.id: model
     for model in (
-        Model(NOVA_CANVAS, "Nova Canvas", "Amazon", frozenset({"us-east-1", "eu-west-1", "ap-northeast-1"}), dates=NOVA_DATES),
+        Model(
+            NOVA_CANVAS,
+            "Nova Canvas",
+            "Amazon",
+            frozenset({"us-east-1", "eu-west-1", "ap-northeast-1"}),
+            dates=NOVA_DATES,
+        ),
         Model(INPAINT, "Stable Image Inpaint", "Stability AI", US, profile=True),
         Model(REMOVE_BACKGROUND, "Stable Image Remove Background", "Stability AI", US, ("IMAGE",), profile=True),
         Model(CORE, "Stable Image Core 1.0", "Stability AI", frozenset({"us-west-2"}), ("TEXT",)),

@@ -15,7 +15,9 @@ from local.simulators.try_on_request import ClothesTryOn, ImageInput
 
 def _not_saved(given: Any) -> Any:
     if isinstance(given, str) and given.startswith("saved:"):
-        raise ValueError("no models are saved in this simulator: send an http(s) URL or base64 in the place of saved:<name>")
+        raise ValueError(
+            "no models are saved in this simulator: send an http(s) URL or base64 in the place of saved:<name>"
+        )
     return given
 
 

@@ -21,7 +21,9 @@ class Upload:
     content: bytes
 
     def facts(self) -> dict[str, Any]:
-        return {"file": self.name} | (picture_facts(base64.b64encode(self.content).decode()) or {"bytes": len(self.content)})
+        return {"file": self.name} | (
+            picture_facts(base64.b64encode(self.content).decode()) or {"bytes": len(self.content)}
+        )
 
 
 def parsed(content_type: str, body: bytes) -> dict[str, Any]:

@@ -33,7 +33,9 @@ from local.simulators.previews import CannotDrawError, Picture, Previews
 from local.simulators.records import Log
 from local.simulators.server import AnswerError
 
-INPUT_BLOCKED = "This request has been blocked by our content filters. Please adjust your input image to submit a new request."
+INPUT_BLOCKED = (
+    "This request has been blocked by our content filters. Please adjust your input image to submit a new request."
+)
 ALL_BLOCKED = "All of the generated images have been blocked by our content filters."
 SOME_BLOCKED = "Some of the generated images have been blocked by our content filters."
 
@@ -54,13 +56,17 @@ class NovaCanvas:
         label = {"provider": "bedrock", "model": NOVA_CANVAS, "task": asked.task_type}
         draw: Callable[..., Awaitable[Picture]]
         if isinstance(asked, VirtualTryOn):
-            draw = partial(self._try_on, *await asyncio.to_thread(_dressing, asked.params), label, asked.params.mask_type)
+            draw = partial(
+                self._try_on, *await asyncio.to_thread(_dressing, asked.params), label, asked.params.mask_type
+            )
         else:
             task, pictures, options = await asyncio.to_thread(_drawing, asked)
             draw = partial(self._previews.draw, task, *pictures, format="png", label=label, **options)
         if config is None:
             return self._sold(asked, [await draw()])
-        return self._sold(asked, await asyncio.gather(*(draw(seed=config.seed + n) for n in range(config.number_of_images))))
+        return self._sold(
+            asked, await asyncio.gather(*(draw(seed=config.seed + n) for n in range(config.number_of_images)))
+        )
 
     async def _try_on(
         self,
@@ -116,7 +122,11 @@ def _drawing(asked: NovaRequest) -> Drawing:
         case ColorGuidedGeneration(params=params, config=config):
             given = params.reference_image
             pictures = [] if given is None else [nova_images.picture("referenceImage", given)]
-            return "generate.colour_guided", pictures, {"colours": params.colors, "text": params.text, "size": _size(config)}
+            return (
+                "generate.colour_guided",
+                pictures,
+                {"colours": params.colors, "text": params.text, "size": _size(config)},
+            )
         case ImageVariation(params=params, config=config):
             pictures = [nova_images.picture(f"images/{n}", each) for n, each in enumerate(params.images)]
             options = {"text": params.text or "", "similarity": params.similarity_strength, "size": _size(config)}

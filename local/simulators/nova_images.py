@@ -13,7 +13,9 @@ from PIL import Image
 from local.simulators.nova_schema import MAX_ASPECT, MAX_PIXELS, MAX_SIDE, MIN_SIDE
 from local.simulators.pictures import MalformedError, Rules, by, opened
 
-RULES = Rules(formats=("PNG", "JPEG"), min_side=MIN_SIDE, max_side=MAX_SIDE, max_aspect=MAX_ASPECT, max_pixels=MAX_PIXELS)
+RULES = Rules(
+    formats=("PNG", "JPEG"), min_side=MIN_SIDE, max_side=MAX_SIDE, max_aspect=MAX_ASPECT, max_pixels=MAX_PIXELS
+)
 
 
 def picture(field: str, text: str) -> Image.Image:
@@ -42,5 +44,7 @@ def mask(field: str, text: str, source: Image.Image, *, edits: Literal["black", 
         raise MalformedError(f"{field}: the mask must contain only pure black and pure white pixels")
     if not (black if edits == "black" else white).any():
         other = "white" if edits == "black" else "black"
-        raise MalformedError(f"{field}: the mask is all {other}, so there is nothing to edit; areas to edit are {edits}")
+        raise MalformedError(
+            f"{field}: the mask is all {other}, so there is nothing to edit; areas to edit are {edits}"
+        )
     return Image.fromarray(np.where(white, np.uint8(255), np.uint8(0)).reshape(image.height, image.width))

@@ -12,7 +12,15 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from local.simulators.nova_schema import EditingConfig, GenerationConfig, Part, Text, VariationConfig, malformed, malformed_by
+from local.simulators.nova_schema import (
+    EditingConfig,
+    GenerationConfig,
+    Part,
+    Text,
+    VariationConfig,
+    malformed,
+    malformed_by,
+)
 from local.simulators.nova_try_on import VirtualTryOnParams, check_mask_blocks
 
 Style = Literal[
@@ -127,7 +135,9 @@ class VirtualTryOn(Part):
     config: EditingConfig = Field(EditingConfig(), alias="imageGenerationConfig")
 
 
-NovaRequest = TextImage | ColorGuidedGeneration | ImageVariation | InPainting | OutPainting | BackgroundRemoval | VirtualTryOn
+NovaRequest = (
+    TextImage | ColorGuidedGeneration | ImageVariation | InPainting | OutPainting | BackgroundRemoval | VirtualTryOn
+)
 SHAPES: dict[str, type[NovaRequest]] = {
     "TEXT_IMAGE": TextImage,
     "COLOR_GUIDED_GENERATION": ColorGuidedGeneration,

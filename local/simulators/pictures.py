@@ -46,10 +46,14 @@ def opened(field: str, text: str, rules: Rules) -> Image.Image:
 def _check_size(field: str, image: Image.Image, rules: Rules) -> None:
     short, long = sorted(image.size)
     if short < rules.min_side or long > rules.max_side:
-        raise MalformedError(f"{field}: each side must be {rules.min_side} to {rules.max_side} pixels, it is {by(image)}")
+        raise MalformedError(
+            f"{field}: each side must be {rules.min_side} to {rules.max_side} pixels, it is {by(image)}"
+        )
     if long > rules.max_aspect * short:
         ratio = f"{rules.max_aspect:g}"
-        raise MalformedError(f"{field}: the aspect ratio must be between 1:{ratio} and {ratio}:1, the image is {by(image)}")
+        raise MalformedError(
+            f"{field}: the aspect ratio must be between 1:{ratio} and {ratio}:1, the image is {by(image)}"
+        )
     if image.width * image.height > rules.max_pixels:
         raise MalformedError(f"{field}: at most {rules.max_pixels} pixels in total, the image is {by(image)}")
 

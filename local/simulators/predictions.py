@@ -137,7 +137,9 @@ class Predictions(Simulator):
             self.before("submit")
             asked = asked_of(body)
             if webhook is not None and not await reachable(webhook):
-                raise BadRequestError("webhook_url is not an http(s) URL on this machine, and this simulator calls no other")
+                raise BadRequestError(
+                    "webhook_url is not an http(s) URL on this machine, and this simulator calls no other"
+                )
             job = self._sold(asked, str(request.base_url).rstrip("/"))
         except BadRequestError as error:
             record["answered"] = 400
@@ -196,7 +198,9 @@ class Predictions(Simulator):
             person = ImageOps.contain(person, RESOLUTION, Image.Resampling.LANCZOS)
         options: dict[str, Any] = {"region": asked.region, "shape": "bounding_box", "styling": {}, "merge": "balanced"}
         options |= {"keep_face": True, "keep_hands": True, "keep_pose": False}
-        draw = partial(self._previews.try_on, person, garment, format=asked.output_format, label={"provider": self.name})
+        draw = partial(
+            self._previews.try_on, person, garment, format=asked.output_format, label={"provider": self.name}
+        )
         pictures = await asyncio.gather(*(draw(seed=asked.first_seed + n, **options) for n in range(asked.num_samples)))
         return [picture.image for picture in pictures]
 
@@ -262,7 +266,9 @@ class Predictions(Simulator):
 def check_key(request: Request) -> None:
     if not request.headers.get("authorization", "").startswith("Bearer sim-"):
         raise AnswerError(
-            refusal("UnauthorizedAccess", "The API key is missing or invalid; here, any key works that begins with sim-.")
+            refusal(
+                "UnauthorizedAccess", "The API key is missing or invalid; here, any key works that begins with sim-."
+            )
         )
 
 

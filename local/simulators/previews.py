@@ -124,7 +124,9 @@ class Previews:
         except self._engine.PreviewError as error:
             raise CannotDrawError(str(error)) from error
         image, mask = (drawn, None) if isinstance(drawn, Image.Image) else (drawn.image, drawn.mask)
-        return Picture(self._encoded(image, format, label), self._engine.png(mask, label=label) if mask else None, *image.size)
+        return Picture(
+            self._encoded(image, format, label), self._engine.png(mask, label=label) if mask else None, *image.size
+        )
 
     def _encoded(self, image: Image.Image, format: Format, label: Mapping[str, str]) -> bytes:
         if format == "png":

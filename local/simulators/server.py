@@ -201,7 +201,9 @@ def loopback(port: int = 0) -> socket.socket:
 
 def server(app: ASGIApp) -> uvicorn.Server:
     return _Server(
-        uvicorn.Config(app, http=_Protocol, lifespan="off", log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+        uvicorn.Config(
+            app, http=_Protocol, lifespan="off", log_level="warning", access_log=False, timeout_graceful_shutdown=1
+        )
     )
 
 

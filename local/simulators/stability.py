@@ -17,7 +17,9 @@ from local.simulators.previews import Picture, Previews
 from local.simulators.records import Log
 from local.simulators.stability_request import Inpaint, RemoveBackground, StabilityRequest
 
-RULES = Rules(formats=("JPEG", "PNG", "WEBP"), min_side=64, max_side=9_437_184 // 64, max_aspect=2.5, max_pixels=9_437_184)
+RULES = Rules(
+    formats=("JPEG", "PNG", "WEBP"), min_side=64, max_side=9_437_184 // 64, max_aspect=2.5, max_pixels=9_437_184
+)
 REASONS = ("Filter reason: prompt", "Filter reason: output image", "Filter reason: input image", "Inference error")
 SIZES = {
     "16:9": (1344, 768), "1:1": (1024, 1024), "21:9": (1536, 640), "2:3": (832, 1216), "3:2": (1216, 832),

@@ -9,7 +9,14 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from local.simulators.strict import Strict
 
-REGIONS = {"auto": "auto", "tops": "upper", "bottoms": "lower", "dresses": "full", "one-pieces": "full", "footwear": "foot"}
+REGIONS = {
+    "auto": "auto",
+    "tops": "upper",
+    "bottoms": "lower",
+    "dresses": "full",
+    "one-pieces": "full",
+    "footwear": "foot",
+}
 """What the preview engine calls a category."""
 
 

@@ -18,7 +18,9 @@ NEEDS_SUBCATEGORY = frozenset({"clothing", "jewelry", "accessories"})
 class FashionRequest(TryOn):
     endpoint: ClassVar[str] = "fashion"
 
-    category: Literal["auto", "clothing", "eyewear", "footwear", "headwear", "jewelry", "accessories", "others"] = "auto"
+    category: Literal["auto", "clothing", "eyewear", "footwear", "headwear", "jewelry", "accessories", "others"] = (
+        "auto"
+    )
     subcategory: Annotated[str, Field(min_length=1)] | None = None
 
     @model_validator(mode="after")

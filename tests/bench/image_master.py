@@ -81,20 +81,29 @@ def high_water() -> int:
 
 def peak(data: bytes, pixels: int) -> tuple[int, int]:
     """In a fresh process: before the work (imports and the file), and after it."""
-    done = subprocess.run([sys.executable, "-c", PEAK, str(pixels)], input=data, capture_output=True, check=True,
-                          cwd=Path(__file__).parent)
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(pixels)],
+        input=data,
+        capture_output=True,
+        check=True,
+        cwd=Path(__file__).parent,
+    )
     before, after = map(int, done.stdout.split())
     return before, after
 
 
 def main() -> None:
     data = phone_picture()
-    print(f"a sideways JPEG of {SIDEWAYS[0]} x {SIDEWAYS[1]} px, {len(data) / 1e6:.1f} MB; medians of {ROUNDS}, CPU time")
+    print(
+        f"a sideways JPEG of {SIDEWAYS[0]} x {SIDEWAYS[1]} px, {len(data) / 1e6:.1f} MB; medians of {ROUNDS}, CPU time"
+    )
     for pixels in (Limits().master_pixels, 4_194_304, 1_048_576):
         times, mine, theirs = ratio(data, pixels)
         before, after = peak(data, pixels)
-        print(f"master of at most {pixels:>10,} px: {times:.2f} x ({mine * 1000:.0f} ms / {theirs * 1000:.0f} ms), "
-              f"peak {after} MB ({before} MB before)")
+        print(
+            f"master of at most {pixels:>10,} px: {times:.2f} x ({mine * 1000:.0f} ms / {theirs * 1000:.0f} ms), "
+            f"peak {after} MB ({before} MB before)"
+        )
 
 
 if __name__ == "__main__":

@@ -50,7 +50,9 @@ def seconds(code: str) -> float:
 
 
 def main() -> None:
-    print(f"{'function':20} {'floor ms':>9} {'handler ms':>11} {'ratio':>6}   (medians of {ROUNDS}, less the interpreter)")
+    print(
+        f"{'function':20} {'floor ms':>9} {'handler ms':>11} {'ratio':>6}   (medians of {ROUNDS}, less the interpreter)"
+    )
     bare = statistics.median(seconds("pass") for _ in range(ROUNDS))
     for name, floor in FLOORS.items():
         pairs = [(seconds(floor), seconds(f"import functions.{name}.handler")) for _ in range(ROUNDS)]

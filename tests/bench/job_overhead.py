@@ -36,14 +36,21 @@ def main() -> None:
             functions.invoke(FunctionName=settle, Payload=json.dumps({"job_id": "job_none"}))["Payload"].read()
         return time.perf_counter() - began
 
-    with httpx.Client(base_url=found["api"], headers={"Authorization": f"Bearer {found['test_key']}"}, timeout=30) as api:
+    with httpx.Client(
+        base_url=found["api"], headers={"Authorization": f"Bearer {found['test_key']}"}, timeout=30
+    ) as api:
         pictures = {name: upload(api, ROOT / "local" / "samples" / name) for name in ("person_a.png", "tee.png")}
-        body = {"task": "try_on", "person": {"upload": pictures["person_a.png"]},
-                "garments": [{"image": {"upload": pictures["tee.png"]}}]}
+        body = {
+            "task": "try_on",
+            "person": {"upload": pictures["person_a.png"]},
+            "garments": [{"image": {"upload": pictures["tee.png"]}}],
+        }
         pairs = [(floor(), overhead(api, body)) for _ in range(WARM_UP + JOBS)][WARM_UP:]
     low, high = (statistics.median(column) for column in zip(*pairs, strict=True))
-    print(f"floor (5 invocations) p50 {low * 1000:.0f} ms, job overhead p50 {high * 1000:.0f} ms, ratio {high / low:.2f}"
-          f"   ({JOBS} warm jobs, one at a time)")
+    print(
+        f"floor (5 invocations) p50 {low * 1000:.0f} ms, job overhead p50 {high * 1000:.0f} ms, ratio {high / low:.2f}"
+        f"   ({JOBS} warm jobs, one at a time)"
+    )
 
 
 def upload(api: httpx.Client, file: Path) -> str:

@@ -49,17 +49,25 @@ def _red(box: tuple[int, int, int, int]) -> Image.Image:
 
 PERSON = encoded(Image.linear_gradient("L").resize(SIZE).convert("RGB"))
 GARMENT = encoded(Image.new("RGB", (400, 400), "teal"))
-PICTURES = {"person": base64.b64decode(PERSON), "garment": base64.b64decode(GARMENT),
-            "mask": base64.b64decode(encoded(_mask())), "image": base64.b64decode(encoded(_red((50, 50, 150, 150)))),
-            "condition": base64.b64decode(PERSON), "reference": base64.b64decode(GARMENT)}
+PICTURES = {
+    "person": base64.b64decode(PERSON),
+    "garment": base64.b64decode(GARMENT),
+    "mask": base64.b64decode(encoded(_mask())),
+    "image": base64.b64decode(encoded(_red((50, 50, 150, 150)))),
+    "condition": base64.b64decode(PERSON),
+    "reference": base64.b64decode(GARMENT),
+}
 
 Change = tuple[str, dict[str, Any]]
 
 
 # Nova Canvas
 
-FULL = {"keep": {"face": True, "hands": False, "pose": True}, "merge": "seamless",
-        "output": {"count": 2, "quality": "best", "guidance": 7.5, "mask": True}}
+FULL = {
+    "keep": {"face": True, "hands": False, "pose": True},
+    "merge": "seamless",
+    "output": {"count": 2, "quality": "best", "guidance": 7.5, "mask": True},
+}
 WORDS = {"prompt": "a lake at dawn", "negative_prompt": "boats"}
 OUTPUT = {"count": 2, "quality": "best", "guidance": 7.5}
 EDIT = {**WORDS, "image": IMAGE, "output": OUTPUT}
@@ -68,16 +76,28 @@ PROMPT_MASK, IMAGE_MASK = {"type": "prompt", "prompt": "the red thing"}, {"type"
 NOVA: dict[str, dict[str, Any]] = {
     # every field of each shape
     "try_on, garment mask": try_on(
-        garment={"category": "tops", "type": "long_sleeve_shirt"}, mask={"type": "garment", "shape": "contour"},
-        styling={"sleeves": "down", "tuck": "out", "outer_layer": "closed"}, **FULL),
+        garment={"category": "tops", "type": "long_sleeve_shirt"},
+        mask={"type": "garment", "shape": "contour"},
+        styling={"sleeves": "down", "tuck": "out", "outer_layer": "closed"},
+        **FULL,
+    ),
     "try_on, prompt mask": try_on(mask={"type": "prompt", "prompt": "the shirt", "shape": "bounding_box"}, **FULL),
     "try_on, image mask": try_on(mask=IMAGE_MASK, **FULL),
     "text_to_image": {"task": "text_to_image", "style": "photorealism", **SIZED},
-    "text_to_image, conditioned": {"task": "text_to_image", "style": "maximalism", **SIZED,
-                                   "condition": {"image": IMAGE, "control": "segmentation", "strength": 0.5}},
+    "text_to_image, conditioned": {
+        "task": "text_to_image",
+        "style": "maximalism",
+        **SIZED,
+        "condition": {"image": IMAGE, "control": "segmentation", "strength": 0.5},
+    },
     "color_guided": {"task": "color_guided", "colors": ["#00FF00", "#FCF2AB"], "reference_image": IMAGE, **SIZED},
-    "image_variation": {"task": "image_variation", "images": [IMAGE, IMAGE], "similarity": 0.5, **SIZED,
-                        "output": {"count": 2, "guidance": 7.5}},
+    "image_variation": {
+        "task": "image_variation",
+        "images": [IMAGE, IMAGE],
+        "similarity": 0.5,
+        **SIZED,
+        "output": {"count": 2, "guidance": 7.5},
+    },
     "inpaint, prompt mask": {"task": "inpaint", "mask": PROMPT_MASK, **EDIT},
     "inpaint, image mask": {"task": "inpaint", "mask": IMAGE_MASK, **EDIT},
     "outpaint, prompt mask": {"task": "outpaint", "mask": PROMPT_MASK, "transition": "precise", **EDIT},
@@ -85,12 +105,32 @@ NOVA: dict[str, dict[str, Any]] = {
     "remove_background": {"task": "remove_background", "image": IMAGE},
 }
 # "(Optional)" in the vendor's page, or a member of an object that is optional as a whole
-NOVA_OPTIONAL = {"maskShape", "longSleeveStyle", "tuckingStyle", "outerLayerStyle", "preserveBodyPose", "preserveHands",
-                 "preserveFace", "mergeStyle", "returnMask", "numberOfImages", "quality", "cfgScale", "seed", "width", "height",
-                 "negativeText", "style", "controlMode", "controlStrength", "referenceImage in COLOR_GUIDED_GENERATION",
-                 "similarityStrength", "outPaintingMode",
-                 # "If you omit this field, the model will remove elements"; variations "with or without a text prompt"
-                 *(f"text in {shape}" for shape in ("IMAGE_VARIATION", "INPAINTING", "OUTPAINTING"))}
+NOVA_OPTIONAL = {
+    "maskShape",
+    "longSleeveStyle",
+    "tuckingStyle",
+    "outerLayerStyle",
+    "preserveBodyPose",
+    "preserveHands",
+    "preserveFace",
+    "mergeStyle",
+    "returnMask",
+    "numberOfImages",
+    "quality",
+    "cfgScale",
+    "seed",
+    "width",
+    "height",
+    "negativeText",
+    "style",
+    "controlMode",
+    "controlStrength",
+    "referenceImage in COLOR_GUIDED_GENERATION",
+    "similarityStrength",
+    "outPaintingMode",
+    # "If you omit this field, the model will remove elements"; variations "with or without a text prompt"
+    *(f"text in {shape}" for shape in ("IMAGE_VARIATION", "INPAINTING", "OUTPAINTING")),
+}
 NOVA_TEXTS = ("text", "negativeText", "maskPrompt")
 
 
@@ -126,18 +166,26 @@ def nova_changes(shape: str) -> Iterator[Change]:
 
 
 NOVA_PICTURES = [
-    f"data:image/png;base64,{PERSON}", encoded(Image.new("RGB", (319, 400))), encoded(Image.new("RGB", (320, 1400))),
-    encoded(Image.new("L", SIZE)), encoded(Image.new("RGBA", SIZE, (1, 2, 3, 200))), encoded(Image.new("RGB", SIZE), "WEBP")]
+    f"data:image/png;base64,{PERSON}",
+    encoded(Image.new("RGB", (319, 400))),
+    encoded(Image.new("RGB", (320, 1400))),
+    encoded(Image.new("L", SIZE)),
+    encoded(Image.new("RGBA", SIZE, (1, 2, 3, 200))),
+    encoded(Image.new("RGB", SIZE), "WEBP"),
+]
 NOVA_EDGES: dict[str, list[Any]] = {
     # just outside what the documents allow
-    "numberOfImages": [0, 6], "cfgScale": [1.0, 10.1], "seed": [2_147_483_647],
+    "numberOfImages": [0, 6],
+    "cfgScale": [1.0, 10.1],
+    "seed": [2_147_483_647],
     **{field: [304, 4112, 500] for field in ("width", "height")},
     **{field: ["", "x" * 1025] for field in NOVA_TEXTS},
     **dict.fromkeys(("sourceImage", "referenceImage", "conditionImage", "image"), NOVA_PICTURES),
     "images": [[], [PERSON] * 6, *([PERSON, wrong] for wrong in NOVA_PICTURES)],
     "maskImage": [encoded(_mask(keep=200)), encoded(_mask((512, 384))), encoded(_mask(edit=10))],
     "colors": [[], ["#000000"] * 11, ["#00000"], ["000000"], ["teal"]],
-    "controlStrength": [-0.1, 1.1], "similarityStrength": [0.1, 1.1],
+    "controlStrength": [-0.1, 1.1],
+    "similarityStrength": [0.1, 1.1],
 }
 
 
@@ -191,8 +239,12 @@ def test_nova_changes_what_the_mask_says(bedrock: Running) -> None:
     """Our masks mean the same in both tasks: black changes. So do prompts: what is named changes, or in outpainting stays."""
     source, inside = Image.open(io.BytesIO(PICTURES["image"])), (60, 60, 140, 140)
     outside = (200, 200, 380, 500)
-    for shape, changed, kept in (("inpaint, image mask", inside, outside), ("inpaint, prompt mask", inside, outside),
-                                 ("outpaint, image mask", inside, outside), ("outpaint, prompt mask", outside, inside)):
+    for shape, changed, kept in (
+        ("inpaint, image mask", inside, outside),
+        ("inpaint, prompt mask", inside, outside),
+        ("outpaint, image mask", inside, outside),
+        ("outpaint, prompt mask", outside, inside),
+    ):
         outcome = nova.connect(connection(bedrock.url)).start(nova_order(shape))
         assert isinstance(outcome, Finished), outcome
         picture = Image.open(io.BytesIO(outcome.images[0].data)).convert("RGB")
@@ -223,15 +275,18 @@ def test_nova_broken_in_one_place_is_refused(bedrock: Running, shape: str) -> No
     assert bedrock.purchases() == []
 
 
-@pytest.mark.parametrize(("fault", "expected"), [
-    ({"kind": "drop_before"}, ("provider_unavailable", "unknown")),
-    ({"kind": "drop_after"}, ("provider_unavailable", "unknown")),
-    ({"kind": "malformed"}, ("provider_error", "unknown")),
-    ({"kind": "blocked"}, ("content_blocked", "unknown")),
-    ({"kind": "input_blocked"}, ("content_blocked", "no")),
-    ({"kind": "status", "status": 503}, ("provider_unavailable", "no")),
-    ({"kind": "error", "name": "ModelErrorException"}, ("provider_error", "unknown")),
-])
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ({"kind": "drop_before"}, ("provider_unavailable", "unknown")),
+        ({"kind": "drop_after"}, ("provider_unavailable", "unknown")),
+        ({"kind": "malformed"}, ("provider_error", "unknown")),
+        ({"kind": "blocked"}, ("content_blocked", "unknown")),
+        ({"kind": "input_blocked"}, ("content_blocked", "no")),
+        ({"kind": "status", "status": 503}, ("provider_unavailable", "no")),
+        ({"kind": "error", "name": "ModelErrorException"}, ("provider_error", "unknown")),
+    ],
+)
 def test_nova_in_trouble(bedrock: Running, fault: dict[str, Any], expected: tuple[str, str]) -> None:
     bedrock.fault(on="submit", **fault)
     outcome = nova.connect(connection(bedrock.url)).start(nova_order("try_on, garment mask"))
@@ -247,8 +302,15 @@ def test_nova_partly_blocked(bedrock: Running) -> None:
     assert (len(outcome.images), [warning.code for warning in outcome.warnings]) == (1, ["partial_blocked"])
 
 
-@pytest.mark.parametrize(("state", "code"), [("legacy", "model_retired"), ("end_of_life", "model_retired"),
-                                             ("unknown", "model_retired"), ("no_access", "provider_auth")])
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        ("legacy", "model_retired"),
+        ("end_of_life", "model_retired"),
+        ("unknown", "model_retired"),
+        ("no_access", "provider_auth"),
+    ],
+)
 def test_nova_at_each_point_of_its_life(bedrock: Running, state: str, code: str) -> None:
     bedrock.call("POST", "/_sim/model", json={"state": state})
     outcome = nova.connect(connection(bedrock.url)).start(nova_order("try_on, garment mask"))
@@ -258,23 +320,50 @@ def test_nova_at_each_point_of_its_life(bedrock: Running, state: str, code: str)
 
 # TryItOn
 
-TRYITON = try_on(garment={"category": "tops"}, moderation="conservative",
-                 output={"count": 2, "quality": "best", "format": "jpeg"})
-CLOTHES = try_on(garment={"category": "tops", "photo": "flat_lay"}, moderation="none", segmentation_free=False,
-                 output={"count": 2, "quality": "best", "format": "jpeg"}, provider="tryiton/clothes")
+TRYITON = try_on(
+    garment={"category": "tops"}, moderation="conservative", output={"count": 2, "quality": "best", "format": "jpeg"}
+)
+CLOTHES = try_on(
+    garment={"category": "tops", "photo": "flat_lay"},
+    moderation="none",
+    segmentation_free=False,
+    output={"count": 2, "quality": "best", "format": "jpeg"},
+    provider="tryiton/clothes",
+)
 TRYITON_CALLS: dict[str, dict[str, Any]] = {"tryon/fashion": TRYITON, "tryon/clothes": CLOTHES}
 TRYITON_OPTIONAL = {
     # README: required are only the pictures, and the subcategory of clothing, jewelry and accessories
     "tryon/fashion": {"mode", "num_samples", "output_format", "moderation_level"},
     # page Clothes Tryon, "Optional Parameters"
-    "tryon/clothes": {"category", "segmentation_free", "moderation_level", "garment_photo_type", "mode", "seed", "num_samples",
-                      "output_format"},
+    "tryon/clothes": {
+        "category",
+        "segmentation_free",
+        "moderation_level",
+        "garment_photo_type",
+        "mode",
+        "seed",
+        "num_samples",
+        "output_format",
+    },
 }
 TRYITON_EDGES: dict[str, list[tuple[str, Any]]] = {
-    "tryon/fashion": [("category", "eyewear"), ("category", "auto"), ("subcategory", "dress"), ("seed", 42),
-                      ("segmentation_free", True), ("garment_photo_type", "auto")],
-    "tryon/clothes": [("category", "clothing"), ("category", "dresses"), ("category", "one_piece"), ("subcategory", "tops"),
-                      ("garment_photo_type", "flat_lay"), ("seed", 2**32), ("seed", 7.5)],
+    "tryon/fashion": [
+        ("category", "eyewear"),
+        ("category", "auto"),
+        ("subcategory", "dress"),
+        ("seed", 42),
+        ("segmentation_free", True),
+        ("garment_photo_type", "auto"),
+    ],
+    "tryon/clothes": [
+        ("category", "clothing"),
+        ("category", "dresses"),
+        ("category", "one_piece"),
+        ("subcategory", "tops"),
+        ("garment_photo_type", "flat_lay"),
+        ("seed", 2**32),
+        ("seed", 7.5),
+    ],
 }
 
 
@@ -295,8 +384,16 @@ def tryiton_changes(call: str) -> Iterator[Change]:
             yield f"no {path[-1]}", removed(request, path)
         for wrong in wrong_values(value):
             yield f"{path[-1]} = {wrong!r}", replaced(request, path, wrong)
-    for field, wrong in (("model_image", PERSON), ("garment_image", GARMENT), ("num_samples", 0), ("num_samples", 5),
-                         ("mode", "best"), ("moderation_level", "strict"), ("output_format", "webp"), *TRYITON_EDGES[call]):
+    for field, wrong in (
+        ("model_image", PERSON),
+        ("garment_image", GARMENT),
+        ("num_samples", 0),
+        ("num_samples", 5),
+        ("mode", "best"),
+        ("moderation_level", "strict"),
+        ("output_format", "webp"),
+        *TRYITON_EDGES[call],
+    ):
         yield f"{field}: edge", replaced(request, (field,), wrong)
 
 
@@ -355,16 +452,21 @@ def test_tryiton_broken_in_one_place_is_refused(tryiton_simulator: Running, path
     assert tryiton_simulator.purchases() == []
 
 
-@pytest.mark.parametrize(("fault", "expected"), [
-    ({"on": "submit", "kind": "drop_before"}, ("provider_unavailable", "unknown")),
-    ({"on": "submit", "kind": "drop_after"}, ("provider_unavailable", "unknown")),
-    ({"on": "submit", "kind": "malformed"}, ("provider_error", "unknown")),
-    ({"on": "submit", "kind": "status", "status": 500}, ("provider_error", "unknown")),
-    ({"on": "submit", "kind": "error", "name": "OutOfCredits"}, ("quota_exhausted", "no")),
-    ({"on": "submit", "kind": "error", "name": "ConcurrencyLimitExceeded"}, ("rate_limited", "no")),
-    ({"on": "submit", "kind": "error", "name": "UnauthorizedAccess"}, ("provider_auth", "no")),
-])
-def test_tryiton_in_trouble_on_submit(tryiton_simulator: Running, fault: dict[str, Any], expected: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ({"on": "submit", "kind": "drop_before"}, ("provider_unavailable", "unknown")),
+        ({"on": "submit", "kind": "drop_after"}, ("provider_unavailable", "unknown")),
+        ({"on": "submit", "kind": "malformed"}, ("provider_error", "unknown")),
+        ({"on": "submit", "kind": "status", "status": 500}, ("provider_error", "unknown")),
+        ({"on": "submit", "kind": "error", "name": "OutOfCredits"}, ("quota_exhausted", "no")),
+        ({"on": "submit", "kind": "error", "name": "ConcurrencyLimitExceeded"}, ("rate_limited", "no")),
+        ({"on": "submit", "kind": "error", "name": "UnauthorizedAccess"}, ("provider_auth", "no")),
+    ],
+)
+def test_tryiton_in_trouble_on_submit(
+    tryiton_simulator: Running, fault: dict[str, Any], expected: tuple[str, str]
+) -> None:
     tryiton_simulator.fault(**fault)
     outcome = Client(tryiton_simulator).provider.start(order("tryiton", TRYITON, pictures=PICTURES))
     assert isinstance(outcome, Failed), outcome
@@ -372,10 +474,15 @@ def test_tryiton_in_trouble_on_submit(tryiton_simulator: Running, fault: dict[st
     assert len(tryiton_simulator.requests()) == 1
 
 
-@pytest.mark.parametrize("fault", [
-    {"on": "status", "kind": "drop_before"}, {"on": "status", "kind": "malformed"},
-    {"on": "status", "kind": "status", "status": 503}, {"on": "status", "kind": "status", "status": 429},
-])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"on": "status", "kind": "drop_before"},
+        {"on": "status", "kind": "malformed"},
+        {"on": "status", "kind": "status", "status": 503},
+        {"on": "status", "kind": "status", "status": 429},
+    ],
+)
 def test_tryiton_survives_trouble_while_polling(tryiton_simulator: Running, fault: dict[str, Any]) -> None:
     tryiton_simulator.fault(**fault, times=3)
     assert isinstance(Client(tryiton_simulator).finished(), Finished)
@@ -391,15 +498,29 @@ def test_tryiton_pictures_of_no_person(tryiton_simulator: Running) -> None:
 
 # FASHN
 
-FASHN = try_on(garment={"category": "tops", "photo": "flat_lay"}, moderation="conservative", segmentation_free=False,
-               output={"count": 2, "quality": "best", "format": "jpeg"})
+FASHN = try_on(
+    garment={"category": "tops", "photo": "flat_lay"},
+    moderation="conservative",
+    segmentation_free=False,
+    output={"count": 2, "quality": "best", "format": "jpeg"},
+)
 # client 0.9.0, TryOnRequestInputs: Required are the two pictures only
-FASHN_OPTIONAL = {"category", "segmentation_free", "moderation_level", "garment_photo_type", "mode", "seed", "num_samples",
-                  "output_format"}
+FASHN_OPTIONAL = {
+    "category",
+    "segmentation_free",
+    "moderation_level",
+    "garment_photo_type",
+    "mode",
+    "seed",
+    "num_samples",
+    "output_format",
+}
 
 
 def fashn_request() -> Any:
-    return json.loads(fashn.body_of(order("fashn", FASHN, pictures=PICTURES, seed=7)).model_dump_json(exclude_none=True))
+    return json.loads(
+        fashn.body_of(order("fashn", FASHN, pictures=PICTURES, seed=7)).model_dump_json(exclude_none=True)
+    )
 
 
 def fashn_changes() -> Iterator[Change]:
@@ -413,10 +534,20 @@ def fashn_changes() -> Iterator[Change]:
             yield f"no {path[-1]}", removed(request, path)
         for wrong in wrong_values(value):
             yield f"{path[-1]} = {wrong!r}", replaced(request, path, wrong)
-    for field, wrong in (("model_image", PERSON), ("garment_image", GARMENT), ("num_samples", 0), ("num_samples", 5),
-                         ("category", "one_piece"), ("category", "dresses"), ("garment_photo_type", "flat_lay"),
-                         ("mode", "best"), ("seed", 2**32), ("seed", 7.5), ("output_format", "webp"),
-                         ("moderation_level", "strict")):
+    for field, wrong in (
+        ("model_image", PERSON),
+        ("garment_image", GARMENT),
+        ("num_samples", 0),
+        ("num_samples", 5),
+        ("category", "one_piece"),
+        ("category", "dresses"),
+        ("garment_photo_type", "flat_lay"),
+        ("mode", "best"),
+        ("seed", 2**32),
+        ("seed", 7.5),
+        ("output_format", "webp"),
+        ("moderation_level", "strict"),
+    ):
         yield f"{field}: edge", replaced(request, ("inputs", field), wrong)
     yield "another model", replaced(request, ("model_name",), "tryon-v1.5")
     yield "the old format", request["inputs"]
@@ -463,24 +594,30 @@ def test_fashn_calls_the_address_that_it_was_given(fashn_simulator: Running) -> 
         client.order = replace(client.order, callback=shop.url + path)
         assert isinstance(client.finished(), Finished)
         deadline = time.monotonic() + 20
-        while not any("answered" in call for call in fashn_simulator.call("GET", "/_sim/callbacks").json()["callbacks"]):
+        while not any(
+            "answered" in call for call in fashn_simulator.call("GET", "/_sim/callbacks").json()["callbacks"]
+        ):
             assert time.monotonic() < deadline, "the webhook is not called"
         assert [(call.method, call.path) for call in shop.requests] == [("POST", path)]
 
 
-@pytest.mark.parametrize(("fault", "expected", "sold"), [
-    ({"kind": "drop_before"}, ("provider_unavailable", "unknown"), 0),
-    ({"kind": "drop_after"}, ("provider_unavailable", "unknown"), 1),
-    ({"kind": "malformed"}, ("provider_error", "unknown"), 1),
-    ({"kind": "status", "status": 502, "body": "<html>"}, ("provider_error", "unknown"), 0),
-    ({"kind": "error", "name": "InternalServerError"}, ("provider_error", "no"), 0),
-    ({"kind": "error", "name": "OutOfCredits"}, ("quota_exhausted", "no"), 0),
-    ({"kind": "error", "name": "RateLimitExceeded"}, ("rate_limited", "no"), 0),
-    ({"kind": "error", "name": "ConcurrencyLimitExceeded"}, ("rate_limited", "no"), 0),
-    ({"kind": "error", "name": "UnauthorizedAccess"}, ("provider_auth", "no"), 0),
-])
-def test_fashn_in_trouble_on_submit(fashn_simulator: Running, fault: dict[str, Any], expected: tuple[str, str],
-                                    sold: int) -> None:
+@pytest.mark.parametrize(
+    ("fault", "expected", "sold"),
+    [
+        ({"kind": "drop_before"}, ("provider_unavailable", "unknown"), 0),
+        ({"kind": "drop_after"}, ("provider_unavailable", "unknown"), 1),
+        ({"kind": "malformed"}, ("provider_error", "unknown"), 1),
+        ({"kind": "status", "status": 502, "body": "<html>"}, ("provider_error", "unknown"), 0),
+        ({"kind": "error", "name": "InternalServerError"}, ("provider_error", "no"), 0),
+        ({"kind": "error", "name": "OutOfCredits"}, ("quota_exhausted", "no"), 0),
+        ({"kind": "error", "name": "RateLimitExceeded"}, ("rate_limited", "no"), 0),
+        ({"kind": "error", "name": "ConcurrencyLimitExceeded"}, ("rate_limited", "no"), 0),
+        ({"kind": "error", "name": "UnauthorizedAccess"}, ("provider_auth", "no"), 0),
+    ],
+)
+def test_fashn_in_trouble_on_submit(
+    fashn_simulator: Running, fault: dict[str, Any], expected: tuple[str, str], sold: int
+) -> None:
     fashn_simulator.fault(on="submit", **fault)
     client = fashn_client(fashn_simulator)
     outcome = client.provider.start(client.order)
@@ -489,9 +626,15 @@ def test_fashn_in_trouble_on_submit(fashn_simulator: Running, fault: dict[str, A
     assert (len(fashn_simulator.requests()), len(fashn_simulator.purchases())) == (1, sold)
 
 
-@pytest.mark.parametrize("fault", [
-    {"kind": "drop_before"}, {"kind": "malformed"}, {"kind": "status", "status": 503}, {"kind": "status", "status": 429},
-])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "drop_before"},
+        {"kind": "malformed"},
+        {"kind": "status", "status": 503},
+        {"kind": "status", "status": 429},
+    ],
+)
 def test_fashn_survives_trouble_while_polling(fashn_simulator: Running, fault: dict[str, Any]) -> None:
     fashn_simulator.fault(on="status", **fault, times=3)
     assert isinstance(fashn_client(fashn_simulator).finished(), Finished)

@@ -27,14 +27,26 @@ NOW, SIGN = 1_700_000_000.0, "A9D08CCC5E698A0D2333095232616AD9D3E59F70B4AFBA0FAA
 TASK = "1ce4fd33-b9d5-4e21-a24c-0c4027d2b105"
 REQUEST = "212cd83017085872506144758e3fca"
 # the page's "Sample Response"
-ACCEPTED = {"code": "0", "data": {"result": f'{{"taskId":"{TASK}"}}'}, "requestId": REQUEST, "success": "true",
-            "resCode": "200", "resMessage": "success", "request_id": "0ba2887315178178017221014"}
+ACCEPTED = {
+    "code": "0",
+    "data": {"result": f'{{"taskId":"{TASK}"}}'},
+    "requestId": REQUEST,
+    "success": "true",
+    "resCode": "200",
+    "resMessage": "success",
+    "request_id": "0ba2887315178178017221014",
+}
 
 Answer = httpx.Response | Exception
 
 
-def provider(answer: Answer, sent: list[httpx.Request] | None = None, secret: str | None = KEY,
-             download: Callable[[str], bytes] = str.encode, **settings: Any) -> adapter.Aidge:
+def provider(
+    answer: Answer,
+    sent: list[httpx.Request] | None = None,
+    secret: str | None = KEY,
+    download: Callable[[str], bytes] = str.encode,
+    **settings: Any,
+) -> adapter.Aidge:
     """On a vendor that answers the same thing each time; `sent` remembers the requests. A download is its address."""
 
     def wire(request: httpx.Request) -> httpx.Response:
@@ -44,8 +56,11 @@ def provider(answer: Answer, sent: list[httpx.Request] | None = None, secret: st
             raise answer
         return answer
 
-    return adapter.connect(connection(secret=secret, download=download, settings=AidgeSettings(**settings)),
-                           httpx.MockTransport(wire), clock=lambda: NOW)
+    return adapter.connect(
+        connection(secret=secret, download=download, settings=AidgeSettings(**settings)),
+        httpx.MockTransport(wire),
+        clock=lambda: NOW,
+    )
 
 
 def start(answer: Answer) -> Any:
@@ -60,8 +75,10 @@ def poll(answer: Answer, count: int = 1, download: Callable[[str], bytes] = str.
 
 
 def refusal(code: Any, message: str = "why", **fields: Any) -> httpx.Response:
-    return httpx.Response(200, json={"code": "0", "requestId": REQUEST, "success": "false", "resCode": code,
-                                     "resMessage": message, **fields})
+    return httpx.Response(
+        200,
+        json={"code": "0", "requestId": REQUEST, "success": "false", "resCode": code, "resMessage": message, **fields},
+    )
 
 
 def facts(outcome: Any) -> tuple[str, str, bool]:
@@ -82,10 +99,17 @@ def test_the_signature_v2() -> None:
 
 def test_the_signature_of_the_classic_client() -> None:
     # open platform, worked example: /order/get with secret helloworld
-    parameters = {"order_id": "1234", "access_token": "test", "timestamp": "1517820392000", "sign_method": "sha256",
-                  "app_key": "123456", "empty": ""}
+    parameters = {
+        "order_id": "1234",
+        "access_token": "test",
+        "timestamp": "1517820392000",
+        "sign_method": "sha256",
+        "app_key": "123456",
+        "empty": "",
+    }
     assert signature.iop("helloworld", "/order/get", parameters) == (
-        "4190D32361CFB9581350222F345CB77F3B19F0E31D162316848A2C1FFD5FAB4A")
+        "4190D32361CFB9581350222F345CB77F3B19F0E31D162316848A2C1FFD5FAB4A"
+    )
 
 
 # what is sent
@@ -96,9 +120,19 @@ def test_sends_what_the_document_asks_for(case: dict[str, Any]) -> None:
     sent: list[httpx.Request] = []
     provider(httpx.Response(200, json=ACCEPTED), sent).start(order("aidge", case["request"]))
     [request] = sent
-    assert (request.method, request.url.host, request.url.path) == ("POST", "api.aidc-ai.com", "/rest/ai/virtual/tryon-pro")
-    assert dict(request.url.params) == {"partner_id": "aidge", "sign_method": "sha256", "sign_ver": "v2", "app_key": "512345",
-                                        "timestamp": "1700000000000", "sign": SIGN}
+    assert (request.method, request.url.host, request.url.path) == (
+        "POST",
+        "api.aidc-ai.com",
+        "/rest/ai/virtual/tryon-pro",
+    )
+    assert dict(request.url.params) == {
+        "partner_id": "aidge",
+        "sign_method": "sha256",
+        "sign_ver": "v2",
+        "app_key": "512345",
+        "timestamp": "1700000000000",
+        "sign": SIGN,
+    }
     assert request.headers["Content-Type"] == "application/json"
     [(name, value)] = json.loads(request.content).items()
     assert (name, json.loads(value)) == ("requestParams", case["list"])
@@ -106,7 +140,9 @@ def test_sends_what_the_document_asks_for(case: dict[str, Any]) -> None:
 
 def test_the_classic_client_sends_signed_form_fields() -> None:
     sent: list[httpx.Request] = []
-    provider(httpx.Response(200, json=ACCEPTED), sent, sign="iop").start(order("aidge", GOLDEN["single_auto"]["request"]))
+    provider(httpx.Response(200, json=ACCEPTED), sent, sign="iop").start(
+        order("aidge", GOLDEN["single_auto"]["request"])
+    )
     [request] = sent
     assert str(request.url) == "https://api.aidc-ai.com/rest/ai/virtual/tryon-pro"
     assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
@@ -117,17 +153,22 @@ def test_the_classic_client_sends_signed_form_fields() -> None:
     assert sign == signature.iop(SECRET, "/ai/virtual/tryon-pro", form)
 
 
-@pytest.mark.parametrize(("settings", "name"), [
-    ({}, "requestParams"), ({"sign": "iop"}, "paramJson"), ({"payload": "paramJson"}, "paramJson"),
-    ({"sign": "iop", "payload": "requestParams"}, "requestParams")])
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({}, "requestParams"),
+        ({"sign": "iop"}, "paramJson"),
+        ({"payload": "paramJson"}, "paramJson"),
+        ({"sign": "iop", "payload": "requestParams"}, "requestParams"),
+    ],
+)
 def test_the_name_of_the_payload(settings: dict[str, Any], name: str) -> None:
     sent: list[httpx.Request] = []
     provider(httpx.Response(200, json=ACCEPTED), sent, **settings).start(order("aidge", try_on()))
     assert name in sent[0].content.decode()
 
 
-@pytest.mark.parametrize(("settings", "body"), [
-    ({}, {"task_id": TASK}), ({"task_key": "taskId"}, {"taskId": TASK})])
+@pytest.mark.parametrize(("settings", "body"), [({}, {"task_id": TASK}), ({"task_key": "taskId"}, {"taskId": TASK})])
 def test_the_results_are_asked_for_by_the_task(settings: dict[str, Any], body: dict[str, str]) -> None:
     sent: list[httpx.Request] = []
     provider(httpx.Response(200, json=ACCEPTED), sent, **settings).poll(order("aidge", try_on()), TASK)
@@ -141,7 +182,9 @@ def test_a_stage_may_use_the_trial_quota_and_the_chinese_site() -> None:
     provider(httpx.Response(200, json=ACCEPTED), sent, trial=True, host="china").start(order("aidge", try_on()))
     provider(httpx.Response(200, json=ACCEPTED), sent).start(order("aidge", try_on()))
     assert [(each.url.host, each.headers.get("x-iop-trial")) for each in sent] == [
-        ("cn-api.aidc-ai.com", "true"), ("api.aidc-ai.com", None)]
+        ("cn-api.aidc-ai.com", "true"),
+        ("api.aidc-ai.com", None),
+    ]
 
 
 def test_another_endpoint_brings_its_own_path() -> None:
@@ -178,8 +221,18 @@ def test_links_are_signed_when_the_order_is_placed_and_no_picture_is_read() -> N
 # keys
 
 
-@pytest.mark.parametrize("secret", [None, "", "512345:verysecret", '"verysecret"', '{"app_key": "512345"}',
-                                    '{"app_key": "512345", "app_secret": ""}', '{"app_key": null, "app_secret": "verysecret"}'])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        None,
+        "",
+        "512345:verysecret",
+        '"verysecret"',
+        '{"app_key": "512345"}',
+        '{"app_key": "512345", "app_secret": ""}',
+        '{"app_key": null, "app_secret": "verysecret"}',
+    ],
+)
 def test_a_key_of_another_form_is_named_and_never_quoted(secret: str | None) -> None:
     with pytest.raises(JobFailure) as caught:
         provider(httpx.Response(200), secret=secret)
@@ -200,8 +253,9 @@ def test_a_numeric_app_key_may_be_stored_as_a_number() -> None:
 
 
 @pytest.mark.parametrize("settings", [{}, {"sign": "iop"}])
-@pytest.mark.parametrize("answer", [httpx.Response(200, json=ACCEPTED), httpx.Response(500), httpx.ReadTimeout("slow")],
-                         ids=str)
+@pytest.mark.parametrize(
+    "answer", [httpx.Response(200, json=ACCEPTED), httpx.Response(500), httpx.ReadTimeout("slow")], ids=str
+)
 def test_nothing_secret_is_logged(caplog: pytest.LogCaptureFixture, settings: dict[str, Any], answer: Answer) -> None:
     caplog.set_level(logging.DEBUG)
     vendor = provider(answer, **settings)
@@ -215,13 +269,16 @@ def test_nothing_secret_is_logged(caplog: pytest.LogCaptureFixture, settings: di
 # the answer to a submit
 
 
-@pytest.mark.parametrize("fields", [
-    {},
-    {"data": {"result": {"taskId": TASK}}},  # the vendor's sample reads an object
-    {"data": {"taskId": TASK}},  # as a sibling API answers
-    {"code": 0, "resCode": 200, "success": True},
-    {"code": None, "requestId": None},
-])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"data": {"result": {"taskId": TASK}}},  # the vendor's sample reads an object
+        {"data": {"taskId": TASK}},  # as a sibling API answers
+        {"code": 0, "resCode": 200, "success": True},
+        {"code": None, "requestId": None},
+    ],
+)
 def test_an_accepted_submit(fields: dict[str, Any]) -> None:
     assert start(httpx.Response(200, json={**ACCEPTED, **fields})) == Pending(TASK, 3.0)
 
@@ -233,7 +290,11 @@ CODES = [
     ("700", "invalid input", ("provider_error", "no", False)),
     ("701", "Clothing image dowloading failed, please try another input", ("image_unreadable", "no", True)),
     ("703", "Input clothes image resoulution low, please try other image", ("image_unreadable", "no", False)),
-    ("707", "Input clothing image is not a complete flat lay. Please try another image.", ("image_unreadable", "no", False)),
+    (
+        "707",
+        "Input clothing image is not a complete flat lay. Please try another image.",
+        ("image_unreadable", "no", False),
+    ),
     ("1001", "content control failed, please retry", ("provider_error", "no", True)),
     ("1002", "content risk filter failed, please contact us", ("content_blocked", "no", False)),
     # second-hand
@@ -248,18 +309,22 @@ CODES = [
 
 @pytest.mark.parametrize(("code", "message", "expected"), CODES)
 def test_every_code_is_told_with_the_vendors_words_and_the_requests_id(
-        code: str, message: str, expected: tuple[str, str, bool]) -> None:
+    code: str, message: str, expected: tuple[str, str, bool]
+) -> None:
     for outcome in (start(refusal(code, message)), start(refusal(int(code), message, success=False))):
         assert facts(outcome) == expected
         assert (outcome.fault.provider_code, outcome.fault.provider_detail) == (code, f"request {REQUEST}: {message}")
 
 
-@pytest.mark.parametrize(("code", "message", "remedy"), [
-    # of the shops on the same open platform; Aidge's own words are not documented
-    ("IncompleteSignature", "The request signature does not conform to platform standards", "key"),
-    ("InvalidAppKey", "The specified App Key is invalid", "key"),
-    ("IllegalTimestamp", "The specified timestamp is invalid", "clock"),
-])
+@pytest.mark.parametrize(
+    ("code", "message", "remedy"),
+    [
+        # of the shops on the same open platform; Aidge's own words are not documented
+        ("IncompleteSignature", "The request signature does not conform to platform standards", "key"),
+        ("InvalidAppKey", "The specified App Key is invalid", "key"),
+        ("IllegalTimestamp", "The specified timestamp is invalid", "clock"),
+    ],
+)
 def test_a_refused_signature_says_what_to_do(code: str, message: str, remedy: str) -> None:
     outcome = start(httpx.Response(200, json={"code": code, "type": "ISV", "message": message, "request_id": REQUEST}))
     assert facts(outcome) == ("provider_auth", "no", False)
@@ -276,38 +341,51 @@ def test_a_link_in_the_vendors_words_is_scrubbed_and_the_requests_id_survives() 
     assert "Amz" not in outcome.fault.provider_detail
 
 
-@pytest.mark.parametrize(("answer", "wait"), [
-    (refusal("501"), 60), (httpx.Response(429), 60), (httpx.Response(429, headers={"Retry-After": "7"}), 7),
-    (httpx.Response(429, json={"code": "ApiCallLimit", "message": "?"}), 60), (httpx.Response(400, json={"resCode": 501}), 60),
-])
+@pytest.mark.parametrize(
+    ("answer", "wait"),
+    [
+        (refusal("501"), 60),
+        (httpx.Response(429), 60),
+        (httpx.Response(429, headers={"Retry-After": "7"}), 7),
+        (httpx.Response(429, json={"code": "ApiCallLimit", "message": "?"}), 60),
+        (httpx.Response(400, json={"resCode": 501}), 60),
+    ],
+)
 def test_a_rate_limit_says_when_there_is_room_again(answer: httpx.Response, wait: float) -> None:
     outcome = start(answer)
     assert facts(outcome) == ("rate_limited", "no", True)
     assert outcome.retry_after == wait
 
 
-@pytest.mark.parametrize(("answer", "expected"), [
-    (httpx.Response(401), ("provider_auth", "no", False)),
-    (httpx.Response(403, text="<html>"), ("provider_auth", "no", False)),
-    (httpx.Response(404, json={}), ("provider_error", "no", False)),
-    (httpx.Response(400, json={"resCode": "703"}), ("image_unreadable", "no", False)),
-    # it may have accepted
-    (httpx.Response(408), ("provider_error", "unknown", False)),
-    (httpx.Response(302, headers={"Location": "/"}), ("provider_error", "unknown", False)),
-    (httpx.Response(500, json={"resCode": "501"}), ("provider_error", "unknown", False)),
-    (httpx.Response(502, text="<html>"), ("provider_error", "unknown", False)),
-    (httpx.Response(200, text="<html>", headers={"Content-Type": "text/html"}), ("provider_error", "unknown", False)),
-    (httpx.Response(200, content=b'{"code": "0", "data"'), ("provider_error", "unknown", False)),
-    (httpx.Response(200, json=[TASK]), ("provider_error", "unknown", False)),
-    (httpx.Response(200, json={**ACCEPTED, "data": None}), ("provider_error", "unknown", False)),
-    (httpx.Response(200, json={**ACCEPTED, "data": {"result": "{broken"}}), ("provider_error", "unknown", False)),
-    (httpx.Response(200, json={**ACCEPTED, "resCode": "500"}), ("provider_error", "unknown", False)),
-    (httpx.Response(200, json={"success": "false"}), ("provider_error", "no", False)),
-    (httpx.ConnectError("refused"), ("provider_unavailable", "no", True)),
-    (httpx.ConnectTimeout("slow"), ("provider_unavailable", "no", True)),
-    (httpx.ReadTimeout("slow"), ("provider_unavailable", "unknown", False)),
-    (httpx.RemoteProtocolError("gone"), ("provider_unavailable", "unknown", False)),
-], ids=str)
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (httpx.Response(401), ("provider_auth", "no", False)),
+        (httpx.Response(403, text="<html>"), ("provider_auth", "no", False)),
+        (httpx.Response(404, json={}), ("provider_error", "no", False)),
+        (httpx.Response(400, json={"resCode": "703"}), ("image_unreadable", "no", False)),
+        # it may have accepted
+        (httpx.Response(408), ("provider_error", "unknown", False)),
+        (httpx.Response(302, headers={"Location": "/"}), ("provider_error", "unknown", False)),
+        (httpx.Response(500, json={"resCode": "501"}), ("provider_error", "unknown", False)),
+        (httpx.Response(502, text="<html>"), ("provider_error", "unknown", False)),
+        (
+            httpx.Response(200, text="<html>", headers={"Content-Type": "text/html"}),
+            ("provider_error", "unknown", False),
+        ),
+        (httpx.Response(200, content=b'{"code": "0", "data"'), ("provider_error", "unknown", False)),
+        (httpx.Response(200, json=[TASK]), ("provider_error", "unknown", False)),
+        (httpx.Response(200, json={**ACCEPTED, "data": None}), ("provider_error", "unknown", False)),
+        (httpx.Response(200, json={**ACCEPTED, "data": {"result": "{broken"}}), ("provider_error", "unknown", False)),
+        (httpx.Response(200, json={**ACCEPTED, "resCode": "500"}), ("provider_error", "unknown", False)),
+        (httpx.Response(200, json={"success": "false"}), ("provider_error", "no", False)),
+        (httpx.ConnectError("refused"), ("provider_unavailable", "no", True)),
+        (httpx.ConnectTimeout("slow"), ("provider_unavailable", "no", True)),
+        (httpx.ReadTimeout("slow"), ("provider_unavailable", "unknown", False)),
+        (httpx.RemoteProtocolError("gone"), ("provider_unavailable", "unknown", False)),
+    ],
+    ids=str,
+)
 def test_every_other_end_of_a_submit(answer: Answer, expected: tuple[str, str, bool]) -> None:
     assert facts(start(answer)) == expected
 
@@ -318,19 +396,49 @@ def test_every_other_end_of_a_submit(answer: Answer, expected: tuple[str, str, b
 def results(status: str, *urls: str, parts: tuple[str, ...] = (), **fields: Any) -> httpx.Response:
     """Nested as the excerpt of the vendor's page on results has it. Each part has one of the pictures, while there are any."""
     images = [[{"imageUrl": url}] for url in urls]
-    inner = [{"taskStatus": part, "taskResult": {"result": {"imageList": images.pop(0) if part == "finished" else None,
-                                                            "clothes": [{"imageUrl": "https://cdn/input.png"}]}}}
-             for part in parts or ("finished",) * len(urls)]
-    return httpx.Response(200, json={"code": "0", "resCode": "200", "success": "true", "requestId": REQUEST,
-                                     "data": {"taskId": TASK, "taskStatus": status, "taskResult": inner or None}, **fields})
+    inner = [
+        {
+            "taskStatus": part,
+            "taskResult": {
+                "result": {
+                    "imageList": images.pop(0) if part == "finished" else None,
+                    "clothes": [{"imageUrl": "https://cdn/input.png"}],
+                }
+            },
+        }
+        for part in parts or ("finished",) * len(urls)
+    ]
+    return httpx.Response(
+        200,
+        json={
+            "code": "0",
+            "resCode": "200",
+            "success": "true",
+            "requestId": REQUEST,
+            "data": {"taskId": TASK, "taskStatus": status, "taskResult": inner or None},
+            **fields,
+        },
+    )
 
 
-@pytest.mark.parametrize("answer", [
-    results("submitted"), results("running"), results("a new word"),
-    results("running", "https://cdn/1.png"),  # a part is finished, the task is not
-    refusal("500"), refusal("501"), httpx.Response(200, text="<html>"), httpx.Response(200, json={}), httpx.Response(503),
-    httpx.Response(429), httpx.ReadTimeout("slow"), httpx.ConnectError("refused"),
-], ids=str)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        results("submitted"),
+        results("running"),
+        results("a new word"),
+        results("running", "https://cdn/1.png"),  # a part is finished, the task is not
+        refusal("500"),
+        refusal("501"),
+        httpx.Response(200, text="<html>"),
+        httpx.Response(200, json={}),
+        httpx.Response(503),
+        httpx.Response(429),
+        httpx.ReadTimeout("slow"),
+        httpx.ConnectError("refused"),
+    ],
+    ids=str,
+)
 def test_what_is_not_over_or_may_pass_is_looked_at_again(answer: Answer) -> None:
     assert poll(answer) == Pending(TASK, 3.0)
 
@@ -344,12 +452,21 @@ def test_a_finished_task_is_downloaded_at_once_each_picture_once_and_in_order() 
     assert poll(results("finished", *urls)) == Finished([Picture(b"https://cdn/2.png"), Picture(b"https://cdn/1.png")])
 
 
-@pytest.mark.parametrize("data", [
-    {"taskStatus": "finished", "taskResult": [{"taskResult": {"result": {"imageList": [{"imageUrl": "https://cdn/1.png"}]}}}]},
-    {"taskStatus": "finished", "imageList": [{"imageUrl": "https://cdn/1.png"}]},
-    {"result": '{"taskStatus": "finished", "taskResult": "[{\\"imageList\\": [{\\"imageUrl\\": \\"https://cdn/1.png\\"}]}]"}'},
-    [{"taskStatus": "finished"}, {"imageList": [{"imageUrl": "https://cdn/1.png"}, {}, None, "x"]}],
-], ids=["nested", "flat", "in strings", "in a list"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        {
+            "taskStatus": "finished",
+            "taskResult": [{"taskResult": {"result": {"imageList": [{"imageUrl": "https://cdn/1.png"}]}}}],
+        },
+        {"taskStatus": "finished", "imageList": [{"imageUrl": "https://cdn/1.png"}]},
+        {
+            "result": '{"taskStatus": "finished", "taskResult": "[{\\"imageList\\": [{\\"imageUrl\\": \\"https://cdn/1.png\\"}]}]"}'
+        },
+        [{"taskStatus": "finished"}, {"imageList": [{"imageUrl": "https://cdn/1.png"}, {}, None, "x"]}],
+    ],
+    ids=["nested", "flat", "in strings", "in a list"],
+)
 def test_pictures_are_found_however_they_are_nested(data: Any) -> None:
     assert poll(httpx.Response(200, json={**ACCEPTED, "data": data})) == Finished([Picture(b"https://cdn/1.png")])
 
@@ -376,9 +493,14 @@ def test_a_failed_task(answer: httpx.Response) -> None:
     assert outcome.fault.provider_detail == f"request {REQUEST}"
 
 
-@pytest.mark.parametrize(("code", "message", "expected"), [
-    (code, message, (said, "unknown", False)) for code, message, (said, _, _) in CODES
-    if code != "501" and message != "system error"])
+@pytest.mark.parametrize(
+    ("code", "message", "expected"),
+    [
+        (code, message, (said, "unknown", False))
+        for code, message, (said, _, _) in CODES
+        if code != "501" and message != "system error"
+    ],
+)
 def test_every_code_of_a_task_that_failed(code: str, message: str, expected: tuple[str, str, bool]) -> None:
     """What such a task costs is not documented."""
     told = poll(results("failed", resCode=code, resMessage=message))
@@ -386,10 +508,16 @@ def test_every_code_of_a_task_that_failed(code: str, message: str, expected: tup
     assert (told.fault.provider_code, told.fault.provider_detail) == (code, f"request {REQUEST}: {message}")
 
 
-@pytest.mark.parametrize(("answer", "code"), [
-    (refusal("700", "?"), "provider_error"), (refusal("1002"), "content_blocked"), (refusal("801"), "provider_error"),
-    (httpx.Response(401), "provider_auth"), (httpx.Response(404), "provider_error"),
-])
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (refusal("700", "?"), "provider_error"),
+        (refusal("1002"), "content_blocked"),
+        (refusal("801"), "provider_error"),
+        (httpx.Response(401), "provider_auth"),
+        (httpx.Response(404), "provider_error"),
+    ],
+)
 def test_results_that_are_refused(answer: httpx.Response, code: str) -> None:
     assert facts(poll(answer)) == (code, "unknown", False)
 

@@ -32,11 +32,20 @@ KEY = json.dumps({"app_key": "sim-app", "app_secret": "sim-secret"})
 SUIT = [{"image": IMAGE, "category": "tops"}, {"image": IMAGE, "category": "bottoms"}]
 TRAITS = {"gender": "male", "style": "universal_2", "age": "young_adult", "body": "curvy"}
 ASKED: dict[str, dict[str, Any]] = {
-    "suit on traits": {**try_on(), "person": {"stock": TRAITS}, "garments": SUIT, "output": {"count": 2},
-                       "provider_options": {"aidge": {"view": "halfbody", "quality_detect": False}}},
+    "suit on traits": {
+        **try_on(),
+        "person": {"stock": TRAITS},
+        "garments": SUIT,
+        "output": {"count": 2},
+        "provider_options": {"aidge": {"view": "halfbody", "quality_detect": False}},
+    },
     "name": {**try_on(), "person": {"stock": {"name": "James"}}},
     "person": try_on(garment={"category": "auto"}),
-    "photos": {**try_on(garment={"category": "one_piece"}), "person": {"photos": [IMAGE, IMAGE]}, "output": {"count": 2}},
+    "photos": {
+        **try_on(garment={"category": "one_piece"}),
+        "person": {"photos": [IMAGE, IMAGE]},
+        "output": {"count": 2},
+    },
 }
 
 
@@ -46,8 +55,10 @@ def png(picture: Image.Image) -> bytes:
     return out.getvalue()
 
 
-PICTURES = {"person": png(Image.linear_gradient("L").resize((384, 512)).convert("RGB")),
-            "garment": png(Image.new("RGB", (400, 400), "teal"))}
+PICTURES = {
+    "person": png(Image.linear_gradient("L").resize((384, 512)).convert("RGB")),
+    "garment": png(Image.new("RGB", (400, 400), "teal")),
+}
 PICTURES["photo"] = PICTURES["person"]
 
 
@@ -84,7 +95,9 @@ def client(simulator: Running, key: str = KEY, **settings: Any) -> adapter.Aidge
     def download(url: str) -> bytes:
         return httpx.get(url, trust_env=False).raise_for_status().content
 
-    return adapter.connect(connection(f"{simulator.url}/rest", key, download=download, settings=AidgeSettings(**settings)))
+    return adapter.connect(
+        connection(f"{simulator.url}/rest", key, download=download, settings=AidgeSettings(**settings))
+    )
 
 
 def end(vendor: adapter.Aidge, outcome: Any, order: Order) -> Any:
@@ -102,9 +115,13 @@ def bought(vendor: adapter.Aidge, order: Order) -> Any:
 # what a stage may choose
 
 
-@pytest.mark.parametrize(("sign", "payload", "task_key"), list(itertools.product(
-    ("v2", "iop"), (None, "requestParams", "paramJson"), ("task_id", "taskId"))))
-def test_every_way_to_speak_buys_a_picture(simulator: Running, media: str, sign: str, payload: str, task_key: str) -> None:
+@pytest.mark.parametrize(
+    ("sign", "payload", "task_key"),
+    list(itertools.product(("v2", "iop"), (None, "requestParams", "paramJson"), ("task_id", "taskId"))),
+)
+def test_every_way_to_speak_buys_a_picture(
+    simulator: Running, media: str, sign: str, payload: str, task_key: str
+) -> None:
     outcome = bought(client(simulator, sign=sign, payload=payload, task_key=task_key), wanted(media))
     assert isinstance(outcome, Finished), outcome
     assert len(outcome.images) == 1
@@ -146,8 +163,11 @@ def broken(suit: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "no clothesList", removed(suit, ("clothesList",))
     for path, value in leaves(suit):
         if path != ("clothesList",):
-            yield from ((f"{path[-1]} = {wrong!r}", replaced(suit, path, wrong)) for wrong in wrong_values(value)
-                        if path[-1] != "name" or not isinstance(wrong, str))  # any name may be one of the library
+            yield from (
+                (f"{path[-1]} = {wrong!r}", replaced(suit, path, wrong))
+                for wrong in wrong_values(value)
+                if path[-1] != "name" or not isinstance(wrong, str)
+            )  # any name may be one of the library
     for wrong in (0, 9, 1.5):
         yield f"generateCount = {wrong}", replaced(suit, ("generateCount",), wrong)
     clothes = suit["clothesList"]
@@ -155,8 +175,13 @@ def broken(suit: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         yield f"clothesList = {wrong!r}", replaced(suit, ("clothesList",), wrong)
     for index, cloth in enumerate(clothes):
         others = [{**cloth, name: wrong} for name, value in cloth.items() for wrong in wrong_values(value)]
-        for other in [*others, {**cloth, "noSuchField": 1}, removed(cloth, ("imageUrl",)), {**cloth, "type": "one_piece"}]:
-            yield f"cloth {other}", replaced(suit, ("clothesList",), [*clothes[:index], other, *clothes[index + 1:]])
+        for other in [
+            *others,
+            {**cloth, "noSuchField": 1},
+            removed(cloth, ("imageUrl",)),
+            {**cloth, "type": "one_piece"},
+        ]:
+            yield f"cloth {other}", replaced(suit, ("clothesList",), [*clothes[:index], other, *clothes[index + 1 :]])
     if len(clothes) == 2:
         yield "two tops", replaced(suit, ("clothesList",), [clothes[0], clothes[0]])
         yield "a suit without types", replaced(suit, ("clothesList",), [removed(each, ("type",)) for each in clothes])
@@ -202,9 +227,17 @@ def test_every_part_of_a_signed_call_matters(simulator: Running, media: str, sig
     assert {"app_key", "timestamp", "sign", "sign_method"} <= set(signed)
     for name in signed:
         for other in (removed(signed, (name,)), {**signed, name: f"{signed[name]} "}):
-            answer = httpx.post(url.copy_with(query=None), params=other, content=content, trust_env=False,
-                                headers={"Content-Type": "application/json"}) if sign == "v2" else \
-                httpx.post(url, data=other, trust_env=False)
+            answer = (
+                httpx.post(
+                    url.copy_with(query=None),
+                    params=other,
+                    content=content,
+                    trust_env=False,
+                    headers={"Content-Type": "application/json"},
+                )
+                if sign == "v2"
+                else httpx.post(url, data=other, trust_env=False)
+            )
             assert "taskId" not in answer.text, name
     assert simulator.purchases() == []
 
@@ -229,20 +262,36 @@ def test_a_clock_that_is_wrong_is_told_to_the_operator(simulator: Running, media
     assert (outcome.fault.code, outcome.charged) == ("provider_auth", "no")
 
 
-@pytest.mark.parametrize(("fault", "expected", "sold"), [
-    ({"kind": "drop_before"}, ("provider_unavailable", "unknown"), 0),
-    ({"kind": "drop_after"}, ("provider_unavailable", "unknown"), 1),
-    ({"kind": "status_after", "status": 500}, ("provider_error", "unknown"), 1),
-    ({"kind": "malformed"}, ("provider_error", "unknown"), 1),
-    ({"kind": "wrong_type"}, ("provider_error", "unknown"), 1),
-    ({"kind": "status", "status": 502}, ("provider_error", "unknown"), 0),
-    ({"kind": "status", "status": 429}, ("rate_limited", "no"), 0),
-    *(({"kind": "error", "name": name}, (code, "no"), 0) for name, code in {
-        "500": "provider_error", "501": "rate_limited", "700": "provider_error", "701": "image_unreadable",
-        "703": "image_unreadable", "707": "image_unreadable", "801": "provider_error", "1000": "content_blocked",
-        "1001": "provider_error", "1002": "content_blocked"}.items()),
-])
-def test_trouble_on_submit(simulator: Running, media: str, fault: dict[str, Any], expected: tuple[str, str], sold: int) -> None:
+@pytest.mark.parametrize(
+    ("fault", "expected", "sold"),
+    [
+        ({"kind": "drop_before"}, ("provider_unavailable", "unknown"), 0),
+        ({"kind": "drop_after"}, ("provider_unavailable", "unknown"), 1),
+        ({"kind": "status_after", "status": 500}, ("provider_error", "unknown"), 1),
+        ({"kind": "malformed"}, ("provider_error", "unknown"), 1),
+        ({"kind": "wrong_type"}, ("provider_error", "unknown"), 1),
+        ({"kind": "status", "status": 502}, ("provider_error", "unknown"), 0),
+        ({"kind": "status", "status": 429}, ("rate_limited", "no"), 0),
+        *(
+            ({"kind": "error", "name": name}, (code, "no"), 0)
+            for name, code in {
+                "500": "provider_error",
+                "501": "rate_limited",
+                "700": "provider_error",
+                "701": "image_unreadable",
+                "703": "image_unreadable",
+                "707": "image_unreadable",
+                "801": "provider_error",
+                "1000": "content_blocked",
+                "1001": "provider_error",
+                "1002": "content_blocked",
+            }.items()
+        ),
+    ],
+)
+def test_trouble_on_submit(
+    simulator: Running, media: str, fault: dict[str, Any], expected: tuple[str, str], sold: int
+) -> None:
     assert simulator.fault(on="submit", **fault).is_success
     outcome = client(simulator).start(wanted(media))
     assert isinstance(outcome, Failed), outcome
@@ -260,18 +309,27 @@ def test_every_error_that_the_simulator_knows_is_told_and_keeps_the_requests_id(
         assert outcome.fault.detail != "Aidge refused the request.", name
 
 
-@pytest.mark.parametrize("fault", [
-    {"on": "status", "kind": "drop_before"}, {"on": "status", "kind": "malformed"}, {"on": "status", "kind": "wrong_type"},
-    {"on": "status", "kind": "status", "status": 503}, {"on": "status", "kind": "status", "status": 429},
-    {"on": "query", "kind": "error", "name": "500"}, {"on": "query", "kind": "error", "name": "501"},
-])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"on": "status", "kind": "drop_before"},
+        {"on": "status", "kind": "malformed"},
+        {"on": "status", "kind": "wrong_type"},
+        {"on": "status", "kind": "status", "status": 503},
+        {"on": "status", "kind": "status", "status": 429},
+        {"on": "query", "kind": "error", "name": "500"},
+        {"on": "query", "kind": "error", "name": "501"},
+    ],
+)
 def test_trouble_while_the_results_are_asked_for_passes(simulator: Running, media: str, fault: dict[str, Any]) -> None:
     assert simulator.fault(**fault, times=3).is_success
     assert isinstance(bought(client(simulator), wanted(media)), Finished)
 
 
-@pytest.mark.parametrize(("name", "code"), [
-    ("failed", "provider_error"), ("801", "provider_error"), ("707", "image_unreadable"), ("1002", "content_blocked")])
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("failed", "provider_error"), ("801", "provider_error"), ("707", "image_unreadable"), ("1002", "content_blocked")],
+)
 def test_a_task_that_fails(simulator: Running, media: str, name: str, code: str) -> None:
     assert simulator.fault(on="status", kind="error", name=name).is_success
     outcome = bought(client(simulator), wanted(media))

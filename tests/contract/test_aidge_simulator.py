@@ -168,9 +168,16 @@ def test_the_v2_signature() -> None:
     assert v2_signature("testsecret", "1700000000000") == expected
 
 
-def iop_call(simulator: Running, path: str, own: dict[str, str], headers: dict[str, str] | None = None, **changes: Any) -> Any:
+def iop_call(
+    simulator: Running, path: str, own: dict[str, str], headers: dict[str, str] | None = None, **changes: Any
+) -> Any:
     """System parameters in the query, the API's in a form, all signed together."""
-    system = {"app_key": "sim-app", "sign_method": "sha256", "timestamp": str(round(time.time() * 1000)), "partner_id": "iop"}
+    system = {
+        "app_key": "sim-app",
+        "sign_method": "sha256",
+        "timestamp": str(round(time.time() * 1000)),
+        "partner_id": "iop",
+    }
     system["sign"] = iop_signature("sim-secret", path, {**system, **own})
     query = {name: value for name, value in (system | changes).items() if value is not REMOVED}
     return simulator.call("POST", f"/rest{path}", params=query, data=own, headers=headers).json()
@@ -245,7 +252,9 @@ def test_a_submit_and_a_query_have_the_pages_shapes(aidge: Running, shop: str) -
 
 @pytest.mark.parametrize(("fault", "found"), [("result_object", lambda data: data["result"]["taskId"]),
                                               ("result_flat", lambda data: data["taskId"])])  # fmt: skip
-def test_the_task_id_can_be_told_in_the_other_shapes(aidge: Running, shop: str, fault: str, found: Callable[..., str]) -> None:
+def test_the_task_id_can_be_told_in_the_other_shapes(
+    aidge: Running, shop: str, fault: str, found: Callable[..., str]
+) -> None:
     aidge.fault(on="submit", kind=fault, times=1)
 
     answer = call(aidge, SUBMIT, {"requestParams": json.dumps([suit(shop)])})
@@ -569,7 +578,10 @@ def test_the_header_says_which_resource_is_used_and_a_failed_task_gives_it_back(
         over(simulator, submitted(simulator, suit(shop, generateCount=2), TRIAL))
         again = call(simulator, SUBMIT, {"requestParams": json.dumps([suit(shop)])}, TRIAL)
 
-        assert [(each["resource"], each["charged"]) for each in simulator.purchases()] == [("trial", False), ("trial", True)]
+        assert [(each["resource"], each["charged"]) for each in simulator.purchases()] == [
+            ("trial", False),
+            ("trial", True),
+        ]
     assert "exhausted" in again["message"]
 
 

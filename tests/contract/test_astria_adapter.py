@@ -26,7 +26,13 @@ KEY = "key-of-this-deployment"
 CALLBACK = "https://fitting.example/v1/callbacks/astria/token"
 CREATED = httpx.Response(201, json={"id": 1, "text": "...", "trained_at": None, "tune_id": 3618064})
 PERSON = "sub_01J00000000000000000000001"
-TRAIN = {"task": "train_subject", "kind": "person", "class_name": "woman", "pictures": [IMAGE] * 4, "provider": "astria/sd15"}
+TRAIN = {
+    "task": "train_subject",
+    "kind": "person",
+    "class_name": "woman",
+    "pictures": [IMAGE] * 4,
+    "provider": "astria/sd15",
+}
 REFERENCE = TRAIN | {"provider": "astria"}
 TUNE = {"id": 788416, "title": "job_1", "name": "woman", "token": "ohwx", "trained_at": None}  # page "Create a tune"
 TRAINED = TUNE | {"trained_at": "2023-10-02T14:32:40.363Z"}
@@ -55,8 +61,9 @@ class Wire:
 
 def provider(wire: Wire, **settings: Any) -> adapter.Astria:
     """A download is its address."""
-    return adapter.connect(connection(secret=KEY, download=str.encode, settings=AstriaSettings(**settings)),
-                           httpx.MockTransport(wire))
+    return adapter.connect(
+        connection(secret=KEY, download=str.encode, settings=AstriaSettings(**settings)), httpx.MockTransport(wire)
+    )
 
 
 def worn(**fields: Any) -> Order:
@@ -82,8 +89,11 @@ def form(request: httpx.Request) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for part in BytesParser(policy=HTTP).parsebytes(head + request.content).iter_parts():
         name, content = part.get_param("name", header="content-disposition"), part.get_payload(decode=True).decode()
-        value = content if part.get_filename() is None else {
-            "file": part.get_filename(), "type": part.get_content_type(), "content": content}
+        value = (
+            content
+            if part.get_filename() is None
+            else {"file": part.get_filename(), "type": part.get_content_type(), "content": content}
+        )
         if name.endswith("[]"):
             fields.setdefault(name, []).append(value)
         else:
@@ -106,9 +116,16 @@ def facts(outcome: Any) -> tuple[str, str, bool]:
 @pytest.mark.parametrize("case", GOLDEN.values(), ids=GOLDEN)
 def test_sends_what_the_document_asks_for(case: dict[str, Any]) -> None:
     wire = Wire(CREATED)
-    provider(wire, **case.get("settings", {})).start(order(
-        "astria", case["request"], seed=case.get("seed"), callback=case.get("callback"), references=case.get("references"),
-        subjects=[Subject.model_validate(subject) for subject in case.get("subjects", [])]))
+    provider(wire, **case.get("settings", {})).start(
+        order(
+            "astria",
+            case["request"],
+            seed=case.get("seed"),
+            callback=case.get("callback"),
+            references=case.get("references"),
+            subjects=[Subject.model_validate(subject) for subject in case.get("subjects", [])],
+        )
+    )
     [request] = wire.sent
     assert f"{request.method} {request.url}" == case["call"]
     assert request.headers["Authorization"] == f"Bearer {KEY}"
@@ -134,17 +151,37 @@ def test_the_mask_of_the_input_image_is_sent_as_the_vendor_reads_it() -> None:
     subject = Subject(id=PERSON, kind="person", class_name="woman", made_for="astria/sd15", made_id="7", token="ohwx")
     body = try_on(garment={"category": "tops", "photo": "model"}, mask={"type": "image", "image": IMAGE})
     body["person"] = {"subject": PERSON}
-    _, sent = prompt_of(order("astria", body, pictures={"garment": b"GARMENT", "mask": file.getvalue()}, subjects=[subject],
-                              references={"garment-0": "456"}, seed=7), AstriaSettings())
+    _, sent = prompt_of(
+        order(
+            "astria",
+            body,
+            pictures={"garment": b"GARMENT", "mask": file.getvalue()},
+            subjects=[subject],
+            references={"garment-0": "456"},
+            seed=7,
+        ),
+        AstriaSettings(),
+    )
     name, data, media_type = dict(sent)["prompt[mask_image]"]  # type: ignore[misc]
     picture = Image.open(io.BytesIO(data))
     assert (name, media_type, picture.mode, picture.size) == ("mask_image.png", "image/png", "L", (640, 960))
     assert [picture.getpixel(point) for point in ((10, 10), (600, 10))] == [255, 0]
 
 
-@pytest.mark.parametrize(("size", "ratio"), [
-    ((1000, 1000), "1:1"), ((640, 960), "2:3"), ((600, 800), "3:4"), ((864, 1296), "2:3"), ((1080, 1920), "9:16"),
-    ((1920, 1080), "16:9"), ((400, 4000), "9:21"), ((4000, 400), "21:9"), ((1000, 1250), "4:5")])
+@pytest.mark.parametrize(
+    ("size", "ratio"),
+    [
+        ((1000, 1000), "1:1"),
+        ((640, 960), "2:3"),
+        ((600, 800), "3:4"),
+        ((864, 1296), "2:3"),
+        ((1080, 1920), "9:16"),
+        ((1920, 1080), "16:9"),
+        ((400, 4000), "9:21"),
+        ((4000, 400), "21:9"),
+        ((1000, 1250), "4:5"),
+    ],
+)
 def test_the_frame_is_that_of_the_vendor_most_like_the_person_pictures(size: tuple[int, int], ratio: str) -> None:
     assert nearest(Input("image/png", *size, read=bytes, link=str)) == ratio
 
@@ -171,9 +208,15 @@ def test_without_a_key_nothing_is_called() -> None:
 # the answer to a submit
 
 
-@pytest.mark.parametrize("body", [
-    # page "Create a prompt"; in the vendor's tool: "prompt[0] if isinstance(prompt, list)"; in its starter: wrapped
-    {"id": 1, "trained_at": None}, [{"id": 1}], {"prompt": {"id": 1}}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        # page "Create a prompt"; in the vendor's tool: "prompt[0] if isinstance(prompt, list)"; in its starter: wrapped
+        {"id": 1, "trained_at": None},
+        [{"id": 1}],
+        {"prompt": {"id": 1}},
+    ],
+)
 def test_an_accepted_prompt(body: Any) -> None:
     assert start(httpx.Response(201, json=body)) == Pending("3618064/1", 5.0)
 
@@ -218,24 +261,35 @@ def test_an_answer_that_is_no_json_may_have_been_a_purchase() -> None:
     assert facts(start(httpx.Response(201, text="<html>"))) == ("provider_error", "unknown", False)
 
 
-@pytest.mark.parametrize(("answer", "seconds"), [
-    (httpx.Response(500), 30), (httpx.Response(429), 30), (httpx.Response(429, headers={"Retry-After": "90"}), 90),
-    (httpx.Response(504), None), (httpx.Response(422), None)], ids=str)
+@pytest.mark.parametrize(
+    ("answer", "seconds"),
+    [
+        (httpx.Response(500), 30),
+        (httpx.Response(429), 30),
+        (httpx.Response(429, headers={"Retry-After": "90"}), 90),
+        (httpx.Response(504), None),
+        (httpx.Response(422), None),
+    ],
+    ids=str,
+)
 def test_how_long_the_vendor_is_left_alone(answer: httpx.Response, seconds: float | None) -> None:
     assert start(answer).retry_after == seconds
 
 
-@pytest.mark.parametrize(("error", "expected"), [
-    (httpx.ConnectError("refused"), ("provider_unavailable", "no", True)),
-    (httpx.ReadTimeout("slow"), ("provider_unavailable", "unknown", False)),
-    (httpx.RemoteProtocolError("gone"), ("provider_unavailable", "unknown", False)),
-])
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (httpx.ConnectError("refused"), ("provider_unavailable", "no", True)),
+        (httpx.ReadTimeout("slow"), ("provider_unavailable", "unknown", False)),
+        (httpx.RemoteProtocolError("gone"), ("provider_unavailable", "unknown", False)),
+    ],
+)
 def test_a_broken_submit_is_charged_unless_nothing_was_sent(error: Exception, expected: tuple[str, str, bool]) -> None:
     assert facts(start(error)) == expected
 
 
 def test_the_vendors_words_are_kept_without_addresses() -> None:
-    """"Log these errors, specifically the response body"."""
+    """ "Log these errors, specifically the response body"."""
     body = {"callback": ["https://fitting.example/v1/callbacks/astria/secret is not reachable"]}
     fault = start(httpx.Response(422, json=body)).fault
     assert (fault.provider_code, fault.provider_detail) == ("HTTP 422", "callback: [removed] is not reachable")
@@ -255,10 +309,22 @@ def ended(**fields: Any) -> httpx.Response:
     return httpx.Response(200, json={"id": 1, "images": [], "user_error": None} | fields)
 
 
-@pytest.mark.parametrize("answer", [
-    ended(), ended(trained_at="2022-10-06T16:12:54.505Z"), httpx.Response(200, text="<html>"), httpx.Response(200, json=[]),
-    httpx.Response(200, json={}), httpx.Response(500), httpx.Response(504), httpx.Response(408), httpx.ReadTimeout("slow"),
-    httpx.ConnectError("gone")], ids=str)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ended(),
+        ended(trained_at="2022-10-06T16:12:54.505Z"),
+        httpx.Response(200, text="<html>"),
+        httpx.Response(200, json=[]),
+        httpx.Response(200, json={}),
+        httpx.Response(500),
+        httpx.Response(504),
+        httpx.Response(408),
+        httpx.ReadTimeout("slow"),
+        httpx.ConnectError("gone"),
+    ],
+    ids=str,
+)
 def test_what_may_pass_is_looked_at_again(answer: Answer) -> None:
     assert poll(answer) == Pending("3618064/1", 5.0)
 
@@ -281,16 +347,25 @@ def test_fewer_pictures_than_asked_for_are_kept() -> None:
     assert [warning.code for warning in outcome.warnings] == ["partial_result"]
 
 
-@pytest.mark.parametrize(("error", "code"), [
-    ("NSFW content detected", "content_blocked"), ("Blocked by our safety system", "content_blocked"),
-    ({"message": "prompt was flagged"}, "content_blocked"), ("violates the usage policies", "content_blocked"),
-    ("Failed to load the model", "provider_error"), ("?", "provider_error")])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ("NSFW content detected", "content_blocked"),
+        ("Blocked by our safety system", "content_blocked"),
+        ({"message": "prompt was flagged"}, "content_blocked"),
+        ("violates the usage policies", "content_blocked"),
+        ("Failed to load the model", "provider_error"),
+        ("?", "provider_error"),
+    ],
+)
 def test_a_failed_prompt_is_told_by_its_words_and_may_have_cost(error: Any, code: str) -> None:
     assert facts(poll(ended(user_error=error))) == (code, "unknown", False)
 
 
-@pytest.mark.parametrize(("status", "code"), [(404, "provider_error"), (401, "provider_auth"), (403, "provider_auth"),
-                                              (410, "provider_error")])
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(404, "provider_error"), (401, "provider_auth"), (403, "provider_auth"), (410, "provider_error")],
+)
 def test_a_prompt_that_can_no_longer_be_read(status: int, code: str) -> None:
     assert facts(poll(httpx.Response(status))) == (code, "unknown", False)
 
@@ -321,7 +396,9 @@ def test_every_refused_training(status: int, answer: Any, expected: tuple[str, s
     assert len(wire.sent) == 1
 
 
-@pytest.mark.parametrize("answer", [httpx.Response(504), httpx.ReadTimeout("slow"), httpx.Response(201, text="?")], ids=str)
+@pytest.mark.parametrize(
+    "answer", [httpx.Response(504), httpx.ReadTimeout("slow"), httpx.Response(201, text="?")], ids=str
+)
 def test_a_training_of_unknown_fate_is_looked_for_by_its_title(answer: Answer) -> None:
     others = [TUNE | {"id": 3, "title": "job_1 flat lay"}, TUNE | {"id": 2, "title": None}]
     outcome, wire = train(answer, httpx.Response(200, json=[*others, TUNE]))
@@ -329,8 +406,17 @@ def test_a_training_of_unknown_fate_is_looked_for_by_its_title(answer: Answer) -
     assert wire.calls == [("POST", "/tunes"), ("GET", "/tunes?title=job_1&limit=120")]
 
 
-@pytest.mark.parametrize("look", [httpx.Response(200, json=[]), httpx.Response(500), httpx.ReadTimeout("slow"),
-                                  httpx.Response(200, text="<html>"), httpx.Response(200, json={"error": "?"})], ids=str)
+@pytest.mark.parametrize(
+    "look",
+    [
+        httpx.Response(200, json=[]),
+        httpx.Response(500),
+        httpx.ReadTimeout("slow"),
+        httpx.Response(200, text="<html>"),
+        httpx.Response(200, json={"error": "?"}),
+    ],
+    ids=str,
+)
 def test_a_training_that_is_not_found_may_still_have_been_bought(look: Answer) -> None:
     assert train(httpx.Response(504), look)[0].charged == "unknown"
 
@@ -342,12 +428,16 @@ def test_a_second_attempt_uses_what_the_first_one_made() -> None:
     assert [method for method, _ in wire.calls] == ["GET"]
 
 
-@pytest.mark.parametrize(("body", "answer", "outcome"), [
-    *((TRAIN, answer, Pending("788416", 60.0)) for answer in (TUNE, {"tune": TUNE}, {})),
-    (TRAIN, TRAINED, Finished([], token="ohwx")), (TRAIN, {"tune": TRAINED}, Finished([], token="ohwx")),
-    # "The fine-tune's `trained_at` is set upon creation"; such a tune is named by its id
-    (REFERENCE, TRAINED, Finished([])),
-])
+@pytest.mark.parametrize(
+    ("body", "answer", "outcome"),
+    [
+        *((TRAIN, answer, Pending("788416", 60.0)) for answer in (TUNE, {"tune": TUNE}, {})),
+        (TRAIN, TRAINED, Finished([], token="ohwx")),
+        (TRAIN, {"tune": TRAINED}, Finished([], token="ohwx")),
+        # "The fine-tune's `trained_at` is set upon creation"; such a tune is named by its id
+        (REFERENCE, TRAINED, Finished([])),
+    ],
+)
 def test_a_training_is_over_when_it_is_trained(body: dict[str, Any], answer: Any, outcome: Any) -> None:
     wire = Wire(httpx.Response(200, json=answer))
     assert provider(wire).poll(order("astria", body), "788416") == outcome
@@ -361,7 +451,10 @@ def test_a_training_that_cannot_be_read_now_is_looked_at_again(answer: Answer) -
 
 def test_a_training_that_is_not_known_any_more() -> None:
     assert facts(provider(Wire(httpx.Response(404))).poll(order("astria", TRAIN), "788416")) == (
-        "provider_error", "unknown", False)
+        "provider_error",
+        "unknown",
+        False,
+    )
 
 
 # references
@@ -370,7 +463,8 @@ def test_a_training_that_is_not_known_any_more() -> None:
 def register(wire: Wire, model: str = "gemini", title: str = "dress 0123456789abcdef", **kind: Any) -> Any:
     picture = Input("image/jpeg", 600, 800, lambda: b"GARMENT", lambda: "https://media.example/garment?signed")
     return provider(wire).register(
-        Reference(picture, ReferenceKind(**{"class_name": "dress", **kind}), title=title, model=model))
+        Reference(picture, ReferenceKind(**{"class_name": "dress", **kind}), title=title, model=model)
+    )
 
 
 def test_a_reference_that_is_there_is_not_made_again() -> None:
@@ -380,10 +474,18 @@ def test_a_reference_that_is_there_is_not_made_again() -> None:
     assert wire.calls == [("GET", "/tunes?title=dress+0123456789abcdef&limit=120")]
 
 
-@pytest.mark.parametrize(("answer", "expected"), [
-    (httpx.Response(401), ("provider_auth", "no", False)), (httpx.Response(429), ("rate_limited", "no", True)),
-    *((answer, ("provider_unavailable", "no", True)) for answer in (httpx.Response(504), httpx.ReadTimeout("slow"))),
-], ids=str)
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (httpx.Response(401), ("provider_auth", "no", False)),
+        (httpx.Response(429), ("rate_limited", "no", True)),
+        *(
+            (answer, ("provider_unavailable", "no", True))
+            for answer in (httpx.Response(504), httpx.ReadTimeout("slow"))
+        ),
+    ],
+    ids=str,
+)
 def test_without_a_look_no_reference_is_made(answer: Answer, expected: tuple[str, str, bool]) -> None:
     wire = Wire(answer)
     assert facts(register(wire)) == expected
@@ -405,10 +507,19 @@ def test_a_picture_of_a_person_is_no_reference_for_the_older_flow() -> None:
 # deletion
 
 
-@pytest.mark.parametrize(("answer", "gone"), [
-    (httpx.Response(200, json={"message": "Prompt successfully deleted"}), True), (httpx.Response(200), True),
-    (httpx.Response(404), True), (httpx.Response(429), False), (httpx.Response(500), False), (httpx.Response(401), False),
-    (httpx.ReadTimeout("slow"), False)], ids=str)
+@pytest.mark.parametrize(
+    ("answer", "gone"),
+    [
+        (httpx.Response(200, json={"message": "Prompt successfully deleted"}), True),
+        (httpx.Response(200), True),
+        (httpx.Response(404), True),
+        (httpx.Response(429), False),
+        (httpx.Response(500), False),
+        (httpx.Response(401), False),
+        (httpx.ReadTimeout("slow"), False),
+    ],
+    ids=str,
+)
 def test_what_was_made_is_deleted_when_asked(answer: Answer, gone: bool) -> None:
     wire = Wire(answer)
     assert provider(wire).erase_job("3618064/1") is gone

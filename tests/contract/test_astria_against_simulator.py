@@ -44,16 +44,42 @@ PICTURES = {"person": BODY, "picture": BODY, "garment": GARMENT, "mask": _file(I
 
 TEE, SHOES = {"image": IMAGE, "category": "tops", "photo": "model"}, {"image": IMAGE, "category": "footwear"}
 TRAINING = {"task": "train_subject", "kind": "person", "class_name": "woman", "pictures": [IMAGE] * 2}
-SUIT = {"task": "try_on", "person": IMAGE, "garments": [TEE, SHOES], "prompt": "in a park",
-        "output": {"count": 2, "quality": "fast"}, "provider_options": {"astria": {"person_class": "woman"}}}
+SUIT = {
+    "task": "try_on",
+    "person": IMAGE,
+    "garments": [TEE, SHOES],
+    "prompt": "in a park",
+    "output": {"count": 2, "quality": "fast"},
+    "provider_options": {"astria": {"person_class": "woman"}},
+}
 EVERY_OPTION = {
-    "controlnet": "depth", "denoising_strength": 0.5, "controlnet_conditioning_scale": 0.3, "controlnet_txt2img": True,
-    "super_resolution": True, "inpaint_faces": True, "hires_fix": True, "face_correct": True, "face_swap": True,
-    "film_grain": True, "color_grading": "Ektar", "backend_version": 1, "prompt_expansion": True, "use_lpw": False,
-    "scheduler": "euler", "steps": 20, "cfg_scale": 3}
+    "controlnet": "depth",
+    "denoising_strength": 0.5,
+    "controlnet_conditioning_scale": 0.3,
+    "controlnet_txt2img": True,
+    "super_resolution": True,
+    "inpaint_faces": True,
+    "hires_fix": True,
+    "face_correct": True,
+    "face_swap": True,
+    "film_grain": True,
+    "color_grading": "Ektar",
+    "backend_version": 1,
+    "prompt_expansion": True,
+    "use_lpw": False,
+    "scheduler": "euler",
+    "steps": 20,
+    "cfg_scale": 3,
+}
 OLDER: dict[str, Any] = {
-    "task": "try_on", "provider": "astria/sd15", "person": {"subject": PERSON_ID}, "garments": [TEE], "negative_prompt": "bag",
-    "output": {"count": 2}, "provider_options": {"astria": {**EVERY_OPTION, "ar": "portrait"}}}
+    "task": "try_on",
+    "provider": "astria/sd15",
+    "person": {"subject": PERSON_ID},
+    "garments": [TEE],
+    "negative_prompt": "bag",
+    "output": {"count": 2},
+    "provider_options": {"astria": {**EVERY_OPTION, "ar": "portrait"}},
+}
 SIZED = OLDER | {"provider_options": {"astria": {**EVERY_OPTION, "w": 512, "h": 640}}}
 
 
@@ -69,10 +95,18 @@ class Account:
 
     def ordered(self, body: dict[str, Any], subjects: list[Subject] | None = None, **pictures: bytes) -> Order:
         """With its references registered."""
-        wanted = order("astria", body, pictures={**PICTURES, **pictures}, size=SIZE, subjects=subjects or [],
-                       seed=None if body["task"] == "train_subject" else 7)
-        made = {role: self.vendor.register(Reference(wanted.inputs[role], kind, f"{kind.class_name} {role}", wanted.model))
-                for role, kind in catalogue.entry("astria").references(wanted.request).items()}
+        wanted = order(
+            "astria",
+            body,
+            pictures={**PICTURES, **pictures},
+            size=SIZE,
+            subjects=subjects or [],
+            seed=None if body["task"] == "train_subject" else 7,
+        )
+        made = {
+            role: self.vendor.register(Reference(wanted.inputs[role], kind, f"{kind.class_name} {role}", wanted.model))
+            for role, kind in catalogue.entry("astria").references(wanted.request).items()
+        }
         assert all(isinstance(each, str) for each in made.values()), made
         return replace(wanted, references={role: str(each) for role, each in made.items()})
 
@@ -87,12 +121,27 @@ class Account:
         return outcome, made_id
 
     def subject(self, kind: str, model: str, class_name: str, number: str, **own: Any) -> Subject:
-        wanted = order("astria", TRAINING | {"kind": kind, "class_name": class_name, "provider": f"astria/{model}",
-                                             "provider_options": {"astria": own}}, pictures=PICTURES)
+        wanted = order(
+            "astria",
+            TRAINING
+            | {
+                "kind": kind,
+                "class_name": class_name,
+                "provider": f"astria/{model}",
+                "provider_options": {"astria": own},
+            },
+            pictures=PICTURES,
+        )
         outcome, made_id = self.finished(replace(wanted, job_id=f"job_{number}"))
         assert isinstance(outcome, Finished), outcome
-        return Subject(id=number, kind=kind, class_name=class_name, made_for=f"astria/{model}", made_id=made_id,
-                       token=outcome.token)
+        return Subject(
+            id=number,
+            kind=kind,
+            class_name=class_name,
+            made_for=f"astria/{model}",
+            made_id=made_id,
+            token=outcome.token,
+        )
 
     def woman(self, model: str = "sd15", **own: Any) -> Subject:
         return self.subject("person", model, "woman", PERSON_ID, **own)
@@ -132,14 +181,25 @@ def test_a_person_picture_in_two_garments(account: Account, model: str) -> None:
 def test_a_person_and_a_garment_made_before(account: Account, model: str) -> None:
     subjects = [account.woman(model), account.subject("garment", model, "dress", GARMENT_ID)]
     assert [subject.token for subject in subjects] == [None, None]
-    body = {"task": "try_on", "person": {"subject": PERSON_ID}, "garments": [{"subject": GARMENT_ID}, SHOES],
-            "provider": f"astria/{model}"}
+    body = {
+        "task": "try_on",
+        "person": {"subject": PERSON_ID},
+        "garments": [{"subject": GARMENT_ID}, SHOES],
+        "provider": f"astria/{model}",
+    }
     outcome, _ = account.finished(account.ordered(body, subjects))
     assert (pictures(outcome), len(account.sold("reference"))) == (1, 3)
 
 
-@pytest.mark.parametrize("body", [OLDER, SIZED, OLDER | {"garments": [TEE | {"photo": "flat_lay"}], "provider_options": {}},
-                                  OLDER | {"mask": {"type": "image", "image": IMAGE}}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        OLDER,
+        SIZED,
+        OLDER | {"garments": [TEE | {"photo": "flat_lay"}], "provider_options": {}},
+        OLDER | {"mask": {"type": "image", "image": IMAGE}},
+    ],
+)
 def test_a_trained_person_in_the_older_flow(account: Account, body: dict[str, Any]) -> None:
     woman = account.woman(face_crop=True, training_face_correct=False)
     assert woman.token == "ohwx"
@@ -151,8 +211,12 @@ def test_a_trained_person_in_the_older_flow(account: Account, body: dict[str, An
 
 def test_a_garment_made_before_in_the_older_flow(account: Account) -> None:
     subjects = [account.woman(), account.subject("garment", "sd15", "swimming suit", GARMENT_ID)]
-    body = {"task": "try_on", "provider": "astria/sd15", "person": {"subject": PERSON_ID},
-            "garments": [{"subject": GARMENT_ID}]}
+    body = {
+        "task": "try_on",
+        "provider": "astria/sd15",
+        "person": {"subject": PERSON_ID},
+        "garments": [{"subject": GARMENT_ID}],
+    }
     assert pictures(account.finished(account.ordered(body, subjects))[0]) == 1
 
 
@@ -160,7 +224,9 @@ def test_the_mock_is_free(account: Account) -> None:
     outcome, _ = account.finished(account.ordered(OLDER, [account.woman(branch="fast")]))
     assert pictures(outcome) == 2
     assert {(each["kind"], each["charged"]) for each in account.sold("fine-tune") + account.sold("prompt")} == {
-        ("fine-tune", False), ("prompt", False)}
+        ("fine-tune", False),
+        ("prompt", False),
+    }
 
 
 def test_a_person_nobody_finds(account: Account) -> None:
@@ -219,16 +285,42 @@ def test_what_is_deleted_is_gone_and_may_be_deleted_again(account: Account) -> N
 # "(optional)" in the pages "Create a prompt" and "Create a tune"
 REQUIRED = {"prompt[text]", "tune[title]", "tune[name]", "tune[images][]"}
 WRONG: dict[str, tuple[str, ...]] = {
-    "num_images": ("0", "9", "1.5", "no such value"), "seed": ("-1", str(2**32 + 1), "no such value"),
-    "steps": ("-1", "51", "1.5"), "cfg_scale": ("-0.1", "15.1", "x"), "aspect_ratio": ("portrait", "2:5"),
-    "resolution": ("8K", "1k"), "ar": ("3:4", "9:16"), "w": ("500", "-8", "x"), "h": ("500", "-8", "x"),
-    "scheduler": ("ddim",), "backend_version": ("2", "x"), "color_grading": ("Velvia",), "controlnet": ("openpose",),
-    "branch": ("sd14",), "model_type": ("garment",), "base_tune_id": ("17", "x"), "callback": ("no such value",),
+    "num_images": ("0", "9", "1.5", "no such value"),
+    "seed": ("-1", str(2**32 + 1), "no such value"),
+    "steps": ("-1", "51", "1.5"),
+    "cfg_scale": ("-0.1", "15.1", "x"),
+    "aspect_ratio": ("portrait", "2:5"),
+    "resolution": ("8K", "1k"),
+    "ar": ("3:4", "9:16"),
+    "w": ("500", "-8", "x"),
+    "h": ("500", "-8", "x"),
+    "scheduler": ("ddim",),
+    "backend_version": ("2", "x"),
+    "color_grading": ("Velvia",),
+    "controlnet": ("openpose",),
+    "branch": ("sd14",),
+    "model_type": ("garment",),
+    "base_tune_id": ("17", "x"),
+    "callback": ("no such value",),
     **dict.fromkeys(("denoising_strength", "controlnet_conditioning_scale"), ("-0.1", "1.1", "x")),
     **dict.fromkeys(("images][", "input_image"), ("no file",)),
-    **dict.fromkeys(("super_resolution", "inpaint_faces", "hires_fix", "face_correct", "face_swap", "film_grain",
-                     "prompt_expansion", "use_lpw", "controlnet_txt2img", "face_crop", "training_face_correct"),
-                    ("no such value", "2"))}
+    **dict.fromkeys(
+        (
+            "super_resolution",
+            "inpaint_faces",
+            "hires_fix",
+            "face_correct",
+            "face_swap",
+            "film_grain",
+            "prompt_expansion",
+            "use_lpw",
+            "controlnet_txt2img",
+            "face_crop",
+            "training_face_correct",
+        ),
+        ("no such value", "2"),
+    ),
+}
 FREE = {"text", "negative_prompt", "title", "name", "token"}
 """Any text will do; of `text`, what it names is broken instead."""
 
@@ -239,17 +331,26 @@ def requests(account: Account) -> dict[str, tuple[str, Form]]:
     woman = account.woman()
     forms: dict[str, tuple[str, Form]] = {}
     for name, body in (("partner", SUIT), ("older", OLDER), ("older, sized", SIZED)):
-        on, form = prompt_of(replace(account.ordered(body, [woman] if body is not SUIT else []), callback=callback), settings)
+        on, form = prompt_of(
+            replace(account.ordered(body, [woman] if body is not SUIT else []), callback=callback), settings
+        )
         forms[name] = (f"tunes/{on}/prompts", form)
     for name, body in {
-            "training": TRAINING | {"provider": "astria/sd15", "provider_options": {"astria": {"face_crop": True,
-                                    "training_face_correct": True}}},
-            "reference": TRAINING | {"kind": "garment"},
-            "older reference": TRAINING | {"kind": "garment", "provider": "astria/sd15"}}.items():
+        "training": TRAINING
+        | {
+            "provider": "astria/sd15",
+            "provider_options": {"astria": {"face_crop": True, "training_face_correct": True}},
+        },
+        "reference": TRAINING | {"kind": "garment"},
+        "older reference": TRAINING | {"kind": "garment", "provider": "astria/sd15"},
+    }.items():
         forms[name] = ("tunes", training_of(replace(account.ordered(body), callback=callback), settings))
     wanted = account.ordered(SUIT)
     kind = catalogue.entry("astria").references(wanted.request)["person"]
-    forms["person"] = ("tunes", reference_of(Reference(wanted.inputs["person"], kind, "a title", wanted.model), settings))
+    forms["person"] = (
+        "tunes",
+        reference_of(Reference(wanted.inputs["person"], kind, "a title", wanted.model), settings),
+    )
     return forms
 
 
@@ -268,14 +369,23 @@ def changes(form: Form) -> Iterator[tuple[str, Form]]:
         for wrong in WRONG.get(field, []):
             yield f"{name} = {wrong}", [*(each for each in form if each[0] != name), (name, (None, wrong))]
         if field in ("images][", "input_image"):
-            yield f"{name} is no picture", [*(each for each in form if each[0] != name), (name, ("x.png", b"x", "image/png"))]
+            yield (
+                f"{name} is no picture",
+                [*(each for each in form if each[0] != name), (name, ("x.png", b"x", "image/png"))],
+            )
 
 
 def texts(name: str, form: Form) -> Iterator[tuple[str, Form]]:
     text = str(dict(form)[name][1])
-    token = text[text.index("<"):text.index(">") + 1]
-    for wrong in (text.replace(token, token[:-1]), text.replace(token, token.replace(":1>", ">")),
-                  text.replace(token, "<faceid:17:1>"), text.replace("woman", "lady"), "woman", text.replace("faceid", "lora")):
+    token = text[text.index("<") : text.index(">") + 1]
+    for wrong in (
+        text.replace(token, token[:-1]),
+        text.replace(token, token.replace(":1>", ">")),
+        text.replace(token, "<faceid:17:1>"),
+        text.replace("woman", "lady"),
+        "woman",
+        text.replace("faceid", "lora"),
+    ):
         yield f"{name} = {wrong}", [*(each for each in form if each[0] != name), (name, (None, wrong))]
 
 
@@ -283,7 +393,13 @@ def contradictions(name: str, form: Form) -> Iterator[tuple[str, Form]]:
     """What is right by itself, but not together, or not in this flow."""
     if name == "partner":
         for field in ("negative_prompt", "steps", "ar", "scheduler", "super_resolution", "w", "use_lpw"):
-            value = {"negative_prompt": "x", "ar": "1:1", "scheduler": "lcm", "super_resolution": "true", "use_lpw": "true"}
+            value = {
+                "negative_prompt": "x",
+                "ar": "1:1",
+                "scheduler": "lcm",
+                "super_resolution": "true",
+                "use_lpw": "true",
+            }
             yield f"a {field}", [*form, (f"prompt[{field}]", (None, value.get(field, "8")))]
     elif name.startswith("older") and name != "older reference":
         yield "no super_resolution", [each for each in form if each[0] != "prompt[super_resolution]"]
@@ -317,20 +433,23 @@ def test_each_request_broken_in_one_place_is_refused(account: Account) -> None:
 # trouble
 
 
-@pytest.mark.parametrize(("fault", "expected", "sold"), [
-    ({"kind": "drop_before"}, ("provider_unavailable", "unknown"), 0),
-    ({"kind": "drop_after"}, ("provider_unavailable", "unknown"), 1),
-    ({"kind": "malformed"}, ("provider_error", "unknown"), 1),
-    ({"kind": "wrong_type"}, ("provider_error", "unknown"), 1),
-    ({"kind": "error", "name": "server_error"}, ("provider_error", "no"), 0),
-    ({"kind": "error", "name": "gateway_timeout"}, ("provider_error", "unknown"), 0),
-    ({"kind": "status_after", "status": 504}, ("provider_error", "unknown"), 1),
-    ({"kind": "error", "name": "unauthorized"}, ("provider_auth", "no"), 0),
-    ({"kind": "error", "name": "plan_limit"}, ("quota_exhausted", "no"), 0),
-    ({"kind": "error", "name": "rate_limited"}, ("rate_limited", "no"), 0),
-    ({"kind": "error", "name": "validation"}, ("provider_error", "no"), 0),
-    ({"kind": "error", "name": "bad_request"}, ("provider_error", "no"), 0),
-])
+@pytest.mark.parametrize(
+    ("fault", "expected", "sold"),
+    [
+        ({"kind": "drop_before"}, ("provider_unavailable", "unknown"), 0),
+        ({"kind": "drop_after"}, ("provider_unavailable", "unknown"), 1),
+        ({"kind": "malformed"}, ("provider_error", "unknown"), 1),
+        ({"kind": "wrong_type"}, ("provider_error", "unknown"), 1),
+        ({"kind": "error", "name": "server_error"}, ("provider_error", "no"), 0),
+        ({"kind": "error", "name": "gateway_timeout"}, ("provider_error", "unknown"), 0),
+        ({"kind": "status_after", "status": 504}, ("provider_error", "unknown"), 1),
+        ({"kind": "error", "name": "unauthorized"}, ("provider_auth", "no"), 0),
+        ({"kind": "error", "name": "plan_limit"}, ("quota_exhausted", "no"), 0),
+        ({"kind": "error", "name": "rate_limited"}, ("rate_limited", "no"), 0),
+        ({"kind": "error", "name": "validation"}, ("provider_error", "no"), 0),
+        ({"kind": "error", "name": "bad_request"}, ("provider_error", "no"), 0),
+    ],
+)
 def test_trouble_on_submit(account: Account, fault: dict[str, Any], expected: tuple[str, str], sold: int) -> None:
     wanted = account.ordered(SUIT)
     account.simulator.fault(on="submit", **fault)
@@ -340,9 +459,16 @@ def test_trouble_on_submit(account: Account, fault: dict[str, Any], expected: tu
     assert len(account.sold("prompt")) == sold
 
 
-@pytest.mark.parametrize("fault", [
-    {"kind": "drop_before"}, {"kind": "malformed"}, {"kind": "wrong_type"}, {"kind": "status", "status": 503},
-    {"kind": "status", "status": 429}])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "drop_before"},
+        {"kind": "malformed"},
+        {"kind": "wrong_type"},
+        {"kind": "status", "status": 503},
+        {"kind": "status", "status": 429},
+    ],
+)
 def test_trouble_while_polling_passes(account: Account, fault: dict[str, Any]) -> None:
     for on in ("status", "tune_status"):
         account.simulator.fault(on=on, **fault, times=3)

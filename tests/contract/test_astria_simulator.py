@@ -97,7 +97,9 @@ class Client:
         return self.prompt(GEMINI, text=f"<faceid:{woman}:1> woman wearing <faceid:{shirt}:1> shirt", **fields)
 
     def over(self, prompt: dict[str, Any]) -> dict[str, Any]:
-        return until(lambda: self.call("GET", f"/prompts/{prompt['id']}").json(), lambda p: p["images"] or p["user_error"])
+        return until(
+            lambda: self.call("GET", f"/prompts/{prompt['id']}").json(), lambda p: p["images"] or p["user_error"]
+        )
 
 
 def until(look: Callable[[], Any], done: Callable[[Any], Any]) -> Any:
@@ -170,7 +172,9 @@ def test_a_fine_tune_is_trained_on_a_later_look(astria: Client) -> None:
     ({"base_tune_id": FLUX, "model_type": "lora"}, "flux1", "ohwx"),
     ({"branch": "sdxl1"}, "sdxl1", "ohwx"),
 ])  # fmt: skip
-def test_branch_and_token_default_as_documented(astria: Client, fields: dict[str, Any], branch: str, token: str) -> None:
+def test_branch_and_token_default_as_documented(
+    astria: Client, fields: dict[str, Any], branch: str, token: str
+) -> None:
     tune = astria.tune(**fields)
 
     assert (tune["branch"], tune["token"]) == (branch, token)
@@ -193,7 +197,13 @@ def moment(text: str) -> datetime:
 
 def test_a_tune_comes_as_json_with_addresses_of_pictures(astria: Client) -> None:
     first = astria.tune()
-    body = {"title": "t", "name": "woman", "model_type": None, "image_urls": first["orig_images"], "characteristics": {"a": 1}}
+    body = {
+        "title": "t",
+        "name": "woman",
+        "model_type": None,
+        "image_urls": first["orig_images"],
+        "characteristics": {"a": 1},
+    }
 
     answer = astria.call("POST", "/tunes", json={"tune": body})
 
@@ -318,7 +328,9 @@ def test_a_partner_prompt_dresses_the_person_in_each_garment_in_turn(astria: Cli
     ("coat", "upper"), ("skirt", "lower"), ("dress", "full"), ("swimming suit", "full"), ("shoes", "foot"),
     ("clothing", "auto"), ("garment", "auto"),
 ])  # fmt: skip
-def test_the_class_name_says_where_a_garment_goes(astria: Client, engine: StandInEngine, name: str, region: str) -> None:
+def test_the_class_name_says_where_a_garment_goes(
+    astria: Client, engine: StandInEngine, name: str, region: str
+) -> None:
     woman, garment = astria.reference(PERSON, "woman", SEEDREAM), astria.reference(GARMENT, name, SEEDREAM)
 
     astria.over(astria.prompt(SEEDREAM, text=f"<faceid:{woman}:1> woman in <faceid:{garment}:1> {name.title()}."))
@@ -326,14 +338,19 @@ def test_the_class_name_says_where_a_garment_goes(astria: Client, engine: StandI
     assert engine.calls[-1]["region"] == region
 
 
-def test_the_prompt_of_the_virtual_try_on_page_dresses_the_trained_person(astria: Client, engine: StandInEngine) -> None:
+def test_the_prompt_of_the_virtual_try_on_page_dresses_the_trained_person(
+    astria: Client, engine: StandInEngine
+) -> None:
     woman = astria.tune(token="ohwx")
     garment = astria.reference(GARMENT, "clothing", SD15)
     fields = dict(line.split("=", 1) for line in SEED_DUMP.splitlines())
-    form = {f"prompt[{key}]": value for key, value in fields.items()} | {"prompt[text]": SEED_TEXT.format(garment=garment)}
+    form = {f"prompt[{key}]": value for key, value in fields.items()} | {
+        "prompt[text]": SEED_TEXT.format(garment=garment)
+    }
 
     answer = astria.call(
-        "POST", f"/tunes/{woman['id']}/prompts", data=form, files={"prompt[input_image]": ("pose.png", GARMENT)})
+        "POST", f"/tunes/{woman['id']}/prompts", data=form, files={"prompt[input_image]": ("pose.png", GARMENT)}
+    )
     over = astria.over(answer.json())
 
     assert answer.status_code == 201
@@ -433,9 +450,15 @@ def test_a_prompt_broken_in_one_place_is_a_validation_error_and_not_sold(
     astria: Client, fields: dict[str, Any], field: str, says: str
 ) -> None:
     woman = astria.tune(token="ohwx")["id"]
-    ids = {"woman": woman, "garment": astria.reference(GARMENT, "clothing", SD15), "hat": astria.reference(GARMENT, "hat")}
+    ids = {
+        "woman": woman,
+        "garment": astria.reference(GARMENT, "clothing", SD15),
+        "hat": astria.reference(GARMENT, "hat"),
+    }
     body = {"text": "<faceid:{garment}:1> ohwx woman", "num_images": 1} | fields
-    asked = {key: value.format(**ids) if key == "text" else value for key, value in body.items() if value is not REMOVED}
+    asked = {
+        key: value.format(**ids) if key == "text" else value for key, value in body.items() if value is not REMOVED
+    }
 
     answer = astria.asked(woman, **asked)
 
@@ -501,15 +524,18 @@ def test_an_account_sees_its_own_and_the_gallerys_tunes_only(astria: Client) -> 
     assert astria.simulator.call("GET", "/tunes", headers=other).json() == []
     assert astria.simulator.call("GET", f"/tunes/{FLUX}", headers=other).json()["title"] == "Flux1.dev"
     again = astria.simulator.call(
-        "POST", f"/tunes/{GEMINI}/prompts", headers=other, json={"prompt": {"text": prompt["text"]}})
+        "POST", f"/tunes/{GEMINI}/prompts", headers=other, json={"prompt": {"text": prompt["text"]}}
+    )
     assert (again.status_code, astria.simulator.requests()[-1]["workspace"]) == (422, "7")
     assert astria.asked(17, text="x").status_code == 404
 
 
 def test_with_idempotency_the_same_title_and_the_same_prompt_are_the_same_object(previews: Previews) -> None:
     with served(previews, idempotent=True) as astria:
-        woman, shirt = (astria.tune(p, title=n, name=n, model_type="faceid", base_tune_id=GEMINI)["id"]
-                        for p, n in [(PERSON, "woman"), (GARMENT, "shirt")])
+        woman, shirt = (
+            astria.tune(p, title=n, name=n, model_type="faceid", base_tune_id=GEMINI)["id"]
+            for p, n in [(PERSON, "woman"), (GARMENT, "shirt")]
+        )
         text = f"<faceid:{woman}:1> woman in <faceid:{shirt}:1> shirt"
         first = astria.prompt(GEMINI, text=text, seed=1)
 

@@ -258,7 +258,9 @@ CLASSES = {
 }
 
 
-@pytest.mark.parametrize(("region", "garment_class"), [(region, each) for region in CLASSES for each in CLASSES[region]])
+@pytest.mark.parametrize(
+    ("region", "garment_class"), [(region, each) for region in CLASSES for each in CLASSES[region]]
+)
 def test_every_garment_class_is_drawn_where_it_is_worn(
     bedrock_simulator: Running, engine: StandInEngine, region: str, garment_class: str
 ) -> None:
@@ -367,9 +369,7 @@ def test_a_blocked_input_is_a_validation_error(bedrock_simulator: Running) -> No
     ("ModelErrorException", 424), ("ThrottlingException", 429), ("ModelNotReadyException", 429),
     ("InternalServerException", 500), ("ServiceUnavailableException", 503), ("ServiceQuotaExceededException", 400),
 ])  # fmt: skip
-def test_each_service_error_arrives_as_boto3s_own_exception(
-    bedrock_simulator: Running, name: str, status: int
-) -> None:
+def test_each_service_error_arrives_as_boto3s_own_exception(bedrock_simulator: Running, name: str, status: int) -> None:
     bedrock_simulator.fault(on="submit", kind="error", name=name, message="on request")
 
     assert refused(bedrock_simulator, body()) == (name, status, "on request")
@@ -377,7 +377,9 @@ def test_each_service_error_arrives_as_boto3s_own_exception(
 
 
 def test_a_status_fault_carries_its_body_and_headers(bedrock_simulator: Running) -> None:
-    bedrock_simulator.fault(on="submit", kind="status", status=503, headers={"retry-after": "7"}, body={"message": "busy"})
+    bedrock_simulator.fault(
+        on="submit", kind="status", status=503, headers={"retry-after": "7"}, body={"message": "busy"}
+    )
 
     with pytest.raises(botocore.exceptions.ClientError) as caught:
         invoke(bedrock_simulator, body())

@@ -15,7 +15,11 @@ from tests.contract.conftest import Running
 INPAINT = "stability.stable-image-inpaint-v1:0"
 REMOVE_BACKGROUND = "stability.stable-image-remove-background-v1:0"
 CORE, ULTRA = "stability.stable-image-core-v1:1", "stability.stable-image-ultra-v1:1"
-POSTER = {"taskType": "TEXT_IMAGE", "textToImageParams": {"text": "x"}, "imageGenerationConfig": {"width": 320, "height": 320}}
+POSTER = {
+    "taskType": "TEXT_IMAGE",
+    "textToImageParams": {"text": "x"},
+    "imageGenerationConfig": {"width": 320, "height": 320},
+}
 GONE = "This model version has reached the end of its life. Please refer to the AWS documentation for more details."
 
 
@@ -66,7 +70,11 @@ def test_each_model_is_found_where_it_is(bedrock: Running, model: str, region: s
     (NOVA, "us-west-2"), (CORE, "us-east-1"), ("amazon.nova-canvas-v2:0", "us-east-1"), (f"us.{INPAINT}", "us-east-1"),
 ])  # fmt: skip
 def test_a_model_that_is_not_there_and_a_profile_are_no_model(bedrock: Running, model: str, region: str) -> None:
-    assert not_found(bedrock, model, region) == ("ValidationException", 400, "The provided model identifier is invalid.")
+    assert not_found(bedrock, model, region) == (
+        "ValidationException",
+        400,
+        "The provided model identifier is invalid.",
+    )
 
 
 @pytest.mark.parametrize("state", ["legacy", "legacy_in_use"])

@@ -490,7 +490,9 @@ def room_mask() -> str:
 
 
 def test_a_couch_lands_in_the_masks_box_and_nothing_else_changes(real_bedrock: Running) -> None:
-    answer = invoke(real_bedrock, scene(maskType="IMAGE", imageBasedMask={"maskImage": room_mask()}, mergeStyle="BALANCED"))
+    answer = invoke(
+        real_bedrock, scene(maskType="IMAGE", imageBasedMask={"maskImage": room_mask()}, mergeStyle="BALANCED")
+    )
 
     before, after = pixels(Image.open(io.BytesIO(ROOM))), pixels(opened(answer["images"][0]))
     changes = (before != after).any(axis=-1)

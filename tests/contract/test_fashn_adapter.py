@@ -68,7 +68,8 @@ def facts(outcome: Any) -> tuple[str, str, bool]:
 def test_sends_what_the_document_asks_for(case: dict[str, Any]) -> None:
     sent: list[httpx.Request] = []
     provider(httpx.Response(200, json={"id": ID, "error": None}), sent).start(
-        order("fashn", case["request"], seed=case["seed"], callback=case.get("callback")))
+        order("fashn", case["request"], seed=case["seed"], callback=case.get("callback"))
+    )
     [request] = sent
     query = f"?{case['query']}" if "query" in case else ""
     assert (request.method, str(request.url)) == ("POST", f"https://api.fashn.ai/v1/run{query}")
@@ -76,8 +77,9 @@ def test_sends_what_the_document_asks_for(case: dict[str, Any]) -> None:
     assert json.loads(request.content) == case["body"]
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [
-    ("auto", "auto"), ("tops", "tops"), ("bottoms", "bottoms"), ("one_piece", "one-pieces")])
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [("auto", "auto"), ("tops", "tops"), ("bottoms", "bottoms"), ("one_piece", "one-pieces")]
+)
 def test_every_category(ours: str, theirs: str) -> None:
     assert adapter.body_of(order("fashn", try_on(garment={"category": ours}))).inputs.category == theirs
 
@@ -91,12 +93,18 @@ TOKEN = "a" * 42 + "Z"
 CALLBACK = f"https://api.shop.example/v1/callbacks/fashn/{TOKEN}"
 
 
-@pytest.mark.parametrize("answer", [
-    httpx.Response(400, json={"error": "BadRequest", "message": f"webhook_url {CALLBACK} cannot be reached"}),
-    httpx.Response(400, json={"error": "BadRequest", "message": f"/v1/run?webhook_url={quote(CALLBACK, safe='')}"}),
-    httpx.Response(502, text=CALLBACK), httpx.Response(302, headers={"Location": CALLBACK}),
-    httpx.ConnectError(CALLBACK), httpx.ReadTimeout(CALLBACK),
-], ids=str)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(400, json={"error": "BadRequest", "message": f"webhook_url {CALLBACK} cannot be reached"}),
+        httpx.Response(400, json={"error": "BadRequest", "message": f"/v1/run?webhook_url={quote(CALLBACK, safe='')}"}),
+        httpx.Response(502, text=CALLBACK),
+        httpx.Response(302, headers={"Location": CALLBACK}),
+        httpx.ConnectError(CALLBACK),
+        httpx.ReadTimeout(CALLBACK),
+    ],
+    ids=str,
+)
 def test_the_callbacks_secret_stays_out_of_faults_and_logs(
     answer: httpx.Response | Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -128,37 +136,47 @@ def test_an_accepted_submit() -> None:
     assert start(httpx.Response(200, json={"id": ID, "error": None})) == Pending(ID, 2.0)
 
 
-@pytest.mark.parametrize(("status", "answer", "expected"), [
-    # page Error Handling, table "API-Level Errors"
-    (400, {"error": "BadRequest", "message": "category: not one of"}, ("provider_error", "no", False)),
-    (400, {"error": "BadRequest", "message": "model_image is missing"}, ("image_unreadable", "no", False)),
-    (401, {"error": "UnauthorizedAccess", "message": "Unauthorized: Invalid token"}, ("provider_auth", "no", False)),
-    (404, {"error": "NotFound", "message": "?"}, ("provider_error", "no", False)),
-    (429, {"error": "RateLimitExceeded", "message": "?"}, ("rate_limited", "no", True)),
-    (429, {"error": "ConcurrencyLimitExceeded", "message": "?"}, ("rate_limited", "no", True)),
-    (429, {"error": "OutOfCredits", "message": "?"}, ("quota_exhausted", "no", False)),
-    (429, {}, ("rate_limited", "no", True)),
-    # "Because no prediction ID was issued, duplicate processing is not a" concern
-    (500, {"error": "InternalServerError", "message": "?"}, ("provider_error", "no", True)),
-    # not the vendor's API that speaks
-    (500, {}, ("provider_error", "unknown", False)),
-    (502, ["bad gateway"], ("provider_error", "unknown", False)),
-    (302, {}, ("provider_error", "unknown", False)),
-    (413, {}, ("image_unreadable", "no", False)),
-    # client 0.9.0, PredictionRunResponse.error: "Error message if prediction failed to start"
-    (200, {"id": ID, "error": "could not start"}, ("provider_error", "unknown", False)),
-    (200, {"id": None, "error": "could not start"}, ("provider_error", "no", False)),
-    (200, {}, ("provider_error", "unknown", False)),
-    (200, [ID], ("provider_error", "unknown", False)),
-])
+@pytest.mark.parametrize(
+    ("status", "answer", "expected"),
+    [
+        # page Error Handling, table "API-Level Errors"
+        (400, {"error": "BadRequest", "message": "category: not one of"}, ("provider_error", "no", False)),
+        (400, {"error": "BadRequest", "message": "model_image is missing"}, ("image_unreadable", "no", False)),
+        (
+            401,
+            {"error": "UnauthorizedAccess", "message": "Unauthorized: Invalid token"},
+            ("provider_auth", "no", False),
+        ),
+        (404, {"error": "NotFound", "message": "?"}, ("provider_error", "no", False)),
+        (429, {"error": "RateLimitExceeded", "message": "?"}, ("rate_limited", "no", True)),
+        (429, {"error": "ConcurrencyLimitExceeded", "message": "?"}, ("rate_limited", "no", True)),
+        (429, {"error": "OutOfCredits", "message": "?"}, ("quota_exhausted", "no", False)),
+        (429, {}, ("rate_limited", "no", True)),
+        # "Because no prediction ID was issued, duplicate processing is not a" concern
+        (500, {"error": "InternalServerError", "message": "?"}, ("provider_error", "no", True)),
+        # not the vendor's API that speaks
+        (500, {}, ("provider_error", "unknown", False)),
+        (502, ["bad gateway"], ("provider_error", "unknown", False)),
+        (302, {}, ("provider_error", "unknown", False)),
+        (413, {}, ("image_unreadable", "no", False)),
+        # client 0.9.0, PredictionRunResponse.error: "Error message if prediction failed to start"
+        (200, {"id": ID, "error": "could not start"}, ("provider_error", "unknown", False)),
+        (200, {"id": None, "error": "could not start"}, ("provider_error", "no", False)),
+        (200, {}, ("provider_error", "unknown", False)),
+        (200, [ID], ("provider_error", "unknown", False)),
+    ],
+)
 def test_every_refused_submit(status: int, answer: Any, expected: tuple[str, str, bool]) -> None:
     assert facts(start(httpx.Response(status, json=answer))) == expected
 
 
-@pytest.mark.parametrize(("error", "expected"), [
-    (httpx.ConnectError("refused"), ("provider_unavailable", "no", True)),
-    (httpx.ReadTimeout("slow"), ("provider_unavailable", "unknown", False)),
-])
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (httpx.ConnectError("refused"), ("provider_unavailable", "no", True)),
+        (httpx.ReadTimeout("slow"), ("provider_unavailable", "unknown", False)),
+    ],
+)
 def test_a_broken_submit_is_charged_unless_nothing_was_sent(error: Exception, expected: tuple[str, str, bool]) -> None:
     assert facts(start(error)) == expected
 
@@ -178,7 +196,10 @@ def test_what_may_pass_is_looked_at_again(answer: httpx.Response | Exception) ->
 
 def test_a_job_that_is_not_known_any_more() -> None:
     assert facts(poll(httpx.Response(404, json={"error": "NotFound", "message": "?"}))) == (
-        "provider_error", "unknown", False)
+        "provider_error",
+        "unknown",
+        False,
+    )
 
 
 # client 0.9.0, types/prediction_status_response.py: the names. Only one of them says "no charge for failures".
@@ -209,14 +230,17 @@ def test_every_failure_of_a_running_job(name: str, code: str, retryable: bool) -
     assert facts(poll(ended("failed", error, x_fashn_credits_used="1"))) == (code, "yes", False)
 
 
-@pytest.mark.parametrize(("name", "words"), [
-    # page Virtual Try-On v1.6, table "Runtime Errors"
-    ("ImageLoadError", ("open to everybody", "Content-Type", "PNG or JPEG", "data:image/<format>;base64")),
-    ("ContentModerationError", ("moderation to permissive", "none", "lawful and ethical")),
-    ("PoseError", ("guidelines for model photos",)),
-    ("PipelineError", ("Submit it again", "support@fashn.ai", "provider_job_id")),
-    ("ThirdPartyError", ("other pictures", "support@fashn.ai", "provider_job_id")),
-])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        # page Virtual Try-On v1.6, table "Runtime Errors"
+        ("ImageLoadError", ("open to everybody", "Content-Type", "PNG or JPEG", "data:image/<format>;base64")),
+        ("ContentModerationError", ("moderation to permissive", "none", "lawful and ethical")),
+        ("PoseError", ("guidelines for model photos",)),
+        ("PipelineError", ("Submit it again", "support@fashn.ai", "provider_job_id")),
+        ("ThirdPartyError", ("other pictures", "support@fashn.ai", "provider_job_id")),
+    ],
+)
 def test_a_failure_comes_with_the_vendors_own_remedy(name: str, words: tuple[str, ...]) -> None:
     remedy = poll(ended("failed", {"name": name}, x_fashn_credits_used="0")).fault.remedy
     assert [word for word in words if word not in remedy] == []
@@ -238,7 +262,9 @@ def test_the_other_ends(status: str, code: str) -> None:
 
 
 def completed(*urls: str, **headers: str) -> httpx.Response:
-    return httpx.Response(200, json={"id": ID, "status": "completed", "output": list(urls), "error": None}, headers=headers)
+    return httpx.Response(
+        200, json={"id": ID, "status": "completed", "output": list(urls), "error": None}, headers=headers
+    )
 
 
 def test_a_completed_job_is_downloaded_at_once_with_its_seed() -> None:

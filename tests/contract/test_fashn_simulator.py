@@ -78,7 +78,12 @@ def test_a_job_that_waits_goes_through_the_documented_words(engine: StandInEngin
     with running(Fashn(previews, seconds=3600).app()) as url:
         predictions = vendor(url).predictions
         job = predictions.run(model_name="tryon-v1.6", inputs=LEAST).id
-        assert [predictions.status(job).status for _ in range(4)] == ["starting", "in_queue", "processing", "processing"]
+        assert [predictions.status(job).status for _ in range(4)] == [
+            "starting",
+            "in_queue",
+            "processing",
+            "processing",
+        ]
     previews.close()
 
 
@@ -355,7 +360,9 @@ def test_a_real_person_wears_the_garment(real_previews: Previews) -> None:
     person = Image.open(SAMPLES / "person_b.png")
     with running(Fashn(real_previews).app()) as url:
         worn = data_url(Image.open(SAMPLES / "tee.png"))
-        picture = opened(bought(url, {"model_image": data_url(person), "garment_image": worn, "category": "tops"}).output[0])
+        picture = opened(
+            bought(url, {"model_image": data_url(person), "garment_image": worn, "category": "tops"}).output[0]
+        )
 
     assert picture.size == person.size
     assert picture.convert("RGB").tobytes() != person.convert("RGB").tobytes()

@@ -50,8 +50,7 @@ class Watched:
 
     def shown(self) -> dict[str, Any]:
         shown = list_providers(self.deployment(), Caller("acme", "live"))["items"]
-        [life] = [model["lifecycle"] for item in shown
-                  for model in item["models"] if model["id"] == INPAINT]
+        [life] = [model["lifecycle"] for item in shown for model in item["models"] if model["id"] == INPAINT]
         return {name: life[name] for name in ("state", "legacy", "end_of_life", "retired")}
 
     def planned(self) -> list[str] | str:
@@ -69,14 +68,22 @@ class Watched:
 
 
 @pytest.fixture
-def watched(bedrock_simulator: Running, monkeypatch: pytest.MonkeyPatch,
-            capsys: pytest.CaptureFixture[str]) -> Iterator[Watched]:
-    for name, value in {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "POWERTOOLS_METRICS_DISABLED": "false",
-                        "POWERTOOLS_METRICS_NAMESPACE": "FittingRoom", "POWERTOOLS_SERVICE_NAME": "fitting-room",
-                        "AWS_ENDPOINT_URL_BEDROCK": bedrock_simulator.url}.items():
+def watched(
+    bedrock_simulator: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Watched]:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "POWERTOOLS_METRICS_DISABLED": "false",
+        "POWERTOOLS_METRICS_NAMESPACE": "FittingRoom",
+        "POWERTOOLS_SERVICE_NAME": "fitting-room",
+        "AWS_ENDPOINT_URL_BEDROCK": bedrock_simulator.url,
+    }.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("fitting_room.actions.watch_models.settings", lambda: Settings(
-        table="t", inbox_bucket="i", media_bucket="m", bedrock_regions=REGIONS))
+    monkeypatch.setattr(
+        "fitting_room.actions.watch_models.settings",
+        lambda: Settings(table="t", inbox_bucket="i", media_bucket="m", bedrock_regions=REGIONS),
+    )
     told = Watched(bedrock_simulator, capsys)
     monkeypatch.setattr(models, "put", told.kept.__setitem__)
     aws.bedrock.cache_clear()
@@ -104,7 +111,10 @@ def test_legacy(watched: Watched) -> None:
 def test_end_of_life_with_a_lookup_that_still_answers(watched: Watched) -> None:
     watched.told("end_of_life", legacyTime="2026-05-01T00:00:00Z", endOfLifeTime="2026-11-20T00:00:00Z")
     assert watched.shown() == {"state": "legacy", "legacy": "2026-05-01", "end_of_life": "2026-11-20", "retired": True}
-    assert watched.planned() == f"model_retired: Stability AI on Bedrock ({INPAINT}) reached its end of life on 2026-11-20."
+    assert (
+        watched.planned()
+        == f"model_retired: Stability AI on Bedrock ({INPAINT}) reached its end of life on 2026-11-20."
+    )
     assert watched.days() == {"nova_canvas": -51, "stability": 0}
 
 

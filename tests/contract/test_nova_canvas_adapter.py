@@ -55,7 +55,8 @@ def test_sends_what_the_document_asks_for(bedrock: Vendor, case: dict[str, Any])
     pictures = {**PICTURES, **({"mask": drawn(case["mask"])} if "mask" in case else {})}
     bedrock.answer = Answer(body={"images": ANSWERS[:1]})
     adapter.connect(connection(bedrock.url)).start(
-        order("nova_canvas", case["request"], seed=case["seed"], pictures=pictures))
+        order("nova_canvas", case["request"], seed=case["seed"], pictures=pictures)
+    )
     [sent] = bedrock.requests
     assert (sent.method, sent.path) == ("POST", "/model/amazon.nova-canvas-v1%3A0/invoke")
     assert sent.headers["content-type"] == sent.headers["accept"] == "application/json"
@@ -78,7 +79,7 @@ def with_drawings(sent: Any, like: Any) -> Any:
         mask = Image.open(io.BytesIO(b64decode(sent)))
         assert (mask.format, mask.mode) == ("PNG", "L")
         pixels = ["#" if pixel == 0 else "." if pixel == 255 else "?" for pixel in mask.tobytes()]
-        return ["".join(pixels[row * mask.width:(row + 1) * mask.width]) for row in range(mask.height)]
+        return ["".join(pixels[row * mask.width : (row + 1) * mask.width]) for row in range(mask.height)]
     return sent
 
 
@@ -88,33 +89,54 @@ def test_every_shape_has_golden_requests() -> None:
     assert len({"conditionImage" in case["body"].get("textToImageParams", {}) for case in GOLDEN.values()}) == 2
 
 
-@pytest.mark.parametrize(("style", "expected"), [
-    ("3d_animated_family_film", "3D_ANIMATED_FAMILY_FILM"), ("design_sketch", "DESIGN_SKETCH"),
-    ("flat_vector_illustration", "FLAT_VECTOR_ILLUSTRATION"), ("graphic_novel_illustration", "GRAPHIC_NOVEL_ILLUSTRATION"),
-    ("maximalism", "MAXIMALISM"), ("midcentury_retro", "MIDCENTURY_RETRO"), ("photorealism", "PHOTOREALISM"),
-    ("soft_digital_painting", "SOFT_DIGITAL_PAINTING"),
-])
+@pytest.mark.parametrize(
+    ("style", "expected"),
+    [
+        ("3d_animated_family_film", "3D_ANIMATED_FAMILY_FILM"),
+        ("design_sketch", "DESIGN_SKETCH"),
+        ("flat_vector_illustration", "FLAT_VECTOR_ILLUSTRATION"),
+        ("graphic_novel_illustration", "GRAPHIC_NOVEL_ILLUSTRATION"),
+        ("maximalism", "MAXIMALISM"),
+        ("midcentury_retro", "MIDCENTURY_RETRO"),
+        ("photorealism", "PHOTOREALISM"),
+        ("soft_digital_painting", "SOFT_DIGITAL_PAINTING"),
+    ],
+)
 def test_every_style(style: str, expected: str) -> None:
     sent = body_of(order("nova_canvas", {"task": "text_to_image", "prompt": "x", "style": style}, seed=1))
     assert isinstance(sent, shapes.TextImage)
     assert sent.text_to_image_params.style == expected
 
 
-@pytest.mark.parametrize(("category", "kind", "expected"), [
-    # "UPPER_BODY" | "LOWER_BODY" | "FULL_BODY" | "FOOTWEAR"
-    ("tops", None, "UPPER_BODY"), ("bottoms", None, "LOWER_BODY"), ("one_piece", None, "FULL_BODY"),
-    ("outfit", None, "FULL_BODY"), ("footwear", None, "FOOTWEAR"),
-    # "LONG_SLEEVE_SHIRT" | "SHORT_SLEEVE_SHIRT" | "NO_SLEEVE_SHIRT" | "OTHER_UPPER_BODY" | "LONG_PANTS" | "SHORT_PANTS" |
-    # "OTHER_LOWER_BODY" | "LONG_DRESS" | "SHORT_DRESS" | "FULL_BODY_OUTFIT" | "OTHER_FULL_BODY" | "SHOES" | "BOOTS" |
-    # "OTHER_FOOTWEAR"
-    ("tops", "long_sleeve_shirt", "LONG_SLEEVE_SHIRT"), ("tops", "short_sleeve_shirt", "SHORT_SLEEVE_SHIRT"),
-    ("tops", "no_sleeve_shirt", "NO_SLEEVE_SHIRT"), ("tops", "other_upper_body", "OTHER_UPPER_BODY"),
-    ("bottoms", "long_pants", "LONG_PANTS"), ("bottoms", "short_pants", "SHORT_PANTS"),
-    ("bottoms", "other_lower_body", "OTHER_LOWER_BODY"), ("one_piece", "long_dress", "LONG_DRESS"),
-    ("one_piece", "short_dress", "SHORT_DRESS"), ("outfit", "full_body_outfit", "FULL_BODY_OUTFIT"),
-    ("outfit", "other_full_body", "OTHER_FULL_BODY"), ("footwear", "shoes", "SHOES"), ("footwear", "boots", "BOOTS"),
-    ("footwear", "other_footwear", "OTHER_FOOTWEAR"), ("auto", "boots", "BOOTS"),
-])
+@pytest.mark.parametrize(
+    ("category", "kind", "expected"),
+    [
+        # "UPPER_BODY" | "LOWER_BODY" | "FULL_BODY" | "FOOTWEAR"
+        ("tops", None, "UPPER_BODY"),
+        ("bottoms", None, "LOWER_BODY"),
+        ("one_piece", None, "FULL_BODY"),
+        ("outfit", None, "FULL_BODY"),
+        ("footwear", None, "FOOTWEAR"),
+        # "LONG_SLEEVE_SHIRT" | "SHORT_SLEEVE_SHIRT" | "NO_SLEEVE_SHIRT" | "OTHER_UPPER_BODY" | "LONG_PANTS" | "SHORT_PANTS" |
+        # "OTHER_LOWER_BODY" | "LONG_DRESS" | "SHORT_DRESS" | "FULL_BODY_OUTFIT" | "OTHER_FULL_BODY" | "SHOES" | "BOOTS" |
+        # "OTHER_FOOTWEAR"
+        ("tops", "long_sleeve_shirt", "LONG_SLEEVE_SHIRT"),
+        ("tops", "short_sleeve_shirt", "SHORT_SLEEVE_SHIRT"),
+        ("tops", "no_sleeve_shirt", "NO_SLEEVE_SHIRT"),
+        ("tops", "other_upper_body", "OTHER_UPPER_BODY"),
+        ("bottoms", "long_pants", "LONG_PANTS"),
+        ("bottoms", "short_pants", "SHORT_PANTS"),
+        ("bottoms", "other_lower_body", "OTHER_LOWER_BODY"),
+        ("one_piece", "long_dress", "LONG_DRESS"),
+        ("one_piece", "short_dress", "SHORT_DRESS"),
+        ("outfit", "full_body_outfit", "FULL_BODY_OUTFIT"),
+        ("outfit", "other_full_body", "OTHER_FULL_BODY"),
+        ("footwear", "shoes", "SHOES"),
+        ("footwear", "boots", "BOOTS"),
+        ("footwear", "other_footwear", "OTHER_FOOTWEAR"),
+        ("auto", "boots", "BOOTS"),
+    ],
+)
 def test_every_garment_class(category: str, kind: str | None, expected: str) -> None:
     body = try_on(garment={"category": category, **({"type": kind} if kind else {})})
     sent = body_of(order("nova_canvas", body, seed=1))
@@ -128,7 +150,9 @@ def test_every_garment_class(category: str, kind: str | None, expected: str) -> 
 
 def test_pictures_mask_and_seed_come_back(bedrock: Vendor) -> None:
     body = try_on(output={"count": 2, "mask": True})
-    outcome = start(bedrock, Answer(body={"images": ANSWERS[:2], "maskImage": b64encode(b"mask").decode()}), body, seed=9)
+    outcome = start(
+        bedrock, Answer(body={"images": ANSWERS[:2], "maskImage": b64encode(b"mask").decode()}), body, seed=9
+    )
     assert outcome == Finished([*map(_picture, range(2))], mask=b"mask")
 
 
@@ -158,8 +182,9 @@ def test_everything_blocked(bedrock: Vendor, answer: dict[str, Any]) -> None:
     assert outcome.fault.provider_detail == words
 
 
-@pytest.mark.parametrize("answer", [b"", b"<html>", b"[]", {}, {"images": []}, {"images": ["no base64!"]},
-                                    {"images": [3]}, {"images": "x"}])
+@pytest.mark.parametrize(
+    "answer", [b"", b"<html>", b"[]", {}, {"images": []}, {"images": ["no base64!"]}, {"images": [3]}, {"images": "x"}]
+)
 def test_an_answer_that_makes_no_sense_may_have_been_charged(bedrock: Vendor, answer: Any) -> None:
     assert facts(start(bedrock, Answer(body=answer))) == ("provider_error", "unknown", False)
 
@@ -174,41 +199,52 @@ def facts(outcome: Any) -> tuple[str, str, bool]:
     return outcome.fault.code, outcome.charged, outcome.fault.retryable
 
 
-LEGACY = ("Access denied. This Model is marked by provider as Legacy and you have not been actively using the model in the "
-          "last 30 days. Please upgrade to an active model on Amazon Bedrock")
+LEGACY = (
+    "Access denied. This Model is marked by provider as Legacy and you have not been actively using the model in the "
+    "last 30 days. Please upgrade to an active model on Amazon Bedrock"
+)
 FILTERED = "This request has been blocked by our content filters. Please adjust your {} to submit a new request."
 
 
-@pytest.mark.parametrize(("name", "status", "message", "expected"), [
-    # API reference of InvokeModel, section Errors
-    ("AccessDeniedException", 403, "You don't have access to the model", ("provider_auth", "no", False)),
-    ("ThrottlingException", 429, "Too many requests", ("rate_limited", "no", True)),
-    ("ModelNotReadyException", 429, "The model is not ready", ("provider_unavailable", "no", True)),
-    ("ServiceQuotaExceededException", 400, "quota", ("quota_exhausted", "no", False)),
-    ("ServiceUnavailableException", 503, "try again", ("provider_unavailable", "no", True)),
-    ("ModelTimeoutException", 408, "took too long", ("timed_out", "unknown", False)),
-    ("ModelErrorException", 424, "error while processing the model", ("provider_error", "unknown", False)),
-    ("InternalServerException", 500, "internal", ("provider_error", "unknown", False)),
-    ("ResourceNotFoundException", 404, "Could not resolve the foundation model", ("model_retired", "no", False)),
-    # the forms in which an end of life shows
-    ("ResourceNotFoundException", 404, "This model version has reached the end of its life. Please refer to the AWS "
-                                       "documentation for more details.", ("model_retired", "no", False)),
-    ("ResourceNotFoundException", 404, LEGACY, ("model_retired", "no", False)),
-    ("AccessDeniedException", 403, LEGACY, ("model_retired", "no", False)),
-    ("ValidationException", 400, "The provided model identifier is invalid.", ("model_retired", "no", False)),
-    # Nova user guide, image-gen-errors
-    ("ValidationException", 400, FILTERED.format("text prompt"), ("content_blocked", "no", False)),
-    ("ValidationException", 400, FILTERED.format("input image"), ("content_blocked", "no", False)),
-    ("ValidationException", 400, "sourceImage: the image must be 8 bit RGB", ("image_unreadable", "no", False)),
-    ("ValidationException", 400, "cfgScale: 11 is greater than 10", ("provider_error", "no", False)),
-    # classes the document does not list
-    ("UnrecognizedClientException", 403, "The security token is invalid", ("provider_auth", "no", False)),
-    ("TooManyRequestsException", 429, "slow down", ("rate_limited", "no", True)),
-    ("NewClientException", 418, "teapot", ("provider_error", "no", False)),
-    ("BadGateway", 502, "gateway", ("provider_error", "unknown", False)),
-])
-def test_every_error_has_its_outcome(bedrock: Vendor, name: str, status: int, message: str,
-                                     expected: tuple[str, str, bool]) -> None:
+@pytest.mark.parametrize(
+    ("name", "status", "message", "expected"),
+    [
+        # API reference of InvokeModel, section Errors
+        ("AccessDeniedException", 403, "You don't have access to the model", ("provider_auth", "no", False)),
+        ("ThrottlingException", 429, "Too many requests", ("rate_limited", "no", True)),
+        ("ModelNotReadyException", 429, "The model is not ready", ("provider_unavailable", "no", True)),
+        ("ServiceQuotaExceededException", 400, "quota", ("quota_exhausted", "no", False)),
+        ("ServiceUnavailableException", 503, "try again", ("provider_unavailable", "no", True)),
+        ("ModelTimeoutException", 408, "took too long", ("timed_out", "unknown", False)),
+        ("ModelErrorException", 424, "error while processing the model", ("provider_error", "unknown", False)),
+        ("InternalServerException", 500, "internal", ("provider_error", "unknown", False)),
+        ("ResourceNotFoundException", 404, "Could not resolve the foundation model", ("model_retired", "no", False)),
+        # the forms in which an end of life shows
+        (
+            "ResourceNotFoundException",
+            404,
+            "This model version has reached the end of its life. Please refer to the AWS "
+            "documentation for more details.",
+            ("model_retired", "no", False),
+        ),
+        ("ResourceNotFoundException", 404, LEGACY, ("model_retired", "no", False)),
+        ("AccessDeniedException", 403, LEGACY, ("model_retired", "no", False)),
+        ("ValidationException", 400, "The provided model identifier is invalid.", ("model_retired", "no", False)),
+        # Nova user guide, image-gen-errors
+        ("ValidationException", 400, FILTERED.format("text prompt"), ("content_blocked", "no", False)),
+        ("ValidationException", 400, FILTERED.format("input image"), ("content_blocked", "no", False)),
+        ("ValidationException", 400, "sourceImage: the image must be 8 bit RGB", ("image_unreadable", "no", False)),
+        ("ValidationException", 400, "cfgScale: 11 is greater than 10", ("provider_error", "no", False)),
+        # classes the document does not list
+        ("UnrecognizedClientException", 403, "The security token is invalid", ("provider_auth", "no", False)),
+        ("TooManyRequestsException", 429, "slow down", ("rate_limited", "no", True)),
+        ("NewClientException", 418, "teapot", ("provider_error", "no", False)),
+        ("BadGateway", 502, "gateway", ("provider_error", "unknown", False)),
+    ],
+)
+def test_every_error_has_its_outcome(
+    bedrock: Vendor, name: str, status: int, message: str, expected: tuple[str, str, bool]
+) -> None:
     outcome = start(bedrock, refusal(name, status, message))
     assert facts(outcome) == expected
     assert outcome.fault.provider_code == name
@@ -218,8 +254,10 @@ def test_every_error_has_its_outcome(bedrock: Vendor, name: str, status: int, me
 
 def test_the_vendors_words_are_stored_without_addresses_and_pictures(bedrock: Vendor) -> None:
     message = f"bad image https://bucket.example/a?X-Amz-Signature=1 {'QUJD' * 40}"
-    assert start(bedrock, refusal("ValidationException", 400, message)).fault.provider_detail == \
-        "bad image [removed] [removed]"
+    assert (
+        start(bedrock, refusal("ValidationException", 400, message)).fault.provider_detail
+        == "bad image [removed] [removed]"
+    )
 
 
 def test_nobody_listens_so_nothing_was_sent() -> None:
@@ -242,11 +280,14 @@ def test_an_answer_that_breaks_off_may_have_been_charged(bedrock: Vendor) -> Non
     assert facts(outcome) == ("provider_unavailable", "unknown", False)
 
 
-@pytest.mark.parametrize(("error", "expected"), [
-    (ReadTimeoutError(endpoint_url="https://bedrock"), ("provider_unavailable", "unknown", False)),
-    (ConnectTimeoutError(endpoint_url="https://bedrock"), ("provider_unavailable", "no", True)),
-    (NoCredentialsError(), ("provider_auth", "no", False)),
-])
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ReadTimeoutError(endpoint_url="https://bedrock"), ("provider_unavailable", "unknown", False)),
+        (ConnectTimeoutError(endpoint_url="https://bedrock"), ("provider_unavailable", "no", True)),
+        (NoCredentialsError(), ("provider_auth", "no", False)),
+    ],
+)
 def test_time_limits_and_credentials(bedrock: Vendor, error: Exception, expected: tuple[str, str, bool]) -> None:
     calls = []
 
@@ -273,15 +314,41 @@ def test_the_endpoint_may_come_from_the_environment(bedrock: Vendor, monkeypatch
 
 
 TEXT = "\U0001f455" * 1024
-LARGEST: dict[str, tuple[int, dict[str, Any]]] = {  # the number of pictures, and a request with the longest frame around them
-    "VIRTUAL_TRY_ON": (2, try_on(
-        garment={"category": "tops"}, mask={"type": "prompt", "prompt": TEXT}, merge="detailed",
-        keep={"face": True, "hands": True, "pose": True},
-        output={"count": 5, "quality": "standard", "guidance": 1.1, "mask": True})),
-    "INPAINTING": (1, {"task": "inpaint", "image": IMAGE, "mask": {"type": "prompt", "prompt": TEXT}, "prompt": TEXT,
-                       "negative_prompt": TEXT, "output": {"count": 5, "quality": "standard", "guidance": 1.1}}),
-    "IMAGE_VARIATION": (5, {"task": "image_variation", "images": [IMAGE] * 5, "prompt": TEXT, "negative_prompt": TEXT,
-                            "size": {"width": 2048, "height": 2048}, "output": {"count": 5, "guidance": 1.1}}),
+LARGEST: dict[
+    str, tuple[int, dict[str, Any]]
+] = {  # the number of pictures, and a request with the longest frame around them
+    "VIRTUAL_TRY_ON": (
+        2,
+        try_on(
+            garment={"category": "tops"},
+            mask={"type": "prompt", "prompt": TEXT},
+            merge="detailed",
+            keep={"face": True, "hands": True, "pose": True},
+            output={"count": 5, "quality": "standard", "guidance": 1.1, "mask": True},
+        ),
+    ),
+    "INPAINTING": (
+        1,
+        {
+            "task": "inpaint",
+            "image": IMAGE,
+            "mask": {"type": "prompt", "prompt": TEXT},
+            "prompt": TEXT,
+            "negative_prompt": TEXT,
+            "output": {"count": 5, "quality": "standard", "guidance": 1.1},
+        },
+    ),
+    "IMAGE_VARIATION": (
+        5,
+        {
+            "task": "image_variation",
+            "images": [IMAGE] * 5,
+            "prompt": TEXT,
+            "negative_prompt": TEXT,
+            "size": {"width": 2048, "height": 2048},
+            "output": {"count": 5, "guidance": 1.1},
+        },
+    ),
 }
 
 
@@ -289,7 +356,9 @@ LARGEST: dict[str, tuple[int, dict[str, Any]]] = {  # the number of pictures, an
 def test_the_largest_submission_stays_below_the_vendors_limit(shape: str) -> None:
     pictures, body = LARGEST[shape]
     picture = b"x" * (catalogue.entry("nova_canvas").max_body * 3 // 4 // pictures)
-    wanted = order("nova_canvas", body, pictures=dict.fromkeys(("person", "garment", "image"), picture), seed=2_147_483_646)
+    wanted = order(
+        "nova_canvas", body, pictures=dict.fromkeys(("person", "garment", "image"), picture), seed=2_147_483_646
+    )
     sent = json_of(body_of(wanted))
     assert 24_900_000 < len(sent) <= 25_000_000
     assert json.loads(sent)["taskType"] == shape

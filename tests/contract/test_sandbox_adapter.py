@@ -18,7 +18,9 @@ from tests.contract.orders import connection, order, try_on
 SIZE = (320, 480)
 
 
-def png(colour: Any, size: tuple[int, int] = SIZE, mode: str = "RGB", hole: tuple[int, int, int, int] | None = None) -> bytes:
+def png(
+    colour: Any, size: tuple[int, int] = SIZE, mode: str = "RGB", hole: tuple[int, int, int, int] | None = None
+) -> bytes:
     image, buffer = Image.new(mode, size, colour), io.BytesIO()
     if hole:
         image.paste("black", hole)
@@ -26,8 +28,7 @@ def png(colour: Any, size: tuple[int, int] = SIZE, mode: str = "RGB", hole: tupl
     return buffer.getvalue()
 
 
-PICTURES = {"person": png("white"), "garment": png("blue", (100, 100)),
-            "mask": png("white", hole=(40, 300, 140, 400))}
+PICTURES = {"person": png("white"), "garment": png("blue", (100, 100)), "mask": png("white", hole=(40, 300, 140, 400))}
 
 
 class Clock:
@@ -92,17 +93,25 @@ def test_as_many_pictures_as_asked_for_each_with_its_seed(count: int) -> None:
 
 def test_several_garments_each_in_its_place() -> None:
     image = {"url": "https://shop.example/g.png"}
-    body = {"task": "try_on", "person": image, "garments": [{"image": image, "category": "tops"},
-                                                            {"image": image, "category": "bottoms"}]}
+    body = {
+        "task": "try_on",
+        "person": image,
+        "garments": [{"image": image, "category": "tops"}, {"image": image, "category": "bottoms"}],
+    }
     outcome = sandbox().start(order("sandbox", body, pictures=PICTURES, seed=1))
     assert isinstance(outcome, Finished)
     picture = opened(outcome.images[0].data)
     assert picture.getpixel((160, 160)) == picture.getpixel((160, 330)) == (0, 0, 255)
 
 
-@pytest.mark.parametrize(("options", "count", "arrive"), [
-    ({}, 3, 2), ({"images": 1}, 8, 1), ({"images": 2}, 3, 2),
-])
+@pytest.mark.parametrize(
+    ("options", "count", "arrive"),
+    [
+        ({}, 3, 2),
+        ({"images": 1}, 8, 1),
+        ({"images": 2}, 3, 2),
+    ],
+)
 def test_a_partial_result(options: dict[str, Any], count: int, arrive: int) -> None:
     outcome = run({"outcome": "partial", **options}, output={"count": count})
     assert len(outcome.images) == arrive
@@ -114,7 +123,9 @@ def test_a_partial_result(options: dict[str, Any], count: int, arrive: int) -> N
 def test_every_job_code(code: str, polled: bool) -> None:
     clock = Clock()
     provider = sandbox(clock)
-    wanted = order("sandbox", try_on(provider_options={"sandbox": {"outcome": code, "polled": polled}}), pictures=PICTURES)
+    wanted = order(
+        "sandbox", try_on(provider_options={"sandbox": {"outcome": code, "polled": polled}}), pictures=PICTURES
+    )
     outcome = provider.start(wanted)
     if polled:
         assert isinstance(outcome, Pending)

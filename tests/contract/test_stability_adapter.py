@@ -54,7 +54,7 @@ def rows(file: bytes) -> tuple[str, ...]:
     with Image.open(io.BytesIO(file)) as mask:
         assert (mask.format, mask.mode) == ("PNG", "L")
         cells = "".join({0: "#", 255: "."}[level] for level in mask.tobytes())
-        return tuple(cells[n:n + mask.width] for n in range(0, len(cells), mask.width))
+        return tuple(cells[n : n + mask.width] for n in range(0, len(cells), mask.width))
 
 
 def ordered(body: dict[str, Any], seed: int | None = 7) -> Order:
@@ -99,11 +99,21 @@ def test_the_mask_is_inverted_in_both_edits_and_nowhere_twice(task: str) -> None
     assert rows(b64decode(sent.mask)) == THEIRS
 
 
-@pytest.mark.parametrize(("width", "height", "ratio"), [
-    # "Enum: 16:9, 1:1, 21:9, 2:3, 3:2, 4:5, 5:4, 9:16, 9:21"
-    (1536, 864, "16:9"), (1024, 1024, "1:1"), (1512, 648, "21:9"), (800, 1200, "2:3"), (1200, 800, "3:2"),
-    (1024, 1280, "4:5"), (1280, 1024, "5:4"), (864, 1536, "9:16"), (648, 1512, "9:21"),
-])
+@pytest.mark.parametrize(
+    ("width", "height", "ratio"),
+    [
+        # "Enum: 16:9, 1:1, 21:9, 2:3, 3:2, 4:5, 5:4, 9:16, 9:21"
+        (1536, 864, "16:9"),
+        (1024, 1024, "1:1"),
+        (1512, 648, "21:9"),
+        (800, 1200, "2:3"),
+        (1200, 800, "3:2"),
+        (1024, 1280, "4:5"),
+        (1280, 1024, "5:4"),
+        (864, 1536, "9:16"),
+        (648, 1512, "9:21"),
+    ],
+)
 def test_every_ratio(width: int, height: int, ratio: str) -> None:
     sent = adapter.body_of(ordered({**TEXT, "size": {"width": width, "height": height}}))
     assert isinstance(sent, adapter.TextBody)
@@ -136,68 +146,99 @@ def test_a_cut_out_has_no_seed(bedrock: Vendor) -> None:
     assert start(bedrock, Answer(body=MADE), body, seed=None) == Finished([Picture(b"a picture", None)])
 
 
-@pytest.mark.parametrize(("reason", "expected", "remedy"), [
-    # "Current possible values: ..."; "Indicating whether the request was filtered or not."
-    ("Filter reason: prompt", "content_blocked", "Change the prompt;"),
-    ("Filter reason: output image", "content_blocked", "Change the prompt or the picture;"),
-    ("Filter reason: input image", "content_blocked", "Send another picture;"),
-    ("Filter reason: something new", "content_blocked", "Change the prompt or the picture;"),
-    ("Inference error", "provider_error", "The call may have been billed"),
-    ("A reason that is not documented", "provider_error", "The call may have been billed"),
-])
+@pytest.mark.parametrize(
+    ("reason", "expected", "remedy"),
+    [
+        # "Current possible values: ..."; "Indicating whether the request was filtered or not."
+        ("Filter reason: prompt", "content_blocked", "Change the prompt;"),
+        ("Filter reason: output image", "content_blocked", "Change the prompt or the picture;"),
+        ("Filter reason: input image", "content_blocked", "Send another picture;"),
+        ("Filter reason: something new", "content_blocked", "Change the prompt or the picture;"),
+        ("Inference error", "provider_error", "The call may have been billed"),
+        ("A reason that is not documented", "provider_error", "The call may have been billed"),
+    ],
+)
 @pytest.mark.parametrize("rest", [{}, {"images": []}, {"images": None}, {"images": [DRAWN], "seeds": [1]}])
-def test_a_finish_reason_is_a_failure_with_or_without_a_picture(bedrock: Vendor, reason: str, expected: str, remedy: str,
-                                                                rest: dict[str, Any]) -> None:
+def test_a_finish_reason_is_a_failure_with_or_without_a_picture(
+    bedrock: Vendor, reason: str, expected: str, remedy: str, rest: dict[str, Any]
+) -> None:
     outcome = start(bedrock, Answer(body={"finish_reasons": [reason], **rest}))
     assert facts(outcome) == (expected, "unknown", False)
     assert outcome.fault.provider_code == reason
     assert outcome.fault.remedy.startswith(remedy)
 
 
-@pytest.mark.parametrize("answer", [b"", b"<html>", b"[]", {}, {"images": []}, {"finish_reasons": [None]},
-                                    {"images": ["no base64!"]}, {"images": [3]}, {"images": "x"}])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        {},
+        {"images": []},
+        {"finish_reasons": [None]},
+        {"images": ["no base64!"]},
+        {"images": [3]},
+        {"images": "x"},
+    ],
+)
 def test_an_answer_that_makes_no_sense_may_have_been_charged(bedrock: Vendor, answer: Any) -> None:
     assert facts(start(bedrock, Answer(body=answer))) == ("provider_error", "unknown", False)
 
 
 # errors
 
-SUBSCRIBE = ("Model access is denied due to IAM user or service role is not authorized to perform the required AWS Marketplace "
-             "actions (aws-marketplace:ViewSubscriptions, aws-marketplace:Subscribe) to enable access to this model.")
-PROFILE = ("Invocation of model ID stability.stable-image-inpaint-v1:0 with on-demand throughput isn’t supported. Retry your "
-           "request with the ID or ARN of an inference profile that contains this model.")
-LEGACY = ("Access denied. This Model is marked by provider as Legacy and you have not been actively using the model in the "
-          "last 30 days. Please upgrade to an active model on Amazon Bedrock")
+SUBSCRIBE = (
+    "Model access is denied due to IAM user or service role is not authorized to perform the required AWS Marketplace "
+    "actions (aws-marketplace:ViewSubscriptions, aws-marketplace:Subscribe) to enable access to this model."
+)
+PROFILE = (
+    "Invocation of model ID stability.stable-image-inpaint-v1:0 with on-demand throughput isn’t supported. Retry your "
+    "request with the ID or ARN of an inference profile that contains this model."
+)
+LEGACY = (
+    "Access denied. This Model is marked by provider as Legacy and you have not been actively using the model in the "
+    "last 30 days. Please upgrade to an active model on Amazon Bedrock"
+)
 
 
-@pytest.mark.parametrize(("name", "status", "message", "expected"), [
-    # API reference of InvokeModel, section Errors
-    ("AccessDeniedException", 403, "You don't have access to the model", ("provider_auth", "no", False)),
-    ("AccessDeniedException", 403, SUBSCRIBE, ("provider_auth", "no", False)),
-    ("ThrottlingException", 429, "Too many requests", ("rate_limited", "no", True)),
-    ("ModelNotReadyException", 429, "The model is not ready", ("provider_unavailable", "no", True)),
-    ("ServiceQuotaExceededException", 400, "quota", ("quota_exhausted", "no", False)),
-    ("ServiceUnavailableException", 503, "try again", ("provider_unavailable", "no", True)),
-    ("ModelTimeoutException", 408, "took too long", ("timed_out", "unknown", False)),
-    ("ModelErrorException", 424, "error while processing the model", ("provider_error", "unknown", False)),
-    ("InternalServerException", 500, "internal", ("provider_error", "unknown", False)),
-    ("ResourceNotFoundException", 404, "Could not resolve the foundation model", ("model_retired", "no", False)),
-    # the forms in which an end of life shows
-    ("ResourceNotFoundException", 404, "This model version has reached the end of its life.", ("model_retired", "no", False)),
-    ("ResourceNotFoundException", 404, LEGACY, ("model_retired", "no", False)),
-    ("AccessDeniedException", 403, LEGACY, ("model_retired", "no", False)),
-    ("ValidationException", 400, "The provided model identifier is invalid.", ("model_retired", "no", False)),
-    ("ValidationException", 400, "image: every side must be at least 64 pixels", ("image_unreadable", "no", False)),
-    ("ValidationException", 400, PROFILE, ("provider_error", "no", False)),
-    ("ValidationException", 400, "seed: 4294967296 is too large", ("provider_error", "no", False)),
-    # classes the document does not list
-    ("UnrecognizedClientException", 403, "The security token is invalid", ("provider_auth", "no", False)),
-    ("TooManyRequestsException", 429, "slow down", ("rate_limited", "no", True)),
-    ("NewClientException", 418, "teapot", ("provider_error", "no", False)),
-    ("BadGateway", 502, "gateway", ("provider_error", "unknown", False)),
-])
-def test_every_error_has_its_outcome(bedrock: Vendor, name: str, status: int, message: str,
-                                     expected: tuple[str, str, bool]) -> None:
+@pytest.mark.parametrize(
+    ("name", "status", "message", "expected"),
+    [
+        # API reference of InvokeModel, section Errors
+        ("AccessDeniedException", 403, "You don't have access to the model", ("provider_auth", "no", False)),
+        ("AccessDeniedException", 403, SUBSCRIBE, ("provider_auth", "no", False)),
+        ("ThrottlingException", 429, "Too many requests", ("rate_limited", "no", True)),
+        ("ModelNotReadyException", 429, "The model is not ready", ("provider_unavailable", "no", True)),
+        ("ServiceQuotaExceededException", 400, "quota", ("quota_exhausted", "no", False)),
+        ("ServiceUnavailableException", 503, "try again", ("provider_unavailable", "no", True)),
+        ("ModelTimeoutException", 408, "took too long", ("timed_out", "unknown", False)),
+        ("ModelErrorException", 424, "error while processing the model", ("provider_error", "unknown", False)),
+        ("InternalServerException", 500, "internal", ("provider_error", "unknown", False)),
+        ("ResourceNotFoundException", 404, "Could not resolve the foundation model", ("model_retired", "no", False)),
+        # the forms in which an end of life shows
+        (
+            "ResourceNotFoundException",
+            404,
+            "This model version has reached the end of its life.",
+            ("model_retired", "no", False),
+        ),
+        ("ResourceNotFoundException", 404, LEGACY, ("model_retired", "no", False)),
+        ("AccessDeniedException", 403, LEGACY, ("model_retired", "no", False)),
+        ("ValidationException", 400, "The provided model identifier is invalid.", ("model_retired", "no", False)),
+        ("ValidationException", 400, "image: every side must be at least 64 pixels", ("image_unreadable", "no", False)),
+        ("ValidationException", 400, PROFILE, ("provider_error", "no", False)),
+        ("ValidationException", 400, "seed: 4294967296 is too large", ("provider_error", "no", False)),
+        # classes the document does not list
+        ("UnrecognizedClientException", 403, "The security token is invalid", ("provider_auth", "no", False)),
+        ("TooManyRequestsException", 429, "slow down", ("rate_limited", "no", True)),
+        ("NewClientException", 418, "teapot", ("provider_error", "no", False)),
+        ("BadGateway", 502, "gateway", ("provider_error", "unknown", False)),
+    ],
+)
+def test_every_error_has_its_outcome(
+    bedrock: Vendor, name: str, status: int, message: str, expected: tuple[str, str, bool]
+) -> None:
     outcome = start(bedrock, Answer(status, {"message": message}, {"x-amzn-errortype": name}))
     assert facts(outcome) == expected
     assert outcome.fault.provider_code == name
@@ -218,18 +259,22 @@ def test_nobody_listens_so_nothing_was_sent() -> None:
     assert facts(adapter.connect(connection(url)).start(ordered(TEXT))) == ("provider_unavailable", "no", True)
 
 
-@pytest.mark.parametrize("answer", [Answer(drop=True), Answer(body=b'{"im', headers={"Content-Length": "4000",
-                                                                                    "Connection": "close"})])
+@pytest.mark.parametrize(
+    "answer", [Answer(drop=True), Answer(body=b'{"im', headers={"Content-Length": "4000", "Connection": "close"})]
+)
 def test_a_connection_that_breaks_after_the_request_may_have_been_charged(bedrock: Vendor, answer: Answer) -> None:
     assert facts(start(bedrock, answer)) == ("provider_unavailable", "unknown", False)
     assert len(bedrock.requests) == 1
 
 
-@pytest.mark.parametrize(("error", "expected"), [
-    (ReadTimeoutError(endpoint_url="https://bedrock"), ("provider_unavailable", "unknown", False)),
-    (ConnectTimeoutError(endpoint_url="https://bedrock"), ("provider_unavailable", "no", True)),
-    (NoCredentialsError(), ("provider_auth", "no", False)),
-])
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ReadTimeoutError(endpoint_url="https://bedrock"), ("provider_unavailable", "unknown", False)),
+        (ConnectTimeoutError(endpoint_url="https://bedrock"), ("provider_unavailable", "no", True)),
+        (NoCredentialsError(), ("provider_auth", "no", False)),
+    ],
+)
 def test_time_limits_and_credentials(bedrock: Vendor, error: Exception, expected: tuple[str, str, bool]) -> None:
     calls = []
 
@@ -271,7 +316,9 @@ REAL = {"image": _file(PHOTO), "mask": _file(_corner())}
 
 
 @pytest.mark.parametrize("case", GOLDEN.values(), ids=GOLDEN)
-def test_the_simulator_sells_a_picture_for_every_golden_request(bedrock_simulator: Running, case: dict[str, Any]) -> None:
+def test_the_simulator_sells_a_picture_for_every_golden_request(
+    bedrock_simulator: Running, case: dict[str, Any]
+) -> None:
     region = "us-west-2"  # the only one with Core and Ultra
     line = connection(bedrock_simulator.url)
     provider = adapter.connect(type(line)(line.endpoint, region, line.secret, line.download))
@@ -282,7 +329,8 @@ def test_the_simulator_sells_a_picture_for_every_golden_request(bedrock_simulato
         assert picture.size == SIZE or case["request"]["task"] == "text_to_image"
         assert picture.has_transparency_data == (case["request"]["task"] == "remove_background")
     assert [(sold["model"], sold["images"]) for sold in bedrock_simulator.purchases()] == [
-        (case["model"].removeprefix("us."), 1)]
+        (case["model"].removeprefix("us."), 1)
+    ]
 
 
 @pytest.mark.parametrize("task", ["inpaint", "outpaint"])
@@ -292,25 +340,32 @@ def test_what_is_black_in_our_mask_is_what_changes(bedrock_simulator: Running, t
     outcome = adapter.connect(connection(bedrock_simulator.url)).start(wanted)
     assert isinstance(outcome, Finished), outcome
     with Image.open(io.BytesIO(outcome.images[0].data)) as picture:
-        changed = ImageChops.difference(picture.convert("RGB"), PHOTO).convert("L").point(lambda level: 255 * (level > 8))
+        changed = (
+            ImageChops.difference(picture.convert("RGB"), PHOTO).convert("L").point(lambda level: 255 * (level > 8))
+        )
     left, top, right, bottom = changed.getbbox() or (0, 0, 0, 0)
     assert (left, top) == (0, 0)
     assert SIZE[0] // 2 - 12 <= right <= SIZE[0] // 2 + 12  # the vendor grows the edge by 5 px and blurs it
     assert SIZE[1] // 2 - 12 <= bottom <= SIZE[1] // 2 + 12
 
 
-@pytest.mark.parametrize(("fault", "expected"), [
-    ({"kind": "drop_after"}, ("provider_unavailable", "unknown")),
-    ({"kind": "malformed"}, ("provider_error", "unknown")),
-    ({"kind": "filtered", "reason": "Filter reason: output image"}, ("content_blocked", "unknown")),
-    ({"kind": "filtered", "reason": "Inference error"}, ("provider_error", "unknown")),
-    ({"kind": "status", "status": 503}, ("provider_unavailable", "no")),
-    ({"kind": "error", "name": "ModelErrorException"}, ("provider_error", "unknown")),
-])
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ({"kind": "drop_after"}, ("provider_unavailable", "unknown")),
+        ({"kind": "malformed"}, ("provider_error", "unknown")),
+        ({"kind": "filtered", "reason": "Filter reason: output image"}, ("content_blocked", "unknown")),
+        ({"kind": "filtered", "reason": "Inference error"}, ("provider_error", "unknown")),
+        ({"kind": "status", "status": 503}, ("provider_unavailable", "no")),
+        ({"kind": "error", "name": "ModelErrorException"}, ("provider_error", "unknown")),
+    ],
+)
 def test_the_simulator_in_trouble(bedrock_simulator: Running, fault: dict[str, Any], expected: tuple[str, str]) -> None:
     assert bedrock_simulator.fault(on="submit", **fault).is_success
     body = {"task": "remove_background", "image": IMAGE}
-    outcome = adapter.connect(connection(bedrock_simulator.url)).start(order("stability", body, pictures=REAL, size=SIZE))
+    outcome = adapter.connect(connection(bedrock_simulator.url)).start(
+        order("stability", body, pictures=REAL, size=SIZE)
+    )
     assert isinstance(outcome, Failed), outcome
     assert (outcome.fault.code, outcome.charged) == expected
     assert len(bedrock_simulator.requests()) == 1

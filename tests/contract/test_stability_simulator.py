@@ -120,7 +120,9 @@ def test_each_output_format_is_labelled_as_no_models_work(
 
 @pytest.mark.parametrize("ratio", ["16:9", "1:1", "21:9", "2:3", "3:2", "4:5", "5:4", "9:16", "9:21"])
 @pytest.mark.parametrize("model", [CORE, ULTRA])
-def test_each_aspect_ratio_gives_a_picture_of_about_that_ratio(bedrock_simulator: Running, model: str, ratio: str) -> None:
+def test_each_aspect_ratio_gives_a_picture_of_about_that_ratio(
+    bedrock_simulator: Running, model: str, ratio: str
+) -> None:
     width, height = drawn(bedrock_simulator, model, aspect_ratio=ratio).size
 
     across, down = map(int, ratio.split(":"))
@@ -164,7 +166,9 @@ def test_a_grey_mask_inpaints_in_part(bedrock_simulator: Running) -> None:
 
 def test_grow_mask_grows_it(bedrock_simulator: Running) -> None:
     before = pixels(picture())
-    areas = [(pixels(drawn(bedrock_simulator, INPAINT, grow_mask=by)) != before).any(axis=-1).sum() for by in (0, 5, 20)]
+    areas = [
+        (pixels(drawn(bedrock_simulator, INPAINT, grow_mask=by)) != before).any(axis=-1).sum() for by in (0, 5, 20)
+    ]
 
     assert areas[0] < areas[1] < areas[2]
 
@@ -256,7 +260,9 @@ RULES: list[tuple[str, str, Any, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("model", "field", "value", "says"), RULES, ids=[f"{row[0].split('-')[2]}-{row[3]}" for row in RULES])
+@pytest.mark.parametrize(
+    ("model", "field", "value", "says"), RULES, ids=[f"{row[0].split('-')[2]}-{row[3]}" for row in RULES]
+)
 def test_a_request_broken_in_one_place_is_refused_and_not_sold(
     bedrock_simulator: Running, model: str, field: str, value: Any, says: str
 ) -> None:
@@ -312,7 +318,9 @@ def test_a_filtered_answer_may_have_another_body(bedrock_simulator: Running) -> 
 
 
 @pytest.mark.parametrize(("fault", "says"), [({}, "reason"), ({"reason": "because"}, "'because' is not one of")])
-def test_a_reason_that_is_none_of_the_four_is_refused(bedrock_simulator: Running, fault: dict[str, str], says: str) -> None:
+def test_a_reason_that_is_none_of_the_four_is_refused(
+    bedrock_simulator: Running, fault: dict[str, str], says: str
+) -> None:
     answer = bedrock_simulator.fault(on="submit", kind="filtered", **fault)
 
     assert answer.status_code == 400
@@ -323,7 +331,12 @@ def test_the_request_log_holds_facts_of_the_pictures_instead_of_pixels(bedrock_s
     sell(bedrock_simulator, INPAINT)
 
     (entry,) = bedrock_simulator.requests()
-    assert entry["body"]["mask"] == entry["body"]["mask"] | {"width": SIZE[0], "height": SIZE[1], "format": "PNG", "mode": "L"}
+    assert entry["body"]["mask"] == entry["body"]["mask"] | {
+        "width": SIZE[0],
+        "height": SIZE[1],
+        "format": "PNG",
+        "mode": "L",
+    }
     assert entry["body"]["prompt"] == "a green field"
 
 

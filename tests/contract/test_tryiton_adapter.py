@@ -44,8 +44,9 @@ def start(answer: httpx.Response | Exception, body: dict[str, Any] = LEAST) -> A
     return outcome
 
 
-def poll(answer: httpx.Response | Exception, body: dict[str, Any] = LEAST,
-         download: Callable[[str], bytes] | None = None) -> Any:
+def poll(
+    answer: httpx.Response | Exception, body: dict[str, Any] = LEAST, download: Callable[[str], bytes] | None = None
+) -> Any:
     return Wire(answer).provider(download).poll(order("tryiton", body), "64b7")
 
 
@@ -77,18 +78,27 @@ def test_a_data_url_names_the_pictures_own_type() -> None:
     assert sent.model_image == "data:image/jpeg;base64,UEVSU09O"
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [
-    ("auto", ("auto", None)), ("tops", ("clothing", "tops")), ("bottoms", ("clothing", "bottoms")),
-    ("one_piece", ("clothing", "dresses")), ("footwear", ("footwear", None)), ("headwear", ("headwear", None)),
-    ("eyewear", ("eyewear", None)), ("object", ("others", None)),
-])
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("auto", ("auto", None)),
+        ("tops", ("clothing", "tops")),
+        ("bottoms", ("clothing", "bottoms")),
+        ("one_piece", ("clothing", "dresses")),
+        ("footwear", ("footwear", None)),
+        ("headwear", ("headwear", None)),
+        ("eyewear", ("eyewear", None)),
+        ("object", ("others", None)),
+    ],
+)
 def test_every_category(ours: str, theirs: tuple[str, str | None]) -> None:
     sent = adapter.body_of(order("tryiton", try_on(garment={"category": ours})))
     assert (sent.category, sent.subcategory) == theirs
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [
-    ("auto", "auto"), ("tops", "tops"), ("bottoms", "bottoms"), ("one_piece", "one-pieces")])
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [("auto", "auto"), ("tops", "tops"), ("bottoms", "bottoms"), ("one_piece", "one-pieces")]
+)
 def test_every_category_of_the_older_call(ours: str, theirs: str) -> None:
     assert adapter.body_of(order("tryiton", try_on(garment={"category": ours}, **CLOTHES))).category == theirs
 
@@ -126,47 +136,57 @@ def test_time_limits_and_no_redirects() -> None:
 # the answer to a submit
 
 
-@pytest.mark.parametrize("answer", [
-    {"ok": True, "jobId": "64b7"},  # client 2.0.0: self._request("POST", "/tryon/fashion", body)["jobId"]
-    {"id": "64b7", "error": None},  # page Clothes Tryon, response 200
-])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"ok": True, "jobId": "64b7"},  # client 2.0.0: self._request("POST", "/tryon/fashion", body)["jobId"]
+        {"id": "64b7", "error": None},  # page Clothes Tryon, response 200
+    ],
+)
 def test_both_shapes_of_an_accepted_submit(answer: dict[str, Any]) -> None:
     assert start(httpx.Response(200, json=answer)) == Pending("64b7", 2.0)
 
 
-@pytest.mark.parametrize(("status", "answer", "expected"), [
-    (429, {"error": "OutOfCredits", "message": "no credits"}, ("quota_exhausted", "no", False)),
-    (429, {"error": "RateLimitExceeded", "message": "slow down"}, ("rate_limited", "no", True)),
-    (429, {"error": "ConcurrencyLimitExceeded", "message": "slow down"}, ("rate_limited", "no", True)),
-    (429, {}, ("rate_limited", "no", True)),
-    (401, {"error": "UnauthorizedAccess", "message": "bad key"}, ("provider_auth", "no", False)),
-    (403, {}, ("provider_auth", "no", False)),
-    (400, {"error": "BadRequest", "message": "category: not one of"}, ("provider_error", "no", False)),
-    (400, {"error": "BadRequest", "message": "model_image must be an URL"}, ("image_unreadable", "no", False)),
-    (422, {"error": "BadRequest", "message": "num_samples"}, ("provider_error", "no", False)),
-    (413, {}, ("image_unreadable", "no", False)),
-    (404, {"error": "NotFound", "message": "no such path"}, ("provider_error", "no", False)),
-    (408, {}, ("provider_error", "unknown", False)),
-    (500, {"error": "InternalServerError", "message": "oops"}, ("provider_error", "unknown", False)),
-    (503, {}, ("provider_error", "unknown", False)),
-    (302, {}, ("provider_error", "unknown", False)),
-    # "ok" may say no with status 200
-    (200, {"ok": False, "error": "OutOfCredits", "message": "no credits"}, ("quota_exhausted", "no", False)),
-    (200, {"ok": False, "error": {"name": "BadRequest", "message": "bad"}}, ("provider_error", "no", False)),
-    (200, {"id": None, "error": {"name": "X", "message": "bad"}}, ("provider_error", "no", False)),
-    (200, {"id": "64b7", "error": {"name": "X", "message": "bad"}}, ("provider_error", "unknown", False)),
-    (200, {"ok": True}, ("provider_error", "unknown", False)),
-    (200, {"ok": True, "jobId": ""}, ("provider_error", "unknown", False)),
-    (200, ["64b7"], ("provider_error", "unknown", False)),
-])
+@pytest.mark.parametrize(
+    ("status", "answer", "expected"),
+    [
+        (429, {"error": "OutOfCredits", "message": "no credits"}, ("quota_exhausted", "no", False)),
+        (429, {"error": "RateLimitExceeded", "message": "slow down"}, ("rate_limited", "no", True)),
+        (429, {"error": "ConcurrencyLimitExceeded", "message": "slow down"}, ("rate_limited", "no", True)),
+        (429, {}, ("rate_limited", "no", True)),
+        (401, {"error": "UnauthorizedAccess", "message": "bad key"}, ("provider_auth", "no", False)),
+        (403, {}, ("provider_auth", "no", False)),
+        (400, {"error": "BadRequest", "message": "category: not one of"}, ("provider_error", "no", False)),
+        (400, {"error": "BadRequest", "message": "model_image must be an URL"}, ("image_unreadable", "no", False)),
+        (422, {"error": "BadRequest", "message": "num_samples"}, ("provider_error", "no", False)),
+        (413, {}, ("image_unreadable", "no", False)),
+        (404, {"error": "NotFound", "message": "no such path"}, ("provider_error", "no", False)),
+        (408, {}, ("provider_error", "unknown", False)),
+        (500, {"error": "InternalServerError", "message": "oops"}, ("provider_error", "unknown", False)),
+        (503, {}, ("provider_error", "unknown", False)),
+        (302, {}, ("provider_error", "unknown", False)),
+        # "ok" may say no with status 200
+        (200, {"ok": False, "error": "OutOfCredits", "message": "no credits"}, ("quota_exhausted", "no", False)),
+        (200, {"ok": False, "error": {"name": "BadRequest", "message": "bad"}}, ("provider_error", "no", False)),
+        (200, {"id": None, "error": {"name": "X", "message": "bad"}}, ("provider_error", "no", False)),
+        (200, {"id": "64b7", "error": {"name": "X", "message": "bad"}}, ("provider_error", "unknown", False)),
+        (200, {"ok": True}, ("provider_error", "unknown", False)),
+        (200, {"ok": True, "jobId": ""}, ("provider_error", "unknown", False)),
+        (200, ["64b7"], ("provider_error", "unknown", False)),
+    ],
+)
 def test_every_refused_submit(status: int, answer: Any, expected: tuple[str, str, bool]) -> None:
     assert facts(start(httpx.Response(status, json=answer))) == expected
 
 
-@pytest.mark.parametrize(("status", "expected"), [
-    (200, ("provider_error", "unknown", False)), (400, ("provider_error", "no", False)),
-    (502, ("provider_error", "unknown", False)),
-])
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (200, ("provider_error", "unknown", False)),
+        (400, ("provider_error", "no", False)),
+        (502, ("provider_error", "unknown", False)),
+    ],
+)
 def test_an_answer_that_is_no_json(status: int, expected: tuple[str, str, bool]) -> None:
     assert facts(start(httpx.Response(status, text="<html>"))) == expected
 
@@ -177,7 +197,9 @@ def test_the_vendors_own_words_are_kept() -> None:
 
 
 @pytest.mark.parametrize("answer", [{"error": "RateLimitExceeded", "message": "slow down"}, {}])
-@pytest.mark.parametrize(("header", "wait"), [("7", 7.0), ("900", 900.0), ("86400", 3600.0), ("soon", None), ("", None)])
+@pytest.mark.parametrize(
+    ("header", "wait"), [("7", 7.0), ("900", 900.0), ("86400", 3600.0), ("soon", None), ("", None)]
+)
 def test_a_rate_limit_says_when_to_come_back(answer: dict[str, str], header: str, wait: float | None) -> None:
     assert start(httpx.Response(429, json=answer, headers={"Retry-After": header})).retry_after == wait
 
@@ -187,14 +209,17 @@ def test_nothing_brings_credits_back_but_money() -> None:
     assert start(empty).retry_after is None
 
 
-@pytest.mark.parametrize(("error", "expected"), [
-    (httpx.ConnectError("refused"), ("provider_unavailable", "no", True)),
-    (httpx.ConnectTimeout("slow"), ("provider_unavailable", "no", True)),
-    (httpx.ReadTimeout("slow"), ("provider_unavailable", "unknown", False)),
-    (httpx.WriteTimeout("slow"), ("provider_unavailable", "unknown", False)),
-    (httpx.WriteError("broken pipe"), ("provider_unavailable", "unknown", False)),
-    (httpx.RemoteProtocolError("dropped"), ("provider_unavailable", "unknown", False)),
-])
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (httpx.ConnectError("refused"), ("provider_unavailable", "no", True)),
+        (httpx.ConnectTimeout("slow"), ("provider_unavailable", "no", True)),
+        (httpx.ReadTimeout("slow"), ("provider_unavailable", "unknown", False)),
+        (httpx.WriteTimeout("slow"), ("provider_unavailable", "unknown", False)),
+        (httpx.WriteError("broken pipe"), ("provider_unavailable", "unknown", False)),
+        (httpx.RemoteProtocolError("dropped"), ("provider_unavailable", "unknown", False)),
+    ],
+)
 def test_a_broken_submit_is_charged_unless_nothing_was_sent(error: Exception, expected: tuple[str, str, bool]) -> None:
     assert facts(start(error)) == expected
 
@@ -202,54 +227,78 @@ def test_a_broken_submit_is_charged_unless_nothing_was_sent(error: Exception, ex
 # the status of a job
 
 
-@pytest.mark.parametrize("answer", [
-    httpx.Response(200, json={"ok": True, "status": "processing", "output": [], "error": None}),
-    httpx.Response(200, json={"ok": True, "status": "in_queue"}),
-    httpx.Response(500), httpx.Response(503), httpx.Response(429),
-    httpx.Response(200, text="half a js"), httpx.Response(200, json={"ok": True}),
-    httpx.ConnectError("refused"), httpx.ReadTimeout("slow"), httpx.RemoteProtocolError("dropped"),
-], ids=lambda answer: str(answer))
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(200, json={"ok": True, "status": "processing", "output": [], "error": None}),
+        httpx.Response(200, json={"ok": True, "status": "in_queue"}),
+        httpx.Response(500),
+        httpx.Response(503),
+        httpx.Response(429),
+        httpx.Response(200, text="half a js"),
+        httpx.Response(200, json={"ok": True}),
+        httpx.ConnectError("refused"),
+        httpx.ReadTimeout("slow"),
+        httpx.RemoteProtocolError("dropped"),
+    ],
+    ids=lambda answer: str(answer),
+)
 def test_what_may_pass_is_looked_at_again(answer: httpx.Response | Exception) -> None:
     assert poll(answer) == Pending("64b7", 2.0)
 
 
-@pytest.mark.parametrize(("header", "wait"), [("9", 9.0), ("1", 2.0), ("3600", 60.0), ("Wed, 21 Oct 2026 07:28:00 GMT", 2.0)])
+@pytest.mark.parametrize(
+    ("header", "wait"), [("9", 9.0), ("1", 2.0), ("3600", 60.0), ("Wed, 21 Oct 2026 07:28:00 GMT", 2.0)]
+)
 def test_a_busy_vendor_is_asked_later(header: str, wait: float) -> None:
     assert poll(httpx.Response(429, headers={"Retry-After": header})) == Pending("64b7", wait)
 
 
-@pytest.mark.parametrize(("status", "expected"), [
-    (404, ("provider_error", "unknown", False)), (401, ("provider_auth", "unknown", False)),
-    (400, ("provider_error", "unknown", False)), (302, ("provider_error", "unknown", False)),
-])
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (404, ("provider_error", "unknown", False)),
+        (401, ("provider_auth", "unknown", False)),
+        (400, ("provider_error", "unknown", False)),
+        (302, ("provider_error", "unknown", False)),
+    ],
+)
 def test_a_job_whose_status_is_refused(status: int, expected: tuple[str, str, bool]) -> None:
     assert facts(poll(httpx.Response(status, json={"error": "NotFound", "message": "?"}))) == expected
 
 
-@pytest.mark.parametrize(("name", "expected"), [
-    # page Clothes Tryon, table "Runtime Errors"; README: "Failed jobs are never charged."
-    ("ImageLoadError", ("image_unreadable", "no", False)),
-    ("ContentModerationError", ("content_blocked", "no", False)),
-    ("PoseError", ("pose_not_found", "no", False)),
-    ("PipelineError", ("provider_error", "no", True)),
-    ("ThirdPartyError", ("provider_error", "no", False)),
-    ("ProcessingError", ("provider_error", "no", True)),  # client 2.0.0, wait_for_result
-    ("SomethingNew", ("provider_error", "no", True)),
-])
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        # page Clothes Tryon, table "Runtime Errors"; README: "Failed jobs are never charged."
+        ("ImageLoadError", ("image_unreadable", "no", False)),
+        ("ContentModerationError", ("content_blocked", "no", False)),
+        ("PoseError", ("pose_not_found", "no", False)),
+        ("PipelineError", ("provider_error", "no", True)),
+        ("ThirdPartyError", ("provider_error", "no", False)),
+        ("ProcessingError", ("provider_error", "no", True)),  # client 2.0.0, wait_for_result
+        ("SomethingNew", ("provider_error", "no", True)),
+    ],
+)
 def test_every_failure_of_a_running_job(name: str, expected: tuple[str, str, bool]) -> None:
-    outcome = poll(httpx.Response(200, json={"id": "64b7", "status": "failed", "error": {"name": name, "message": "why"}}))
+    outcome = poll(
+        httpx.Response(200, json={"id": "64b7", "status": "failed", "error": {"name": name, "message": "why"}})
+    )
     assert facts(outcome) == expected
     assert (outcome.fault.provider_code, outcome.fault.provider_detail) == (name, "why")
 
 
-@pytest.mark.parametrize(("name", "words"), [
-    # the same table, column "Solution"
-    ("ImageLoadError", ("open to everybody", "Content-Type", "PNG or JPEG", "data:image/<format>;base64")),
-    ("ContentModerationError", ("moderation to permissive", "none", "lawful and ethical")),
-    ("PoseError", ("guidelines for model photos",)),
-    ("PipelineError", ("Submit it again", "contact@tryiton.now", "provider_job_id")),
-    ("ThirdPartyError", ("other pictures", "contact@tryiton.now", "provider_job_id")),
-])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        # the same table, column "Solution"
+        ("ImageLoadError", ("open to everybody", "Content-Type", "PNG or JPEG", "data:image/<format>;base64")),
+        ("ContentModerationError", ("moderation to permissive", "none", "lawful and ethical")),
+        ("PoseError", ("guidelines for model photos",)),
+        ("PipelineError", ("Submit it again", "contact@tryiton.now", "provider_job_id")),
+        ("ThirdPartyError", ("other pictures", "contact@tryiton.now", "provider_job_id")),
+    ],
+)
 def test_a_failure_comes_with_the_vendors_own_remedy(name: str, words: tuple[str, ...]) -> None:
     remedy = poll(httpx.Response(200, json={"status": "failed", "error": {"name": name}})).fault.remedy
     assert [word for word in words if word not in remedy] == []
@@ -268,7 +317,9 @@ def completed(*urls: str) -> httpx.Response:
 
 
 def test_a_completed_job_is_downloaded_at_once() -> None:
-    outcome = poll(completed("https://cdn/1.png", "https://cdn/2.png"), try_on(output={"count": 2}), download=str.encode)
+    outcome = poll(
+        completed("https://cdn/1.png", "https://cdn/2.png"), try_on(output={"count": 2}), download=str.encode
+    )
     assert outcome == Finished([Picture(b"https://cdn/1.png"), Picture(b"https://cdn/2.png")], credits=2)
 
 
@@ -279,7 +330,9 @@ def download_only_the_first(url: str) -> bytes:
 
 
 def test_what_can_be_fetched_is_kept() -> None:
-    outcome = poll(completed("https://cdn/1.png", "https://cdn/2.png"), try_on(output={"count": 2}), download_only_the_first)
+    outcome = poll(
+        completed("https://cdn/1.png", "https://cdn/2.png"), try_on(output={"count": 2}), download_only_the_first
+    )
     assert outcome.images == [Picture(b"first")]
     assert outcome.credits == 2
     assert [warning.code for warning in outcome.warnings] == ["partial_result"]
@@ -316,9 +369,13 @@ def test_a_completed_job_without_a_picture(output: Any) -> None:
 
 def test_the_older_call_shows_the_seed_that_made_the_pictures() -> None:
     # page Clothes Tryon, "Successful Response"
-    done = httpx.Response(200, json={"id": "64b7", "status": "completed", "output": ["https://cdn/1.png"], "error": None})
+    done = httpx.Response(
+        200, json={"id": "64b7", "status": "completed", "output": ["https://cdn/1.png"], "error": None}
+    )
     asked = order("tryiton", try_on(output={"seed": 7}, **CLOTHES), seed=7)
-    assert Wire(done).provider(str.encode).poll(asked, "64b7") == Finished([Picture(b"https://cdn/1.png", 7)], credits=1)
+    assert Wire(done).provider(str.encode).poll(asked, "64b7") == Finished(
+        [Picture(b"https://cdn/1.png", 7)], credits=1
+    )
 
 
 # the account
@@ -326,24 +383,33 @@ def test_the_older_call_shows_the_seed_that_made_the_pictures() -> None:
 
 def test_the_credits_that_can_be_spent() -> None:
     # page Credits Balance: "Currently available credits (subscription + on-demand credits - reserved credits)."
-    wire = Wire(httpx.Response(200, json={
-        "ok": True, "credits": {"on_demand": 149, "subscription": 50, "purchased": 100, "reserved": 1}}))
+    wire = Wire(
+        httpx.Response(
+            200, json={"ok": True, "credits": {"on_demand": 149, "subscription": 50, "purchased": 100, "reserved": 1}}
+        )
+    )
     assert wire.provider().credits() == 149.0
     [asked] = wire.requests
     assert (asked.method, str(asked.url)) == ("GET", "https://tryiton.now/api/v1/credits")
     assert asked.headers["Authorization"] == f"Bearer {KEY}"
 
 
-@pytest.mark.parametrize(("answer", "code"), [
-    (httpx.Response(401, json={"error": "UnauthorizedAccess", "message": KEY}), "provider_auth"),
-    (httpx.Response(403), "provider_auth"),
-    (httpx.Response(429), "provider_unavailable"), (httpx.Response(503), "provider_unavailable"),
-    (httpx.Response(302, headers={"Location": "/login"}), "provider_unavailable"),
-    (httpx.Response(200, text="<html>"), "provider_unavailable"),
-    (httpx.Response(200, json={"ok": True, "credits": {"subscription": 50}}), "provider_unavailable"),
-    (httpx.Response(200, json={"credits": {"on_demand": None}}), "provider_unavailable"),
-    (httpx.ConnectError("refused"), "provider_unavailable"), (httpx.ReadTimeout("slow"), "provider_unavailable"),
-], ids=str)
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (httpx.Response(401, json={"error": "UnauthorizedAccess", "message": KEY}), "provider_auth"),
+        (httpx.Response(403), "provider_auth"),
+        (httpx.Response(429), "provider_unavailable"),
+        (httpx.Response(503), "provider_unavailable"),
+        (httpx.Response(302, headers={"Location": "/login"}), "provider_unavailable"),
+        (httpx.Response(200, text="<html>"), "provider_unavailable"),
+        (httpx.Response(200, json={"ok": True, "credits": {"subscription": 50}}), "provider_unavailable"),
+        (httpx.Response(200, json={"credits": {"on_demand": None}}), "provider_unavailable"),
+        (httpx.ConnectError("refused"), "provider_unavailable"),
+        (httpx.ReadTimeout("slow"), "provider_unavailable"),
+    ],
+    ids=str,
+)
 def test_a_balance_that_cannot_be_read(answer: httpx.Response | Exception, code: str) -> None:
     with pytest.raises(JobFailure) as caught:
         Wire(answer).provider().credits()

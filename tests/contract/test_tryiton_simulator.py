@@ -107,7 +107,9 @@ def test_a_failed_job_of_the_legacy_endpoint_has_the_documented_shape(tryiton_si
     ("mode", ["performance", "balanced", "quality"]), ("seed", [0, 2**32 - 1]), ("num_samples", [1, 4]),
     ("output_format", ["png", "jpeg"]),
 ])  # fmt: skip
-def test_the_legacy_endpoint_takes_every_documented_value(tryiton_simulator: Running, field: str, values: list[Any]) -> None:
+def test_the_legacy_endpoint_takes_every_documented_value(
+    tryiton_simulator: Running, field: str, values: list[Any]
+) -> None:
     bodies = [{"model_image": PERSON, "garment_image": GARMENT, field: value} for value in values]
 
     answers = [tryiton_simulator.call("POST", CLOTHES, json=body, headers=KEY) for body in bodies]
@@ -391,7 +393,9 @@ def test_hair_and_tattoos_are_not_offered(tryiton_simulator: Running) -> None:
 @pytest.mark.parametrize(("name", "status"), [
     ("OutOfCredits", 429), ("RateLimitExceeded", 429), ("ConcurrencyLimitExceeded", 429), ("InternalServerError", 500),
 ])  # fmt: skip
-def test_each_api_error_arrives_as_the_vendors_client_sees_it(tryiton_simulator: Running, name: str, status: int) -> None:
+def test_each_api_error_arrives_as_the_vendors_client_sees_it(
+    tryiton_simulator: Running, name: str, status: int
+) -> None:
     tryiton_simulator.fault(on="submit", kind="error", name=name, headers={"retry-after": "3"})
 
     with pytest.raises(TryItOnError) as caught:

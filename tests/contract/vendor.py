@@ -48,8 +48,11 @@ def vendor() -> Iterator[Vendor]:
                 return
             body = told.answer.body if isinstance(told.answer.body, bytes) else json.dumps(told.answer.body).encode()
             self.send_response(told.answer.status)
-            for name, value in {"Content-Type": "application/json", "Content-Length": str(len(body)),
-                                **told.answer.headers}.items():
+            for name, value in {
+                "Content-Type": "application/json",
+                "Content-Length": str(len(body)),
+                **told.answer.headers,
+            }.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)

@@ -82,17 +82,27 @@ class Cloud:
         answer = self.live.post("/v1/uploads", json={"content_type": media_type, "bytes": len(data)})
         assert answer.status_code == 201, answer.text
         made = answer.json()
-        sent = httpx.post(made["post"]["url"], data=made["post"]["fields"], files={"file": ("picture", data, media_type)})
+        sent = httpx.post(
+            made["post"]["url"], data=made["post"]["fields"], files={"file": ("picture", data, media_type)}
+        )
         assert sent.status_code in (200, 201, 204), sent.text
         return str(made["id"])
 
     def try_on(self, person: bytes, garment: bytes, *, media_type: str = "image/png", **more: Any) -> dict[str, Any]:
         """A request body for a top on a person."""
-        return {"task": "try_on", "person": {"upload": self.upload(person, media_type)},
-                "garments": [{"image": {"upload": self.upload(garment)}, "category": "tops"}], **more}
+        return {
+            "task": "try_on",
+            "person": {"upload": self.upload(person, media_type)},
+            "garments": [{"image": {"upload": self.upload(garment)}, "category": "tops"}],
+            **more,
+        }
 
-    def submit(self, body: dict[str, Any], client: httpx.Client | None = None, key: str | None = None) -> dict[str, Any]:
-        answer = (client or self.live).post("/v1/jobs", json=body, headers={"Idempotency-Key": key or str(uuid.uuid4())})
+    def submit(
+        self, body: dict[str, Any], client: httpx.Client | None = None, key: str | None = None
+    ) -> dict[str, Any]:
+        answer = (client or self.live).post(
+            "/v1/jobs", json=body, headers={"Idempotency-Key": key or str(uuid.uuid4())}
+        )
         assert answer.status_code == 202, answer.text
         return dict(answer.json())
 
@@ -136,13 +146,22 @@ def cloud() -> Iterator[Cloud]:
         return httpx.Client(base_url=found["api"], headers={"Authorization": f"Bearer {key}"}, timeout=30)
 
     with client(found["api_key"]) as live, client(found["test_key"]) as test:
-        yield Cloud(api=found["api"], tenant=found["tenant"], inbox=found["inbox_bucket"], media=found["media_bucket"],
-                    live=live, test=test, bedrock=Simulator(found["providers"]["bedrock"]),
-                    tryiton=Simulator(found["providers"]["tryiton"]),
-                    fashn=Simulator(found["providers"]["fashn"]),
-                    astria=Simulator(found["providers"]["astria"]),
-                    aidge=Simulator(found["providers"]["aidge"]), aws=boto3.client,
-                    table=found["table"], job_machine=found["job_machine"])
+        yield Cloud(
+            api=found["api"],
+            tenant=found["tenant"],
+            inbox=found["inbox_bucket"],
+            media=found["media_bucket"],
+            live=live,
+            test=test,
+            bedrock=Simulator(found["providers"]["bedrock"]),
+            tryiton=Simulator(found["providers"]["tryiton"]),
+            fashn=Simulator(found["providers"]["fashn"]),
+            astria=Simulator(found["providers"]["astria"]),
+            aidge=Simulator(found["providers"]["aidge"]),
+            aws=boto3.client,
+            table=found["table"],
+            job_machine=found["job_machine"],
+        )
 
 
 @pytest.fixture(autouse=True)

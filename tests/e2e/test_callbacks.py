@@ -60,13 +60,17 @@ def test_early_it_is_remembered_until_somebody_waits(cloud: Cloud, body: dict[st
 
 
 @pytest.mark.parametrize("fault", [{"kind": "never"}, {"kind": "delay", "seconds": 27}])
-def test_late_or_never_the_result_is_found_without_it(cloud: Cloud, body: dict[str, Any], fault: dict[str, Any]) -> None:
+def test_late_or_never_the_result_is_found_without_it(
+    cloud: Cloud, body: dict[str, Any], fault: dict[str, Any]
+) -> None:
     cloud.fashn.fault(on="callback", times=1, **fault)
     job = cloud.finished(cloud.submit(body)["id"])
     bought_once(cloud, job)
     assert reads(cloud) == 1
     if fault["kind"] == "delay":  # it is answered, so that the vendor does not repeat it, and changes nothing
-        [sent] = until(lambda: [each for each in cloud.fashn.callbacks() if each.get("answered")] or None, "the late one")
+        [sent] = until(
+            lambda: [each for each in cloud.fashn.callbacks() if each.get("answered")] or None, "the late one"
+        )
         assert sent["answered"] == 200
         assert cloud.job(job["id"])["attempts"] == job["attempts"]
 
@@ -98,14 +102,20 @@ def test_forged_it_wakes_nobody(cloud: Cloud, body: dict[str, Any]) -> None:
 
 
 def attempts(cloud: Cloud, job_id: str) -> list[dict[str, Any]]:
-    item = cloud.aws("dynamodb").get_item(TableName=cloud.table, Key={"pk": {"S": f"JOB#{job_id}"}, "sk": {"S": "JOB"}})["Item"]
+    item = cloud.aws("dynamodb").get_item(
+        TableName=cloud.table, Key={"pk": {"S": f"JOB#{job_id}"}, "sk": {"S": "JOB"}}
+    )["Item"]
     return [attempt["M"] for attempt in item["attempts"]["M"].values()]
 
 
 def test_only_a_post_of_moderate_size_is_a_callback(cloud: Cloud) -> None:
     address = f"{cloud.api}/v1/callbacks/fashn/{secrets.token_urlsafe(32)}"
     refused = httpx.get(address)
-    assert (refused.status_code, refused.headers["allow"], refused.json()["code"]) == (405, "POST", "method_not_allowed")
+    assert (refused.status_code, refused.headers["allow"], refused.json()["code"]) == (
+        405,
+        "POST",
+        "method_not_allowed",
+    )
     large = httpx.post(address, content=json.dumps("x" * 70_000), headers={"content-type": "application/json"})
     assert (large.status_code, large.json()["code"]) == (413, "too_large")
     assert httpx.post(f"{address}/more").status_code == 404

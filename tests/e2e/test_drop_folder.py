@@ -22,7 +22,9 @@ def _file(cloud: Cloud, folder: str, name: str) -> Any:
 
     def look() -> bytes | None:
         try:
-            return bytes(s3.get_object(Bucket=cloud.media, Key=f"results/{cloud.tenant}/drop/{folder}/{name}")["Body"].read())
+            return bytes(
+                s3.get_object(Bucket=cloud.media, Key=f"results/{cloud.tenant}/drop/{folder}/{name}")["Body"].read()
+            )
         except s3.exceptions.NoSuchKey:
             return None
 
@@ -30,8 +32,9 @@ def _file(cloud: Cloud, folder: str, name: str) -> Any:
 
 
 @pytest.mark.parametrize("order", [("person", "garment"), ("garment", "person")])
-def test_either_order_and_doubled_events_make_one_job(cloud: Cloud, person: bytes, tee: bytes,
-                                                      order: tuple[str, str]) -> None:
+def test_either_order_and_doubled_events_make_one_job(
+    cloud: Cloud, person: bytes, tee: bytes, order: tuple[str, str]
+) -> None:
     folder, files = f"spring 2027/look-{uuid.uuid4().hex[:8]}", {"person": person, "garment": tee}
     for name in (*order, *order):  # the same bytes again: every file's event comes twice
         _drop(cloud, folder, f"{name}.png", files[name])

@@ -66,11 +66,14 @@ def subject(cloud: Cloud, **body: Any) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(("provider", "more"), [
-    ("tryiton", {"moderation": "conservative", "output": {"count": 2, "format": "jpeg", "quality": "best"}}),
-    ("tryiton/clothes", {"segmentation_free": False, "output": {"seed": 12, "quality": "fast"}}),
-    ("fashn", {"segmentation_free": False, "output": {"count": 2, "seed": 12}}),
-])
+@pytest.mark.parametrize(
+    ("provider", "more"),
+    [
+        ("tryiton", {"moderation": "conservative", "output": {"count": 2, "format": "jpeg", "quality": "best"}}),
+        ("tryiton/clothes", {"segmentation_free": False, "output": {"seed": 12, "quality": "fast"}}),
+        ("fashn", {"segmentation_free": False, "output": {"count": 2, "seed": 12}}),
+    ],
+)
 def test_the_prediction_vendors(cloud: Cloud, person: bytes, tee: bytes, provider: str, more: dict[str, Any]) -> None:
     job, pictures = bought(cloud, cloud.try_on(person, tee, provider=provider, **more))
     assert {picture.size for picture in pictures} == {Image.open(SAMPLES / "person_a.png").size}
@@ -87,17 +90,30 @@ def test_aidge_a_suit_on_a_photo(cloud: Cloud) -> None:
     bought(cloud, suit(cloud, provider="aidge"))
 
 
-@pytest.mark.parametrize("person_form", [{"stock": {"gender": "female", "body": "curvy"}}, {"stock": {"name": "James"}}])
+@pytest.mark.parametrize(
+    "person_form", [{"stock": {"gender": "female", "body": "curvy"}}, {"stock": {"name": "James"}}]
+)
 def test_aidge_on_a_stock_person(cloud: Cloud, tee: bytes, person_form: dict[str, Any]) -> None:
-    body = {"task": "try_on", "person": person_form, "garments": [{"image": sample(cloud, "tee"), "category": "tops"}],
-            "provider": "aidge", "provider_options": {"aidge": {"view": "mixed"}}, "output": {"count": 2}}
+    body = {
+        "task": "try_on",
+        "person": person_form,
+        "garments": [{"image": sample(cloud, "tee"), "category": "tops"}],
+        "provider": "aidge",
+        "provider_options": {"aidge": {"view": "mixed"}},
+        "output": {"count": 2},
+    }
     bought(cloud, body)
 
 
 def test_aidge_on_several_photos(cloud: Cloud) -> None:
     photos = [sample(cloud, "person_a"), sample(cloud, "person_b")]
-    body = {"task": "try_on", "person": {"photos": photos}, "garments": [{"image": sample(cloud, "tee"), "category": "tops"}],
-            "provider": "aidge", "output": {"count": 2}}
+    body = {
+        "task": "try_on",
+        "person": {"photos": photos},
+        "garments": [{"image": sample(cloud, "tee"), "category": "tops"}],
+        "provider": "aidge",
+        "output": {"count": 2},
+    }
     bought(cloud, body)
 
 
@@ -112,8 +128,13 @@ def test_astria_with_instant_references(cloud: Cloud) -> None:
 
 def test_astria_makes_a_garment_reference_once_for_many_jobs(cloud: Cloud) -> None:
     garment = {"image": new(cloud, "dress"), "category": "one_piece"}
-    body = {"task": "try_on", "person": sample(cloud, "person_b"), "garments": [garment], "provider": "astria",
-            "provider_options": {"astria": {"person_class": "woman"}}}
+    body = {
+        "task": "try_on",
+        "person": sample(cloud, "person_b"),
+        "garments": [garment],
+        "provider": "astria",
+        "provider_options": {"astria": {"person_class": "woman"}},
+    }
     jobs = [cloud.submit(body) for _ in range(3)]
     for job in jobs:
         ended = cloud.finished(job["id"], 120)
@@ -125,21 +146,37 @@ def test_astria_makes_a_garment_reference_once_for_many_jobs(cloud: Cloud) -> No
 def test_astria_a_trained_person_in_the_flow_of_its_try_on_page(cloud: Cloud) -> None:
     pictures = [sample(cloud, "person_a"), sample(cloud, "person_b")]
     person = subject(cloud, kind="person", class_name="woman", pictures=pictures, provider="astria/sd15")
-    body = {"task": "try_on", "person": {"subject": person["id"]}, "provider": "astria/sd15",
-            "garments": [{"image": sample(cloud, "dress"), "category": "one_piece", "photo": "flat_lay"}]}
+    body = {
+        "task": "try_on",
+        "person": {"subject": person["id"]},
+        "provider": "astria/sd15",
+        "garments": [{"image": sample(cloud, "dress"), "category": "one_piece", "photo": "flat_lay"}],
+    }
     bought(cloud, body)
 
 
 def test_astria_a_registered_garment(cloud: Cloud) -> None:
-    garment = subject(cloud, kind="garment", class_name="dress", pictures=[sample(cloud, "dress")], photo="flat_lay",
-                      provider="astria")
-    body = {"task": "try_on", "person": sample(cloud, "person_a"), "provider": "astria",
-            "garments": [{"subject": garment["id"], "category": "one_piece"}],
-            "provider_options": {"astria": {"person_class": "woman"}}}
+    garment = subject(
+        cloud,
+        kind="garment",
+        class_name="dress",
+        pictures=[sample(cloud, "dress")],
+        photo="flat_lay",
+        provider="astria",
+    )
+    body = {
+        "task": "try_on",
+        "person": sample(cloud, "person_a"),
+        "provider": "astria",
+        "garments": [{"subject": garment["id"], "category": "one_piece"}],
+        "provider_options": {"astria": {"person_class": "woman"}},
+    }
     bought(cloud, body)
 
 
-def test_a_person_who_must_be_trained_first_is_refused_with_the_way_to_do_it(cloud: Cloud, person: bytes, tee: bytes) -> None:
+def test_a_person_who_must_be_trained_first_is_refused_with_the_way_to_do_it(
+    cloud: Cloud, person: bytes, tee: bytes
+) -> None:
     answer = cloud.live.post("/v1/jobs", json=cloud.try_on(person, tee, provider="astria/sd15"))
     assert answer.status_code == 422
     assert "/v1/subjects" in answer.json()["remedy"]

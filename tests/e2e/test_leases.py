@@ -39,7 +39,8 @@ def lease(cloud: Cloud) -> dict[str, Any]:
 
 
 def test_the_place_of_a_function_that_was_killed_is_given_to_the_next_job(
-        cloud: Cloud, one_place: None, person: bytes, tee: bytes) -> None:
+    cloud: Cloud, one_place: None, person: bytes, tee: bytes
+) -> None:
     cloud.tryiton.fault(on="submit", kind="delay", seconds=40, times=1)
     dying = cloud.submit(cloud.try_on(person, tee, provider="tryiton"))["id"]
     until(lambda: cloud.tryiton.purchases() or None, "the purchase")
@@ -54,12 +55,15 @@ def test_the_place_of_a_function_that_was_killed_is_given_to_the_next_job(
     assert len(cloud.tryiton.purchases()) == 2
 
 
-def test_a_place_that_nobody_gave_back_comes_back_by_expiry(cloud: Cloud, one_place: None, person: bytes, tee: bytes) -> None:
+def test_a_place_that_nobody_gave_back_comes_back_by_expiry(
+    cloud: Cloud, one_place: None, person: bytes, tee: bytes
+) -> None:
     """As if function, execution and sweep had all died with the job that held it."""
     body = cloud.try_on(person, tee, provider="tryiton")
     expires = int((time.time() + EXPIRES) * 1000)
     boto3.resource("dynamodb").Table(cloud.table).put_item(
-        Item={"pk": "LEASE#tryiton", "sk": "0000", "job_id": "job_of_the_dead", "expires_ms": expires})
+        Item={"pk": "LEASE#tryiton", "sk": "0000", "job_id": "job_of_the_dead", "expires_ms": expires}
+    )
     job_id = cloud.submit(body)["id"]
     until(lambda: cloud.job(job_id)["step"] == "waiting_for_slot" or None, "the job to find no place")
     assert cloud.tryiton.purchases() == []

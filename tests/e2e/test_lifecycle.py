@@ -20,13 +20,16 @@ MODEL = "us.stability.stable-image-inpaint-v1:0"
 @pytest.fixture
 def model(cloud: Cloud) -> Iterator[Any]:
     """Puts the model into a state of its life, lets the function look, and returns what a client is then shown."""
+
     def look(state: str, **dates: str) -> dict[str, Any]:
         cloud.bedrock.http.post("/_sim/model", json={"model": MODEL, "state": state, **dates}).raise_for_status()
         cloud.invoke("WatchModels", {})
         for pid in local_cloud.lambda_pids("Api"):  # new processes, because an old one remembers for a minute
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        listed = until(lambda: answer if (answer := cloud.live.get("/v1/providers")).is_success else None, "a new process")
+        listed = until(
+            lambda: answer if (answer := cloud.live.get("/v1/providers")).is_success else None, "a new process"
+        )
         shown = {m["id"]: m["lifecycle"] for provider in listed.json()["items"] for m in provider["models"]}
         return dict(shown[MODEL])
 
@@ -35,8 +38,13 @@ def model(cloud: Cloud) -> Iterator[Any]:
 
 
 def test_a_model_from_birth_to_its_end(cloud: Cloud, model: Any) -> None:
-    body = {"task": "inpaint", "image": {"url": "https://shop.example/p.png"}, "prompt": "a rug", "provider": "stability",
-            "mask": {"type": "image", "image": {"url": "https://shop.example/m.png"}}}
+    body = {
+        "task": "inpaint",
+        "image": {"url": "https://shop.example/p.png"},
+        "prompt": "a rug",
+        "provider": "stability",
+        "mask": {"type": "image", "image": {"url": "https://shop.example/m.png"}},
+    }
 
     def answer() -> tuple[int, str]:
         told = cloud.live.post("/v1/jobs/estimate", json=body)
@@ -44,7 +52,12 @@ def test_a_model_from_birth_to_its_end(cloud: Cloud, model: Any) -> None:
 
     assert (model("active")["state"], answer()) == ("active", (200, ""))
     legacy = model("legacy", endOfLifeTime="2027-03-01T00:00:00Z")
-    assert (legacy["state"], legacy["end_of_life"], legacy["retired"], answer()) == ("legacy", "2027-03-01", False, (200, ""))
+    assert (legacy["state"], legacy["end_of_life"], legacy["retired"], answer()) == (
+        "legacy",
+        "2027-03-01",
+        False,
+        (200, ""),
+    )
     gone = model("end_of_life")
     assert (gone["retired"], answer()) == (True, (422, "model_retired"))
     body["provider"] = "auto"

@@ -35,7 +35,9 @@ def test_a_stranger_reads_no_picture(cloud: Cloud) -> None:
 def test_a_roles_policy_binds(cloud: Cloud) -> None:
     """The settle function may not read the inbox: with its own credentials it is refused."""
     policies = cloud.aws("iam").simulate_principal_policy(
-        PolicySourceArn=cloud.aws("lambda").get_function(FunctionName=cloud.function("Settle"))["Configuration"]["Role"],
+        PolicySourceArn=cloud.aws("lambda").get_function(FunctionName=cloud.function("Settle"))["Configuration"][
+            "Role"
+        ],
         ActionNames=["s3:GetObject"],
         ResourceArns=[f"arn:aws:s3:::{cloud.inbox}/uploads/demo/x"],
     )

@@ -87,7 +87,9 @@ def test_start_run_twice_at_once_for_one_attempt_buys_once(cloud: Cloud, person:
 def test_one_idempotency_key_from_twenty_clients_is_one_job(cloud: Cloud, person: bytes, tee: bytes) -> None:
     body, key = cloud.try_on(person, tee, provider="nova_canvas"), str(uuid.uuid4())
     with ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(lambda _: cloud.live.post("/v1/jobs", json=body, headers={"Idempotency-Key": key}), range(20)))
+        answers = list(
+            pool.map(lambda _: cloud.live.post("/v1/jobs", json=body, headers={"Idempotency-Key": key}), range(20))
+        )
     assert {answer.status_code for answer in answers} == {202}
     assert len({answer.json()["id"] for answer in answers}) == 1
     assert sum("idempotent-replayed" not in answer.headers for answer in answers) == 1

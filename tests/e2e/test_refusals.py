@@ -14,7 +14,9 @@ from .conftest import Cloud
 
 
 def test_all_faults_come_at_once_with_pointers_and_remedies(cloud: Cloud, person: bytes, tee: bytes) -> None:
-    body = cloud.try_on(person, tee, provider="tryiton", prompt="blue", output={"seed": 7, "count": 4}, keep={"face": True})
+    body = cloud.try_on(
+        person, tee, provider="tryiton", prompt="blue", output={"seed": 7, "count": 4}, keep={"face": True}
+    )
     answer = cloud.live.post("/v1/jobs", json=body)
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     problem = answer.json()
@@ -41,18 +43,28 @@ def test_a_job_belongs_to_its_tenant(cloud: Cloud, person: bytes, tee: bytes) ->
     for path in (f"/v1/jobs/{job['id']}", f"/v1/jobs/{job['id']}/images/1"):
         assert httpx.get(cloud.api + path, headers=stranger).status_code == 404
     answer = httpx.post(cloud.api + "/v1/jobs", json=cloud.try_on(person, tee), headers=stranger)
-    assert {(fault["code"], fault["pointer"]) for fault in answer.json()["errors"]} >= {("upload_missing", "/person/upload")}
+    assert {(fault["code"], fault["pointer"]) for fault in answer.json()["errors"]} >= {
+        ("upload_missing", "/person/upload")
+    }
 
 
-@pytest.mark.parametrize(("method", "path", "status"), [
-    ("GET", "/v1/nothing", 404), ("DELETE", "/v1/uploads", 405), ("GET", "/v1/jobs/job_00000000000000000000000000", 404)])
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/nothing", 404),
+        ("DELETE", "/v1/uploads", 405),
+        ("GET", "/v1/jobs/job_00000000000000000000000000", 404),
+    ],
+)
 def test_the_gateway_speaks_our_words(cloud: Cloud, method: str, path: str, status: int) -> None:
     answer = cloud.live.request(method, path)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     assert answer.json()["remedy"]
 
 
-@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer fr_live_" + "x" * 32}, {"Authorization": "Basic abc"}])
+@pytest.mark.parametrize(
+    "header", [{}, {"Authorization": "Bearer fr_live_" + "x" * 32}, {"Authorization": "Basic abc"}]
+)
 def test_without_a_key_there_is_nothing(cloud: Cloud, header: dict[str, str]) -> None:
     answer = httpx.get(cloud.api + "/v1/providers", headers=header)
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
@@ -64,5 +76,12 @@ def test_providers_say_what_they_can_and_whether_they_live(cloud: Cloud) -> None
     assert set(shown["stability"]["tasks"]) == {"text_to_image", "inpaint", "outpaint", "remove_background"}
     assert shown["tryiton"]["configured"] is True
     tested = {provider["id"]: provider["allowed"] for provider in cloud.test.get("/v1/providers").json()["items"]}
-    assert tested == {"nova_canvas": False, "stability": False, "tryiton": False, "fashn": False, "astria": False,
-                      "aidge": False, "sandbox": True}
+    assert tested == {
+        "nova_canvas": False,
+        "stability": False,
+        "tryiton": False,
+        "fashn": False,
+        "astria": False,
+        "aidge": False,
+        "sandbox": True,
+    }

@@ -9,13 +9,31 @@ from fitting_room.jobs.errors import CODES
 
 from .conftest import Cloud
 
-JOB_CODES = ["image_unreadable", "pose_not_found", "content_blocked", "output_rejected", "quota_exhausted", "rate_limited",
-             "provider_auth", "model_retired", "provider_error", "provider_unavailable", "timed_out", "cancelled", "internal"]
+JOB_CODES = [
+    "image_unreadable",
+    "pose_not_found",
+    "content_blocked",
+    "output_rejected",
+    "quota_exhausted",
+    "rate_limited",
+    "provider_auth",
+    "model_retired",
+    "provider_error",
+    "provider_unavailable",
+    "timed_out",
+    "cancelled",
+    "internal",
+]
 
 
 def _body(person: str, tee: str, **options: Any) -> dict[str, Any]:
-    return {"task": "try_on", "person": {"upload": person}, "garments": [{"image": {"upload": tee}}],
-            "output": {"count": 2}, "provider_options": {"sandbox": options}}
+    return {
+        "task": "try_on",
+        "person": {"upload": person},
+        "garments": [{"image": {"upload": tee}}],
+        "output": {"count": 2},
+        "provider_options": {"sandbox": options},
+    }
 
 
 def test_every_job_code_and_partial_results_sync_and_polled(cloud: Cloud, person: bytes, tee: bytes) -> None:

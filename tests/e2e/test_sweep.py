@@ -10,9 +10,13 @@ from .conftest import Cloud, until
 def _make_due(cloud: Cloud, job_id: str) -> None:
     """Let time pass for one job: what it is owed is owed now."""
     key = {"pk": {"S": f"JOB#{job_id}"}, "sk": {"S": "JOB"}}
-    cloud.aws("dynamodb").update_item(TableName=cloud.table, Key=key, UpdateExpression="SET due_at = :past",
-                                      ConditionExpression="attribute_exists(due_at)",
-                                      ExpressionAttributeValues={":past": {"S": "2020-01-01T00:00:00.000Z"}})
+    cloud.aws("dynamodb").update_item(
+        TableName=cloud.table,
+        Key=key,
+        UpdateExpression="SET due_at = :past",
+        ConditionExpression="attribute_exists(due_at)",
+        ExpressionAttributeValues={":past": {"S": "2020-01-01T00:00:00.000Z"}},
+    )
 
 
 @pytest.mark.parametrize("event_arrives", [True, False])
@@ -38,8 +42,9 @@ def test_an_aborted_execution_ends_its_job(cloud: Cloud, person: bytes, tee: byt
     assert len(cloud.tryiton.purchases()) == 1
 
 
-def test_a_stored_job_that_nobody_started_is_started(cloud: Cloud, person: bytes, tee: bytes,
-                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stored_job_that_nobody_started_is_started(
+    cloud: Cloud, person: bytes, tee: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Stored by the product's own code whose StartExecution is refused, as when Step Functions is down for a moment."""
     from fitting_room.actions import submit as submitting
     from fitting_room.clock import Clock
@@ -47,9 +52,14 @@ def test_a_stored_job_that_nobody_started_is_started(cloud: Cloud, person: bytes
     from fitting_room.stores import aws
     from fitting_room.stores.api_keys import Caller
 
-    environment = {"TABLE": cloud.table, "INBOX_BUCKET": cloud.inbox, "MEDIA_BUCKET": cloud.media,
-                   "JOB_MACHINE_ARN": cloud.job_machine + "-gone", "PRIVATE_ACCESS": "nova_canvas",
-                   "BEDROCK_REGIONS": '{"nova_canvas": "us-east-1"}'}
+    environment = {
+        "TABLE": cloud.table,
+        "INBOX_BUCKET": cloud.inbox,
+        "MEDIA_BUCKET": cloud.media,
+        "JOB_MACHINE_ARN": cloud.job_machine + "-gone",
+        "PRIVATE_ACCESS": "nova_canvas",
+        "BEDROCK_REGIONS": '{"nova_canvas": "us-east-1"}',
+    }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     for cached in (settings, aws.table, aws.s3, aws.step_functions):

@@ -56,50 +56,96 @@ def _run(cloud: Cloud, provider: str, **body: Any) -> tuple[dict[str, Any], Imag
 
 
 def test_text_image(cloud: Cloud) -> None:
-    _, picture, sent = _run(cloud, "nova_canvas", task="text_to_image", prompt="a quiet harbour", style="photorealism",
-                            negative_prompt="people", size={"width": 1280, "height": 720})
+    _, picture, sent = _run(
+        cloud,
+        "nova_canvas",
+        task="text_to_image",
+        prompt="a quiet harbour",
+        style="photorealism",
+        negative_prompt="people",
+        size={"width": 1280, "height": 720},
+    )
     assert sent.pop("path").endswith("/invoke")
-    assert sent == {"taskType": "TEXT_IMAGE", "textToImageParams": {
-        "text": "a quiet harbour", "negativeText": "people", "style": "PHOTOREALISM"},
-        "imageGenerationConfig": {**ONE, "width": 1280, "height": 720}}
+    assert sent == {
+        "taskType": "TEXT_IMAGE",
+        "textToImageParams": {"text": "a quiet harbour", "negativeText": "people", "style": "PHOTOREALISM"},
+        "imageGenerationConfig": {**ONE, "width": 1280, "height": 720},
+    }
     assert picture.size == (1280, 720)
 
 
 def test_text_image_with_conditioning(cloud: Cloud) -> None:
-    _, picture, sent = _run(cloud, "nova_canvas", task="text_to_image", prompt="a bronze statue",
-                            condition={"image": _sample(cloud, "person_a.png"), "control": "segmentation", "strength": 0.4})
+    _, picture, sent = _run(
+        cloud,
+        "nova_canvas",
+        task="text_to_image",
+        prompt="a bronze statue",
+        condition={"image": _sample(cloud, "person_a.png"), "control": "segmentation", "strength": 0.4},
+    )
     sent.pop("path")
-    assert sent == {"taskType": "TEXT_IMAGE", "textToImageParams": {
-        "text": "a bronze statue", "conditionImage": PICTURE, "controlMode": "SEGMENTATION", "controlStrength": 0.4},
-        "imageGenerationConfig": ONE}
+    assert sent == {
+        "taskType": "TEXT_IMAGE",
+        "textToImageParams": {
+            "text": "a bronze statue",
+            "conditionImage": PICTURE,
+            "controlMode": "SEGMENTATION",
+            "controlStrength": 0.4,
+        },
+        "imageGenerationConfig": ONE,
+    }
     assert picture.size == (1024, 1024)
 
 
 def test_color_guided(cloud: Cloud) -> None:
-    _, picture, sent = _run(cloud, "nova_canvas", task="color_guided", prompt="a tiled floor", colors=["#204080", "#f0c020"],
-                            reference_image=_sample(cloud, "room.png"))
+    _, picture, sent = _run(
+        cloud,
+        "nova_canvas",
+        task="color_guided",
+        prompt="a tiled floor",
+        colors=["#204080", "#f0c020"],
+        reference_image=_sample(cloud, "room.png"),
+    )
     sent.pop("path")
-    assert sent == {"taskType": "COLOR_GUIDED_GENERATION", "colorGuidedGenerationParams": {
-        "text": "a tiled floor", "colors": ["#204080", "#f0c020"], "referenceImage": PICTURE},
-        "imageGenerationConfig": ONE}
+    assert sent == {
+        "taskType": "COLOR_GUIDED_GENERATION",
+        "colorGuidedGenerationParams": {
+            "text": "a tiled floor",
+            "colors": ["#204080", "#f0c020"],
+            "referenceImage": PICTURE,
+        },
+        "imageGenerationConfig": ONE,
+    }
     assert picture.size == (1024, 1024)
 
 
 def test_image_variation(cloud: Cloud) -> None:
-    _, _, sent = _run(cloud, "nova_canvas", task="image_variation", similarity=0.6,
-                      images=[_sample(cloud, "tee.png"), _sample(cloud, "tank.png")])
+    _, _, sent = _run(
+        cloud,
+        "nova_canvas",
+        task="image_variation",
+        similarity=0.6,
+        images=[_sample(cloud, "tee.png"), _sample(cloud, "tank.png")],
+    )
     sent.pop("path")
-    assert sent == {"taskType": "IMAGE_VARIATION", "imageVariationParams": {
-        "images": [PICTURE, PICTURE], "similarityStrength": 0.6}, "imageGenerationConfig": ONE}
+    assert sent == {
+        "taskType": "IMAGE_VARIATION",
+        "imageVariationParams": {"images": [PICTURE, PICTURE], "similarityStrength": 0.6},
+        "imageGenerationConfig": ONE,
+    }
 
 
 def test_inpaint_changes_only_inside_the_mask(cloud: Cloud) -> None:
     source = Image.open(SAMPLES / "room.png").convert("RGB")
     mask = _mask(cloud, source.size, (0.4, 0.5, 0.7, 0.8))
-    _, picture, sent = _run(cloud, "nova_canvas", task="inpaint", image=_sample(cloud, "room.png"), mask=mask, prompt="a rug")
+    _, picture, sent = _run(
+        cloud, "nova_canvas", task="inpaint", image=_sample(cloud, "room.png"), mask=mask, prompt="a rug"
+    )
     sent.pop("path")
-    assert sent == {"taskType": "INPAINTING", "inPaintingParams": {"image": PICTURE, "maskImage": PICTURE, "text": "a rug"},
-                    "imageGenerationConfig": ONE}
+    assert sent == {
+        "taskType": "INPAINTING",
+        "inPaintingParams": {"image": PICTURE, "maskImage": PICTURE, "text": "a rug"},
+        "imageGenerationConfig": ONE,
+    }
     before, after = np.asarray(source), np.asarray(picture.convert("RGB"))
     corner = (slice(0, 100), slice(0, 100))
     assert np.array_equal(before[corner], after[corner])
@@ -107,12 +153,26 @@ def test_inpaint_changes_only_inside_the_mask(cloud: Cloud) -> None:
 
 
 def test_outpaint_keeps_what_the_prompt_names(cloud: Cloud) -> None:
-    _, picture, sent = _run(cloud, "nova_canvas", task="outpaint", image=_sample(cloud, "person_a.png"),
-                            mask={"type": "prompt", "prompt": "the person"}, prompt="a beach", transition="precise")
+    _, picture, sent = _run(
+        cloud,
+        "nova_canvas",
+        task="outpaint",
+        image=_sample(cloud, "person_a.png"),
+        mask={"type": "prompt", "prompt": "the person"},
+        prompt="a beach",
+        transition="precise",
+    )
     sent.pop("path")
-    assert sent == {"taskType": "OUTPAINTING", "outPaintingParams": {
-        "image": PICTURE, "maskPrompt": "the person", "outPaintingMode": "PRECISE", "text": "a beach"},
-        "imageGenerationConfig": ONE}
+    assert sent == {
+        "taskType": "OUTPAINTING",
+        "outPaintingParams": {
+            "image": PICTURE,
+            "maskPrompt": "the person",
+            "outPaintingMode": "PRECISE",
+            "text": "a beach",
+        },
+        "imageGenerationConfig": ONE,
+    }
     assert picture.size == Image.open(SAMPLES / "person_a.png").size
 
 
@@ -130,21 +190,42 @@ def test_background_removal_brings_its_alpha_to_the_bucket(cloud: Cloud) -> None
 def test_a_couch_in_a_room(cloud: Cloud) -> None:
     room = Image.open(SAMPLES / "room.png").convert("RGB")
     mask = _mask(cloud, room.size, (0.25, 0.5, 0.75, 0.9))
-    _, picture, sent = _run(cloud, "nova_canvas", task="try_on", scene=_sample(cloud, "room.png"), mask=mask, merge="balanced",
-                            garments=[{"image": _sample(cloud, "couch.png"), "category": "object"}])
+    _, picture, sent = _run(
+        cloud,
+        "nova_canvas",
+        task="try_on",
+        scene=_sample(cloud, "room.png"),
+        mask=mask,
+        merge="balanced",
+        garments=[{"image": _sample(cloud, "couch.png"), "category": "object"}],
+    )
     sent.pop("path")
-    assert sent == {"taskType": "VIRTUAL_TRY_ON", "virtualTryOnParams": {
-        "sourceImage": PICTURE, "referenceImage": PICTURE, "maskType": "IMAGE", "imageBasedMask": {"maskImage": PICTURE},
-        "mergeStyle": "BALANCED"}, "imageGenerationConfig": ONE}
+    assert sent == {
+        "taskType": "VIRTUAL_TRY_ON",
+        "virtualTryOnParams": {
+            "sourceImage": PICTURE,
+            "referenceImage": PICTURE,
+            "maskType": "IMAGE",
+            "imageBasedMask": {"maskImage": PICTURE},
+            "mergeStyle": "BALANCED",
+        },
+        "imageGenerationConfig": ONE,
+    }
     assert picture.size == room.size
     assert not np.array_equal(np.asarray(picture.convert("RGB")), np.asarray(room))
 
 
-@pytest.mark.parametrize(("category", "garment", "wire"), [("one_piece", "dress.png", "FULL_BODY"),
-                                                           ("footwear", "shoes.png", "FOOTWEAR")])
+@pytest.mark.parametrize(
+    ("category", "garment", "wire"), [("one_piece", "dress.png", "FULL_BODY"), ("footwear", "shoes.png", "FOOTWEAR")]
+)
 def test_dresses_and_shoes(cloud: Cloud, person: bytes, category: str, garment: str, wire: str) -> None:
-    _, picture, sent = _run(cloud, "nova_canvas", task="try_on", person={"upload": cloud.upload(person)},
-                            garments=[{"image": _sample(cloud, garment), "category": category}])
+    _, picture, sent = _run(
+        cloud,
+        "nova_canvas",
+        task="try_on",
+        person={"upload": cloud.upload(person)},
+        garments=[{"image": _sample(cloud, garment), "category": category}],
+    )
     source = Image.open(io.BytesIO(person)).convert("RGB")
     assert picture.size == source.size
     assert 0.001 < (np.asarray(picture.convert("RGB")) != np.asarray(source)).any(axis=2).mean() < 0.5
@@ -154,15 +235,24 @@ def test_dresses_and_shoes(cloud: Cloud, person: bytes, category: str, garment: 
 HARBOUR = {"task": "text_to_image", "prompt": "a quiet harbour"}
 
 
-@pytest.mark.parametrize(("body", "model", "wire"), [
-    (HARBOUR, "stable-image-core", {"prompt": "a quiet harbour", "seed": 7}),
-    (HARBOUR | {"output": {"quality": "best"}}, "stable-image-ultra", {"prompt": "a quiet harbour", "seed": 7}),
-    ({"task": "inpaint", "image": "room.png", "prompt": "a rug", "box": (0.4, 0.5, 0.7, 0.8)}, "stable-image-inpaint",
-     {"image": PICTURE, "mask": PICTURE, "prompt": "a rug", "seed": 7}),
-    ({"task": "outpaint", "image": "person_a.png", "prompt": "a beach", "box": (0, 0, 1, 0.4)}, "stable-image-inpaint",
-     {"image": PICTURE, "mask": PICTURE, "prompt": "a beach", "seed": 7}),
-    ({"task": "remove_background", "image": "person_a.png"}, "stable-image-remove-background", {"image": PICTURE}),
-])
+@pytest.mark.parametrize(
+    ("body", "model", "wire"),
+    [
+        (HARBOUR, "stable-image-core", {"prompt": "a quiet harbour", "seed": 7}),
+        (HARBOUR | {"output": {"quality": "best"}}, "stable-image-ultra", {"prompt": "a quiet harbour", "seed": 7}),
+        (
+            {"task": "inpaint", "image": "room.png", "prompt": "a rug", "box": (0.4, 0.5, 0.7, 0.8)},
+            "stable-image-inpaint",
+            {"image": PICTURE, "mask": PICTURE, "prompt": "a rug", "seed": 7},
+        ),
+        (
+            {"task": "outpaint", "image": "person_a.png", "prompt": "a beach", "box": (0, 0, 1, 0.4)},
+            "stable-image-inpaint",
+            {"image": PICTURE, "mask": PICTURE, "prompt": "a beach", "seed": 7},
+        ),
+        ({"task": "remove_background", "image": "person_a.png"}, "stable-image-remove-background", {"image": PICTURE}),
+    ],
+)
 def test_stability(cloud: Cloud, body: dict[str, Any], model: str, wire: dict[str, Any]) -> None:
     body, source = dict(body), None
     if name := body.pop("image", None):

@@ -24,8 +24,12 @@ def test_one_job_is_one_purchase_and_one_picture(cloud: Cloud, person: bytes, te
     assert job["status"] == "succeeded", job["error"]
     assert len(vendor.purchases()) == 1
 
-    assert [entry["step"] for entry in job["timeline"] if entry["step"] not in ("generating", "waiting_for_slot")] == STEPS
-    assert [(a["n"], a["provider"], a["outcome"], a["charged"]) for a in job["attempts"]] == [(1, provider, "finished", "yes")]
+    assert [
+        entry["step"] for entry in job["timeline"] if entry["step"] not in ("generating", "waiting_for_slot")
+    ] == STEPS
+    assert [(a["n"], a["provider"], a["outcome"], a["charged"]) for a in job["attempts"]] == [
+        (1, provider, "finished", "yes")
+    ]
     assert job["usage"]["images"] == 1
     assert job["reference"] == "A-1/8812"
     [image] = job["images"]
@@ -71,8 +75,9 @@ def test_keep_face_takes_the_face_out_of_a_drawn_mask(cloud: Cloud, person: byte
 
 @pytest.mark.parametrize("provider", ["nova_canvas", "tryiton"])
 @pytest.mark.parametrize("size", ["provider", "original"])
-def test_a_sideways_phone_picture_comes_back_upright_and_clean(cloud: Cloud, person: bytes, tee: bytes, provider: str,
-                                                               size: str) -> None:
+def test_a_sideways_phone_picture_comes_back_upright_and_clean(
+    cloud: Cloud, person: bytes, tee: bytes, provider: str, size: str
+) -> None:
     upright = (3000, 4000)  # 12 megapixels
     photo = Image.open(io.BytesIO(person)).convert("RGB").resize(upright, Image.Resampling.BICUBIC)
     exif = Image.Exif()
@@ -93,6 +98,8 @@ def test_a_sideways_phone_picture_comes_back_upright_and_clean(cloud: Cloud, per
     assert not picture.getexif()
     small = (60, 80)  # upright and unmirrored: it looks like the picture, not like any turn of it
     looks = np.asarray(picture.convert("L").resize(small), float)
-    apart = [float(np.abs(looks - np.asarray(turned.convert("L").resize(small), float)).mean()) for turned in (
-        photo, photo.rotate(180), photo.rotate(90, expand=True), photo.rotate(270, expand=True))]
+    apart = [
+        float(np.abs(looks - np.asarray(turned.convert("L").resize(small), float)).mean())
+        for turned in (photo, photo.rotate(180), photo.rotate(90, expand=True), photo.rotate(270, expand=True))
+    ]
     assert apart[0] == min(apart)

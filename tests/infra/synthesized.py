@@ -17,13 +17,29 @@ ROOT = Path(__file__).parents[2]
 CONTEXT: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
 # A laptop's stage, and a team's.
 STAGES: dict[str, dict[str, Any]] = {
-    "dev": {"stage": "dev", "wheels": "host", "fetch_allow": "127.0.0.1:2", "private_access": "nova_canvas",
-            "bedrock_regions": {"nova_canvas": "us-east-1", "stability": "us-west-2"},
-            "endpoints": {"bedrock-runtime": "http://127.0.0.1:1", "bedrock": "http://127.0.0.1:1",
-                          "tryiton": "http://127.0.0.1:2"}},
-    "prod": {"stage": "prod", "alarm_email": "ops@example.com", "cors_origins": "https://shop.example", "result_days": "14",
-             "provider_order": "fashn,tryiton", "unmoderated": "tryiton", "callback_url": "https://hooks.example/fr",
-             "limits": {"fashn": {"submits": 5, "concurrency": 2}}, "result_hosts": {"fashn": ["cdn.example"]}},
+    "dev": {
+        "stage": "dev",
+        "wheels": "host",
+        "fetch_allow": "127.0.0.1:2",
+        "private_access": "nova_canvas",
+        "bedrock_regions": {"nova_canvas": "us-east-1", "stability": "us-west-2"},
+        "endpoints": {
+            "bedrock-runtime": "http://127.0.0.1:1",
+            "bedrock": "http://127.0.0.1:1",
+            "tryiton": "http://127.0.0.1:2",
+        },
+    },
+    "prod": {
+        "stage": "prod",
+        "alarm_email": "ops@example.com",
+        "cors_origins": "https://shop.example",
+        "result_days": "14",
+        "provider_order": "fashn,tryiton",
+        "unmoderated": "tryiton",
+        "callback_url": "https://hooks.example/fr",
+        "limits": {"fashn": {"submits": 5, "concurrency": 2}},
+        "result_hosts": {"fashn": ["cdn.example"]},
+    },
 }
 WITH_KEYS = ("tryiton", "fashn", "astria", "aidge")
 """The vendors that need a key, as the catalogue orders them."""
@@ -67,7 +83,10 @@ class Template:
 class Synthesized:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        raw = {name: json.loads(next(folder.glob(f"*-{name}.template.json")).read_text()) for name in ("Storage", "Service")}
+        raw = {
+            name: json.loads(next(folder.glob(f"*-{name}.template.json")).read_text())
+            for name in ("Storage", "Service")
+        }
         exports = {out["Export"]["Name"]: out["Value"] for out in raw["Storage"]["Outputs"].values()}
         self.storage, self.service = (Template(raw[name], exports) for name in ("Storage", "Service"))
 
@@ -84,9 +103,14 @@ class Synthesized:
         for policy in self.service.of("AWS::IAM::Policy").values():
             for role in policy["Roles"]:
                 for statement in policy["PolicyDocument"]["Statement"]:
-                    yield role[2:-9].removesuffix("Role"), statement | {
-                        key: [statement[key]] if isinstance(statement[key], str) else statement[key]
-                        for key in ("Action", "Resource")}
+                    yield (
+                        role[2:-9].removesuffix("Role"),
+                        statement
+                        | {
+                            key: [statement[key]] if isinstance(statement[key], str) else statement[key]
+                            for key in ("Action", "Resource")
+                        },
+                    )
 
     def job_machine(self) -> dict[str, Any]:
         """The definition, each function's ARN replaced by the construct name of the function."""
@@ -101,10 +125,18 @@ class Synthesized:
 def run_app(context: dict[str, Any], output: str) -> subprocess.CompletedProcess[str]:
     """`app.py` with nothing of AWS in its environment."""
     values = {**CONTEXT, "aws:cdk:bundling-stacks": [], **context}
-    environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": os.environ["HOME"],
-                   "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-                   "AWS_EC2_METADATA_DISABLED": "true", "CDK_OUTDIR": output, "CDK_CONTEXT_JSON": json.dumps(values)}
-    return subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": os.environ["HOME"],
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "CDK_OUTDIR": output,
+        "CDK_CONTEXT_JSON": json.dumps(values),
+    }
+    return subprocess.run(
+        [sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def synthesized(stage: str) -> Synthesized:

@@ -31,7 +31,10 @@ def _acknowledged(stage: Synthesized) -> dict[str, set[str]]:
 
 
 def test_cdk_nag_is_clean_but_for_what_is_acknowledged_with_a_reason(dev: Synthesized, prod: Synthesized) -> None:
-    for stage, rules in ((dev, ACKNOWLEDGED), (prod, {rule: on for rule, on in ACKNOWLEDGED.items() if rule != "DDB3"})):
+    for stage, rules in (
+        (dev, ACKNOWLEDGED),
+        (prod, {rule: on for rule, on in ACKNOWLEDGED.items() if rule != "DDB3"}),
+    ):
         found = _acknowledged(stage)
         roles = found.pop("IAM5")  # each one listed in test_permissions
         assert found == rules

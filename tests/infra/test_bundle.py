@@ -13,8 +13,10 @@ import pytest
 from infra.constructs import bundle
 from infra.constructs.bundle import Bundle
 
-FUNCTIONS = sorted(file.parent.relative_to(bundle.ROOT / "lambdas/functions").as_posix()
-                   for file in (bundle.ROOT / "lambdas/functions").rglob("handler.py"))
+FUNCTIONS = sorted(
+    file.parent.relative_to(bundle.ROOT / "lambdas/functions").as_posix()
+    for file in (bundle.ROOT / "lambdas/functions").rglob("handler.py")
+)
 
 
 @pytest.fixture
@@ -46,11 +48,20 @@ def test_a_host_bundle_holds_sources_and_their_compiled_form_and_runs(lambdas: P
     Bundle(lambdas / "functions/one", lambdas, "host").write(out)
     tag = sys.implementation.cache_tag
     assert _files(out) == {
-        "handler.py", f"__pycache__/handler.{tag}.pyc",
-        "fitting_room/__init__.py", f"fitting_room/__pycache__/__init__.{tag}.pyc",
-        "fitting_room/words.py", f"fitting_room/__pycache__/words.{tag}.pyc"}
-    done = subprocess.run([sys.executable, "-c", "import handler; print(handler.handler({}, None))"], cwd=out, text=True,
-                          capture_output=True, check=True)
+        "handler.py",
+        f"__pycache__/handler.{tag}.pyc",
+        "fitting_room/__init__.py",
+        f"fitting_room/__pycache__/__init__.{tag}.pyc",
+        "fitting_room/words.py",
+        f"fitting_room/__pycache__/words.{tag}.pyc",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", "import handler; print(handler.handler({}, None))"],
+        cwd=out,
+        text=True,
+        capture_output=True,
+        check=True,
+    )
     assert done.stdout == "try on\n"
 
 
@@ -59,13 +70,20 @@ def test_compiled_files_are_used_whatever_time_the_zip_gives_the_sources(lambdas
     words = out / "fitting_room/words.py"
     words.write_text("WORD = 'compiled anew'\n")
     os.utime(words, (0, 0))
-    done = subprocess.run([sys.executable, "-c", "import handler; print(handler.handler({}, None))"], cwd=out, text=True,
-                          capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", "import handler; print(handler.handler({}, None))"],
+        cwd=out,
+        text=True,
+        capture_output=True,
+        check=True,
+    )
     assert done.stdout == "try on\n"
 
 
-@pytest.mark.parametrize("changed", ["fitting_room/words.py", "functions/one/handler.py", "functions/one/requirements.txt",
-                                     "constraints.txt"])
+@pytest.mark.parametrize(
+    "changed",
+    ["fitting_room/words.py", "functions/one/handler.py", "functions/one/requirements.txt", "constraints.txt"],
+)
 def test_any_source_or_lock_makes_another_asset(lambdas: Path, changed: str) -> None:
     one = Bundle(lambdas / "functions/one", lambdas, "host")
     before = one.hash()
@@ -86,9 +104,12 @@ def test_a_platform_or_a_function_is_another_asset_and_leftovers_are_not(lambdas
 
 
 def test_wheels_for_lambda_are_arm64_and_installed_once_for_all_functions(
-        lambdas: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lambdas: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wanted = (bundle.ROOT / "lambdas/functions/http/api/requirements.txt").read_text()
-    (pin,) = (line for line in (bundle.ROOT / "lambdas/constraints.txt").read_text().splitlines() if "pydantic_core" in line)
+    (pin,) = (
+        line for line in (bundle.ROOT / "lambdas/constraints.txt").read_text().splitlines() if "pydantic_core" in line
+    )
     assert "pydantic==" in wanted
     for name in ("one", "two"):
         (lambdas / f"functions/{name}/requirements.txt").write_text(pin + "\n")
@@ -123,7 +144,9 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("folder", FUNCTIONS)
-def test_each_function_imports_from_its_own_zip_and_the_runtime_alone(folder: str, runtime: Path, tmp_path: Path) -> None:
+def test_each_function_imports_from_its_own_zip_and_the_runtime_alone(
+    folder: str, runtime: Path, tmp_path: Path
+) -> None:
     lambdas = bundle.ROOT / "lambdas"
     Bundle(lambdas / "functions" / folder, lambdas, "host").write(tmp_path)
     code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(runtime)!r}]; import handler; assert handler.handler"
@@ -138,4 +161,6 @@ def test_every_requirement_is_pinned_as_the_constraints_say() -> None:
 
 
 def test_boto3_is_the_runtime_s_own() -> None:
-    assert not [file for file in (bundle.ROOT / "lambdas/functions").rglob("requirements.txt") if "boto" in file.read_text()]
+    assert not [
+        file for file in (bundle.ROOT / "lambdas/functions").rglob("requirements.txt") if "boto" in file.read_text()
+    ]

@@ -32,7 +32,12 @@ def test_what_the_laptop_s_cloud_is_told_is_a_stage_with_every_vendor_at_its_sim
 
 
 def test_the_command_line_wins_over_the_stage_s_object_and_that_over_the_default() -> None:
-    context = {"stage": "prod", "prod": {"result_days": 7, "daily_images": 5}, "dev": {"daily_usd": 1}, "result_days": "9"}
+    context = {
+        "stage": "prod",
+        "prod": {"result_days": 7, "daily_images": 5},
+        "dev": {"daily_usd": 1},
+        "result_days": "9",
+    }
     chosen = config(**context)
     assert (chosen.result_days, chosen.daily_images, chosen.daily_usd) == (9, 5, 50.0)
     assert (chosen.retain, chosen.log_retention) == (True, RetentionDays.THREE_MONTHS)
@@ -44,38 +49,47 @@ def test_lists_and_maps_may_come_as_text() -> None:
     assert chosen.endpoints == {"tryiton": "http://127.0.0.1:1"}
 
 
-@pytest.mark.parametrize(("context", "says"), [
-    ({"stage": "staging"}, ["stage", "'staging'", "-c stage=prod"]),
-    ({"reslt_days": 3}, ["reslt_days", "no such setting", "result_days"]),
-    ({"prod": {"retains": True}, "stage": "prod"}, ["retains", "no such setting"]),
-    ({"result_days": "soon"}, ["result_days", "integer", "-c result_days="]),
-    ({"upload_days": 0}, ["upload_days", "greater than or equal to 1"]),
-    ({"daily_usd": -1}, ["daily_usd", "greater than 0"]),
-    ({"wheels": "x86"}, ["wheels", "'arm64' or 'host'"]),
-    ({"endpoints": "http://127.0.0.1"}, ["endpoints", "JSON object"]),
-    ({"endpoints": {"trytion": "http://x"}}, ["endpoints", "unknown trytion", "tryiton"]),
-    ({"bedrock_regions": {"stability": "eu-west-1"}}, ["bedrock_regions", "stability", "eu-west-1", "us-west-2"]),
-    ({"bedrock_regions": {"tryiton": "us-east-1"}}, ["bedrock_regions", "unknown tryiton", "nova_canvas"]),
-    ({"private_access": "nova"}, ["private_access", "unknown nova", "nova_canvas"]),
-    ({"provider_order": "fashn,sandbox"}, ["provider_order", "unknown sandbox", "tryiton"]),
-    ({"legacy_models": "fashn/tryon-v1.6"}, ["legacy_models", "unknown fashn/tryon-v1.6"]),
-    ({"unmoderated": "everybody"}, ["unmoderated", "unknown everybody", "tryiton"]),
-    ({"limits": {"fash": {"submits": 3}}}, ["limits", "unknown fash", "fashn"]),
-    ({"limits": '{"fashn": {"submits": 0}}'}, ["limits.fashn.submits", "greater than or equal to 1"]),
-    ({"limits": {"fashn": {"per_minute": 3}}}, ["limits.fashn.per_minute"]),
-    ({"provider_settings": {"nova_canvas": {"trial": True}}}, ["provider_settings", "unknown nova_canvas"]),
-    ({"result_hosts": {"fashn": ["https://cdn.example/"]}}, ["result_hosts.fashn.0", "match pattern"]),
-    ({"result_hosts": {"stability": ["cdn.example"]}}, ["result_hosts", "unknown stability", "fashn"]),
-    ({"callback_url": "hooks.example"}, ["callback_url", "match pattern"]),
-])
+@pytest.mark.parametrize(
+    ("context", "says"),
+    [
+        ({"stage": "staging"}, ["stage", "'staging'", "-c stage=prod"]),
+        ({"reslt_days": 3}, ["reslt_days", "no such setting", "result_days"]),
+        ({"prod": {"retains": True}, "stage": "prod"}, ["retains", "no such setting"]),
+        ({"result_days": "soon"}, ["result_days", "integer", "-c result_days="]),
+        ({"upload_days": 0}, ["upload_days", "greater than or equal to 1"]),
+        ({"daily_usd": -1}, ["daily_usd", "greater than 0"]),
+        ({"wheels": "x86"}, ["wheels", "'arm64' or 'host'"]),
+        ({"endpoints": "http://127.0.0.1"}, ["endpoints", "JSON object"]),
+        ({"endpoints": {"trytion": "http://x"}}, ["endpoints", "unknown trytion", "tryiton"]),
+        ({"bedrock_regions": {"stability": "eu-west-1"}}, ["bedrock_regions", "stability", "eu-west-1", "us-west-2"]),
+        ({"bedrock_regions": {"tryiton": "us-east-1"}}, ["bedrock_regions", "unknown tryiton", "nova_canvas"]),
+        ({"private_access": "nova"}, ["private_access", "unknown nova", "nova_canvas"]),
+        ({"provider_order": "fashn,sandbox"}, ["provider_order", "unknown sandbox", "tryiton"]),
+        ({"legacy_models": "fashn/tryon-v1.6"}, ["legacy_models", "unknown fashn/tryon-v1.6"]),
+        ({"unmoderated": "everybody"}, ["unmoderated", "unknown everybody", "tryiton"]),
+        ({"limits": {"fash": {"submits": 3}}}, ["limits", "unknown fash", "fashn"]),
+        ({"limits": '{"fashn": {"submits": 0}}'}, ["limits.fashn.submits", "greater than or equal to 1"]),
+        ({"limits": {"fashn": {"per_minute": 3}}}, ["limits.fashn.per_minute"]),
+        ({"provider_settings": {"nova_canvas": {"trial": True}}}, ["provider_settings", "unknown nova_canvas"]),
+        ({"result_hosts": {"fashn": ["https://cdn.example/"]}}, ["result_hosts.fashn.0", "match pattern"]),
+        ({"result_hosts": {"stability": ["cdn.example"]}}, ["result_hosts", "unknown stability", "fashn"]),
+        ({"callback_url": "hooks.example"}, ["callback_url", "match pattern"]),
+    ],
+)
 def test_a_slip_names_the_setting_and_what_it_takes(context: dict[str, Any], says: list[str]) -> None:
     with pytest.raises(ValueError) as refused:
         config(**context)
     assert [word for word in says if word not in str(refused.value)] == [], str(refused.value)
 
 
-@pytest.mark.parametrize(("given", "kept"), [({}, None), ({"callback_url": ""}, ""),
-                                             ({"callback_url": "https://hooks.example/fr"}, "https://hooks.example/fr")])
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({}, None),
+        ({"callback_url": ""}, ""),
+        ({"callback_url": "https://hooks.example/fr"}, "https://hooks.example/fr"),
+    ],
+)
 def test_no_callback_address_is_the_api_s_own_and_an_empty_one_is_none(given: dict[str, str], kept: str | None) -> None:
     assert config(**given).callback_url == kept
 
@@ -90,7 +104,10 @@ def test_a_vendor_s_settings_are_checked_by_its_own_model(monkeypatch: pytest.Mo
     plain = {"bedrock_regions": {}}
     chosen = config(**plain, provider_settings='{"fashn": {"trial": true}}')
     assert chosen.provider_settings == {"fashn": {"trial": True}}
-    for given, says in (({"trail": 1}, "provider_settings.fashn.trail"), ({"trial": "maybe"}, "provider_settings.fashn.trial")):
+    for given, says in (
+        ({"trail": 1}, "provider_settings.fashn.trail"),
+        ({"trial": "maybe"}, "provider_settings.fashn.trial"),
+    ):
         with pytest.raises(ValueError, match=rf"{says}.*Settings of fashn are: trial"):
             config(**plain, provider_settings={"fashn": given})
 

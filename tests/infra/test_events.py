@@ -45,8 +45,10 @@ def test_an_execution_that_broke_is_settled(stage: Synthesized) -> None:
     rule, target = _rule(stage, "ExecutionBroken")
     machine, _ = stage.service.one("AWS::StepFunctions::StateMachine")
     assert rule["EventPattern"] == {
-        "source": ["aws.states"], "detail-type": ["Step Functions Execution Status Change"],
-        "detail": {"stateMachineArn": [f"${{{machine}}}"], "status": ["FAILED", "TIMED_OUT", "ABORTED"]}}
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {"stateMachineArn": [f"${{{machine}}}"], "status": ["FAILED", "TIMED_OUT", "ABORTED"]},
+    }
     assert target["Arn"] == f"${{{_function(stage, 'Settle')}.Arn}}"
 
 
@@ -55,7 +57,9 @@ def test_the_sweep_runs_every_minute_and_the_next_minute_is_its_retry(stage: Syn
     sweep = _function(stage, "Sweep")
     assert (rule["ScheduleExpression"], rule["State"]) == ("rate(1 minute)", "ENABLED")
     assert target["Arn"] == f"${{{sweep}.Arn}}"
-    (config,) = (c for c in stage.service.of("AWS::Lambda::EventInvokeConfig").values() if c["FunctionName"] == f"${{{sweep}}}")
+    (config,) = (
+        c for c in stage.service.of("AWS::Lambda::EventInvokeConfig").values() if c["FunctionName"] == f"${{{sweep}}}"
+    )
     assert config["MaximumRetryAttempts"] == 0
 
 
@@ -68,8 +72,10 @@ def test_bedrock_is_asked_about_its_models_every_day(stage: Synthesized) -> None
 def test_only_files_below_drop_reach_the_queue(stage: Synthesized) -> None:
     rule, target = _rule(stage, "Dropped")
     assert rule["EventPattern"] == {
-        "source": ["aws.s3"], "detail-type": ["Object Created"],
-        "detail": {"bucket": {"name": ["${InboxA8E05DC3}"]}, "object": {"key": [{"prefix": "drop/"}]}}}
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": ["${InboxA8E05DC3}"]}, "object": {"key": [{"prefix": "drop/"}]}},
+    }
     assert target["Arn"] == _arn(stage, "AWS::SQS::Queue", "Drops")
 
 
@@ -91,14 +97,19 @@ def test_dead_letters_wait_two_weeks(stage: Synthesized) -> None:
 
 def test_the_sweep_calls_the_erase_function_again_and_only_once_it_must_be_over(stage: Synthesized) -> None:
     function = _function(stage, "Erase")
-    (config,) = (c for c in stage.service.of("AWS::Lambda::EventInvokeConfig").values()
-                 if c["FunctionName"] == f"${{{function}}}")
+    (config,) = (
+        c
+        for c in stage.service.of("AWS::Lambda::EventInvokeConfig").values()
+        if c["FunctionName"] == f"${{{function}}}"
+    )
     assert config["MaximumRetryAttempts"] == 0
     assert stage.functions()["Erase"]["Timeout"] < delete.GRACE
 
 
 def test_queues_refuse_plain_http_and_let_only_our_rules_send(stage: Synthesized) -> None:
-    rules = {_arn(stage, "AWS::Events::Rule", start) for start in ("Dropped", "ExecutionBroken", "EveryMinute", "EveryDay")}
+    rules = {
+        _arn(stage, "AWS::Events::Rule", start) for start in ("Dropped", "ExecutionBroken", "EveryMinute", "EveryDay")
+    }
     policies = stage.service.of("AWS::SQS::QueuePolicy").values()
     assert len(policies) == 2
     for policy in policies:
@@ -115,20 +126,29 @@ def test_functions_are_called_by_their_own_rule_or_api_only(stage: Synthesized) 
     allowed = {(item["FunctionName"], item["Principal"], item["SourceArn"]) for item in permissions}
     api, _ = stage.service.one("AWS::ApiGatewayV2::Api")
     gateway = f"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{{api}}}"
-    names = {function: f"${{{_function(stage, function)}.Arn}}"
-             for function in ("Api", "Callback", "Settle", "Sweep", "WatchModels")}
+    names = {
+        function: f"${{{_function(stage, function)}.Arn}}"
+        for function in ("Api", "Callback", "Settle", "Sweep", "WatchModels")
+    }
     assert allowed == {
         (names["Settle"], "events.amazonaws.com", _arn(stage, "AWS::Events::Rule", "ExecutionBroken")),
         (names["Sweep"], "events.amazonaws.com", _arn(stage, "AWS::Events::Rule", "EveryMinute")),
         (names["WatchModels"], "events.amazonaws.com", _arn(stage, "AWS::Events::Rule", "EveryDay")),
         (names["Api"], "apigateway.amazonaws.com", f"{gateway}/*/*"),
-        (names["Callback"], "apigateway.amazonaws.com", f"{gateway}/*/*/v1/callbacks/{{provider}}/{{token}}")}
+        (names["Callback"], "apigateway.amazonaws.com", f"{gateway}/*/*/v1/callbacks/{{provider}}/{{token}}"),
+    }
 
 
 def test_someone_hears_of_what_needs_a_person(dev: Synthesized, prod: Synthesized) -> None:
     alarms = {alarm["MetricName"]: alarm for alarm in prod.service.of("AWS::CloudWatch::Alarm").values()}
-    assert alarms.keys() == {"ApproximateNumberOfMessagesVisible", "ExecutionsFailed", "ExecutionsAborted", "Errors", METRIC,
-                             erase.METRIC}
+    assert alarms.keys() == {
+        "ApproximateNumberOfMessagesVisible",
+        "ExecutionsFailed",
+        "ExecutionsAborted",
+        "Errors",
+        METRIC,
+        erase.METRIC,
+    }
     topic, _ = prod.service.one("AWS::SNS::Topic")
     _, subscription = prod.service.one("AWS::SNS::Subscription")
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "ops@example.com")
@@ -138,8 +158,10 @@ def test_someone_hears_of_what_needs_a_person(dev: Synthesized, prod: Synthesize
         assert alarm["TreatMissingData"] == "notBreaching"
     _, policy = prod.service.one("AWS::SNS::TopicPolicy")
     assert "cloudwatch.amazonaws.com" in [
-        statement["Principal"].get("Service") for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Effect"] == "Allow" and statement["Action"] == "sns:Publish"]
+        statement["Principal"].get("Service")
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow" and statement["Action"] == "sns:Publish"
+    ]
     assert not dev.service.of("AWS::CloudWatch::Alarm")
     assert not dev.service.of("AWS::SNS::Topic")
 
@@ -151,4 +173,6 @@ def test_someone_hears_of_a_provider_whose_models_end_within_90_days(prod: Synth
     assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (86400, 1, "ignore")
     assert alarm["Namespace"] == told["POWERTOOLS_METRICS_NAMESPACE"]
     assert {each["Name"]: each["Value"] for each in alarm["Dimensions"]} == {
-        "provider": "nova_canvas", "service": told["POWERTOOLS_SERVICE_NAME"]}
+        "provider": "nova_canvas",
+        "service": told["POWERTOOLS_SERVICE_NAME"],
+    }

@@ -9,14 +9,39 @@ from fitting_room.settings import Settings
 from tests.infra.synthesized import WITH_KEYS, Synthesized
 
 SIZES = {  # MB, seconds
-    "Api": (512, 29), "Prepare": (1769, 120), "StartBedrock": (1024, 900), "StartHttp": (1024, 180), "Poll": (1024, 300),
-    "Collect": (1769, 120), "Settle": (512, 60), "Ingest": (512, 60), "Sweep": (512, 60), "WatchModels": (512, 120),
-    "Wait": (256, 10), "Callback": (256, 10), "Erase": (512, 120),
+    "Api": (512, 29),
+    "Prepare": (1769, 120),
+    "StartBedrock": (1024, 900),
+    "StartHttp": (1024, 180),
+    "Poll": (1024, 300),
+    "Collect": (1769, 120),
+    "Settle": (512, 60),
+    "Ingest": (512, 60),
+    "Sweep": (512, 60),
+    "WatchModels": (512, 120),
+    "Wait": (256, 10),
+    "Callback": (256, 10),
+    "Erase": (512, 120),
 }
-EVERYWHERE = {"TABLE", "INBOX_BUCKET", "MEDIA_BUCKET", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE",
-              "POWERTOOLS_LOG_LEVEL"}
-PLANS = {"JOB_MACHINE_ARN", "BEDROCK_REGIONS", "PRIVATE_ACCESS", "DAILY_IMAGES", "DAILY_USD", "RESULT_DAYS",
-         "PROVIDER_ORDER", "LEGACY_MODELS", "UNMODERATED"}
+EVERYWHERE = {
+    "TABLE",
+    "INBOX_BUCKET",
+    "MEDIA_BUCKET",
+    "POWERTOOLS_SERVICE_NAME",
+    "POWERTOOLS_METRICS_NAMESPACE",
+    "POWERTOOLS_LOG_LEVEL",
+}
+PLANS = {
+    "JOB_MACHINE_ARN",
+    "BEDROCK_REGIONS",
+    "PRIVATE_ACCESS",
+    "DAILY_IMAGES",
+    "DAILY_USD",
+    "RESULT_DAYS",
+    "PROVIDER_ORDER",
+    "LEGACY_MODELS",
+    "UNMODERATED",
+}
 CALLS = {"PROVIDER_ENDPOINTS", "PROVIDER_SECRETS", "FETCH_ALLOW", "PROVIDER_SETTINGS", "RESULT_HOSTS"}
 TOLD = {
     "Api": PLANS | {"CORS_ORIGINS", "UPLOAD_DAYS", "ERASE_FUNCTION"},
@@ -108,11 +133,16 @@ def test_a_laptop_redirects_vendors_by_configuration_only(dev: Synthesized) -> N
 def test_settings_reach_the_functions(prod: Synthesized) -> None:
     api = _environment(prod, "Api")
     assert (api["DAILY_IMAGES"], api["DAILY_USD"], api["RESULT_DAYS"], api["CORS_ORIGINS"]) == (
-        "1000", "50.0", "14", "https://shop.example")
+        "1000",
+        "50.0",
+        "14",
+        "https://shop.example",
+    )
     machine, _ = prod.service.one("AWS::StepFunctions::StateMachine")
     assert {_environment(prod, name)["JOB_MACHINE_ARN"] for name in ("Api", "Ingest", "Sweep")} == {f"${{{machine}}}"}
     assert json.loads(_environment(prod, "Poll")["PROVIDER_SECRETS"]) == {
-        vendor: f"${{Key{vendor}.Id}}" for vendor in WITH_KEYS}
+        vendor: f"${{Key{vendor}.Id}}" for vendor in WITH_KEYS
+    }
     for name in ("Api", "Ingest"):
         assert json.loads(_environment(prod, name)["PROVIDER_ORDER"]) == ["fashn", "tryiton"]
         assert (_environment(prod, name)["UNMODERATED"], _environment(prod, name)["LEGACY_MODELS"]) == ("tryiton", "")
@@ -122,8 +152,9 @@ def test_settings_reach_the_functions(prod: Synthesized) -> None:
         assert json.loads(_environment(prod, name)["RESULT_HOSTS"]) == {"fashn": ["cdn.example"]}
 
 
-def test_vendors_call_back_to_the_api_s_own_address_unless_the_stage_names_another(dev: Synthesized,
-                                                                                  prod: Synthesized) -> None:
+def test_vendors_call_back_to_the_api_s_own_address_unless_the_stage_names_another(
+    dev: Synthesized, prod: Synthesized
+) -> None:
     api, _ = dev.service.one("AWS::ApiGatewayV2::Api")
     assert _environment(dev, "StartHttp")["CALLBACK_URL"] == f"${{{api}.ApiEndpoint}}"
     assert _environment(prod, "StartHttp")["CALLBACK_URL"] == "https://hooks.example/fr"
@@ -140,7 +171,11 @@ def test_the_outputs_an_operator_reads(stage: Synthesized) -> None:
     machine, _ = stage.service.one("AWS::StepFunctions::StateMachine")
     api, _ = stage.service.one("AWS::ApiGatewayV2::Api")
     assert stage.service.outputs == {
-        "ApiUrl": f"${{{api}.ApiEndpoint}}", "TableName": "${TableCD117FA1}", "InboxBucket": "${InboxA8E05DC3}",
-        "MediaBucket": "${MediaA721A567}", "JobMachineArn": f"${{{machine}}}",
+        "ApiUrl": f"${{{api}.ApiEndpoint}}",
+        "TableName": "${TableCD117FA1}",
+        "InboxBucket": "${InboxA8E05DC3}",
+        "MediaBucket": "${MediaA721A567}",
+        "JobMachineArn": f"${{{machine}}}",
         "ProviderSecrets": "{" + ",".join(f'"{vendor}":"${{Key{vendor}.Id}}"' for vendor in WITH_KEYS) + "}",
-        "ProviderEndpoints": _environment(stage, "Poll")["PROVIDER_ENDPOINTS"]}
+        "ProviderEndpoints": _environment(stage, "Poll")["PROVIDER_ENDPOINTS"],
+    }

@@ -9,9 +9,12 @@ import pytest
 from tests.infra.synthesized import Synthesized
 
 
-@pytest.mark.parametrize(("key", "function"), [("$default", "Api"), ("POST /v1/callbacks/{provider}/{token}", "Callback")])
-def test_vendors_callbacks_have_their_own_function_and_every_other_request_reaches_the_api_s(stage: Synthesized, key: str,
-                                                                                            function: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "function"), [("$default", "Api"), ("POST /v1/callbacks/{provider}/{token}", "Callback")]
+)
+def test_vendors_callbacks_have_their_own_function_and_every_other_request_reaches_the_api_s(
+    stage: Synthesized, key: str, function: str
+) -> None:
     api, settings = stage.service.one("AWS::ApiGatewayV2::Api")
     (route,) = (route for route in stage.service.of("AWS::ApiGatewayV2::Route").values() if route["RouteKey"] == key)
     passes_on = stage.service.of("AWS::ApiGatewayV2::Integration")[route["Target"].removeprefix("integrations/${")[:-1]]
@@ -43,7 +46,9 @@ def test_access_logs_name_the_route_and_neither_path_nor_caller(stage: Synthesiz
     _, settings = stage.service.one("AWS::ApiGatewayV2::Stage")
     logged = set(json.loads(settings["AccessLogSettings"]["Format"]).values())
     assert "$context.routeKey" in logged
-    assert not [value for value in logged if any(word in value for word in ("path", "sourceIp", "userAgent", "authorizer"))]
+    assert not [
+        value for value in logged if any(word in value for word in ("path", "sourceIp", "userAgent", "authorizer"))
+    ]
     group, _ = stage.service.one("AWS::Logs::LogGroup", "HttpApi")
     assert settings["AccessLogSettings"]["DestinationArn"] == f"${{{group}.Arn}}"
 

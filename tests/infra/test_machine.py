@@ -59,8 +59,13 @@ def test_waiting_for_a_callback_has_an_end_and_hands_over_the_token(stage: Synth
     for task in _waiting(stage).values():
         assert task["Resource"] == "arn:aws:states:::lambda:invoke.waitForTaskToken"
         assert stage.functions()["Wait"]["Timeout"] < task["TimeoutSeconds"] <= 120
-        assert task["Arguments"] == {"FunctionName": "Wait", "Payload": {
-            "job_id": "{% $states.context.Execution.Input.job_id %}", "task_token": "{% $states.context.Task.Token %}"}}
+        assert task["Arguments"] == {
+            "FunctionName": "Wait",
+            "Payload": {
+                "job_id": "{% $states.context.Execution.Input.job_id %}",
+                "task_token": "{% $states.context.Task.Token %}",
+            },
+        }
         assert {catcher["Next"] for catcher in task["Catch"]} | {task["Next"]} == {"Poll", "WaitToPoll"}
         assert task["Catch"][-1]["ErrorEquals"] == ["States.ALL"]
 
@@ -69,7 +74,9 @@ def test_every_other_task_calls_the_function_of_its_name_with_the_job_s_id_and_n
     for name, task in _calling(stage).items():
         assert task["Resource"] == "arn:aws:states:::lambda:invoke"
         assert task["Arguments"] == {
-            "FunctionName": name, "Payload": {"job_id": "{% $states.context.Execution.Input.job_id %}"}}
+            "FunctionName": name,
+            "Payload": {"job_id": "{% $states.context.Execution.Input.job_id %}"},
+        }
 
 
 def test_every_failure_but_settle_s_own_is_settled(stage: Synthesized) -> None:

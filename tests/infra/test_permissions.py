@@ -8,8 +8,21 @@ import pytest
 
 from tests.infra.synthesized import WITH_KEYS, Synthesized
 
-FUNCTIONS = {"Api", "Callback", "Prepare", "StartBedrock", "StartHttp", "Poll", "Wait", "Collect", "Settle", "Ingest", "Sweep",
-             "WatchModels", "Erase"}
+FUNCTIONS = {
+    "Api",
+    "Callback",
+    "Prepare",
+    "StartBedrock",
+    "StartHttp",
+    "Poll",
+    "Wait",
+    "Collect",
+    "Settle",
+    "Ingest",
+    "Sweep",
+    "WatchModels",
+    "Erase",
+}
 MACHINE = "Job"
 MEDIA, INBOX = "${MediaA721A567.Arn}", "${InboxA8E05DC3.Arn}"
 
@@ -19,10 +32,22 @@ TRACES = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
 WILDCARDS = {
     *((role, action, "*") for role in FUNCTIONS for action in TRACES),
     *((role, "states:SendTaskSuccess", "*") for role in ("Callback", "Wait")),
-    *((MACHINE, action, "*") for action in [
-        *TRACES, "xray:GetSamplingRules", "xray:GetSamplingTargets", "logs:CreateLogDelivery", "logs:GetLogDelivery",
-        "logs:UpdateLogDelivery", "logs:DeleteLogDelivery", "logs:ListLogDeliveries", "logs:PutResourcePolicy",
-        "logs:DescribeResourcePolicies", "logs:DescribeLogGroups"]),
+    *(
+        (MACHINE, action, "*")
+        for action in [
+            *TRACES,
+            "xray:GetSamplingRules",
+            "xray:GetSamplingTargets",
+            "logs:CreateLogDelivery",
+            "logs:GetLogDelivery",
+            "logs:UpdateLogDelivery",
+            "logs:DeleteLogDelivery",
+            "logs:ListLogDeliveries",
+            "logs:PutResourcePolicy",
+            "logs:DescribeResourcePolicies",
+            "logs:DescribeLogGroups",
+        ]
+    ),
     ("Api", "s3:GetObject", f"{INBOX}/uploads/*"),
     ("Api", "s3:PutObject", f"{INBOX}/uploads/*"),
     ("Api", "s3:PutObject", f"{MEDIA}/staging/*"),
@@ -30,22 +55,33 @@ WILDCARDS = {
     ("Prepare", "s3:GetObject", f"{INBOX}/*"),
     ("Prepare", "s3:GetObject", f"{MEDIA}/*"),
     ("Prepare", "s3:PutObject", f"{MEDIA}/staging/*"),
-    *((role, action, f"{MEDIA}/staging/*")
-      for role in ("StartBedrock", "StartHttp", "Poll") for action in ("s3:GetObject", "s3:PutObject")),
+    *(
+        (role, action, f"{MEDIA}/staging/*")
+        for role in ("StartBedrock", "StartHttp", "Poll")
+        for action in ("s3:GetObject", "s3:PutObject")
+    ),
     ("Collect", "s3:GetObject", f"{MEDIA}/staging/*"),
     ("Ingest", "s3:GetObject", f"{INBOX}/drop/*"),
     *((role, "s3:PutObject", f"{MEDIA}/results/*") for role in ("Collect", "Settle", "Ingest", "Sweep")),
     *((role, "s3:DeleteObject", f"{MEDIA}/results/*") for role in ("Collect", "Settle", "Sweep", "Erase")),
     ("Erase", "s3:DeleteObject", f"{MEDIA}/staging/*"),
     *(("Erase", "s3:DeleteObject", f"{INBOX}/{folder}/*") for folder in ("uploads", "drop")),
-    ("Sweep", "states:DescribeExecution",
-     "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${JobMachine45953B44.Name}:*"),
+    (
+        "Sweep",
+        "states:DescribeExecution",
+        "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${JobMachine45953B44.Name}:*",
+    ),
 }
 
 
 def _grants(stage: Synthesized) -> set[tuple[str, str, str]]:
-    return {(role, action, resource) for role, statement in stage.statements() if statement["Effect"] == "Allow"
-            for action in statement["Action"] for resource in statement["Resource"]}
+    return {
+        (role, action, resource)
+        for role, statement in stage.statements()
+        if statement["Effect"] == "Allow"
+        for action in statement["Action"]
+        for resource in statement["Resource"]
+    }
 
 
 def _holders(stage: Synthesized, action: str) -> dict[str, set[str]]:
@@ -68,8 +104,7 @@ def test_every_role_s_policies_are_seen_by_these_tests(stage: Synthesized) -> No
 
 def test_a_vendor_s_key_is_readable_only_by_what_calls_that_vendor(stage: Synthesized) -> None:
     secret = {f"${{Key{vendor}.Id}}" for vendor in WITH_KEYS}
-    assert _holders(stage, "secretsmanager:GetSecretValue") == {
-        "StartHttp": secret, "Poll": secret, "Erase": secret}
+    assert _holders(stage, "secretsmanager:GetSecretValue") == {"StartHttp": secret, "Poll": secret, "Erase": secret}
 
 
 def _model(region: str, name: str) -> str:
@@ -81,14 +116,20 @@ TEXT = {_model("us-west-2", f"stability.stable-image-{name}-v1:1") for name in (
 EDITS = [f"stability.stable-image-{name}-v1:0" for name in ("inpaint", "remove-background")]
 
 
-def test_only_the_bedrock_starter_may_invoke_a_model_and_only_those_with_a_region(dev: Synthesized, prod: Synthesized) -> None:
-    profiles = {f"arn:${{AWS::Partition}}:bedrock:us-west-2:${{AWS::AccountId}}:inference-profile/us.{name}" for name in EDITS}
+def test_only_the_bedrock_starter_may_invoke_a_model_and_only_those_with_a_region(
+    dev: Synthesized, prod: Synthesized
+) -> None:
+    profiles = {
+        f"arn:${{AWS::Partition}}:bedrock:us-west-2:${{AWS::AccountId}}:inference-profile/us.{name}" for name in EDITS
+    }
     behind = {_model(region, name) for name in EDITS for region in ("us-east-1", "us-east-2", "us-west-2")}
     assert _holders(dev, "bedrock:InvokeModel") == {"StartBedrock": {NOVA} | TEXT | profiles | behind}
     assert _holders(prod, "bedrock:InvokeModel") == {"StartBedrock": {NOVA}}
 
 
-def test_only_the_watcher_may_ask_about_a_model_and_only_where_it_is_called(dev: Synthesized, prod: Synthesized) -> None:
+def test_only_the_watcher_may_ask_about_a_model_and_only_where_it_is_called(
+    dev: Synthesized, prod: Synthesized
+) -> None:
     edits = {_model("us-west-2", name) for name in EDITS}
     assert _holders(dev, "bedrock:GetFoundationModel") == {"WatchModels": {NOVA} | TEXT | edits}
     assert _holders(prod, "bedrock:GetFoundationModel") == {"WatchModels": {NOVA}}
@@ -100,15 +141,17 @@ def test_executions_are_started_by_whoever_accepts_a_job_and_by_the_sweep(stage:
 
 
 def test_the_machine_calls_its_own_functions_and_the_api_and_the_sweep_the_one_that_erases(stage: Synthesized) -> None:
-    called = {f"${{{name}.Arn}}" for name in stage.service.of("AWS::Lambda::Function")
-              if name[:-8] in {"Prepare", "StartBedrock", "StartHttp", "Poll", "Wait", "Collect", "Settle"}}
+    called = {
+        f"${{{name}.Arn}}"
+        for name in stage.service.of("AWS::Lambda::Function")
+        if name[:-8] in {"Prepare", "StartBedrock", "StartHttp", "Poll", "Wait", "Collect", "Settle"}
+    }
     (erase,) = {f"${{{name}.Arn}}" for name in stage.service.of("AWS::Lambda::Function") if name[:-8] == "Erase"}
     assert _holders(stage, "lambda:InvokeFunction") == {MACHINE: called, "Api": {erase}, "Sweep": {erase}}
 
 
 def test_listing_is_for_those_who_must_tell_absent_from_forbidden_or_read_a_folder(stage: Synthesized) -> None:
-    assert _holders(stage, "s3:ListBucket") == {
-        "Prepare": {INBOX, MEDIA}, "Ingest": {INBOX}, "Erase": {MEDIA}}
+    assert _holders(stage, "s3:ListBucket") == {"Prepare": {INBOX, MEDIA}, "Ingest": {INBOX}, "Erase": {MEDIA}}
 
 
 def test_pictures_are_deleted_by_who_erases_and_by_who_may_have_written_one_too_late(stage: Synthesized) -> None:
@@ -116,8 +159,18 @@ def test_pictures_are_deleted_by_who_erases_and_by_who_may_have_written_one_too_
     assert "Erase" not in _holders(stage, "s3:GetObject")
 
 
-@pytest.mark.parametrize("action", ["dynamodb:Scan", "states:StopExecution", "secretsmanager:PutSecretValue",
-                                    "iam:PassRole", "kms:Decrypt", "sts:AssumeRole", "logs:CreateLogGroup"])
+@pytest.mark.parametrize(
+    "action",
+    [
+        "dynamodb:Scan",
+        "states:StopExecution",
+        "secretsmanager:PutSecretValue",
+        "iam:PassRole",
+        "kms:Decrypt",
+        "sts:AssumeRole",
+        "logs:CreateLogGroup",
+    ],
+)
 def test_nobody_may_do_what_no_function_does(stage: Synthesized, action: str) -> None:
     assert _holders(stage, action) == {}
 
@@ -128,7 +181,13 @@ def test_waits_are_ended_by_the_callback_or_by_whoever_finds_it_there_already(st
 
 def test_whom_everybody_may_call_touches_single_rows_and_waits_only(stage: Synthesized) -> None:
     may = {action for role, action, _ in _grants(stage) if role == "Callback"}
-    assert may == {"dynamodb:UpdateItem", "states:SendTaskSuccess", "logs:CreateLogStream", "logs:PutLogEvents", *TRACES}
+    assert may == {
+        "dynamodb:UpdateItem",
+        "states:SendTaskSuccess",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        *TRACES,
+    }
 
 
 def test_rows_are_deleted_and_created_only_by_those_whose_they_are(stage: Synthesized) -> None:
@@ -138,4 +197,7 @@ def test_rows_are_deleted_and_created_only_by_those_whose_they_are(stage: Synthe
     assert _holders(stage, "dynamodb:PutItem").keys() == {"Api", "Ingest", "WatchModels", "StartHttp", "Erase"}
     assert "WatchModels" not in _holders(stage, "dynamodb:GetItem")
     assert _holders(stage, "dynamodb:Query") == {
-        "Api": {"${TableCD117FA1.Arn}"}, "Ingest": {"${TableCD117FA1.Arn}"}, "Sweep": {"${TableCD117FA1.Arn}/index/due"}}
+        "Api": {"${TableCD117FA1.Arn}"},
+        "Ingest": {"${TableCD117FA1.Arn}"},
+        "Sweep": {"${TableCD117FA1.Arn}/index/due"},
+    }

@@ -16,9 +16,15 @@ STATEFUL = {
     "Keyastria": "AWS::SecretsManager::Secret",
     "Keyaidge": "AWS::SecretsManager::Secret",
 }
-ADDRESSED = {"AWS::S3::Bucket": "BucketName", "AWS::DynamoDB::Table": "TableName", "AWS::SecretsManager::Secret": "Name",
-             "AWS::SQS::Queue": "QueueName", "AWS::Lambda::Function": "FunctionName", "AWS::IAM::Role": "RoleName",
-             "AWS::StepFunctions::StateMachine": "StateMachineName"}
+ADDRESSED = {
+    "AWS::S3::Bucket": "BucketName",
+    "AWS::DynamoDB::Table": "TableName",
+    "AWS::SecretsManager::Secret": "Name",
+    "AWS::SQS::Queue": "QueueName",
+    "AWS::Lambda::Function": "FunctionName",
+    "AWS::IAM::Role": "RoleName",
+    "AWS::StepFunctions::StateMachine": "StateMachineName",
+}
 
 
 def _buckets(stage: Synthesized) -> dict[str, dict[str, Any]]:
@@ -30,7 +36,9 @@ def _rules(bucket: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_stateful_resources_keep_their_logical_ids(stage: Synthesized) -> None:
-    found = {name: item["Type"] for name, item in stage.storage.resources.items() if item["Type"] != "AWS::S3::BucketPolicy"}
+    found = {
+        name: item["Type"] for name, item in stage.storage.resources.items() if item["Type"] != "AWS::S3::BucketPolicy"
+    }
     assert found == STATEFUL
 
 
@@ -68,8 +76,10 @@ def test_buckets_refuse_plain_http(stage: Synthesized) -> None:
 
 def test_pictures_expire_by_prefix(dev: Synthesized, prod: Synthesized) -> None:
     for stage, results in ((dev, 30), (prod, 14)):
-        days = {name: {prefix: rule["ExpirationInDays"] for prefix, rule in _rules(bucket).items()}
-                for name, bucket in _buckets(stage).items()}
+        days = {
+            name: {prefix: rule["ExpirationInDays"] for prefix, rule in _rules(bucket).items()}
+            for name, bucket in _buckets(stage).items()
+        }
         assert days == {"Inbox": {"uploads/": 1, "drop/": 1}, "Media": {"staging/": 1, "results/": results}}
         for bucket in _buckets(stage).values():
             for rule in _rules(bucket).values():
@@ -78,8 +88,10 @@ def test_pictures_expire_by_prefix(dev: Synthesized, prod: Synthesized) -> None:
 
 
 def test_browsers_of_the_allowed_origins_may_post_uploads_and_get_results(dev: Synthesized, prod: Synthesized) -> None:
-    allowed = {name: [(rule["AllowedMethods"], rule["AllowedOrigins"]) for rule in bucket["CorsConfiguration"]["CorsRules"]]
-               for name, bucket in _buckets(prod).items()}
+    allowed = {
+        name: [(rule["AllowedMethods"], rule["AllowedOrigins"]) for rule in bucket["CorsConfiguration"]["CorsRules"]]
+        for name, bucket in _buckets(prod).items()
+    }
     assert allowed == {"Inbox": [(["POST"], ["https://shop.example"])], "Media": [(["GET"], ["https://shop.example"])]}
     assert not [bucket for bucket in _buckets(dev).values() if "CorsConfiguration" in bucket]
 
@@ -100,7 +112,10 @@ def test_the_table_forgets_what_expired_and_finds_what_is_due(stage: Synthesized
     assert [(key["AttributeName"], key["KeyType"]) for key in table["KeySchema"]] == [("pk", "HASH"), ("sk", "RANGE")]
     (due,) = table["GlobalSecondaryIndexes"]
     assert due["IndexName"] == "due"
-    assert [(key["AttributeName"], key["KeyType"]) for key in due["KeySchema"]] == [("due_shard", "HASH"), ("due_at", "RANGE")]
+    assert [(key["AttributeName"], key["KeyType"]) for key in due["KeySchema"]] == [
+        ("due_shard", "HASH"),
+        ("due_at", "RANGE"),
+    ]
     assert due["Projection"] == {"ProjectionType": "KEYS_ONLY"}
     assert {item["AttributeType"] for item in table["AttributeDefinitions"]} == {"S"}
 
@@ -119,6 +134,15 @@ def test_secrets_begin_empty_so_that_no_random_value_passes_for_a_key(stage: Syn
 
 def test_what_the_service_uses_is_exported_for_good(stage: Synthesized) -> None:
     exported = {stage.storage.resolve(out["Value"]) for out in stage.storage.raw["Outputs"].values()}
-    assert exported == {"${TableCD117FA1}", "${TableCD117FA1.Arn}", "${InboxA8E05DC3}", "${InboxA8E05DC3.Arn}",
-                        "${MediaA721A567}", "${MediaA721A567.Arn}", "${Keytryiton.Id}", "${Keyfashn.Id}",
-                        "${Keyastria.Id}", "${Keyaidge.Id}"}
+    assert exported == {
+        "${TableCD117FA1}",
+        "${TableCD117FA1.Arn}",
+        "${InboxA8E05DC3}",
+        "${InboxA8E05DC3.Arn}",
+        "${MediaA721A567}",
+        "${MediaA721A567.Arn}",
+        "${Keytryiton.Id}",
+        "${Keyfashn.Id}",
+        "${Keyastria.Id}",
+        "${Keyaidge.Id}",
+    }

@@ -42,17 +42,33 @@ def atelier_entry() -> CatalogueEntry:
     base = entry("tryiton")
     [model, *_] = base.models
     anything = {name: Option(values=(True,)) for name in ("person.subject", "garment.subject")}
-    return base.model_copy(update={
-        "id": ID, "title": "Atelier", "secret": False, "rate": None, "rules": lambda _: [], "erases": True,
-        "retention": "30 days", "references": _references,
-        "models": (model.model_copy(update={"id": "look", "tasks": ("try_on", "train_subject"), "options": None}),),
-        "tasks": {"try_on": {**base.tasks["try_on"], **anything},
-                  "train_subject": {"kind": Option(values=("person", "garment")), "pictures": Option(minimum=1, maximum=20)}}})
+    return base.model_copy(
+        update={
+            "id": ID,
+            "title": "Atelier",
+            "secret": False,
+            "rate": None,
+            "rules": lambda _: [],
+            "erases": True,
+            "retention": "30 days",
+            "references": _references,
+            "models": (model.model_copy(update={"id": "look", "tasks": ("try_on", "train_subject"), "options": None}),),
+            "tasks": {
+                "try_on": {**base.tasks["try_on"], **anything},
+                "train_subject": {
+                    "kind": Option(values=("person", "garment")),
+                    "pictures": Option(minimum=1, maximum=20),
+                },
+            },
+        }
+    )
 
 
 def _references(request: object) -> dict[str, ReferenceKind]:
     """Of a try-on's pictures; a garment's serves all jobs of the tenant."""
     roles = {role for role, _, _ in request.images()} if getattr(request, "task", "") == "try_on" else set()  # type: ignore[attr-defined]
-    kinds = {"person": ReferenceKind(class_name="woman", shared=False),
-             "garment-0": ReferenceKind(class_name="shirt", flat_lay=True)}
+    kinds = {
+        "person": ReferenceKind(class_name="woman", shared=False),
+        "garment-0": ReferenceKind(class_name="shirt", flat_lay=True),
+    }
     return {role: kind for role, kind in kinds.items() if role in roles}

@@ -14,14 +14,28 @@ from typing import Any, cast
 REGION, ACCOUNT = "us-east-1", "123456789012"
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:jobs"
 ENVIRONMENT = {
-    "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
-    "TABLE": "fitting-room", "INBOX_BUCKET": "inbox-bucket", "MEDIA_BUCKET": "media-bucket", "STAGE": "dev",
+    "AWS_REGION": REGION,
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "TABLE": "fitting-room",
+    "INBOX_BUCKET": "inbox-bucket",
+    "MEDIA_BUCKET": "media-bucket",
+    "STAGE": "dev",
     "ERASE_FUNCTION": "erase",
-    "JOB_MACHINE_ARN": MACHINE, "PROVIDER_SECRETS": json.dumps({"tryiton": "secret-of-tryiton"}),
-    "PROVIDER_ENDPOINTS": "{}", "BEDROCK_REGIONS": json.dumps({"nova_canvas": REGION}), "FETCH_ALLOW": "",
-    "CORS_ORIGINS": "https://shop.example", "DAILY_IMAGES": "10", "DAILY_USD": "1.0", "RESULT_DAYS": "30",
-    "POWERTOOLS_SERVICE_NAME": "fitting-room", "POWERTOOLS_METRICS_NAMESPACE": "FittingRoom",
-    "POWERTOOLS_LOG_LEVEL": "INFO", "POWERTOOLS_METRICS_DISABLED": "true",
+    "JOB_MACHINE_ARN": MACHINE,
+    "PROVIDER_SECRETS": json.dumps({"tryiton": "secret-of-tryiton"}),
+    "PROVIDER_ENDPOINTS": "{}",
+    "BEDROCK_REGIONS": json.dumps({"nova_canvas": REGION}),
+    "FETCH_ALLOW": "",
+    "CORS_ORIGINS": "https://shop.example",
+    "DAILY_IMAGES": "10",
+    "DAILY_USD": "1.0",
+    "RESULT_DAYS": "30",
+    "POWERTOOLS_SERVICE_NAME": "fitting-room",
+    "POWERTOOLS_METRICS_NAMESPACE": "FittingRoom",
+    "POWERTOOLS_LOG_LEVEL": "INFO",
+    "POWERTOOLS_METRICS_DISABLED": "true",
 }
 os.environ.update(ENVIRONMENT)
 
@@ -66,26 +80,40 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     forget()
     with mock_aws():
         aws.table().meta.client.create_table(
-            TableName=TABLE, BillingMode="PAY_PER_REQUEST",
+            TableName=TABLE,
+            BillingMode="PAY_PER_REQUEST",
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"}
-                                  for name in ("pk", "sk", "due_shard", "due_at")],
-            GlobalSecondaryIndexes=[{
-                "IndexName": "due", "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["id"]},
-                "KeySchema": [{"AttributeName": "due_shard", "KeyType": "HASH"},
-                              {"AttributeName": "due_at", "KeyType": "RANGE"}]}])
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "due_shard", "due_at")
+            ],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": "due",
+                    "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["id"]},
+                    "KeySchema": [
+                        {"AttributeName": "due_shard", "KeyType": "HASH"},
+                        {"AttributeName": "due_at", "KeyType": "RANGE"},
+                    ],
+                }
+            ],
+        )
         for bucket in (INBOX, MEDIA):
             aws.s3().create_bucket(Bucket=bucket)
         machine = aws.step_functions().create_state_machine(
-            name="jobs", definition='{"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}',
-            roleArn=f"arn:aws:iam::{ACCOUNT}:role/machine")["stateMachineArn"]
+            name="jobs",
+            definition='{"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}',
+            roleArn=f"arn:aws:iam::{ACCOUNT}:role/machine",
+        )["stateMachineArn"]
         world = World(FakeClock(), machine)
         monkeypatch.setattr(aws, "functions", lambda: world)
         with aws.table().batch_writer() as batch:
             for tenant in (TENANT, OTHER):
                 batch.put_item({"pk": f"TENANT#{tenant}", "sk": "TENANT"})
-            for key in (api_key(LIVE_KEY, TENANT, "live"), api_key(TEST_KEY, TENANT, "test"),
-                        api_key(OTHER_KEY, OTHER, "live")):
+            for key in (
+                api_key(LIVE_KEY, TENANT, "live"),
+                api_key(TEST_KEY, TENANT, "test"),
+                api_key(OTHER_KEY, OTHER, "live"),
+            ):
                 batch.put_item(key)
         yield world
     forget()

@@ -112,15 +112,26 @@ class World:
             self.put("person.png", picture(360, 540))
             self.put("garment.png", picture(200, 200, "navy"))
             self.stocked = True
-        return {"task": "try_on", "person": {"s3": f"s3://{INBOX}/drop/{TENANT}/person.png"},
-                "garments": [{"image": {"s3": f"s3://{INBOX}/drop/{TENANT}/garment.png"}, "category": "tops"}], **changes}
+        return {
+            "task": "try_on",
+            "person": {"s3": f"s3://{INBOX}/drop/{TENANT}/person.png"},
+            "garments": [{"image": {"s3": f"s3://{INBOX}/drop/{TENANT}/garment.png"}, "category": "tops"}],
+            **changes,
+        }
 
     def put(self, name: str, data: bytes, *, folder: str = f"drop/{TENANT}", bucket: str = INBOX) -> str:
         aws.s3().put_object(Bucket=bucket, Key=f"{folder}/{name}", Body=data)
         return f"{folder}/{name}"
 
-    def submit(self, body: dict[str, Any] | None = None, *, key: str | None = None, mode: Mode = "live",
-               tenant: str = TENANT, **changes: Any) -> Accepted:
+    def submit(
+        self,
+        body: dict[str, Any] | None = None,
+        *,
+        key: str | None = None,
+        mode: Mode = "live",
+        tenant: str = TENANT,
+        **changes: Any,
+    ) -> Accepted:
         return submit(body or self.body(**changes), Caller(tenant, mode), key, self.at)
 
     def job(self, job_id: str) -> Job:

@@ -32,8 +32,11 @@ def simulators() -> Iterator[dict[str, Running]]:
     """One of each external vendor, with more credits and room than any test uses up."""
     previews = Previews(StandInEngine())
     vendors: dict[str, Simulator] = {
-        "tryiton": TryItOn(previews, seconds=WORK), "fashn": Fashn(previews, seconds=WORK), "astria": Astria(previews),
-        "aidge": Aidge(previews, submits=1000, working=WORK)}
+        "tryiton": TryItOn(previews, seconds=WORK),
+        "fashn": Fashn(previews, seconds=WORK),
+        "astria": Astria(previews),
+        "aidge": Aidge(previews, submits=1000, working=WORK),
+    }
     with ExitStack() as stack:
         yield {name: Running(vendor, stack.enter_context(running(vendor.app()))) for name, vendor in vendors.items()}
     previews.close()

@@ -49,7 +49,9 @@ class Machine:
         run, name, value = Run(), self.definition["StartAt"], execution_input
         while True:
             state = self.definition["States"][name]
-            assert state.keys() - {"Type"} <= KNOWN[state["Type"]], f"{name} uses something this interpreter does not know"
+            assert state.keys() - {"Type"} <= KNOWN[state["Type"]], (
+                f"{name} uses something this interpreter does not know"
+            )
             assert run.events < MOST_EVENTS, "AWS ends an execution with so long a history"
             run.path.append(name)
             run.events += ENTER_AND_EXIT
@@ -92,7 +94,9 @@ class Machine:
                 if which is None or used[which] == retries[which]["MaxAttempts"]:
                     raise
                 retry = retries[which]
-                run.seconds += min(retry["IntervalSeconds"] * retry["BackoffRate"] ** used[which], retry["MaxDelaySeconds"])
+                run.seconds += min(
+                    retry["IntervalSeconds"] * retry["BackoffRate"] ** used[which], retry["MaxDelaySeconds"]
+                )
                 used[which] += 1
 
     def _choice(self, state: dict[str, Any], scope: dict[str, Any], run: Run) -> tuple[str, Any]:

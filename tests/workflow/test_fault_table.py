@@ -69,7 +69,9 @@ FAULTS: dict[str, tuple[list[dict[str, Any]], Ends]] = {
     "no answer in time, accepted": ([{"on": "submit", "kind": "delay", "seconds": SLOW}], LOST),
     "429 once": ([{"on": "submit", "kind": "status", "status": 429, "times": 1}], SECOND_TIME),
     "429 once, with Retry-After": (
-        [{"on": "submit", "kind": "status", "status": 429, "headers": {"Retry-After": "30"}, "times": 1}], SECOND_TIME),
+        [{"on": "submit", "kind": "status", "status": 429, "headers": {"Retry-After": "30"}, "times": 1}],
+        SECOND_TIME,
+    ),
     "429 for ever": ([{"on": "submit", "kind": "status", "status": 429}], LIMITED),
     "out of credits": ([{"on": "submit", "kind": "error", "name": "OutOfCredits"}], Ends("failed", "quota_exhausted")),
     "500 on submit": ([{"on": "submit", "kind": "status", "status": 500, "body": "oops"}], BROKEN),
@@ -78,55 +80,92 @@ FAULTS: dict[str, tuple[list[dict[str, Any]], Ends]] = {
     "malformed answer to the submit": ([{"on": "submit", "kind": "malformed"}], UNREADABLE),
     "a web page as answer to the submit": ([{"on": "submit", "kind": "wrong_type"}], UNREADABLE),
     "status reads that fail for a while": (
-        [{"on": "status", "kind": "status", "status": 500, "times": 2}, {"on": "status", "kind": "malformed", "times": 1},
-         {"on": "status", "kind": "wrong_type", "times": 1}, {"on": "status", "kind": "drop_before", "times": 1},
-         {"on": "status", "kind": "status", "status": 429, "times": 1}], DONE),
+        [
+            {"on": "status", "kind": "status", "status": 500, "times": 2},
+            {"on": "status", "kind": "malformed", "times": 1},
+            {"on": "status", "kind": "wrong_type", "times": 1},
+            {"on": "status", "kind": "drop_before", "times": 1},
+            {"on": "status", "kind": "status", "status": 429, "times": 1},
+        ],
+        DONE,
+    ),
     "never finished": ([{"on": "status", "kind": "never_finish"}], LATE),
     "expired address of the result": ([{"on": "result", "kind": "expired_url"}], UNFETCHED),
     "a result that hangs up once": ([{"on": "result", "kind": "drop_before", "times": 1}], DONE),
     "foreign address of the result": ([{"on": "status", "kind": "foreign_url"}], UNFETCHED),
-    "a web page as result": ([{"on": "result", "kind": "wrong_type"}], Ends("failed", "output_rejected", "yes", bought=1)),
-    "moderation": ([{"on": "status", "kind": "error", "name": "ContentModerationError"}],
-                   Ends("failed", "content_blocked", bought=1)),
-    "pipeline failure once": ([{"on": "status", "kind": "error", "name": "PipelineError", "times": 1}],
-                              Ends("succeeded", charged="yes", bought=2, attempts=2)),
-    "pipeline failure twice": ([{"on": "status", "kind": "error", "name": "PipelineError"}],
-                               Ends("failed", "provider_error", bought=2, attempts=2)),
+    "a web page as result": (
+        [{"on": "result", "kind": "wrong_type"}],
+        Ends("failed", "output_rejected", "yes", bought=1),
+    ),
+    "moderation": (
+        [{"on": "status", "kind": "error", "name": "ContentModerationError"}],
+        Ends("failed", "content_blocked", bought=1),
+    ),
+    "pipeline failure once": (
+        [{"on": "status", "kind": "error", "name": "PipelineError", "times": 1}],
+        Ends("succeeded", charged="yes", bought=2, attempts=2),
+    ),
+    "pipeline failure twice": (
+        [{"on": "status", "kind": "error", "name": "PipelineError"}],
+        Ends("failed", "provider_error", bought=2, attempts=2),
+    ),
 }
 VENDORS = [
     Vendor("tryiton", "sim-key", "/api/v1"),
-    Vendor("fashn", "sim-key", "/v1",  # its own error of that name: "Because no prediction ID was issued", nothing is charged
-           ends={"503 on submit": Ends("failed", "provider_error", attempts=2)}),
-    Vendor("aidge", '{"app_key": "sim-app", "app_secret": "sim-secret"}', "/rest", faults={
-        "out of credits": [{"on": "submit", "kind": "error", "name": "ResourcesExhausted"}],
-        "key refused": [{"on": "submit", "kind": "error", "name": "IncompleteSignature"}],
-        "moderation": [{"on": "submit", "kind": "error", "name": "1002"}],
-        "pipeline failure once": [{"on": "submit", "kind": "error", "name": "1001", "times": 1}],
-        "pipeline failure twice": [{"on": "submit", "kind": "error", "name": "1001"}],
-    }, ends={
-        "moderation": Ends("failed", "content_blocked"),
-        "pipeline failure once": SECOND_TIME,
-        "pipeline failure twice": Ends("failed", "provider_error", attempts=2),
-    }),
-    Vendor("astria", "sd_sim-key", "", {"provider_options": {"astria": {"person_class": "woman"}}}, faults={
-        "out of credits": [{"on": "submit", "kind": "status", "status": 402}],
-        "500 on submit": [{"on": "submit", "kind": "status", "status": 500, "times": 1}],
-        "503 on submit": [{"on": "submit", "kind": "status_after", "status": 504}],
-        "moderation": [{"on": "status", "kind": "error", "name": "user_error", "message": "NSFW content was detected"}],
-        "pipeline failure once": [{"on": "status", "kind": "error", "name": "user_error", "message": "it broke"}],
-        "pipeline failure twice": [{"on": "status", "kind": "error", "name": "user_error", "message": "it broke"}],
-    }, ends={
-        "500 on submit": SECOND_TIME,  # "Such requests should be retried"
-        "503 on submit": UNREADABLE,  # 504: "probably" processed
-        "moderation": Ends("failed", "content_blocked", "unknown", bought=1),
-        **dict.fromkeys(("pipeline failure once", "pipeline failure twice"), UNREADABLE),  # not documented to be free
-    }),
+    Vendor(
+        "fashn",
+        "sim-key",
+        "/v1",  # its own error of that name: "Because no prediction ID was issued", nothing is charged
+        ends={"503 on submit": Ends("failed", "provider_error", attempts=2)},
+    ),
+    Vendor(
+        "aidge",
+        '{"app_key": "sim-app", "app_secret": "sim-secret"}',
+        "/rest",
+        faults={
+            "out of credits": [{"on": "submit", "kind": "error", "name": "ResourcesExhausted"}],
+            "key refused": [{"on": "submit", "kind": "error", "name": "IncompleteSignature"}],
+            "moderation": [{"on": "submit", "kind": "error", "name": "1002"}],
+            "pipeline failure once": [{"on": "submit", "kind": "error", "name": "1001", "times": 1}],
+            "pipeline failure twice": [{"on": "submit", "kind": "error", "name": "1001"}],
+        },
+        ends={
+            "moderation": Ends("failed", "content_blocked"),
+            "pipeline failure once": SECOND_TIME,
+            "pipeline failure twice": Ends("failed", "provider_error", attempts=2),
+        },
+    ),
+    Vendor(
+        "astria",
+        "sd_sim-key",
+        "",
+        {"provider_options": {"astria": {"person_class": "woman"}}},
+        faults={
+            "out of credits": [{"on": "submit", "kind": "status", "status": 402}],
+            "500 on submit": [{"on": "submit", "kind": "status", "status": 500, "times": 1}],
+            "503 on submit": [{"on": "submit", "kind": "status_after", "status": 504}],
+            "moderation": [
+                {"on": "status", "kind": "error", "name": "user_error", "message": "NSFW content was detected"}
+            ],
+            "pipeline failure once": [{"on": "status", "kind": "error", "name": "user_error", "message": "it broke"}],
+            "pipeline failure twice": [{"on": "status", "kind": "error", "name": "user_error", "message": "it broke"}],
+        },
+        ends={
+            "500 on submit": SECOND_TIME,  # "Such requests should be retried"
+            "503 on submit": UNREADABLE,  # 504: "probably" processed
+            "moderation": Ends("failed", "content_blocked", "unknown", bought=1),
+            **dict.fromkeys(
+                ("pipeline failure once", "pipeline failure twice"), UNREADABLE
+            ),  # not documented to be free
+        },
+    ),
 ]
 
 
 @pytest.fixture
 def deployed(world: World, links: None, monkeypatch: pytest.MonkeyPatch, simulators: dict[str, Running]) -> Any:
     """Makes a vendor the only one there is: its simulator, or a port at which nobody listens."""
+
     def deploy(vendor: Vendor, *, listening: bool = True) -> Running:
         simulator = simulators[vendor.id].fresh()
         at = simulator.url if listening else f"http://127.0.0.1:{_silent_port()}"
@@ -152,8 +191,9 @@ ROWS = [pytest.param(vendor, fault, id=f"{vendor.id}: {fault}") for vendor in VE
 
 
 @pytest.mark.parametrize(("vendor", "fault"), ROWS)
-def test_what_becomes_of_a_job(world: World, deployed: Any, monkeypatch: pytest.MonkeyPatch, vendor: Vendor,
-                               fault: str) -> None:
+def test_what_becomes_of_a_job(
+    world: World, deployed: Any, monkeypatch: pytest.MonkeyPatch, vendor: Vendor, fault: str
+) -> None:
     usual, end = FAULTS[fault]
     simulator = deployed(vendor, listening=fault != "refused connection")
     for each in vendor.faults.get(fault, usual):

@@ -26,10 +26,26 @@ FAILED = {"outcome": "failed", "again": False}
 AGAIN = {"outcome": "failed", "again": True}
 THROTTLED = LambdaError("Lambda.TooManyRequestsException")
 # A handler's exception, an invocation the service lost, a killed process, a result too large, a hung call.
-FAULTS = ["KeyError", "Lambda.ServiceException", "Lambda.SdkClientException", "Lambda.ClientExecutionTimeoutException",
-          "Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout", "States.TaskFailed", "States.Timeout"]
-USUAL = {"Prepare": PREPARED, "StartBedrock": FINISHED, "StartHttp": FINISHED, "Poll": FINISHED, "Wait": 2, "Collect": ENDED,
-         "Settle": ENDED}
+FAULTS = [
+    "KeyError",
+    "Lambda.ServiceException",
+    "Lambda.SdkClientException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.Unknown",
+    "Runtime.ExitError",
+    "Sandbox.Timedout",
+    "States.TaskFailed",
+    "States.Timeout",
+]
+USUAL = {
+    "Prepare": PREPARED,
+    "StartBedrock": FINISHED,
+    "StartHttp": FINISHED,
+    "Poll": FINISHED,
+    "Wait": 2,
+    "Collect": ENDED,
+    "Settle": ENDED,
+}
 
 
 def run(**answers: Any) -> Run:
@@ -66,7 +82,15 @@ def test_a_provider_that_answers_at_once_takes_six_states(runner: str, starter: 
 @pytest.mark.parametrize("polls", [1, 2, 5])
 def test_each_poll_adds_three_states_and_the_wait_it_asks_for(polls: int) -> None:
     done = run(StartHttp=PENDING, Poll=[{"outcome": "pending", "wait": 10 + n} for n in range(polls - 1)] + [FINISHED])
-    assert done.path == ["Prepare", "Next", "StartHttp", "Next", *["WaitToPoll", "Poll", "Next"] * polls, "Collect", "Settle"]
+    assert done.path == [
+        "Prepare",
+        "Next",
+        "StartHttp",
+        "Next",
+        *["WaitToPoll", "Poll", "Next"] * polls,
+        "Collect",
+        "Settle",
+    ]
     assert done.seconds == 3 + sum(10 + n for n in range(polls - 1))
 
 
@@ -97,8 +121,9 @@ def test_whoever_waits_is_told_the_job_and_the_token_of_this_wait() -> None:
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "States.Timeout"])
 @pytest.mark.parametrize(("pending", "state"), [(SOON, "AwaitCallback"), (LATER, "AwaitLateCallback")])
-def test_when_waiting_is_broken_the_vendor_is_polled_at_the_pace_of_a_missed_callback(pending: dict[str, Any], state: str,
-                                                                                     fault: str) -> None:
+def test_when_waiting_is_broken_the_vendor_is_polled_at_the_pace_of_a_missed_callback(
+    pending: dict[str, Any], state: str, fault: str
+) -> None:
     done = run(StartHttp=pending, Wait=lambda _: _raise(LambdaError(fault)), Poll=[pending, FINISHED])
     assert done.path[4:10] == [state, "WaitToPoll", "Poll", "Next", state, "WaitToPoll"]
     assert (done.status, calls(done, "Wait")) == ("SUCCEEDED", 2)
@@ -109,13 +134,32 @@ def test_when_waiting_is_broken_the_vendor_is_polled_at_the_pace_of_a_missed_cal
 def test_a_job_without_a_slot_waits_and_starts_without_being_prepared_again(runner: str, starter: str) -> None:
     busy = {"outcome": "busy", "runner": runner, "wait": 17}
     done = run(Prepare={"outcome": "prepared", "runner": runner}, **{starter: [busy, busy, FINISHED]})
-    assert done.path == ["Prepare", "Next", *[starter, "Next", "WaitForSlot", "Next"] * 2, starter, "Next", "Collect", "Settle"]
+    assert done.path == [
+        "Prepare",
+        "Next",
+        *[starter, "Next", "WaitForSlot", "Next"] * 2,
+        starter,
+        "Next",
+        "Collect",
+        "Settle",
+    ]
     assert done.seconds == 34
 
 
 def test_a_planned_next_attempt_is_prepared_for_its_provider() -> None:
     done = run(Prepare=[{"outcome": "prepared", "runner": "bedrock"}, PREPARED], StartBedrock=AGAIN)
-    assert done.path == ["Prepare", "Next", "StartBedrock", "Next", "Prepare", "Next", "StartHttp", "Next", "Collect", "Settle"]
+    assert done.path == [
+        "Prepare",
+        "Next",
+        "StartBedrock",
+        "Next",
+        "Prepare",
+        "Next",
+        "StartHttp",
+        "Next",
+        "Collect",
+        "Settle",
+    ]
 
 
 def test_a_vendor_s_job_that_failed_for_free_is_tried_again() -> None:
@@ -124,7 +168,9 @@ def test_a_vendor_s_job_that_failed_for_free_is_tried_again() -> None:
     assert done.path[-2:] == ["Collect", "Settle"]
 
 
-@pytest.mark.parametrize("answer", [FAILED, ENDED, {"outcome": "failed"}, {"outcome": "not yet invented", "more": 1}, {}])
+@pytest.mark.parametrize(
+    "answer", [FAILED, ENDED, {"outcome": "failed"}, {"outcome": "not yet invented", "more": 1}, {}]
+)
 @pytest.mark.parametrize("state", ["Prepare", "StartHttp", "Poll"])
 def test_any_other_outcome_is_settled(state: str, answer: dict[str, Any]) -> None:
     done = run(**({"StartHttp": PENDING} | {state: answer}))
@@ -133,8 +179,11 @@ def test_any_other_outcome_is_settled(state: str, answer: dict[str, Any]) -> Non
 
 
 def test_every_other_function_is_given_the_job_s_id_and_nothing_else() -> None:
-    done = run(Prepare=[PREPARED, PREPARED], StartHttp=[{"outcome": "busy", "runner": "http", "wait": 1}, PENDING, FINISHED],
-               Poll=AGAIN)
+    done = run(
+        Prepare=[PREPARED, PREPARED],
+        StartHttp=[{"outcome": "busy", "runner": "http", "wait": 1}, PENDING, FINISHED],
+        Poll=AGAIN,
+    )
     assert {name for name, _ in done.calls} == {"Prepare", "StartHttp", "Poll", "Collect", "Settle"}
     assert [payload for _, payload in done.calls] == [JOB] * len(done.calls)
 
@@ -151,8 +200,14 @@ def test_a_purchase_that_broke_is_never_repeated_and_is_settled(runner: str, sta
 @pytest.mark.parametrize("state", ["Prepare", "StartBedrock", "StartHttp", "Poll", "Collect", "Settle"])
 def test_a_call_that_was_throttled_did_not_run_and_is_repeated(state: str) -> None:
     runner = {"outcome": "prepared", "runner": "bedrock" if state == "StartBedrock" else "http"}
-    usual = {"Prepare": runner, "StartHttp": PENDING, "Poll": FINISHED, "Collect": ENDED, "Settle": ENDED,
-             "StartBedrock": FINISHED}
+    usual = {
+        "Prepare": runner,
+        "StartHttp": PENDING,
+        "Poll": FINISHED,
+        "Collect": ENDED,
+        "Settle": ENDED,
+        "StartBedrock": FINISHED,
+    }
     done = run(**(usual | {state: [THROTTLED, THROTTLED, usual[state]]}))
     assert calls(done, state) == 3
     assert done.status == "SUCCEEDED"
@@ -205,7 +260,11 @@ class Still(Clock):
 
 
 TRY_ON, TRAINING = max(entry.deadline for entry in entries()), max(entry.training_deadline for entry in entries())
-HOW = {"polled": None, "callbacks that never come": lambda: None, "waiting that is broken": lambda: _raise(LambdaError("E"))}
+HOW = {
+    "polled": None,
+    "callbacks that never come": lambda: None,
+    "waiting that is broken": lambda: _raise(LambdaError("E")),
+}
 
 
 def patient(attempts: int, deadline: int, how: str) -> Run:
@@ -230,7 +289,9 @@ def patient(attempts: int, deadline: int, how: str) -> Run:
     def look(_: dict[str, Any]) -> Any:
         if clock.moment - began >= timedelta(seconds=deadline):
             return AGAIN if left else FAILED
-        attempt = Attempt(n=1, provider="tryiton", outcome="pending", submitted_at=text(began), callback=wait and "digest")
+        attempt = Attempt(
+            n=1, provider="tryiton", outcome="pending", submitted_at=text(began), callback=wait and "digest"
+        )
         answer = purchase.following(cast(Any, Job).model_construct(attempts={"1": attempt}), clock)
         clock.moment += timedelta(seconds=CALLBACK_SECONDS[answer["callback"]] if wait else answer["wait"])
         return answer

@@ -15,6 +15,9 @@ def authenticate(authorization: str | None) -> api_keys.Caller:
     match = _BEARER.match(authorization or "")
     caller = api_keys.find(match[1]) if match else None
     if caller is None:
-        raise Refusal.of("unauthorized", "The request has no valid API key.",
-                         "Send `Authorization: Bearer fr_live_...` or `fr_test_...` with a key of this deployment.")
+        raise Refusal.of(
+            "unauthorized",
+            "The request has no valid API key.",
+            "Send `Authorization: Bearer fr_live_...` or `fr_test_...` with a key of this deployment.",
+        )
     return caller

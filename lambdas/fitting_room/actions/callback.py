@@ -44,7 +44,12 @@ def wait(job_id: str, task_token: str, at: Clock) -> None:
     """The workflow waits for the job's callback; the wait is ended at once when there is nothing (more) to wait for."""
     job = jobs.get(job_id, at.now())
     attempt = job.latest if job and not job.final else None
-    if attempt is None or attempt.outcome != "pending" or not attempt.callback or callbacks.wait(attempt.callback, task_token):
+    if (
+        attempt is None
+        or attempt.outcome != "pending"
+        or not attempt.callback
+        or callbacks.wait(attempt.callback, task_token)
+    ):
         _end(task_token)
 
 

@@ -20,9 +20,12 @@ from fitting_room.providers.catalogue import entry
 from fitting_room.settings import settings
 from fitting_room.stores import jobs, media
 
-_CONVERTED = Warning(code="credentials_dropped", detail="The picture was converted or cropped after the provider returned"
-                     " it, so content credentials embedded by the provider are gone.",
-                     remedy="Leave `output.format` and `output.size` out to keep them where no padding had to be undone.")
+_CONVERTED = Warning(
+    code="credentials_dropped",
+    detail="The picture was converted or cropped after the provider returned"
+    " it, so content credentials embedded by the provider are gone.",
+    remedy="Leave `output.format` and `output.size` out to keep them where no padding had to be undone.",
+)
 
 
 class Result(NamedTuple):
@@ -54,14 +57,26 @@ def collect(job_id: str, at: Clock) -> Step:
         warnings += [*verdict.warnings, *notes]
         images.append(_write(job, len(images) + 1, str(len(images) + 1), result, stored.seed))
     if not images:
-        jobs.fail(job, Fault.of("output_rejected", "None of the provider's pictures passed the quality check. "
-                                + " ".join(w.detail for w in warnings), "Check the input pictures, then submit a new job.",
-                                provider=attempt.provider))
+        jobs.fail(
+            job,
+            Fault.of(
+                "output_rejected",
+                "None of the provider's pictures passed the quality check. " + " ".join(w.detail for w in warnings),
+                "Check the input pictures, then submit a new job.",
+                provider=attempt.provider,
+            ),
+        )
         return step("ended")
     mask = _mask(job, attempt, frame)
     if mask is None and job.request.output.mask:
-        warnings.append(Warning(code="mask_missing", detail="The provider returned no mask that can be read.",
-                                remedy="The picture is complete without it.", pointer="/output/mask"))
+        warnings.append(
+            Warning(
+                code="mask_missing",
+                detail="The provider returned no mask that can be read.",
+                remedy="The picture is complete without it.",
+                pointer="/output/mask",
+            )
+        )
     if not jobs.collected(job, images, mask, list(dict.fromkeys(warnings))):
         _take_back(job, [*images, *([mask] if mask else [])], at)
     return step("ended")
@@ -78,13 +93,20 @@ def _expected(job: Job, attempt: Attempt, frame: Frame | None) -> Expected:
     """What the task promises of each picture."""
     size = getattr(job.request, "size", None) if entry(attempt.provider).exact_size else None
     mask = getattr(job.request, "mask", None)
-    return Expected(size=(size.width, size.height) if size else None, aspects=(frame.canvas, frame.source) if frame else (),
-                    alpha=job.request.task == "remove_background", edit=mask is not None and mask.type != "garment")
+    return Expected(
+        size=(size.width, size.height) if size else None,
+        aspects=(frame.canvas, frame.source) if frame else (),
+        alpha=job.request.task == "remove_background",
+        edit=mask is not None and mask.type != "garment",
+    )
 
 
 def _rejected(reason: Rejection | None) -> Warning:
-    return Warning(code="result_rejected", detail=f"A returned picture {REASONS[reason or 'undecodable']}; it is not among the"
-                   " results.", remedy="Submit the job again with another seed or picture.")
+    return Warning(
+        code="result_rejected",
+        detail=f"A returned picture {REASONS[reason or 'undecodable']}; it is not among the results.",
+        remedy="Submit the job again with another seed or picture.",
+    )
 
 
 def _frame(job: Job, attempt: Attempt) -> Frame | None:
@@ -129,5 +151,14 @@ def _mask(job: Job, attempt: Attempt, frame: Frame | None) -> JobImage | None:
 def _write(job: Job, n: int, name: str, result: Result, seed: int | None) -> JobImage:
     key = f"{job.results_prefix}/{name}.{result.format}"
     media.put(key, result.data, f"image/{result.format}")
-    return JobImage(n=n, bucket=settings().media_bucket, key=key, width=result.width, height=result.height,
-                    format=result.format, bytes=len(result.data), sha256=hashlib.sha256(result.data).hexdigest(), seed=seed)
+    return JobImage(
+        n=n,
+        bucket=settings().media_bucket,
+        key=key,
+        width=result.width,
+        height=result.height,
+        format=result.format,
+        bytes=len(result.data),
+        sha256=hashlib.sha256(result.data).hexdigest(),
+        seed=seed,
+    )

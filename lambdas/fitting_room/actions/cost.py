@@ -24,7 +24,9 @@ def cost_of(job: Job, attempt: Attempt) -> Cost | None:
     count = len(attempt.results) or job.request.output.count
     price = entry(attempt.provider).cost(job.request, _side(job, attempt), job.made_for)
     credits = attempt.credits if attempt.credits is not None else (price.credits or 0) * count
-    return Cost(count, None if price.amount is None else round(price.amount * count, 6), price.currency, credits or None)
+    return Cost(
+        count, None if price.amount is None else round(price.amount * count, 6), price.currency, credits or None
+    )
 
 
 def _side(job: Job, attempt: Attempt) -> int | None:

@@ -68,7 +68,9 @@ def hand_over(key: dict[str, str], at: Clock, **event: str) -> None:
 
 def _invoke(event: dict[str, str]) -> None:
     try:
-        aws.functions().invoke(FunctionName=settings().erase_function, InvocationType="Event", Payload=json.dumps(event))
+        aws.functions().invoke(
+            FunctionName=settings().erase_function, InvocationType="Event", Payload=json.dumps(event)
+        )
     except (ClientError, BotoCoreError) as error:
         logger.warning("erasing refused", extra={**event, "error": type(error).__name__})
 
@@ -82,25 +84,45 @@ def remains(job: Job, at: Clock) -> list[Remaining]:
         if attempt.claimed_at and not provider.erases:
             found += _kept(provider.id)
         bought_blind = attempt.charged == "unknown" and not attempt.provider_job_id
-        broke_off = job.final and not (attempt.claimed_at or attempt.outcome or job.failure)  # in making a reference, perhaps
+        broke_off = job.final and not (
+            attempt.claimed_at or attempt.outcome or job.failure
+        )  # in making a reference, perhaps
         own = [role for role, kind in references.items() if not kind.shared and role not in attempt.references]
         if provider.erases and (bought_blind or (broke_off and own)):
-            found.append(Remaining(provider=provider.id, what="what a call may have left that ended without an answer",
-                                   until=provider.retention))
+            found.append(
+                Remaining(
+                    provider=provider.id,
+                    what="what a call may have left that ended without an answer",
+                    until=provider.retention,
+                )
+            )
         if any(kind.shared for role, kind in references.items() if role in attempt.references):
-            found.append(Remaining(provider=provider.id, what="references of garments that your other jobs use, too",
-                                   until=provider.retention))
+            found.append(
+                Remaining(
+                    provider=provider.id,
+                    what="references of garments that your other jobs use, too",
+                    until=provider.retention,
+                )
+            )
     subject = subjects.get(job.subject, job.tenant, at.now()) if job.subject else None
     if subject and subject.status != "failed" and not subject.erase_requested_at:
-        found.append(Remaining(provider=subject.provider, what=f"the subject {subject.id} that this job made",
-                               until=f"DELETE /v1/subjects/{subject.id}"))
+        found.append(
+            Remaining(
+                provider=subject.provider,
+                what=f"the subject {subject.id} that this job made",
+                until=f"DELETE /v1/subjects/{subject.id}",
+            )
+        )
     return list({one.model_dump_json(): one for one in found}.values())
 
 
 def _kept(provider_id: str) -> list[Remaining]:
     provider = entry(provider_id)
-    return [] if provider.erases else [Remaining(provider=provider.id, what="pictures sent and made",
-                                                 until=provider.retention)]
+    return (
+        []
+        if provider.erases
+        else [Remaining(provider=provider.id, what="pictures sent and made", until=provider.retention)]
+    )
 
 
 def _want(key: dict[str, str], at: Clock, **event: str) -> None:

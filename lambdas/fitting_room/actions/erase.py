@@ -70,11 +70,19 @@ def _bury(job: Job, at: Clock) -> Tombstone:
     config, now = settings(), at.now()
     media.remove(key for key, _ in media.listing(config.media_bucket, f"staging/{job.id}/", deep=True))
     media.remove(key for key, _ in media.listing(config.media_bucket, f"{job.results_prefix}/"))
-    media.remove([source.key for source in job.sources.values() if source.key and source.bucket == config.inbox_bucket],
-                 bucket=config.inbox_bucket)
-    stone = Tombstone(id=job.id, tenant=job.tenant, erase_requested_at=str(job.erase_requested_at),
-                      erased_at=clock.text(now), remains=remains(job, at), owed=list(_copies(job)),
-                      expires_at=clock.text(now + KEEP_TOMBSTONE))
+    media.remove(
+        [source.key for source in job.sources.values() if source.key and source.bucket == config.inbox_bucket],
+        bucket=config.inbox_bucket,
+    )
+    stone = Tombstone(
+        id=job.id,
+        tenant=job.tenant,
+        erase_requested_at=str(job.erase_requested_at),
+        erased_at=clock.text(now),
+        remains=remains(job, at),
+        owed=list(_copies(job)),
+        expires_at=clock.text(now + KEEP_TOMBSTONE),
+    )
     tombstones.put(stone, clock.later(now, GRACE) if stone.owed else None)
     logger.info("job erased", job_id=job.id)
     return stone
@@ -100,10 +108,15 @@ def _copies(job: Job) -> Iterator[VendorCopy]:
         if not provider.erases:
             continue
         if attempt.provider_job_id and not (job.subject and _made_the_subject(job, attempt)):
-            yield VendorCopy(provider=provider.id, what="reference" if job.subject else "job", id=attempt.provider_job_id)
+            yield VendorCopy(
+                provider=provider.id, what="reference" if job.subject else "job", id=attempt.provider_job_id
+            )
         kinds = provider.references(job.request)
-        yield from (VendorCopy(provider=provider.id, what="reference", id=made)
-                    for role, made in attempt.references.items() if not kinds[role].shared)
+        yield from (
+            VendorCopy(provider=provider.id, what="reference", id=made)
+            for role, made in attempt.references.items()
+            if not kinds[role].shared
+        )
 
 
 def _made_the_subject(job: Job, attempt: Attempt) -> bool:
@@ -124,7 +137,9 @@ def _deleted(copy: VendorCopy) -> bool:
     try:
         vendor = cast(Eraser, connect(entry(copy.provider)))
         return vendor.erase_job(copy.id) if copy.what == "job" else vendor.erase_reference(copy.id)
-    except Exception as error:  # a key that is missing, an adapter that breaks: the other copies are asked for all the same
+    except (
+        Exception
+    ) as error:  # a key that is missing, an adapter that breaks: the other copies are asked for all the same
         logger.error("a vendor could not be asked to delete", provider=copy.provider, **described(error))
         return False
 

@@ -21,12 +21,18 @@ def estimate(body: Any, caller: Caller, at: Clock) -> dict[str, Any]:
     request = parse(body)
     subjects = subjects_of(request, caller.tenant, at)
     planned = plan(request, caller.mode, deployment(at), allowed=caller.providers, subjects=subjects)
-    excluded = [{"provider": provider, **fault.model_dump(mode="json", include={"pointer", "code", "detail", "remedy"})}
-                for provider, faults in planned.excluded.items() for fault in faults]
+    excluded = [
+        {"provider": provider, **fault.model_dump(mode="json", include={"pointer", "code", "detail", "remedy"})}
+        for provider, faults in planned.excluded.items()
+        for fault in faults
+    ]
     made_for = frozenset(subject.made_for for subject in subjects.values())
-    return {"plan": [_offer(provider, request, made_for, at) for provider in planned.providers], "excluded": excluded,
-            "warnings": [warning.model_dump(mode="json") for warning in planned.warnings],
-            "request": request.model_dump(mode="json", by_alias=True)}
+    return {
+        "plan": [_offer(provider, request, made_for, at) for provider in planned.providers],
+        "excluded": excluded,
+        "warnings": [warning.model_dump(mode="json") for warning in planned.warnings],
+        "request": request.model_dump(mode="json", by_alias=True),
+    }
 
 
 def _offer(provider: str, request: AnyRequest, made_for: frozenset[str], at: Clock) -> dict[str, Any]:

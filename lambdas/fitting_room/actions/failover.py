@@ -26,12 +26,19 @@ def next_position(job: Job) -> int | None:
         return job.position
     if job.position + 1 < len(job.plan):
         return job.position + 1
-    refused = last.claimed_at or last.retry_after is not None  # by the vendor: what we did not send would not go better now
+    refused = (
+        last.claimed_at or last.retry_after is not None
+    )  # by the vendor: what we did not send would not go better now
     again = last.error.retryable and refused and tries < TRIES.get(last.error.code, 1)
     return job.position if again else None
 
 
 def lost(attempt: Attempt, code: str, detail: str) -> Fault:
     """A purchase of unknown fate: never repeated by us, and the client is told not to do it blindly either."""
-    return Fault.of(code, detail, "Look at the provider's account before you submit this job again: it may have been"
-                    " charged.", retryable=False, provider=attempt.provider)
+    return Fault.of(
+        code,
+        detail,
+        "Look at the provider's account before you submit this job again: it may have been charged.",
+        retryable=False,
+        provider=attempt.provider,
+    )

@@ -49,13 +49,21 @@ def ingest(key: str, at: Clock) -> str | None:
     roles = [_role(name) for name, _ in found]
     try:
         if extra := [role for role in ("person", "garment") if roles.count(role) > 1]:
-            raise Refusal.of("invalid_input", f"The folder holds more than one {extra[0]} picture.",
-                             f"Keep one {extra[0]}.<ext> in it and drop it again.", pointer=f"/{extra[0]}")
+            raise Refusal.of(
+                "invalid_input",
+                f"The folder holds more than one {extra[0]} picture.",
+                f"Keep one {extra[0]}.<ext> in it and drop it again.",
+                pointer=f"/{extra[0]}",
+            )
         if len(found) < 2:
             return None
         pictures = {str(_role(name)): f"s3://{settings().inbox_bucket}/{folder.prefix}{name}" for name, _ in found}
-        body = {"task": "try_on", "person": {"s3": pictures["person"]}, "garments": [{"image": {"s3": pictures["garment"]}}],
-                "reference": folder.name[:128]}
+        body = {
+            "task": "try_on",
+            "person": {"s3": pictures["person"]},
+            "garments": [{"image": {"s3": pictures["garment"]}}],
+            "reference": folder.name[:128],
+        }
         caller = Caller(folder.tenant, "live", api_keys.allowed(folder.tenant))
         accepted = submit(body, caller, _key(folder, found), at, drop=folder.name, keep=KEEP)
     except Refusal as refusal:
@@ -72,7 +80,9 @@ def _known(tenant: str) -> bool:
 
 def _files(folder: Folder) -> list[tuple[str, str]]:
     """(file name, ETag) of what lies directly in the folder."""
-    return [(key.removeprefix(folder.prefix), etag) for key, etag in media.listing(settings().inbox_bucket, folder.prefix)]
+    return [
+        (key.removeprefix(folder.prefix), etag) for key, etag in media.listing(settings().inbox_bucket, folder.prefix)
+    ]
 
 
 def _role(name: str) -> str | None:
@@ -87,5 +97,8 @@ def _key(folder: Folder, found: list[tuple[str, str]]) -> str:
 
 def _explain(folder: Folder, faults: tuple[Fault, ...]) -> None:
     body: dict[str, Any] = {"status": "refused", "errors": [fault.model_dump(exclude_none=True) for fault in faults]}
-    media.put(f"results/{folder.tenant}/drop/{folder.name}/error.json", json.dumps(body, indent=2).encode(),
-              "application/json")
+    media.put(
+        f"results/{folder.tenant}/drop/{folder.name}/error.json",
+        json.dumps(body, indent=2).encode(),
+        "application/json",
+    )

@@ -17,17 +17,37 @@ def list_providers(deployment: Deployment, caller: Caller) -> dict[str, Any]:
 
 
 def _shown(entry: CatalogueEntry, deployment: Deployment, caller: Caller) -> dict[str, Any]:
-    facts = entry.model_dump(mode="json", include={"id", "title", "max_garments", "retention", "erases", "polled", "callbacks",
-                                                   "failures_free", "status", "cannot"})
+    facts = entry.model_dump(
+        mode="json",
+        include={
+            "id",
+            "title",
+            "max_garments",
+            "retention",
+            "erases",
+            "polled",
+            "callbacks",
+            "failures_free",
+            "status",
+            "cannot",
+        },
+    )
     allowed = entry.id == SANDBOX if caller.mode == "test" else caller.providers is None or entry.id in caller.providers
-    return {**facts, "tasks": _options(entry.tasks), "models": [_model(entry, model, deployment) for model in entry.models],
-            "prices": [price.model_dump(mode="json", exclude_none=True) for price in entry.prices],
-            "configured": deployment.usable(entry), "allowed": allowed}
+    return {
+        **facts,
+        "tasks": _options(entry.tasks),
+        "models": [_model(entry, model, deployment) for model in entry.models],
+        "prices": [price.model_dump(mode="json", exclude_none=True) for price in entry.prices],
+        "configured": deployment.usable(entry),
+        "allowed": allowed,
+    }
 
 
 def _options(tasks: Mapping[Task, Mapping[str, Option]]) -> dict[str, Any]:
-    return {task: {name: option.model_dump(mode="json", exclude_none=True) for name, option in options.items()}
-            for task, options in tasks.items()}
+    return {
+        task: {name: option.model_dump(mode="json", exclude_none=True) for name, option in options.items()}
+        for task, options in tasks.items()
+    }
 
 
 def _model(entry: CatalogueEntry, model: Model, deployment: Deployment) -> dict[str, Any]:
@@ -35,7 +55,11 @@ def _model(entry: CatalogueEntry, model: Model, deployment: Deployment) -> dict[
     `lifecycle.state` is Bedrock's own word where it could be asked (`checked_at`), else `unknown`."""
     lifecycle, seen = model.lifecycle.model_dump(mode="json"), deployment.observed.get(model.id)
     observed = seen.model_dump(mode="json", exclude_none=True) if seen else {"state": "unknown"}
-    return {"id": model.id, "tasks": model.tasks, "qualities": model.qualities,
-            "options": None if model.options is None else _options(model.options),
-            "offered": not model.opt_in or f"{entry.id}/{model.id}" in deployment.legacy_models,
-            "lifecycle": {**lifecycle, **observed, "retired": deployment.retired(entry, model)}}
+    return {
+        "id": model.id,
+        "tasks": model.tasks,
+        "qualities": model.qualities,
+        "options": None if model.options is None else _options(model.options),
+        "offered": not model.opt_in or f"{entry.id}/{model.id}" in deployment.legacy_models,
+        "lifecycle": {**lifecycle, **observed, "retired": deployment.retired(entry, model)},
+    }

@@ -33,7 +33,11 @@ def poll(job_id: str, at: Clock) -> Step:
     wanted, vendor = order(job, attempt, provider), _line_to(provider)
     until = at.ms() + LOOK_SECONDS * 1000
     while True:
-        outcome = vendor.poll(wanted, attempt.provider_job_id) if vendor else Pending(attempt.provider_job_id, NO_LINE_SECONDS)
+        outcome = (
+            vendor.poll(wanted, attempt.provider_job_id)
+            if vendor
+            else Pending(attempt.provider_job_id, NO_LINE_SECONDS)
+        )
         if not isinstance(outcome, Pending):
             return keep(job, attempt, outcome, at)
         if clock.text(at.now()) >= str(attempt.deadline_at):  # after a last look: what was paid for may be there

@@ -59,7 +59,9 @@ def prepare(job_id: str, at: Clock) -> Step:
     except JobFailure as failure:
         jobs.fail(job, failure.fault)
         return step("failed", again=False)
-    attempt = Attempt(n=n, provider=provider.id, inputs=inputs, seed=_seed(job, provider), prepared_at=clock.text(at.now()))
+    attempt = Attempt(
+        n=n, provider=provider.id, inputs=inputs, seed=_seed(job, provider), prepared_at=clock.text(at.now())
+    )
     if warnings := [warning for warning in warnings if warning not in job.warnings]:
         jobs.warn(job, warnings)
     jobs.begin(job, attempt, position, sources)
@@ -78,15 +80,20 @@ def _originals(job: Job) -> tuple[dict[str, Source], dict[str, bytes]]:
         else:
             found = media.read(str(source.key), bucket=source.bucket, max_bytes=LIMITS.max_bytes)
             if found is None:
-                raise JobFailure("image_unreadable", "The picture is no longer where the request said.",
-                                 "Upload it again and submit a new job.", pointer=pointer)
+                raise JobFailure(
+                    "image_unreadable",
+                    "The picture is no longer where the request said.",
+                    "Upload it again and submit a new job.",
+                    pointer=pointer,
+                )
             data = found
         sources[role], originals[role] = source, data
     return sources, originals
 
 
-def _inputs(job: Job, n: int, provider: CatalogueEntry,
-            originals: dict[str, bytes]) -> tuple[dict[str, PreparedInput], list[Warning]]:
+def _inputs(
+    job: Job, n: int, provider: CatalogueEntry, originals: dict[str, bytes]
+) -> tuple[dict[str, PreparedInput], list[Warning]]:
     """Fitted copies in staging, within the provider's limits, and what there is to say about the pictures before they are
     paid for. The mask goes through its picture's transform."""
     masters: dict[str, Master] = {}
@@ -109,8 +116,9 @@ def _inputs(job: Job, n: int, provider: CatalogueEntry,
         key = f"staging/{job.id}/{n}/{role}.{media_type.rpartition('/')[2]}"
         media.put(key, data, media_type)
         width, height = fitted[role].image.size
-        inputs[role] = PreparedInput(key=key, media_type=media_type, width=width, height=height,
-                                     frame=fitted[role].frame.model_dump(mode="json"))
+        inputs[role] = PreparedInput(
+            key=key, media_type=media_type, width=width, height=height, frame=fitted[role].frame.model_dump(mode="json")
+        )
     return inputs, warnings
 
 
@@ -118,9 +126,16 @@ def _seen(job: Job, role: str, pointer: str, master: Master, provider: Catalogue
     """What was found in the file and on the picture, and the vendor's advice that follows from it."""
     found = warnings_of(look(master.image, original=master.original_size), role, pointer=pointer)
     codes = frozenset(warning.code for warning in found)
-    advice = [warning for rule in provider.advice if role == job.request.base
-              and (warning := rule.warning(job.request, codes)) and rule.warning(job.request) is None]
-    told = [warning for warning in found if warning.code != PLAIN_BACKDROP]  # no fault of a picture: only advice builds on it
+    advice = [
+        warning
+        for rule in provider.advice
+        if role == job.request.base
+        and (warning := rule.warning(job.request, codes))
+        and rule.warning(job.request) is None
+    ]
+    told = [
+        warning for warning in found if warning.code != PLAIN_BACKDROP
+    ]  # no fault of a picture: only advice builds on it
     return [*master.warnings, *told, *advice]
 
 
@@ -132,8 +147,10 @@ def _encode(pictures: dict[str, Fitted], budget: int) -> dict[str, tuple[bytes, 
         return encoded
     mask = len(encoded["mask"][0]) if "mask" in encoded else 0
     share = (budget - mask) // sum(role != "mask" for role in pictures)
-    return {role: encoded[role] if role == "mask" else within(picture.image, share, pointer=picture.pointer)
-            for role, picture in pictures.items()}
+    return {
+        role: encoded[role] if role == "mask" else within(picture.image, share, pointer=picture.pointer)
+        for role, picture in pictures.items()
+    }
 
 
 def _seed(job: Job, provider: CatalogueEntry) -> int | None:

@@ -27,11 +27,17 @@ def connect(provider: CatalogueEntry) -> Provider:
     config = settings()
     hosts = frozenset([*provider.result_hosts, *config.result_hosts.get(provider.id, ())])
     given = config.provider_settings.get(provider.id, {})
-    return adapter(provider.id).connect(Connection(
-        endpoint=config.provider_endpoints.get(provider.id), region=config.bedrock_regions.get(provider.id),
-        secret=provider_keys.secret(provider.id) if provider.secret else None,
-        download=lambda url: fetch(url, max_bytes=MAX_RESULT_BYTES, allow=config.fetch_allow, hosts=hosts, pointer="/").data,
-        settings=provider.settings_model.model_validate(given) if provider.settings_model else None))
+    return adapter(provider.id).connect(
+        Connection(
+            endpoint=config.provider_endpoints.get(provider.id),
+            region=config.bedrock_regions.get(provider.id),
+            secret=provider_keys.secret(provider.id) if provider.secret else None,
+            download=lambda url: (
+                fetch(url, max_bytes=MAX_RESULT_BYTES, allow=config.fetch_allow, hosts=hosts, pointer="/").data
+            ),
+            settings=provider.settings_model.model_validate(given) if provider.settings_model else None,
+        )
+    )
 
 
 def limits(provider: CatalogueEntry) -> tuple[Rate | None, int | None]:
@@ -39,7 +45,9 @@ def limits(provider: CatalogueEntry) -> tuple[Rate | None, int | None]:
     own = settings().limits.get(provider.id, Limits())
     rate = provider.rate
     if own.submits or own.seconds:
-        rate = Rate(submits=own.submits or (rate.submits if rate else 1), seconds=own.seconds or (rate.seconds if rate else 60))
+        rate = Rate(
+            submits=own.submits or (rate.submits if rate else 1), seconds=own.seconds or (rate.seconds if rate else 60)
+        )
     return rate, own.concurrency or provider.concurrency
 
 
@@ -49,9 +57,17 @@ def order(job: Job, attempt: Attempt, provider: CatalogueEntry, *, read_now: boo
     given = job.request.provider_options.get(provider.id, {})
     model = provider.model(job.request, job.made_for)
     assert model is not None, "a planned provider has a model for the request"
-    return Order(job_id=job.id, attempt=attempt.n, request=job.request, model=model.id, inputs=inputs, seed=attempt.seed,
-                 options=provider.options_model.model_validate(given) if provider.options_model else None,
-                 references=attempt.references, subjects=job.subjects)
+    return Order(
+        job_id=job.id,
+        attempt=attempt.n,
+        request=job.request,
+        model=model.id,
+        inputs=inputs,
+        seed=attempt.seed,
+        options=provider.options_model.model_validate(given) if provider.options_model else None,
+        references=attempt.references,
+        subjects=job.subjects,
+    )
 
 
 def _input(prepared: PreparedInput, read_now: bool) -> Input:
@@ -62,8 +78,13 @@ def _input(prepared: PreparedInput, read_now: bool) -> Input:
         return data
 
     data = read() if read_now else None
-    return Input(prepared.media_type, prepared.width, prepared.height, read if data is None else lambda: data,
-                 lambda: media.link(prepared.key))
+    return Input(
+        prepared.media_type,
+        prepared.width,
+        prepared.height,
+        read if data is None else lambda: data,
+        lambda: media.link(prepared.key),
+    )
 
 
 def keep(job: Job, attempt: Attempt, outcome: Outcome, at: Clock) -> Step:
@@ -75,14 +96,25 @@ def keep(job: Job, attempt: Attempt, outcome: Outcome, at: Clock) -> Step:
             facts = {"outcome": "pending", "provider_job_id": outcome.provider_job_id, "submitted_at": now}
         case Finished():
             results, mask = _stage(job, attempt, outcome)
-            facts = {"outcome": "finished", "told": "yes", "results": results, "mask": mask, "credits": outcome.credits,
-                     "token": outcome.token,
-                     "submitted_at": attempt.submitted_at or attempt.claimed_at, "finished_at": now}
+            facts = {
+                "outcome": "finished",
+                "told": "yes",
+                "results": results,
+                "mask": mask,
+                "credits": outcome.credits,
+                "token": outcome.token,
+                "submitted_at": attempt.submitted_at or attempt.claimed_at,
+                "finished_at": now,
+            }
         case Failed():
-            facts = {"outcome": "failed", "told": outcome.charged, "finished_at": now,
-                     "submitted_at": attempt.submitted_at or attempt.claimed_at,
-                     "retry_after": outcome.retry_after,
-                     "error": outcome.fault.model_copy(update={"provider": attempt.provider})}
+            facts = {
+                "outcome": "failed",
+                "told": outcome.charged,
+                "finished_at": now,
+                "submitted_at": attempt.submitted_at or attempt.claimed_at,
+                "retry_after": outcome.retry_after,
+                "error": outcome.fault.model_copy(update={"provider": attempt.provider}),
+            }
     after = attempt.model_copy(update=facts)
     if not jobs.record(job, after):
         logger.warning("outcome came too late", job_id=job.id, attempt=attempt.n)

@@ -25,15 +25,26 @@ SPENT_SECONDS = 30
 purchase leaves it of unknown fate."""
 
 
-def register(job: Job, attempt: Attempt, provider: CatalogueEntry, vendor: Provider, wanted: Order, remaining: float,
-             limit: datetime, at: Clock) -> Step | None:
+def register(
+    job: Job,
+    attempt: Attempt,
+    provider: CatalogueEntry,
+    vendor: Provider,
+    wanted: Order,
+    remaining: float,
+    limit: datetime,
+    at: Clock,
+) -> Step | None:
     """None once the attempt has every reference it needs. `remaining`: seconds this invocation may still take;
     `limit`: until when the job may wait for a reference that others are making."""
     began = at.now()
     for role, kind in provider.references(job.request).items():
         if role in attempt.references:
             continue
-        reference, until = _reference(job, kind, wanted.inputs[role], wanted.model), at.now() + timedelta(seconds=remaining)
+        reference, until = (
+            _reference(job, kind, wanted.inputs[role], wanted.model),
+            at.now() + timedelta(seconds=remaining),
+        )
         taken = references.take(job.tenant, provider.id, _digest(reference.title), at.now(), until)
         if taken is False and at.now() >= limit:
             return keep(job, attempt, Failed(_not_made(provider), "no"), at)
@@ -63,14 +74,22 @@ def forget(job: Job, provider: CatalogueEntry, wanted: Order, refused: Attempt) 
 def _reference(job: Job, kind: ReferenceKind, picture: Input, model: str) -> Reference:
     """The title is made of what the reference is of, so that the same one is found again; and of the period, so that a vendor
     that finds references by their title never finds one that is about to go."""
-    owner, period = job.tenant if kind.shared else job.id, clock.parse(job.created_at).toordinal() // references.KEEP.days
-    content = hashlib.sha256(f"{owner} {period} {model} {kind.model_dump_json()} ".encode() + picture.read()).hexdigest()
+    owner, period = (
+        job.tenant if kind.shared else job.id,
+        clock.parse(job.created_at).toordinal() // references.KEEP.days,
+    )
+    content = hashlib.sha256(
+        f"{owner} {period} {model} {kind.model_dump_json()} ".encode() + picture.read()
+    ).hexdigest()
     return Reference(picture, kind, f"{kind.class_name} {'flat lay ' if kind.flat_lay else ''}{content[:32]}", model)
 
 
 def _not_made(provider: CatalogueEntry) -> Fault:
-    return Fault.of("provider_unavailable", f"{provider.title} has not taken a picture that other jobs use, too, for too long.",
-                    "Submit the job again later, or name a fallback provider.")
+    return Fault.of(
+        "provider_unavailable",
+        f"{provider.title} has not taken a picture that other jobs use, too, for too long.",
+        "Submit the job again later, or name a fallback provider.",
+    )
 
 
 def _digest(title: str) -> str:

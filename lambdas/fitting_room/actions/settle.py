@@ -75,7 +75,7 @@ def _finish(job: Job, at: Clock) -> None:
         try:
             transact([*writes, *_leases(job)], at.sleep)
         except Conflict as conflict:
-            if "ConditionalCheckFailed" not in conflict.reasons[len(writes):]:
+            if "ConditionalCheckFailed" not in conflict.reasons[len(writes) :]:
                 raise
             transact(writes, at.sleep)  # a lease has expired and is another job's by now; the others expire too
     except Conflict as conflict:
@@ -107,8 +107,12 @@ def _error(job: Job) -> Fault:
         return lost(last, "internal", "Our call to the provider ended without an answer.")
     if last.outcome == "pending":
         return lost(last, "internal", "The job was stopped while the provider was working on it.")
-    return Fault.of("internal", "The provider delivered, but its pictures could not be brought to their place.",
-                    "Contact the operator with the job's id: the pictures are kept for a day.", provider=last.provider)
+    return Fault.of(
+        "internal",
+        "The provider delivered, but its pictures could not be brought to their place.",
+        "Contact the operator with the job's id: the pictures are kept for a day.",
+        provider=last.provider,
+    )
 
 
 def _usage(job: Job) -> Usage:
@@ -138,8 +142,11 @@ def _refund(job: Job, usage: Usage) -> list[dict[str, Any]]:
 
 
 def _leases(job: Job) -> list[dict[str, Any]]:
-    held = {(attempt.provider, attempt.lease) for attempt in job.attempts.values()
-            if attempt.lease is not None and not attempt.over}
+    held = {
+        (attempt.provider, attempt.lease)
+        for attempt in job.attempts.values()
+        if attempt.lease is not None and not attempt.over
+    }
     return [capacity.release_lease(provider, number, job.id) for provider, number in sorted(held)]
 
 

@@ -12,8 +12,24 @@ from fitting_room.jobs.job import Attempt, Job, JobImage
 from fitting_room.jobs.tombstone import Tombstone
 from fitting_room.stores import jobs, media, tombstones
 
-_FACTS = ("id", "task", "status", "step", "slot_at", "timeline", "provider", "subject", "warnings", "error", "usage",
-          "created_at", "started_at", "finished_at", "expires_at", "erase_requested_at")
+_FACTS = (
+    "id",
+    "task",
+    "status",
+    "step",
+    "slot_at",
+    "timeline",
+    "provider",
+    "subject",
+    "warnings",
+    "error",
+    "usage",
+    "created_at",
+    "started_at",
+    "finished_at",
+    "expires_at",
+    "erase_requested_at",
+)
 _ECHOED = ("owner", "reference", "metadata")
 
 
@@ -31,8 +47,10 @@ def view(job: Job, at: Clock) -> dict[str, Any]:
     """The whole job, with fresh links to its pictures."""
     until = clock.later(at.now(), media.LINK_SECONDS)
     shown = summary(job)
-    for image, stored in [*zip(shown["images"], job.images, strict=True),
-                          *([(shown["mask"], job.mask)] if job.mask else [])]:
+    for image, stored in [
+        *zip(shown["images"], job.images, strict=True),
+        *([(shown["mask"], job.mask)] if job.mask else []),
+    ]:
         image |= {"url": media.link(stored.key, bucket=stored.bucket), "url_expires_at": until}
     return shown
 
@@ -43,10 +61,13 @@ def summary(job: Job) -> dict[str, Any]:
     request = job.request.model_dump(mode="json", include=set(_ECHOED))
     base = f"/v1/jobs/{job.id}"
     return {
-        **facts, "provider": job.latest.provider if job.latest else job.provider,
+        **facts,
+        "provider": job.latest.provider if job.latest else job.provider,
         "attempts": [_attempt(job, job.attempts[n]) for n in sorted(job.attempts, key=int)],
-        "images": [_image(image) for image in job.images], "mask": _image(job.mask) if job.mask else None,
-        **request, "links": {"self": base, "images": [f"{base}/images/{image.n}" for image in job.images]},
+        "images": [_image(image) for image in job.images],
+        "mask": _image(job.mask) if job.mask else None,
+        **request,
+        "links": {"self": base, "images": [f"{base}/images/{image.n}" for image in job.images]},
     }
 
 
@@ -54,8 +75,11 @@ def image_link(job: Job, n: int) -> str:
     """A fresh link to one picture, counted from 1. Raises `Refusal` `not_found` while there is none."""
     image = next((image for image in job.images if image.n == n), None)
     if image is None:
-        raise Refusal.of("not_found", f"This job has no image {n}; it is {job.status} and has {len(job.images)}.",
-                         "Wait until the job has succeeded, and count its images from 1.")
+        raise Refusal.of(
+            "not_found",
+            f"This job has no image {n}; it is {job.status} and has {len(job.images)}.",
+            "Wait until the job has succeeded, and count its images from 1.",
+        )
     return media.link(image.key, bucket=image.bucket)
 
 
@@ -65,15 +89,22 @@ def _erased(stone: Tombstone) -> Refusal:
         return Refusal.of("erased", told, "There is nothing left to see.")
     vendors = " and ".join(sorted({copy.provider for copy in stone.owed}))
     if stone.erase_failed_at:
-        return Refusal.of("erased", f"{told} But {vendors} did not delete its copies.",
-                          "Ask the operator to delete them in the vendor's account, or send DELETE again.")
-    return Refusal.of("erased", f"{told} {vendors} is still to delete its copies.",
-                      "There is nothing to do: it is asked until it has.")
+        return Refusal.of(
+            "erased",
+            f"{told} But {vendors} did not delete its copies.",
+            "Ask the operator to delete them in the vendor's account, or send DELETE again.",
+        )
+    return Refusal.of(
+        "erased",
+        f"{told} {vendors} is still to delete its copies.",
+        "There is nothing to do: it is asked until it has.",
+    )
 
 
 def _attempt(job: Job, attempt: Attempt) -> dict[str, Any]:
-    shown = attempt.model_dump(mode="json", include={"n", "provider", "outcome", "provider_job_id", "submitted_at",
-                                                     "finished_at", "error"})
+    shown = attempt.model_dump(
+        mode="json", include={"n", "provider", "outcome", "provider_job_id", "submitted_at", "finished_at", "error"}
+    )
     cost = cost_of(job, attempt) if attempt.over or job.final else None
     return {**shown, "charged": attempt.charged, "cost": cost and cost._asdict()}
 

@@ -47,8 +47,14 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
     if attempt.claimed_at:
         return _claimed_elsewhere(attempt, provider, at)
     if job.cancel_requested:
-        jobs.fail(job, Fault.of("cancelled", "The job was cancelled before anything was bought.", "Submit it again if it"
-                                " is still wanted."))
+        jobs.fail(
+            job,
+            Fault.of(
+                "cancelled",
+                "The job was cancelled before anything was bought.",
+                "Submit it again if it is still wanted.",
+            ),
+        )
         return step("failed", again=False)
     try:
         vendor = connect(provider)
@@ -98,8 +104,14 @@ def _capacity(job: Job, attempt: Attempt, provider: CatalogueEntry, limit: datet
     rate, concurrency = limits(provider)
     if concurrency:
         held = [each.lease for each in job.attempts.values() if each.provider == provider.id and each.lease is not None]
-        attempt.lease = capacity.acquire_lease(provider.id, concurrency, job.id, held[-1] if held else None,
-                                               at.ms(), at.ms() + provider.seconds(job.request.task) * 1000)
+        attempt.lease = capacity.acquire_lease(
+            provider.id,
+            concurrency,
+            job.id,
+            held[-1] if held else None,
+            at.ms(),
+            at.ms() + provider.seconds(job.request.task) * 1000,
+        )
         if attempt.lease is None and at.now() >= limit:
             return keep(job, attempt, Failed(_no_place(provider, concurrency), "no"), at)
         if attempt.lease is None:
@@ -130,24 +142,38 @@ def _capacity(job: Job, attempt: Attempt, provider: CatalogueEntry, limit: datet
 
 def _claim(job: Job, attempt: Attempt, provider: CatalogueEntry, remaining: float, at: Clock) -> Attempt | None:
     now = at.now()
-    claimed = attempt.model_copy(update={
-        "claimed_at": clock.text(now), "claimed_until": clock.later(now, remaining), "claimed_by": at.new_id("claim"),
-        "deadline_at": clock.later(now, provider.seconds(job.request.task))})
+    claimed = attempt.model_copy(
+        update={
+            "claimed_at": clock.text(now),
+            "claimed_until": clock.later(now, remaining),
+            "claimed_by": at.new_id("claim"),
+            "deadline_at": clock.later(now, provider.seconds(job.request.task)),
+        }
+    )
     return claimed if jobs.claim(job, claimed) else None
 
 
 def _no_place(provider: CatalogueEntry, concurrency: int) -> Fault:
-    return Fault.of("rate_limited", f"All {concurrency} places at {provider.title} were taken for too long.",
-                    "Submit the job again later, or name a fallback provider.")
+    return Fault.of(
+        "rate_limited",
+        f"All {concurrency} places at {provider.title} were taken for too long.",
+        "Submit the job again later, or name a fallback provider.",
+    )
 
 
 def _no_slot(provider: CatalogueEntry, earliest_ms: int) -> Fault:
-    return Fault.of("rate_limited", f"{provider.title} has no free slot before {clock.text(clock.from_ms(earliest_ms))}.",
-                    "Submit the job again after that time, or name a fallback provider.")
+    return Fault.of(
+        "rate_limited",
+        f"{provider.title} has no free slot before {clock.text(clock.from_ms(earliest_ms))}.",
+        "Submit the job again after that time, or name a fallback provider.",
+    )
 
 
 def _no_key(provider: CatalogueEntry, error: Exception) -> Fault:
     if isinstance(error, JobFailure):  # the adapter knows what is wrong with the key
         return error.fault
-    return Fault.of("provider_auth", f"The key of {provider.title} cannot be read ({type(error).__name__}).",
-                    f"Ask the operator to run `python -m local.admin provider set {provider.id}`.")
+    return Fault.of(
+        "provider_auth",
+        f"The key of {provider.title} cannot be read ({type(error).__name__}).",
+        f"Ask the operator to run `python -m local.admin provider set {provider.id}`.",
+    )

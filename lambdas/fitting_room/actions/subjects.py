@@ -13,8 +13,23 @@ from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.subjects import Stored
 
 _ID = re.compile(r"sub_[0-9A-HJKMNP-TV-Z]{26}")
-_SHOWN = {"id", "kind", "class_name", "status", "provider", "made_for", "token", "error", "owner", "reference", "created_at",
-          "ready_at", "expires_at", "erase_requested_at", "erase_failed_at"}
+_SHOWN = {
+    "id",
+    "kind",
+    "class_name",
+    "status",
+    "provider",
+    "made_for",
+    "token",
+    "error",
+    "owner",
+    "reference",
+    "created_at",
+    "ready_at",
+    "expires_at",
+    "erase_requested_at",
+    "erase_failed_at",
+}
 
 
 def create(body: Any, caller: Caller, idempotency_key: str | None, at: Clock) -> Accepted:
@@ -30,7 +45,9 @@ def find(subject_id: str, tenant: str, at: Clock) -> Stored:
     """The tenant's subject. Another tenant's is as unknown as one that never was: `Refusal` `not_found`."""
     subject = subjects.get(subject_id, tenant, at.now())
     if subject is None:
-        raise Refusal.of("not_found", "No such subject.", "Check the id; a subject is kept until it expires or is deleted.")
+        raise Refusal.of(
+            "not_found", "No such subject.", "Check the id; a subject is kept until it expires or is deleted."
+        )
     return subject
 
 
@@ -42,9 +59,15 @@ def view(subject: Stored) -> dict[str, Any]:
 def listing(tenant: str, limit: str, cursor: str | None, at: Clock) -> dict[str, Any]:
     """`{items, next_cursor}`, newest first. Raises `Refusal` with status 400 for a limit or a cursor that is none."""
     if not (limit.isdecimal() and 1 <= len(limit) <= 3 and 1 <= int(limit) <= 100):
-        raise Refusal.of("invalid_input", "`limit` must be a number from 1 to 100.", "Leave it out for 100.", status=400)
+        raise Refusal.of(
+            "invalid_input", "`limit` must be a number from 1 to 100.", "Leave it out for 100.", status=400
+        )
     if cursor is not None and not _ID.fullmatch(cursor):
-        raise Refusal.of("invalid_input", "This `cursor` was not given out by us.",
-                         "Use the `next_cursor` of the page before, or leave it out to begin anew.", status=400)
+        raise Refusal.of(
+            "invalid_input",
+            "This `cursor` was not given out by us.",
+            "Use the `next_cursor` of the page before, or leave it out to begin anew.",
+            status=400,
+        )
     found, following = subjects.listed(tenant, at.now(), int(limit), cursor)
     return {"items": [view(subject) for subject in found], "next_cursor": following}

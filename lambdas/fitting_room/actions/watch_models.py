@@ -63,8 +63,12 @@ def _look_up(model: Model, region: str, at: Clock) -> Observed:
     life = found["modelDetails"].get("modelLifecycle")
     if life is None:
         return Observed(state="unknown", checked_at=now)
-    return Observed(state="legacy" if life["status"] == "LEGACY" else "active", legacy=_day(life.get("legacyTime")),
-                    end_of_life=_day(life.get("endOfLifeTime")), checked_at=now)
+    return Observed(
+        state="legacy" if life["status"] == "LEGACY" else "active",
+        legacy=_day(life.get("legacyTime")),
+        end_of_life=_day(life.get("endOfLifeTime")),
+        checked_at=now,
+    )
 
 
 def _day(moment: datetime | None) -> date | None:

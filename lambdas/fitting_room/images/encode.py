@@ -41,9 +41,12 @@ def within(image: Image.Image, max_bytes: int, *, pointer: str) -> tuple[bytes, 
         jpeg = to_jpeg(image, quality)
         if len(jpeg) <= max_bytes:
             return jpeg, "image/jpeg"
-    raise unreadable(pointer, f"({image.width} x {image.height} px once prepared) does not fit into the {max_bytes:,}"
-                              f" bytes the provider takes, even as a JPEG of quality {_QUALITIES[-1]}",
-                     "Send a smaller picture.")
+    raise unreadable(
+        pointer,
+        f"({image.width} x {image.height} px once prepared) does not fit into the {max_bytes:,}"
+        f" bytes the provider takes, even as a JPEG of quality {_QUALITIES[-1]}",
+        "Send a smaller picture.",
+    )
 
 
 def _saved(image: Image.Image, file_format: str, **options: int) -> bytes:

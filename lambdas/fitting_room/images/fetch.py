@@ -38,13 +38,35 @@ _LINK = "Send a public https link to the picture, or upload it with POST /v1/upl
 
 # IANA special-purpose registries. IPv6 by what is allowed: global unicast, less what is carved out of it
 # (2001::/23 holds Teredo, 2002::/16 is 6to4). Mapped, translated (NAT64) and local forms lie outside 2000::/3.
-_REFUSED_V4 = tuple(map(ipaddress.IPv4Network, (
-    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
-    "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24",
-    "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4")))
+_REFUSED_V4 = tuple(
+    map(
+        ipaddress.IPv4Network,
+        (
+            "0.0.0.0/8",
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "172.16.0.0/12",
+            "192.0.0.0/24",
+            "192.0.2.0/24",
+            "192.31.196.0/24",
+            "192.52.193.0/24",
+            "192.88.99.0/24",
+            "192.168.0.0/16",
+            "192.175.48.0/24",
+            "198.18.0.0/15",
+            "198.51.100.0/24",
+            "203.0.113.0/24",
+            "224.0.0.0/4",
+            "240.0.0.0/4",
+        ),
+    )
+)
 _GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")
-_REFUSED_V6 = tuple(map(ipaddress.IPv6Network, (
-    "2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")))
+_REFUSED_V6 = tuple(
+    map(ipaddress.IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"))
+)
 
 Resolve = Callable[..., list[Any]]
 """The signature of `socket.getaddrinfo`."""
@@ -76,8 +98,12 @@ class _Rules:
         return left
 
     def refusal(self, what: str, remedy: str = _LINK) -> JobFailure:
-        return JobFailure("image_unreadable", f"The picture at {self.pointer} cannot be fetched: {what}.", remedy,
-                          pointer=self.pointer)
+        return JobFailure(
+            "image_unreadable",
+            f"The picture at {self.pointer} cannot be fetched: {what}.",
+            remedy,
+            pointer=self.pointer,
+        )
 
 
 @dataclass(frozen=True)
@@ -94,9 +120,17 @@ class _Target:
         return _origin(self.scheme, self.host, self.port)
 
 
-def fetch(url: str, *, pointer: str, max_bytes: int, allow: frozenset[str] = frozenset(),
-          hosts: frozenset[str] | None = None, timeout: float = 20.0, resolve: Resolve = socket.getaddrinfo,
-          clock: Callable[[], float] = time.monotonic) -> Fetched:
+def fetch(
+    url: str,
+    *,
+    pointer: str,
+    max_bytes: int,
+    allow: frozenset[str] = frozenset(),
+    hosts: frozenset[str] | None = None,
+    timeout: float = 20.0,
+    resolve: Resolve = socket.getaddrinfo,
+    clock: Callable[[], float] = time.monotonic,
+) -> Fetched:
     """Downloads one picture over https from port 443 of a public address; follows 3 redirects, each checked as the first.
 
     `allow`: exact `host:port` exceptions for loopback servers, where http will do too. `hosts`: if given, the only
@@ -125,11 +159,14 @@ def data_url(text: str, *, pointer: str) -> bytes:
     try:
         if match is None:
             raise ValueError
-        return base64.b64decode(text[match.end():], validate=True)
+        return base64.b64decode(text[match.end() :], validate=True)
     except (ValueError, binascii.Error):
-        raise JobFailure("image_unreadable", f"The data URL at {pointer} is not data:image/<type>;base64,<data>"
-                         " with plain base64 and its padding.", "Encode the file's bytes again, without line breaks.",
-                         pointer=pointer) from None
+        raise JobFailure(
+            "image_unreadable",
+            f"The data URL at {pointer} is not data:image/<type>;base64,<data> with plain base64 and its padding.",
+            "Encode the file's bytes again, without line breaks.",
+            pointer=pointer,
+        ) from None
 
 
 def _checked(url: str, rules: _Rules) -> _Target:
@@ -145,8 +182,10 @@ def _checked(url: str, rules: _Rules) -> _Target:
     if not excepted and port != 443:
         raise rules.refusal(f"{where} uses a port other than 443")
     if not excepted and rules.hosts is not None and not any(_under(host, name) for name in rules.hosts):
-        raise rules.refusal(f"{where} is not a host this deployment fetches from",
-                            f"Use one of: {', '.join(sorted(rules.hosts))}; or upload the picture.")
+        raise rules.refusal(
+            f"{where} is not a host this deployment fetches from",
+            f"Use one of: {', '.join(sorted(rules.hosts))}; or upload the picture.",
+        )
     addresses = _resolved(host, port, where, rules)
     good = _is_loopback if excepted else is_public
     if not all(map(good, addresses)):
@@ -208,8 +247,9 @@ def _get(target: _Target, rules: _Rules) -> Fetched | str:
     try:
         connection.sock = _Timed(connection.sock, rules.remaining)
         host = str(target).partition("://")[2]
-        connection.request("GET", target.path, headers={**_HEADERS, "Host": host}, preload_content=False,
-                           decode_content=False)
+        connection.request(
+            "GET", target.path, headers={**_HEADERS, "Host": host}, preload_content=False, decode_content=False
+        )
         with closing(connection.getresponse()) as response:
             return _answer(response, target, rules)
     except (TimeoutError, ReadTimeoutError):
@@ -246,13 +286,16 @@ def _connected(target: _Target, rules: _Rules) -> HTTPConnection:
 def _connection(target: _Target, address: str, timeout: float) -> HTTPConnection:
     if target.scheme == "http":
         return HTTPConnection(address, target.port, timeout=timeout)
-    return HTTPSConnection(address, target.port, timeout=timeout, server_hostname=target.host,
-                           assert_hostname=target.host)
+    return HTTPSConnection(
+        address, target.port, timeout=timeout, server_hostname=target.host, assert_hostname=target.host
+    )
 
 
 def _body(response: HTTPResponse, target: _Target, rules: _Rules) -> bytes:
-    too_large = rules.refusal(f"{target} sends more than the limit of {rules.max_bytes:,} bytes (max_bytes)",
-                              "Save the picture smaller or as a JPEG.")
+    too_large = rules.refusal(
+        f"{target} sends more than the limit of {rules.max_bytes:,} bytes (max_bytes)",
+        "Save the picture smaller or as a JPEG.",
+    )
     declared = response.headers.get("Content-Length", "")
     if declared.isdecimal() and int(declared) > rules.max_bytes:
         raise too_large

@@ -65,8 +65,13 @@ def plan_fit(size: Size, spec: FitSpec, *, original: Size | None = None) -> Fram
         raise ValueError(f"no picture fits {spec!r}")
     content = _scaled(size, longest)
     canvas = _canvas(size, longest, spec)
-    return Frame(original=original or size, source=size, content=content, canvas=canvas,
-                 offset=((canvas[0] - content[0]) // 2, (canvas[1] - content[1]) // 2))
+    return Frame(
+        original=original or size,
+        source=size,
+        content=content,
+        canvas=canvas,
+        offset=((canvas[0] - content[0]) // 2, (canvas[1] - content[1]) // 2),
+    )
 
 
 def apply(image: Image.Image, frame: Frame) -> Image.Image:
@@ -117,12 +122,19 @@ def _canvas(size: Size, longest: int, spec: FitSpec) -> Size:
 
 def _allowed(canvas: Size, spec: FitSpec) -> bool:
     width, height = spec.canvas or canvas
-    return (canvas[0] <= min(width, spec.max_side) and canvas[1] <= min(height, spec.max_side)
-            and canvas[0] * canvas[1] <= spec.max_pixels)
+    return (
+        canvas[0] <= min(width, spec.max_side)
+        and canvas[1] <= min(height, spec.max_side)
+        and canvas[0] * canvas[1] <= spec.max_pixels
+    )
 
 
-def _applied(image: Image.Image, frame: Frame, resampling: Image.Resampling, padding: int | tuple[int, int, int],
-             ) -> Image.Image:
+def _applied(
+    image: Image.Image,
+    frame: Frame,
+    resampling: Image.Resampling,
+    padding: int | tuple[int, int, int],
+) -> Image.Image:
     if image.size != frame.source:
         raise ValueError(f"the frame is for {frame.source}, the picture is {image.size}")
     if frame.content != frame.source:
@@ -134,8 +146,12 @@ def _applied(image: Image.Image, frame: Frame, resampling: Image.Resampling, pad
     return canvas
 
 
-def _undone(result: Image.Image, frame: Frame, size: OutputSize, resampling: Image.Resampling,
-            ) -> tuple[Image.Image, list[Warning]]:
+def _undone(
+    result: Image.Image,
+    frame: Frame,
+    size: OutputSize,
+    resampling: Image.Resampling,
+) -> tuple[Image.Image, list[Warning]]:
     box = _content_box(result.size, frame)
     if box is None:
         return result, [FRAMING_CHANGED]

@@ -76,33 +76,68 @@ def warnings_of(seen: Look, role: str, *, pointer: str) -> list[Warning]:
     width, height = seen.size
     found: list[tuple[str, str, str]] = []
     if min(seen.size) < SMALL:
-        found.append(("picture_small", f"is only {width} x {height} px, so the result will lack detail",
-                      f"Send a picture of at least {SMALL} px on its short side."))
+        found.append(
+            (
+                "picture_small",
+                f"is only {width} x {height} px, so the result will lack detail",
+                f"Send a picture of at least {SMALL} px on its short side.",
+            )
+        )
     if max(seen.size) > NARROW * min(seen.size):
-        found.append(("picture_narrow", f"is {width} x {height} px, so most of what the provider sees may be padding",
-                      "Crop it closer to the subject, at 2:3 or so."))
+        found.append(
+            (
+                "picture_narrow",
+                f"is {width} x {height} px, so most of what the provider sees may be padding",
+                "Crop it closer to the subject, at 2:3 or so.",
+            )
+        )
     if not seen.subject:
-        found.append(("picture_empty", "shows nothing but one colour", "Check that this is the picture you meant to send."))
+        found.append(
+            ("picture_empty", "shows nothing but one colour", "Check that this is the picture you meant to send.")
+        )
     else:
         found += _of_contents(seen)
     if role == "person" and seen.plain and seen.subject:
-        found.append(("plain_backdrop", "has a plain or evenly textured backdrop, on which the edge of a changed area may"
-                      " stay visible as a ghost", "Use `merge: seamless` with a provider that offers it, should that show."))
-    return [Warning(code=code, detail=f"The picture at {pointer} {detail}.", remedy=remedy, pointer=pointer)
-            for code, detail, remedy in found]
+        found.append(
+            (
+                "plain_backdrop",
+                "has a plain or evenly textured backdrop, on which the edge of a changed area may"
+                " stay visible as a ghost",
+                "Use `merge: seamless` with a provider that offers it, should that show.",
+            )
+        )
+    return [
+        Warning(code=code, detail=f"The picture at {pointer} {detail}.", remedy=remedy, pointer=pointer)
+        for code, detail, remedy in found
+    ]
 
 
 def _of_contents(seen: Look) -> list[tuple[str, str, str]]:
     found = []
     if seen.brightness < DARK:
-        found.append(("picture_dark", f"is dark: nine tenths of it are below {seen.brightness} of 255 in brightness",
-                      "Send one taken in more light, or brighten it."))
+        found.append(
+            (
+                "picture_dark",
+                f"is dark: nine tenths of it are below {seen.brightness} of 255 in brightness",
+                "Send one taken in more light, or brighten it.",
+            )
+        )
     if seen.sharpness < BLURRED:
-        found.append(("picture_blurred", "is blurred, or much enlarged: even its sharpest edges are soft",
-                      "Send the original file, or a picture in focus."))
+        found.append(
+            (
+                "picture_blurred",
+                "is blurred, or much enlarged: even its sharpest edges are soft",
+                "Send the original file, or a picture in focus.",
+            )
+        )
     if seen.plain and seen.subject < TINY:
-        found.append(("subject_small", f"is mostly backdrop: its subject fills about {seen.subject:.0%} of the frame",
-                      "Crop it closer to the subject."))
+        found.append(
+            (
+                "subject_small",
+                f"is mostly backdrop: its subject fills about {seen.subject:.0%} of the frame",
+                "Crop it closer to the subject.",
+            )
+        )
     return found
 
 
@@ -135,7 +170,9 @@ def _border(cells: Image.Image) -> tuple[float, float]:
     rim.paste(0, (_RIM, _RIM, _CELLS - _RIM, _CELLS))
     backdrop = tuple(ImageStat.Stat(cells, rim).median)
     unlike = _brightest(ImageChops.difference(cells, Image.new("RGB", cells.size, backdrop)))
-    restless = _brightest(ImageChops.subtract(cells.filter(ImageFilter.MaxFilter(3)), cells.filter(ImageFilter.MinFilter(3))))
+    restless = _brightest(
+        ImageChops.subtract(cells.filter(ImageFilter.MaxFilter(3)), cells.filter(ImageFilter.MinFilter(3)))
+    )
     odd = ImageChops.lighter(_over(unlike, _ALIKE), _over(restless, _CALM))
     plainness = 1 - ImageStat.Stat(odd, rim).mean[0] / 255
     box = ImageChops.lighter(_over(unlike, _ALIKE), _over(restless, _FAINT)).getbbox()

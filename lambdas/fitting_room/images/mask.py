@@ -21,20 +21,29 @@ def normalise_mask(data: bytes, person: Master, *, limits: Limits, pointer: str)
     opened = open_image(data, limits=limits, pointer=pointer)
     if opened.size != person.original_size:
         (width, height), (wanted_width, wanted_height) = opened.size, person.original_size
-        raise unreadable(pointer, f"is a mask of {width} x {height} px, but the picture it masks is "
-                                  f"{wanted_width} x {wanted_height} px (both upright)",
-                         "Make the mask in the picture's size.")
+        raise unreadable(
+            pointer,
+            f"is a mask of {width} x {height} px, but the picture it masks is "
+            f"{wanted_width} x {wanted_height} px (both upright)",
+            "Make the mask in the picture's size.",
+        )
     with decoding(pointer):
         grey = opened.upright(_grey(opened.image))
     counts = grey.histogram()
     share = sum(counts[level] for level in _GREY) / (grey.width * grey.height)
     if share > _MOST_GREY:
-        raise unreadable(pointer, f"is a mask with {share:.1%} of its pixels grey; at most {_MOST_GREY:.0%} may be",
-                         "Paint what shall change black and all else white, without soft edges.")
+        raise unreadable(
+            pointer,
+            f"is a mask with {share:.1%} of its pixels grey; at most {_MOST_GREY:.0%} may be",
+            "Paint what shall change black and all else white, without soft edges.",
+        )
     pure = grey.point([0] * 128 + [255] * 128)
     if not pure.histogram()[0]:
-        raise unreadable(pointer, "is a mask without any black, so nothing would change",
-                         "Paint what shall change black; transparent counts as white.")
+        raise unreadable(
+            pointer,
+            "is a mask without any black, so nothing would change",
+            "Paint what shall change black; transparent counts as white.",
+        )
     pure.info = {}
     return pure if pure.size == person.size else pure.resize(person.size, Image.Resampling.NEAREST)
 

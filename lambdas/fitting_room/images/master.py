@@ -112,8 +112,11 @@ def open_image(data: bytes, *, limits: Limits, pointer: str) -> Opened:
     if not data:
         raise unreadable(pointer, "is empty (0 bytes)", "Send the file again; the upload may not have finished.")
     if len(data) > limits.max_bytes:
-        raise unreadable(pointer, f"has {len(data):,} bytes; the limit (max_bytes) is {limits.max_bytes:,}",
-                         "Save it smaller or as a JPEG.")
+        raise unreadable(
+            pointer,
+            f"has {len(data):,} bytes; the limit (max_bytes) is {limits.max_bytes:,}",
+            "Save it smaller or as a JPEG.",
+        )
     if name not in sniff.ACCEPTED:
         what = "is of no known image type" if name == "unknown" else f"is of type {name}, which is not taken"
         raise unreadable(pointer, what, "Send a JPEG, PNG, WebP, AVIF or HEIC file.")
@@ -146,8 +149,11 @@ def decoding(pointer: str) -> Iterator[None]:
     except (JobFailure, MemoryError):
         raise
     except Exception:
-        raise unreadable(pointer, "is damaged or cut off: it cannot be decoded",
-                         "Open it in an image editor, save it again as JPEG or PNG, and send that.") from None
+        raise unreadable(
+            pointer,
+            "is damaged or cut off: it cannot be decoded",
+            "Open it in an image editor, save it again as JPEG or PNG, and send that.",
+        ) from None
 
 
 def _orientation(image: Image.Image) -> int:
@@ -163,19 +169,25 @@ def _check_size(size: Size, limits: Limits, pointer: str) -> None:
     if width * height > limits.max_pixels:
         raise _too_many_pixels(pointer, f"{width * height:,}", limits)
     if max(size) > limits.max_side:
-        raise unreadable(pointer, f"{seen}; the longest side allowed (max_side) is {limits.max_side} px",
-                         "Scale it down.")
+        raise unreadable(
+            pointer, f"{seen}; the longest side allowed (max_side) is {limits.max_side} px", "Scale it down."
+        )
     if min(size) < limits.min_side:
-        raise unreadable(pointer, f"{seen}; the shortest side allowed (min_side) is {limits.min_side} px",
-                         "Send a larger picture.")
+        raise unreadable(
+            pointer, f"{seen}; the shortest side allowed (min_side) is {limits.min_side} px", "Send a larger picture."
+        )
     if max(size) > limits.max_aspect * min(size):
-        raise unreadable(pointer, f"{seen}; one side may be at most {limits.max_aspect:g} times the other (max_aspect)",
-                         "Crop it to the subject.")
+        raise unreadable(
+            pointer,
+            f"{seen}; one side may be at most {limits.max_aspect:g} times the other (max_aspect)",
+            "Crop it to the subject.",
+        )
 
 
 def _too_many_pixels(pointer: str, pixels: str, limits: Limits) -> JobFailure:
-    return unreadable(pointer, f"has {pixels} pixels; the limit (max_pixels) is {limits.max_pixels:,}",
-                      "Scale it down.")
+    return unreadable(
+        pointer, f"has {pixels} pixels; the limit (max_pixels) is {limits.max_pixels:,}", "Scale it down."
+    )
 
 
 def _within_pixels(size: Size, most: int) -> Size:
@@ -246,5 +258,9 @@ def _learn_heic() -> None:
 
 
 def _first_frame(pointer: str) -> Warning:
-    return Warning(code="animation_first_frame", detail=f"The picture at {pointer} is an animation; its first frame is used.",
-                   remedy="Send the frame you want as a still picture.", pointer=pointer)
+    return Warning(
+        code="animation_first_frame",
+        detail=f"The picture at {pointer} is an animation; its first frame is used.",
+        remedy="Send the frame you want as a still picture.",
+        pointer=pointer,
+    )

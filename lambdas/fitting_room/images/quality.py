@@ -169,5 +169,8 @@ def _small(image: Image.Image) -> Image.Image:
 
 
 def _size_changed(size: Size, wanted: Size) -> Warning:
-    return Warning(code="size_changed", detail=f"The provider's picture is {size[0]} x {size[1]} px, not the"
-                   f" {wanted[0]} x {wanted[1]} px asked for.", remedy="Scale it, or ask for a size the provider keeps to.")
+    return Warning(
+        code="size_changed",
+        detail=f"The provider's picture is {size[0]} x {size[1]} px, not the {wanted[0]} x {wanted[1]} px asked for.",
+        remedy="Scale it, or ask for a size the provider keeps to.",
+    )

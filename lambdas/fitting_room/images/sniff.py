@@ -47,8 +47,8 @@ def _isobmff_kind(data: bytes) -> str:
         return "HEIC"
     if major not in _HEIF:
         return "video"
-    head = data[16:min(int.from_bytes(data[:4], "big"), 256)]
-    compatible = {head[at:at + 4] for at in range(0, len(head), 4)}
+    head = data[16 : min(int.from_bytes(data[:4], "big"), 256)]
+    compatible = {head[at : at + 4] for at in range(0, len(head), 4)}
     return "AVIF" if compatible & _AVIF and not compatible & _HEIC else "HEIC"
 
 

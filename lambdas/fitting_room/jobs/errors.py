@@ -78,8 +78,13 @@ class Fault(BaseModel):
     def of(cls, code: str, detail: str, remedy: str, *, retryable: bool | None = None, **facts: Any) -> Self:
         """A fault with the table's `retryable` unless the case knows better. `KeyError` for a code not in the table."""
         known = CODES[code]
-        return cls(code=code, detail=detail, remedy=remedy,
-                   retryable=known.retryable if retryable is None else retryable, **facts)
+        return cls(
+            code=code,
+            detail=detail,
+            remedy=remedy,
+            retryable=known.retryable if retryable is None else retryable,
+            **facts,
+        )
 
     @property
     def moves_on(self) -> bool:
@@ -109,12 +114,25 @@ class Refusal(Exception):
     def body(self) -> dict[str, Any]:
         """RFC 9457: the first fault on top, all of them in `errors`."""
         first, faults = self.faults[0], [fault.model_dump(exclude_none=True) for fault in self.faults]
-        return {"type": f"urn:fitting-room:problem:{first.code}", "title": CODES[first.code].title, "status": self.status,
-                **faults[0], "errors": faults}
+        return {
+            "type": f"urn:fitting-room:problem:{first.code}",
+            "title": CODES[first.code].title,
+            "status": self.status,
+            **faults[0],
+            "errors": faults,
+        }
 
     @classmethod
-    def of(cls, code: str, detail: str, remedy: str, *, status: int | None = None, retry_after: int | None = None,
-           **facts: Any) -> Self:
+    def of(
+        cls,
+        code: str,
+        detail: str,
+        remedy: str,
+        *,
+        status: int | None = None,
+        retry_after: int | None = None,
+        **facts: Any,
+    ) -> Self:
         return cls(Fault.of(code, detail, remedy, **facts), status=status, retry_after=retry_after)
 
 

@@ -30,7 +30,9 @@ class _AsItsTask:
         return core_schema.no_info_plain_validator_function(
             lambda given: given if isinstance(given, Request) else request_of(given),
             serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda request: request.model_dump(mode="json", by_alias=True)))
+                lambda request: request.model_dump(mode="json", by_alias=True)
+            ),
+        )
 
 
 class Source(_Record):

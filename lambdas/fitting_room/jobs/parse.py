@@ -24,8 +24,14 @@ def parse(body: Any) -> AnyRequest:
         for name, remedy in NOT_YET.items():
             if name in body:
                 del body[name]
-                faults.append(Fault.of("unsupported_option", f"`{name}` is not served yet.", f"Leave it out and {remedy}.",
-                                       pointer=f"/{name}"))
+                faults.append(
+                    Fault.of(
+                        "unsupported_option",
+                        f"`{name}` is not served yet.",
+                        f"Leave it out and {remedy}.",
+                        pointer=f"/{name}",
+                    )
+                )
     try:
         task = Named.model_validate(body).task
         request = TASKS[task].model_validate(body)
@@ -44,8 +50,10 @@ class Named(BaseModel):
 
 def faults_of(error: ValidationError, root: str = "") -> list[Fault]:
     """One fault per pydantic error, in the API's words. Input values are left out: they may be pictures or names."""
-    return [Fault.of("invalid_input", _detail(item), _remedy(item), pointer=root + _pointer(item))
-            for item in error.errors(include_url=False, include_input=False)]
+    return [
+        Fault.of("invalid_input", _detail(item), _remedy(item), pointer=root + _pointer(item))
+        for item in error.errors(include_url=False, include_input=False)
+    ]
 
 
 def _pointer(item: Any) -> str:
@@ -57,8 +65,11 @@ def _pointer(item: Any) -> str:
     if item["type"].startswith("union_tag"):
         loc = (*loc, context["discriminator"].strip("'"))
     # a union puts the chosen tag into loc, a bad key the word [key]: they are no part of the document
-    parts = [part for index, part in enumerate(loc) if part != "[key]" and not (
-        index and loc[index - 1] == "mask" and part in _MASK_TAGS)]
+    parts = [
+        part
+        for index, part in enumerate(loc)
+        if part != "[key]" and not (index and loc[index - 1] == "mask" and part in _MASK_TAGS)
+    ]
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 

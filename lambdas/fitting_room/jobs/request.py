@@ -87,7 +87,9 @@ class Request(Strict):
     `owner`, `reference` and `metadata` are the client's own and come back with the job."""
 
     output: Output = Output()
-    provider: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(/[A-Za-z0-9._:-]+)?$", max_length=128)] = "auto"
+    provider: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(/[A-Za-z0-9._:-]+)?$", max_length=128)] = (
+        "auto"
+    )
     fallback: Annotated[list[Annotated[str, StringConstraints(max_length=128)]], Field(max_length=4)] = []
     provider_options: dict[str, dict[str, JsonValue]] = {}
     owner: Name | None = None
@@ -101,15 +103,21 @@ class Request(Strict):
     @classmethod
     def fallback_needs_a_name(cls, fallback: list[str], info: ValidationInfo) -> list[str]:
         if fallback and info.data.get("provider") == "auto":
-            raise broken("/fallback", "A fallback only goes with a named provider: auto plans its own.",
-                         "Leave it out, or name the provider to try first.")
+            raise broken(
+                "/fallback",
+                "A fallback only goes with a named provider: auto plans its own.",
+                "Leave it out, or name the provider to try first.",
+            )
         return fallback
 
     @model_validator(mode="after")
     def original_needs_a_base(self) -> Self:
         if self.base is None and self.output.size == "original":
-            raise broken("/output/size", "There is no original: this task makes pictures from nothing.",
-                         "Leave `output.size` out, and name the size in `size`.")
+            raise broken(
+                "/output/size",
+                "There is no original: this task makes pictures from nothing.",
+                "Leave `output.size` out, and name the size in `size`.",
+            )
         return self
 
     @property

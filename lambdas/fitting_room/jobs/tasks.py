@@ -10,15 +10,55 @@ from pydantic import BaseModel, Field, StringConstraints, field_validator, model
 from fitting_room.jobs.image_ref import KINDS, ImageRef, SubjectId
 from fitting_room.jobs.request import Asked, ImageMask, Mask, Name, Output, PromptMask, Request, Strict, Text, broken
 
-Task = Literal["try_on", "text_to_image", "color_guided", "image_variation", "inpaint", "outpaint", "remove_background",
-               "train_subject"]
-Category = Literal["auto", "tops", "bottoms", "one_piece", "outfit", "footwear", "headwear", "eyewear", "jewelry",
-                   "accessories", "object"]
-GarmentType = Literal["long_sleeve_shirt", "short_sleeve_shirt", "no_sleeve_shirt", "other_upper_body", "long_pants",
-                      "short_pants", "other_lower_body", "long_dress", "short_dress", "full_body_outfit",
-                      "other_full_body", "shoes", "boots", "other_footwear"]
-Style = Literal["3d_animated_family_film", "design_sketch", "flat_vector_illustration", "graphic_novel_illustration",
-                "maximalism", "midcentury_retro", "photorealism", "soft_digital_painting"]
+Task = Literal[
+    "try_on",
+    "text_to_image",
+    "color_guided",
+    "image_variation",
+    "inpaint",
+    "outpaint",
+    "remove_background",
+    "train_subject",
+]
+Category = Literal[
+    "auto",
+    "tops",
+    "bottoms",
+    "one_piece",
+    "outfit",
+    "footwear",
+    "headwear",
+    "eyewear",
+    "jewelry",
+    "accessories",
+    "object",
+]
+GarmentType = Literal[
+    "long_sleeve_shirt",
+    "short_sleeve_shirt",
+    "no_sleeve_shirt",
+    "other_upper_body",
+    "long_pants",
+    "short_pants",
+    "other_lower_body",
+    "long_dress",
+    "short_dress",
+    "full_body_outfit",
+    "other_full_body",
+    "shoes",
+    "boots",
+    "other_footwear",
+]
+Style = Literal[
+    "3d_animated_family_film",
+    "design_sketch",
+    "flat_vector_illustration",
+    "graphic_novel_illustration",
+    "maximalism",
+    "midcentury_retro",
+    "photorealism",
+    "soft_digital_painting",
+]
 Color = Annotated[str, StringConstraints(pattern=r"^#[0-9A-Fa-f]{6}$")]
 Side = Annotated[int, Field(ge=64, le=8192)]
 
@@ -36,8 +76,7 @@ class Stock(Strict):
     @model_validator(mode="after")
     def name_or_traits(self) -> Stock:
         if self.name and (self.gender or self.style or self.age or self.body):
-            raise broken("name", "A named stock person has its own traits.",
-                         "Send the name or the traits, not both.")
+            raise broken("name", "A named stock person has its own traits.", "Send the name or the traits, not both.")
         return self
 
 
@@ -64,7 +103,9 @@ class Garment(Strict):
     @model_validator(mode="after")
     def image_or_subject(self) -> Garment:
         if (self.image is None) == (self.subject is None):
-            raise broken("image", "A garment is either a picture or a subject.", "Add `image` or `subject`, exactly one.")
+            raise broken(
+                "image", "A garment is either a picture or a subject.", "Add `image` or `subject`, exactly one."
+            )
         return self
 
     @property
@@ -111,15 +152,24 @@ class TryOn(Request):
         if (self.person is None) == (self.scene is None):
             raise broken("/person", "A try-on has either a person or a scene.", "Send one of them.")
         if self.scene and (self.mask is None or self.mask.type == "garment"):
-            raise broken("/mask", "Nobody in a scene wears a garment, so there is no garment mask.",
-                         "Send a mask of type prompt or image that says where the object goes.")
+            raise broken(
+                "/mask",
+                "Nobody in a scene wears a garment, so there is no garment mask.",
+                "Send a mask of type prompt or image that says where the object goes.",
+            )
         if not self.scene and not (self.person and self.person.kind):
             if self.mask and self.mask.type == "image" and not self.garments[0].worn:
-                raise broken("/mask", "A drawn mask belongs to one picture of a person, and there is none.",
-                             "Leave it out, or send the person as one picture.")
+                raise broken(
+                    "/mask",
+                    "A drawn mask belongs to one picture of a person, and there is none.",
+                    "Leave it out, or send the person as one picture.",
+                )
             if self.output.size == "original":
-                raise broken("/output/size", "There is no original: the person is not given as one picture.",
-                             "Leave `output.size` out.")
+                raise broken(
+                    "/output/size",
+                    "There is no original: the person is not given as one picture.",
+                    "Leave `output.size` out.",
+                )
         return self
 
     @property
@@ -311,8 +361,9 @@ class RemoveBackground(Request):
     @model_validator(mode="after")
     def alpha_needs_a_format(self) -> RemoveBackground:
         if self.output.format == "jpeg":
-            raise broken("/output/format", "A picture without background needs a format with transparency.",
-                         "Use png or webp.")
+            raise broken(
+                "/output/format", "A picture without background needs a format with transparency.", "Use png or webp."
+            )
         return self
 
     def images(self) -> Iterator[tuple[str, str, ImageRef]]:
@@ -349,9 +400,15 @@ class TrainSubject(Request):
 
 AnyRequest = TryOn | TextToImage | ColorGuided | ImageVariation | Inpaint | Outpaint | RemoveBackground | TrainSubject
 TASKS: dict[str, type[AnyRequest]] = {
-    "try_on": TryOn, "text_to_image": TextToImage, "color_guided": ColorGuided, "image_variation": ImageVariation,
-    "inpaint": Inpaint, "outpaint": Outpaint, "remove_background": RemoveBackground,
-    "train_subject": TrainSubject}
+    "try_on": TryOn,
+    "text_to_image": TextToImage,
+    "color_guided": ColorGuided,
+    "image_variation": ImageVariation,
+    "inpaint": Inpaint,
+    "outpaint": Outpaint,
+    "remove_background": RemoveBackground,
+    "train_subject": TrainSubject,
+}
 
 
 def request_of(body: Any) -> AnyRequest:

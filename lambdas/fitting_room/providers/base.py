@@ -103,7 +103,8 @@ class Model(_Frozen):
 
     def does(self, request: AnyRequest) -> bool:
         return request.task in self.tasks and (
-            self.qualities is None or (request.output.quality or "standard") in self.qualities)
+            self.qualities is None or (request.output.quality or "standard") in self.qualities
+        )
 
 
 class Advice(_Frozen):
@@ -118,7 +119,11 @@ class Advice(_Frozen):
 
     def warning(self, request: AnyRequest, seen: frozenset[str] = frozenset()) -> Warning | None:
         pointer = self.applies(request, seen)
-        return None if pointer is None else Warning(code=self.code, detail=self.detail, remedy=self.remedy, pointer=pointer)
+        return (
+            None
+            if pointer is None
+            else Warning(code=self.code, detail=self.detail, remedy=self.remedy, pointer=pointer)
+        )
 
 
 class ReferenceKind(_Frozen):
@@ -191,8 +196,14 @@ class CatalogueEntry(_Frozen):
         asked = (name.partition("/") for name in (request.provider, *request.fallback))
         named = next((model for provider, _, model in asked if provider == self.id), "")
         wanted = made_for | ({f"{self.id}/{named}"} if named else frozenset())
-        return next((model for model in self.models if model.does(request)
-                     and (wanted <= {f"{self.id}/{model.id}"} if wanted else not model.named_only)), None)
+        return next(
+            (
+                model
+                for model in self.models
+                if model.does(request) and (wanted <= {f"{self.id}/{model.id}"} if wanted else not model.named_only)
+            ),
+            None,
+        )
 
     def honours(self, task: Task, model: Model | None) -> Mapping[str, Option]:
         """The options of a task by name, as a model honours them."""
@@ -219,9 +230,13 @@ class CatalogueEntry(_Frozen):
         """The price of one image; without `side` (px of the longer side) the dearest that can happen."""
         model = self.model(request, made_for)
         quality = request.output.quality or "standard"
-        fitting = [price for price in self.prices
-                   if price.model in (None, model and model.id) and price.quality in (None, quality)
-                   and (side is None or price.max_side is None or side <= price.max_side)]
+        fitting = [
+            price
+            for price in self.prices
+            if price.model in (None, model and model.id)
+            and price.quality in (None, quality)
+            and (side is None or price.max_side is None or side <= price.max_side)
+        ]
         pick = max if side is None else min
         return pick(fitting or self.prices, key=lambda price: price.amount or 0)
 
@@ -271,7 +286,9 @@ class Order:
 
     def numbered(self, role: str) -> list[Input]:
         """The inputs `<role>-<n>` in order; a number is missing where no picture was given."""
-        found = {int(number): name for name in self.inputs for word, _, number in [name.rpartition("-")] if word == role}
+        found = {
+            int(number): name for name in self.inputs for word, _, number in [name.rpartition("-")] if word == role
+        }
         return [self.inputs[found[number]] for number in sorted(found)]
 
 

@@ -88,7 +88,10 @@ def unmoderated(vendor: str, source: str) -> Advice:
         return "/moderation" if isinstance(request, TryOn) and request.moderation == "none" else None
 
     return Advice(
-        code="unmoderated", applies=applies, source=source,
+        code="unmoderated",
+        applies=applies,
+        source=source,
         detail=f"{vendor} is asked to filter nothing. You remain responsible for a use that is lawful and ethical.",
         remedy=f"Use only pictures of people who agreed to it. Indecent pictures of people who did not are against the terms"
-               f" of {vendor}, which may refuse its service for them. Where you can do with a filter, ask for `permissive`.")
+        f" of {vendor}, which may refuse its service for them. Where you can do with a filter, ask for `permissive`.",
+    )

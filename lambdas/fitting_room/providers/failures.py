@@ -24,12 +24,29 @@ class Told(NamedTuple):
     free: bool = False
 
 
-def failed(provider: str, code: str, charged: Charged, detail: str, remedy: str, *, retryable: bool | None = None,
-           retry_after: float | None = None, provider_code: str | None = None, provider_detail: str | None = None) -> Failed:
+def failed(
+    provider: str,
+    code: str,
+    charged: Charged,
+    detail: str,
+    remedy: str,
+    *,
+    retryable: bool | None = None,
+    retry_after: float | None = None,
+    provider_code: str | None = None,
+    provider_detail: str | None = None,
+) -> Failed:
     """A failure of `provider`. What may have been charged is never called retryable: a repeat could be a second
     purchase."""
-    fault = Fault.of(code, detail, remedy, retryable=False if charged != "no" else retryable, provider=provider,
-                     provider_code=quoted(provider_code), provider_detail=quoted(provider_detail))
+    fault = Fault.of(
+        code,
+        detail,
+        remedy,
+        retryable=False if charged != "no" else retryable,
+        provider=provider,
+        provider_code=quoted(provider_code),
+        provider_detail=quoted(provider_detail),
+    )
     return Failed(fault, charged, retry_after)
 
 

@@ -22,9 +22,13 @@ def client(base_url: str, headers: Mapping[str, str], transport: httpx.BaseTrans
     pooled one would leave the fate of a purchase uncertain. Paths are relative to
     `base_url`, without a leading slash."""
     return httpx.Client(
-        base_url=base_url.rstrip("/") + "/", headers={"Accept": "application/json", **headers},
-        timeout=TIMEOUT, limits=httpx.Limits(max_keepalive_connections=0), follow_redirects=False,
-        transport=transport)
+        base_url=base_url.rstrip("/") + "/",
+        headers={"Accept": "application/json", **headers},
+        timeout=TIMEOUT,
+        limits=httpx.Limits(max_keepalive_connections=0),
+        follow_redirects=False,
+        transport=transport,
+    )
 
 
 def retry_after(answer: httpx.Response) -> float | None:

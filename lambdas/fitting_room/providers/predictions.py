@@ -23,10 +23,14 @@ from fitting_room.providers.http import UNSENT, client, retry_after
 from fitting_room.providers.results import collected
 
 POLL_SECONDS = 2.0
-LOADABLE = ("Send PNG or JPEG files: by an address that is open to everybody and answers with their Content-Type, or as base64."
-            " The vendor gets them with the prefix data:image/<format>;base64 that it needs.")
-FILTERED = ("Send another picture or, if your use allows it, set moderation to permissive, or to none where this deployment"
-            " offers it. Without a filter you still answer for a lawful and ethical use; misuse may end the service.")
+LOADABLE = (
+    "Send PNG or JPEG files: by an address that is open to everybody and answers with their Content-Type, or as base64."
+    " The vendor gets them with the prefix data:image/<format>;base64 that it needs."
+)
+FILTERED = (
+    "Send another picture or, if your use allows it, set moderation to permissive, or to none where this deployment"
+    " offers it. Without a filter you still answer for a lawful and ethical use; misuse may end the service."
+)
 """The two vendors' remedies for a picture that could not be loaded, and for one that was filtered."""
 _OTHER = "Choose another provider, or report it to the operator of this service."
 
@@ -104,10 +108,16 @@ class Predictions(ABC):
     def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
         """Raises `JobFailure` (`provider_auth`) without a key."""
         if not connection.secret:
-            raise JobFailure("provider_auth", f"There is no key for {self.title} in this deployment.",
-                             f"The operator must store a key for {self.title}.", provider=self.id)
+            raise JobFailure(
+                "provider_auth",
+                f"There is no key for {self.title} in this deployment.",
+                f"The operator must store a key for {self.title}.",
+                provider=self.id,
+            )
         self.connection = connection
-        self.http = client(connection.endpoint or self.base, {"Authorization": f"Bearer {connection.secret}"}, transport)
+        self.http = client(
+            connection.endpoint or self.base, {"Authorization": f"Bearer {connection.secret}"}, transport
+        )
 
     @abstractmethod
     def call(self, order: Order) -> Call:
@@ -118,14 +128,21 @@ class Predictions(ABC):
     def start(self, order: Order) -> Outcome:
         call = self.call(order)
         try:
-            answer = self.http.post(call.path, params=call.query, content=call.body,
-                                    headers={"Content-Type": "application/json"})
+            answer = self.http.post(
+                call.path, params=call.query, content=call.body, headers={"Content-Type": "application/json"}
+            )
         except UNSENT:
-            return self._failed("provider_unavailable", "no", f"{self.title} cannot be reached; nothing was sent.", LATER)
+            return self._failed(
+                "provider_unavailable", "no", f"{self.title} cannot be reached; nothing was sent.", LATER
+            )
         except httpx.HTTPError as error:
-            return self._failed("provider_unavailable", "unknown",
-                                f"The connection to {self.title} was lost after the request.", self._look,
-                                provider_code=type(error).__name__)
+            return self._failed(
+                "provider_unavailable",
+                "unknown",
+                f"The connection to {self.title} was lost after the request.",
+                self._look,
+                provider_code=type(error).__name__,
+            )
         return self._submitted(answer)
 
     def _submitted(self, answer: httpx.Response) -> Outcome:
@@ -141,10 +158,16 @@ class Predictions(ABC):
             return self._failed("provider_error", "unknown", f"The answer of {self.title} cannot be read.", self._look)
         if content.problem and not content.job_id:
             return self._named(problem) or self._failed(
-                "provider_error", "no", f"{self.title} refused the request.", _OTHER, retryable=False, **_words(problem))
+                "provider_error", "no", f"{self.title} refused the request.", _OTHER, retryable=False, **_words(problem)
+            )
         if content.problem or not content.job_id:
-            return self._failed("provider_error", "unknown", f"{self.title} took the request but named no usable job.",
-                                self._look, **_words(problem))
+            return self._failed(
+                "provider_error",
+                "unknown",
+                f"{self.title} took the request but named no usable job.",
+                self._look,
+                **_words(problem),
+            )
         return Pending(content.job_id, POLL_SECONDS)
 
     def _refused(self, answer: httpx.Response, problem: Problem) -> Failed:
@@ -154,38 +177,68 @@ class Predictions(ABC):
             return named
         match status:
             case 401 | 403:
-                return self._failed("provider_auth", "no", f"{self.title} does not accept the key of this deployment.",
-                                    f"The operator must store a valid key for {self.title}.", **words)
+                return self._failed(
+                    "provider_auth",
+                    "no",
+                    f"{self.title} does not accept the key of this deployment.",
+                    f"The operator must store a valid key for {self.title}.",
+                    **words,
+                )
             case 429:
                 return self._rate_limited(problem, wait)
             case 400 | 413 | 422 if status == 413 or "image" in (problem.message or "").lower():
-                return self._failed("image_unreadable", "no", f"{self.title} cannot use one of the pictures.",
-                                    "Send another picture; the vendor's words say what is wrong with this one.", **words)
+                return self._failed(
+                    "image_unreadable",
+                    "no",
+                    f"{self.title} cannot use one of the pictures.",
+                    "Send another picture; the vendor's words say what is wrong with this one.",
+                    **words,
+                )
             case 404:
-                return self._failed("provider_error", "no", f"{self.title} no longer knows this call.", _OTHER,
-                                    retryable=False, **words)
+                return self._failed(
+                    "provider_error", "no", f"{self.title} no longer knows this call.", _OTHER, retryable=False, **words
+                )
             case _ if 400 <= status < 500 and status != 408:
-                return self._failed("provider_error", "no", f"{self.title} refused the request as invalid.", _OTHER,
-                                    retryable=False, **words)
+                return self._failed(
+                    "provider_error",
+                    "no",
+                    f"{self.title} refused the request as invalid.",
+                    _OTHER,
+                    retryable=False,
+                    **words,
+                )
             case _ if problem.name in self.refused_free:
-                return self._failed("provider_error", "no", f"{self.title} failed before it took the request.", LATER,
-                                    **words)
+                return self._failed(
+                    "provider_error", "no", f"{self.title} failed before it took the request.", LATER, **words
+                )
             case _:
-                return self._failed("provider_error", "unknown", f"{self.title} failed while it took the request.",
-                                    self._look, **words)
+                return self._failed(
+                    "provider_error", "unknown", f"{self.title} failed while it took the request.", self._look, **words
+                )
 
     def _named(self, problem: Problem, wait: float | None = None) -> Failed | None:
         """429 has two meanings, so the vendor's name counts more than the status."""
         if problem.name == "OutOfCredits":
-            return self._failed("quota_exhausted", "no", f"The {self.title} account has no credits left.",
-                                "The operator must buy credits; until then choose another provider.", **_words(problem))
+            return self._failed(
+                "quota_exhausted",
+                "no",
+                f"The {self.title} account has no credits left.",
+                "The operator must buy credits; until then choose another provider.",
+                **_words(problem),
+            )
         if problem.name in ("RateLimitExceeded", "ConcurrencyLimitExceeded"):
             return self._rate_limited(problem, wait)
         return None
 
     def _rate_limited(self, problem: Problem, wait: float | None) -> Failed:
-        return self._failed("rate_limited", "no", f"{self.title} takes no more requests at the moment.", LATER,
-                            retry_after=wait, **_words(problem, "HTTP 429"))
+        return self._failed(
+            "rate_limited",
+            "no",
+            f"{self.title} takes no more requests at the moment.",
+            LATER,
+            retry_after=wait,
+            **_words(problem, "HTTP 429"),
+        )
 
     # status
 
@@ -213,8 +266,11 @@ class Predictions(ABC):
     def _status_refused(self, answer: httpx.Response) -> Failed:
         """The job was accepted, but its status can no longer be read."""
         code = "provider_auth" if answer.status_code in (401, 403) else "provider_error"
-        detail = f"{self.title} does not know the job any more." if answer.status_code == 404 else \
-            f"{self.title} no longer tells the status of the job."
+        detail = (
+            f"{self.title} does not know the job any more."
+            if answer.status_code == 404
+            else f"{self.title} no longer tells the status of the job."
+        )
         return self._failed(code, "unknown", detail, self._look, provider_code=f"HTTP {answer.status_code}")
 
     def _job_failed(self, status: Status, answer: httpx.Response) -> Failed:
@@ -232,9 +288,14 @@ class Predictions(ABC):
     def _collect(self, addresses: list[str], order: Order, answer: httpx.Response) -> Outcome:
         used = self._credits(answer)
         return collected(
-            self.id, self.title, order, addresses, self.connection.download,
+            self.id,
+            self.title,
+            order,
+            addresses,
+            self.connection.download,
             credits=len(addresses) if used is None else used,  # each costs one
-            remedy="The operator can fetch them from the vendor for 72 hours, by the attempt's provider_job_id.")
+            remedy="The operator can fetch them from the vendor for 72 hours, by the attempt's provider_job_id.",
+        )
 
     # account
 
@@ -245,10 +306,16 @@ class Predictions(ABC):
         except httpx.HTTPError:
             raise self._no_balance("cannot be reached") from None
         if answer.status_code in (401, 403):
-            raise JobFailure("provider_auth", f"{self.title} does not accept the key.",
-                             f"The operator must store a valid key for {self.title}.", provider=self.id)
+            raise JobFailure(
+                "provider_auth",
+                f"{self.title} does not accept the key.",
+                f"The operator must store a valid key for {self.title}.",
+                provider=self.id,
+            )
         try:
-            left = Balance.model_validate_json(answer.content).credits.get(self.spendable) if answer.is_success else None
+            left = (
+                Balance.model_validate_json(answer.content).credits.get(self.spendable) if answer.is_success else None
+            )
         except ValidationError:
             left = None
         if left is None:

@@ -30,7 +30,9 @@ def find(api_key: str) -> Caller | None:
     found = aws.table().get_item(Key={"pk": f"KEY#{digest}", "sk": "KEY"}).get("Item")
     caller = None
     if found and not found.get("revoked_at"):
-        caller = Caller(str(found["tenant"]), "test" if found["mode"] == "test" else "live", allowed(str(found["tenant"])))
+        caller = Caller(
+            str(found["tenant"]), "test" if found["mode"] == "test" else "live", allowed(str(found["tenant"]))
+        )
     if len(_cache) > 1000:  # a guesser must not fill the memory
         _cache.clear()
     _cache[digest] = (time.monotonic() + CACHE_SECONDS, caller)

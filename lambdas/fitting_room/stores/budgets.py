@@ -20,21 +20,34 @@ def coverable(reservation: Reservation) -> bool:
 
 def reserve(tenant: str, reservation: Reservation) -> dict[str, Any]:
     """The transaction item that sets the cost of a job aside; its condition fails when the day's budget is used up."""
-    limits = {":images_left": settings().daily_images - reservation.images,
-              ":money_left": int(settings().daily_usd * 1e6) - reservation.microusd}
-    return {"Update": {"TableName": aws.table().name, "Key": _key(tenant, reservation.day),
-                       "UpdateExpression": "ADD images :images, microusd :microusd",
-                       "ConditionExpression": ("(attribute_not_exists(images) OR images <= :images_left)"
-                                               " AND (attribute_not_exists(microusd) OR microusd <= :money_left)"),
-                       "ExpressionAttributeValues": {**limits, ":images": reservation.images,
-                                                     ":microusd": reservation.microusd}}}
+    limits = {
+        ":images_left": settings().daily_images - reservation.images,
+        ":money_left": int(settings().daily_usd * 1e6) - reservation.microusd,
+    }
+    return {
+        "Update": {
+            "TableName": aws.table().name,
+            "Key": _key(tenant, reservation.day),
+            "UpdateExpression": "ADD images :images, microusd :microusd",
+            "ConditionExpression": (
+                "(attribute_not_exists(images) OR images <= :images_left)"
+                " AND (attribute_not_exists(microusd) OR microusd <= :money_left)"
+            ),
+            "ExpressionAttributeValues": {**limits, ":images": reservation.images, ":microusd": reservation.microusd},
+        }
+    }
 
 
 def refund(tenant: str, day: str, images: int, microusd: int) -> dict[str, Any]:
     """The transaction item that gives back what was not charged, to the day it was taken from."""
-    return {"Update": {"TableName": aws.table().name, "Key": _key(tenant, day),
-                       "UpdateExpression": "ADD images :images, microusd :microusd",
-                       "ExpressionAttributeValues": {":images": -images, ":microusd": -microusd}}}
+    return {
+        "Update": {
+            "TableName": aws.table().name,
+            "Key": _key(tenant, day),
+            "UpdateExpression": "ADD images :images, microusd :microusd",
+            "ExpressionAttributeValues": {":images": -images, ":microusd": -microusd},
+        }
+    }
 
 
 def spent(tenant: str, day: str) -> tuple[int, int]:

@@ -29,8 +29,12 @@ def expect(digest: str, provider: str, now: datetime) -> None:
 
 def wait(digest: str, task_token: str) -> bool:
     """The workflow waits with this task token. True when the callback was there first: nobody else will end the wait."""
-    found = aws.table().update_item(Key=_key(digest), UpdateExpression="SET task_token = :token REMOVE unseen",
-                                    ReturnValues="ALL_OLD", ExpressionAttributeValues={":token": task_token})
+    found = aws.table().update_item(
+        Key=_key(digest),
+        UpdateExpression="SET task_token = :token REMOVE unseen",
+        ReturnValues="ALL_OLD",
+        ExpressionAttributeValues={":token": task_token},
+    )
     return "unseen" in found.get("Attributes", {})
 
 
@@ -39,10 +43,13 @@ def woken(digest: str, provider: str, now: datetime) -> tuple[bool, str | None]:
     while nobody waits yet, and when the callback has come before."""
     try:
         found = aws.table().update_item(
-            Key=_key(digest), UpdateExpression="SET woken_at = :now, unseen = :true REMOVE task_token",
-            ConditionExpression="provider = :provider AND attribute_not_exists(woken_at)", ReturnValues="ALL_OLD",
+            Key=_key(digest),
+            UpdateExpression="SET woken_at = :now, unseen = :true REMOVE task_token",
+            ConditionExpression="provider = :provider AND attribute_not_exists(woken_at)",
+            ReturnValues="ALL_OLD",
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            ExpressionAttributeValues={":now": clock.text(now), ":true": True, ":provider": provider})
+            ExpressionAttributeValues={":now": clock.text(now), ":true": True, ":provider": provider},
+        )
     except ClientError as error:
         if aws.reason(error) != "ConditionalCheckFailedException":
             raise

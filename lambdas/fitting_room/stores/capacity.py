@@ -33,16 +33,23 @@ def reserve_slot(provider: str, rate: Rate, now_ms: int, horizon_ms: int) -> tup
     for _ in range(_TRIES):
         try:
             after = aws.table().update_item(
-                Key=key, UpdateExpression="SET next_ms = next_ms + :gap",
-                ConditionExpression="next_ms >= :now AND next_ms < :horizon", ReturnValues="UPDATED_OLD",
-                ExpressionAttributeValues={":gap": gap, ":now": now_ms, ":horizon": horizon_ms})
+                Key=key,
+                UpdateExpression="SET next_ms = next_ms + :gap",
+                ConditionExpression="next_ms >= :now AND next_ms < :horizon",
+                ReturnValues="UPDATED_OLD",
+                ExpressionAttributeValues={":gap": gap, ":now": now_ms, ":horizon": horizon_ms},
+            )
             slot = int(str(after["Attributes"]["next_ms"]))
             return slot, slot
         except ClientError as error:
             if aws.reason(error) != "ConditionalCheckFailedException":
                 raise
-        if update_if(key, "SET next_ms = :next", "attribute_not_exists(next_ms) OR next_ms < :now",
-                     values={":next": now_ms + gap, ":now": now_ms}):
+        if update_if(
+            key,
+            "SET next_ms = :next",
+            "attribute_not_exists(next_ms) OR next_ms < :now",
+            values={":next": now_ms + gap, ":now": now_ms},
+        ):
             return now_ms, now_ms
         found = aws.table().get_item(Key=key, ConsistentRead=True).get("Item", {})
         if (next_ms := int(str(found.get("next_ms", 0)))) >= horizon_ms:
@@ -60,29 +67,51 @@ def acquire_lease(provider: str, cap: int, job_id: str, held: int | None, now_ms
     """One of `cap` numbered leases that is free, expired or ours already; None when all are taken. A job asks for the one
     it `held` first, and otherwise always in the same order: calls of one job that meet end up with one lease."""
     first = zlib.crc32(job_id.encode()) if held is None else held
-    return next((number for number in ((first + step) % cap for step in range(cap)) if update_if(
-        _lease(provider, number), "SET job_id = :job, expires_ms = :until",
-        "attribute_not_exists(job_id) OR job_id = :job OR expires_ms < :now",
-        values={":job": job_id, ":until": until_ms, ":now": now_ms})), None)
+    return next(
+        (
+            number
+            for number in ((first + step) % cap for step in range(cap))
+            if update_if(
+                _lease(provider, number),
+                "SET job_id = :job, expires_ms = :until",
+                "attribute_not_exists(job_id) OR job_id = :job OR expires_ms < :now",
+                values={":job": job_id, ":until": until_ms, ":now": now_ms},
+            )
+        ),
+        None,
+    )
 
 
 def hold(provider: str, until_ms: int) -> None:
     """The vendor wants to hear nothing more until then: later slots are given out from that time on."""
-    update_if({"pk": "RATE", "sk": provider}, "SET next_ms = :until", "attribute_not_exists(next_ms) OR next_ms < :until",
-              values={":until": until_ms})
+    update_if(
+        {"pk": "RATE", "sk": provider},
+        "SET next_ms = :until",
+        "attribute_not_exists(next_ms) OR next_ms < :until",
+        values={":until": until_ms},
+    )
 
 
 def free_lease(provider: str, number: int, job_id: str) -> None:
     """Free a lease at once. Nothing happens when it belongs to another job by now."""
-    update_if(_lease(provider, number), "SET expires_ms = :zero REMOVE job_id", "job_id = :job",
-              values={":zero": 0, ":job": job_id})
+    update_if(
+        _lease(provider, number),
+        "SET expires_ms = :zero REMOVE job_id",
+        "job_id = :job",
+        values={":zero": 0, ":job": job_id},
+    )
 
 
 def release_lease(provider: str, number: int, job_id: str) -> dict[str, Any]:
     """The transaction item that frees a lease. It fails when the lease has expired and belongs to another job by now."""
-    return {"Delete": {"TableName": aws.table().name, "Key": _lease(provider, number),
-                       "ConditionExpression": "attribute_not_exists(job_id) OR job_id = :job",
-                       "ExpressionAttributeValues": {":job": job_id}}}
+    return {
+        "Delete": {
+            "TableName": aws.table().name,
+            "Key": _lease(provider, number),
+            "ConditionExpression": "attribute_not_exists(job_id) OR job_id = :job",
+            "ExpressionAttributeValues": {":job": job_id},
+        }
+    }
 
 
 def _lease(provider: str, number: int) -> dict[str, str]:

@@ -46,8 +46,10 @@ def due_now(now: datetime, limit: int = 200) -> Iterator[dict[str, str]]:
     """Keys of items that are owed something, oldest first within each shard."""
     for shard in range(DUE_SHARDS):
         answer = aws.table().query(
-            IndexName="due", Limit=limit,
-            KeyConditionExpression=Key("due_shard").eq(str(shard)) & Key("due_at").lte(clock.text(now)))
+            IndexName="due",
+            Limit=limit,
+            KeyConditionExpression=Key("due_shard").eq(str(shard)) & Key("due_at").lte(clock.text(now)),
+        )
         for found in answer["Items"]:
             yield {"pk": str(found["pk"]), "sk": str(found["sk"])}
 
@@ -65,9 +67,13 @@ def strike(key: dict[str, str]) -> None:
 def want_erased(key: dict[str, str], item_id: str, now: datetime, look_at: str) -> None:
     """The owner of an item wants it erased: that is owed from now on, and is to be looked at at that time."""
     mark = due(item_id, look_at)
-    update_if(key, "SET erase_requested_at = :now, cancel_requested = :true, due_shard = :shard, due_at = :at"
-              " REMOVE erase_failed_at", "attribute_exists(pk)",
-              values={":now": clock.text(now), ":true": True, ":shard": mark["due_shard"], ":at": look_at})
+    update_if(
+        key,
+        "SET erase_requested_at = :now, cancel_requested = :true, due_shard = :shard, due_at = :at"
+        " REMOVE erase_failed_at",
+        "attribute_exists(pk)",
+        values={":now": clock.text(now), ":true": True, ":shard": mark["due_shard"], ":at": look_at},
+    )
 
 
 class Conflict(Exception):
@@ -78,8 +84,14 @@ class Conflict(Exception):
         self.reasons = reasons
 
 
-def update_if(key: dict[str, str], update: str, condition: str, *, names: dict[str, str] | None = None,
-              values: dict[str, Any] | None = None) -> bool:
+def update_if(
+    key: dict[str, str],
+    update: str,
+    condition: str,
+    *,
+    names: dict[str, str] | None = None,
+    values: dict[str, Any] | None = None,
+) -> bool:
     """One conditional update. False when the condition does not hold."""
     expression: dict[str, Any] = {"Key": key, "UpdateExpression": update, "ConditionExpression": condition}
     if names:

@@ -24,8 +24,12 @@ def key(job_id: str) -> dict[str, str]:
 def item(job: Job) -> dict[str, Any]:
     """`request` is kept as text: it holds floats and free-form options that DynamoDB would change."""
     item = to_item(job)
-    return {**item, **key(job.id), "request": job.request.model_dump_json(by_alias=True),
-            "ttl": int(clock.parse(job.expires_at).timestamp())}
+    return {
+        **item,
+        **key(job.id),
+        "request": job.request.model_dump_json(by_alias=True),
+        "ttl": int(clock.parse(job.expires_at).timestamp()),
+    }
 
 
 def get(job_id: str, now: datetime) -> Job | None:
@@ -38,41 +42,62 @@ def get(job_id: str, now: datetime) -> Job | None:
 
 def move(job: Job, step: StepName, now: datetime, *, slot_at: str | None = None) -> None:
     """Show where the job is, once per step and only while it is open."""
-    update_if(key(job.id), "SET #step = :step, slot_at = :slot, timeline = list_append(timeline, :entry)",
-              f"{_OPEN} AND (#step <> :step OR slot_at <> :slot)",
-              names={"#status": "status", "#step": "step"},
-              values={**_OPEN_VALUES, ":step": step, ":slot": slot_at,
-                      ":entry": [{"step": step, "at": clock.text(now)}]})
+    update_if(
+        key(job.id),
+        "SET #step = :step, slot_at = :slot, timeline = list_append(timeline, :entry)",
+        f"{_OPEN} AND (#step <> :step OR slot_at <> :slot)",
+        names={"#status": "status", "#step": "step"},
+        values={**_OPEN_VALUES, ":step": step, ":slot": slot_at, ":entry": [{"step": step, "at": clock.text(now)}]},
+    )
 
 
 def fail(job: Job, fault: Fault) -> None:
     """No (further) attempt can be made; settling turns this into the job's error."""
-    update_if(key(job.id), "SET failure = :fault", _OPEN, names={"#status": "status"},
-              values={**_OPEN_VALUES, ":fault": to_item(fault)})
+    update_if(
+        key(job.id),
+        "SET failure = :fault",
+        _OPEN,
+        names={"#status": "status"},
+        values={**_OPEN_VALUES, ":fault": to_item(fault)},
+    )
 
 
 def begin(job: Job, attempt: Attempt, position: int, sources: dict[str, Source]) -> bool:
     """Write down a prepared attempt. Doing it again is harmless; once it is claimed or over, it is refused."""
     return update_if(
-        key(job.id), "SET attempts.#n = :attempt, #position = :position, sources = :sources",
+        key(job.id),
+        "SET attempts.#n = :attempt, #position = :position, sources = :sources",
         f"{_OPEN} AND attribute_not_exists(attempts.#n.claimed_at) AND attribute_not_exists(attempts.#n.outcome)",
         names={"#status": "status", "#n": str(attempt.n), "#position": "position"},
-        values={**_OPEN_VALUES, ":attempt": to_item(attempt), ":position": position,
-                ":sources": {role: to_item(source) for role, source in sources.items()}})
+        values={
+            **_OPEN_VALUES,
+            ":attempt": to_item(attempt),
+            ":position": position,
+            ":sources": {role: to_item(source) for role, source in sources.items()},
+        },
+    )
 
 
 def warn(job: Job, warnings: list[Warning]) -> None:
     """Add to what the user should know about an open job."""
-    update_if(key(job.id), "SET warnings = list_append(warnings, :warnings)", _OPEN, names={"#status": "status"},
-              values={**_OPEN_VALUES, ":warnings": [to_item(warning) for warning in warnings]})
+    update_if(
+        key(job.id),
+        "SET warnings = list_append(warnings, :warnings)",
+        _OPEN,
+        names={"#status": "status"},
+        values={**_OPEN_VALUES, ":warnings": [to_item(warning) for warning in warnings]},
+    )
 
 
 def keep_place(job: Job, attempt: Attempt) -> None:
     """Remember what an unclaimed attempt has: its slot, its lease, the references made for it."""
-    update_if(key(job.id), "SET attempts.#n.slot_ms = :slot, attempts.#n.lease = :lease, attempts.#n.#references = :made",
-              f"{_OPEN} AND attribute_not_exists(attempts.#n.claimed_at)",
-              names={"#status": "status", "#n": str(attempt.n), "#references": "references"},
-              values={**_OPEN_VALUES, ":slot": attempt.slot_ms, ":lease": attempt.lease, ":made": attempt.references})
+    update_if(
+        key(job.id),
+        "SET attempts.#n.slot_ms = :slot, attempts.#n.lease = :lease, attempts.#n.#references = :made",
+        f"{_OPEN} AND attribute_not_exists(attempts.#n.claimed_at)",
+        names={"#status": "status", "#n": str(attempt.n), "#references": "references"},
+        values={**_OPEN_VALUES, ":slot": attempt.slot_ms, ":lease": attempt.lease, ":made": attempt.references},
+    )
 
 
 def claim(job: Job, claimed: Attempt) -> bool:
@@ -87,9 +112,18 @@ def claim(job: Job, claimed: Attempt) -> bool:
         f"{_OPEN} AND (attribute_not_exists(attempts.#n.claimed_at) OR attempts.#n.claimed_by = :me)"
         " AND cancel_requested = :false",
         names={"#status": "status", "#step": "step", "#n": str(claimed.n)},
-        values={**_OPEN_VALUES, ":now": claimed.claimed_at, ":until": claimed.claimed_until, ":me": claimed.claimed_by,
-                ":deadline": claimed.deadline_at, ":submitting": "submitting", ":none": None, ":false": False,
-                ":entry": [{"step": "submitting", "at": claimed.claimed_at}]})
+        values={
+            **_OPEN_VALUES,
+            ":now": claimed.claimed_at,
+            ":until": claimed.claimed_until,
+            ":me": claimed.claimed_by,
+            ":deadline": claimed.deadline_at,
+            ":submitting": "submitting",
+            ":none": None,
+            ":false": False,
+            ":entry": [{"step": "submitting", "at": claimed.claimed_at}],
+        },
+    )
 
 
 def record(job: Job, attempt: Attempt) -> bool:
@@ -99,29 +133,50 @@ def record(job: Job, attempt: Attempt) -> bool:
     mine = "attribute_not_exists(attempts.#n.claimed_at)"
     if attempt.claimed_at:
         mine, values[":mine"] = "attempts.#n.claimed_by = :mine", attempt.claimed_by
-    return update_if(key(job.id), "SET attempts.#n = :attempt",
-                     f"{mine} AND (attribute_not_exists(attempts.#n.outcome) OR attempts.#n.outcome = :pending)",
-                     names={"#n": str(attempt.n)}, values=values)
+    return update_if(
+        key(job.id),
+        "SET attempts.#n = :attempt",
+        f"{mine} AND (attribute_not_exists(attempts.#n.outcome) OR attempts.#n.outcome = :pending)",
+        names={"#n": str(attempt.n)},
+        values=values,
+    )
 
 
 def collected(job: Job, images: list[JobImage], mask: JobImage | None, warnings: list[Warning]) -> bool:
     return update_if(
-        key(job.id), "SET images = :images, mask = :mask, warnings = list_append(warnings, :warnings)",
-        f"{_OPEN} AND size(images) = :zero", names={"#status": "status"},
-        values={**_OPEN_VALUES, ":images": [to_item(image) for image in images],
-                ":mask": to_item(mask) if mask else None, ":zero": 0,
-                ":warnings": [to_item(w) for w in warnings if w not in job.warnings]})
+        key(job.id),
+        "SET images = :images, mask = :mask, warnings = list_append(warnings, :warnings)",
+        f"{_OPEN} AND size(images) = :zero",
+        names={"#status": "status"},
+        values={
+            **_OPEN_VALUES,
+            ":images": [to_item(image) for image in images],
+            ":mask": to_item(mask) if mask else None,
+            ":zero": 0,
+            ":warnings": [to_item(w) for w in warnings if w not in job.warnings],
+        },
+    )
 
 
-def finish(job: Job, *, status: str, error: Fault | None, usage: dict[str, Any], now: datetime,
-           owed_at: str | None) -> dict[str, Any]:
+def finish(
+    job: Job, *, status: str, error: Fault | None, usage: dict[str, Any], now: datetime, owed_at: str | None
+) -> dict[str, Any]:
     """The transaction item that ends a job, if it is open and still as it was read: a claim or a result in between would
     make status and refund wrong. `owed_at` keeps it on the `due` index."""
-    update = ("SET #status = :status, #step = :done, #error = :error, #usage = :usage, finished_at = :now, slot_at = :none,"
-              " timeline = list_append(timeline, :entry)")
-    values: dict[str, Any] = {**_OPEN_VALUES, ":status": status, ":done": "done", ":usage": usage,
-                              ":error": to_item(error) if error else None, ":now": clock.text(now), ":none": None,
-                              ":entry": [{"step": "done", "at": clock.text(now)}]}
+    update = (
+        "SET #status = :status, #step = :done, #error = :error, #usage = :usage, finished_at = :now, slot_at = :none,"
+        " timeline = list_append(timeline, :entry)"
+    )
+    values: dict[str, Any] = {
+        **_OPEN_VALUES,
+        ":status": status,
+        ":done": "done",
+        ":usage": usage,
+        ":error": to_item(error) if error else None,
+        ":now": clock.text(now),
+        ":none": None,
+        ":entry": [{"step": "done", "at": clock.text(now)}],
+    }
     if owed_at:
         update, values[":owed"] = update + ", due_at = :owed", owed_at
     else:
@@ -138,16 +193,27 @@ def finish(job: Job, *, status: str, error: Fault | None, usage: dict[str, Any],
                 as_read += f" AND attribute_not_exists(attempts.#n.{name})"
             else:
                 as_read, values[f":{name}"] = f"{as_read} AND attempts.#n.{name} = :{name}", value
-    return {"Update": {"TableName": aws.table().name, "Key": key(job.id), "UpdateExpression": update,
-                       "ConditionExpression": _OPEN + as_read, "ExpressionAttributeValues": values,
-                       "ExpressionAttributeNames": names}}
+    return {
+        "Update": {
+            "TableName": aws.table().name,
+            "Key": key(job.id),
+            "UpdateExpression": update,
+            "ConditionExpression": _OPEN + as_read,
+            "ExpressionAttributeValues": values,
+            "ExpressionAttributeNames": names,
+        }
+    }
 
 
 def paid(job_id: str) -> bool:
     """A final job is owed nothing more. False when it is, because it is being erased."""
-    return update_if(key(job_id), "REMOVE due_shard, due_at",
-                     "attribute_exists(pk) AND NOT #status IN (:queued, :running) AND attribute_not_exists(erase_requested_at)",
-                     names={"#status": "status"}, values=_OPEN_VALUES)
+    return update_if(
+        key(job_id),
+        "REMOVE due_shard, due_at",
+        "attribute_exists(pk) AND NOT #status IN (:queued, :running) AND attribute_not_exists(erase_requested_at)",
+        names={"#status": "status"},
+        values=_OPEN_VALUES,
+    )
 
 
 # ------------------------------------------------------------------------------------------------ idempotency
@@ -169,8 +235,17 @@ def replayed(tenant: str, value: str, now: datetime) -> dict[str, Any] | None:
 def remember(tenant: str, value: str, *, job_id: str, digest: str, now: datetime, keep: timedelta) -> dict[str, Any]:
     """The transaction item that takes an idempotency key."""
     expires = now + keep
-    return {"Put": {"TableName": aws.table().name,
-                    "Item": {**idempotency_key(tenant, value), "job_id": job_id, "body_hash": digest,
-                             "expires_at": clock.text(expires), "ttl": int(expires.timestamp())},
-                    "ConditionExpression": "attribute_not_exists(pk) OR expires_at <= :now",
-                    "ExpressionAttributeValues": {":now": clock.text(now)}}}
+    return {
+        "Put": {
+            "TableName": aws.table().name,
+            "Item": {
+                **idempotency_key(tenant, value),
+                "job_id": job_id,
+                "body_hash": digest,
+                "expires_at": clock.text(expires),
+                "ttl": int(expires.timestamp()),
+            },
+            "ConditionExpression": "attribute_not_exists(pk) OR expires_at <= :now",
+            "ExpressionAttributeValues": {":now": clock.text(now)},
+        }
+    }

@@ -47,8 +47,9 @@ def exists(key: str, *, bucket: str) -> bool:
 
 def listing(bucket: str, folder: str, *, deep: bool = False) -> Iterator[tuple[str, str]]:
     """(key, ETag) of the objects directly in a folder (`a/b/`), or anywhere below it, in order of their keys."""
-    for page in aws.s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder,
-                                                                   Delimiter="" if deep else "/"):
+    for page in (
+        aws.s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder, Delimiter="" if deep else "/")
+    ):
         for found in page.get("Contents", []):
             yield found["Key"], found["ETag"].strip('"')
 
@@ -57,8 +58,9 @@ def remove(keys: Iterable[str], *, bucket: str | None = None) -> None:
     """Delete objects; those that are not there count as deleted. Raises `OSError` when S3 keeps one."""
     wanted: list[ObjectIdentifierTypeDef] = [{"Key": key} for key in keys]
     for start in range(0, len(wanted), 1000):
-        answer = aws.s3().delete_objects(Bucket=bucket or settings().media_bucket,
-                                         Delete={"Objects": wanted[start:start + 1000], "Quiet": True})
+        answer = aws.s3().delete_objects(
+            Bucket=bucket or settings().media_bucket, Delete={"Objects": wanted[start : start + 1000], "Quiet": True}
+        )
         if errors := answer.get("Errors"):
             raise OSError(f"S3 kept {len(errors)} objects: {errors[0].get('Code')}")
 
@@ -66,11 +68,16 @@ def remove(keys: Iterable[str], *, bucket: str | None = None) -> None:
 def link(key: str, *, bucket: str | None = None, seconds: int = LINK_SECONDS) -> str:
     """A presigned GET for one object."""
     return aws.s3().generate_presigned_url(
-        "get_object", Params={"Bucket": bucket or settings().media_bucket, "Key": key}, ExpiresIn=seconds)
+        "get_object", Params={"Bucket": bucket or settings().media_bucket, "Key": key}, ExpiresIn=seconds
+    )
 
 
 def upload_form(key: str, media_type: str, size: int, seconds: int = LINK_SECONDS) -> dict[str, Any]:
     """A presigned POST `{url, fields}` for one object of exactly this type and at most this many bytes."""
     return aws.s3().generate_presigned_post(
-        settings().inbox_bucket, key, Fields={"Content-Type": media_type},
-        Conditions=[{"Content-Type": media_type}, ["content-length-range", 1, size]], ExpiresIn=seconds)
+        settings().inbox_bucket,
+        key,
+        Fields={"Content-Type": media_type},
+        Conditions=[{"Content-Type": media_type}, ["content-length-range", 1, size]],
+        ExpiresIn=seconds,
+    )

@@ -34,8 +34,11 @@ def put(model: str, observed: Observed) -> None:
     """Keep what Bedrock said. A lookup that was refused says nothing, so it takes the place of nothing."""
     keep: dict[str, Any] = {}
     if observed.state == "unknown":
-        keep = {"ConditionExpression": "attribute_not_exists(pk) OR #state = :unknown",
-                "ExpressionAttributeNames": {"#state": "state"}, "ExpressionAttributeValues": {":unknown": "unknown"}}
+        keep = {
+            "ConditionExpression": "attribute_not_exists(pk) OR #state = :unknown",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": {":unknown": "unknown"},
+        }
     try:
         aws.table().put_item(Item={"pk": "MODELS", "sk": model, **to_item(observed)}, **keep)
     except ClientError as error:

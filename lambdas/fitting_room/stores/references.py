@@ -22,15 +22,25 @@ def take(tenant: str, provider: str, digest: str, now: datetime, until: datetime
     found = aws.table().get_item(Key=key, ConsistentRead=True).get("Item", {})
     if "made_id" in found and str(found["expires_at"]) > clock.text(now):
         return str(found["made_id"])
-    return update_if(key, "SET claimed_until = :until, #ttl = :ttl REMOVE made_id",
-                     "attribute_not_exists(pk) OR (attribute_exists(made_id) AND expires_at <= :now)"
-                     " OR (attribute_not_exists(made_id) AND claimed_until <= :now)", names={"#ttl": "ttl"},
-                     values={":until": clock.text(until), ":now": clock.text(now), ":ttl": int((now + KEEP).timestamp())})
+    return update_if(
+        key,
+        "SET claimed_until = :until, #ttl = :ttl REMOVE made_id",
+        "attribute_not_exists(pk) OR (attribute_exists(made_id) AND expires_at <= :now)"
+        " OR (attribute_not_exists(made_id) AND claimed_until <= :now)",
+        names={"#ttl": "ttl"},
+        values={":until": clock.text(until), ":now": clock.text(now), ":ttl": int((now + KEEP).timestamp())},
+    )
 
 
 def keep(tenant: str, provider: str, digest: str, made_id: str, now: datetime) -> None:
-    aws.table().put_item(Item={**_key(tenant, provider, digest), "made_id": made_id, "expires_at": clock.text(now + KEEP),
-                               "ttl": int((now + KEEP).timestamp())})
+    aws.table().put_item(
+        Item={
+            **_key(tenant, provider, digest),
+            "made_id": made_id,
+            "expires_at": clock.text(now + KEEP),
+            "ttl": int((now + KEEP).timestamp()),
+        }
+    )
 
 
 def forget(tenant: str, provider: str, digest: str, made_id: str) -> None:

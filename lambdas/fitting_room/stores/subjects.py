@@ -47,9 +47,18 @@ class Stored(BaseModel):
 def begin(job: Job, request: TrainSubject) -> dict[str, Any]:
     """The transaction item of a subject that `job` is to make."""
     assert job.subject, "a training has a subject"
-    stored = Stored(id=job.subject, tenant=job.tenant, kind=request.kind, class_name=request.class_name, job_id=job.id,
-                    provider=job.plan[0], owner=request.owner, reference=request.reference, created_at=job.created_at,
-                    expires_at=job.expires_at)
+    stored = Stored(
+        id=job.subject,
+        tenant=job.tenant,
+        kind=request.kind,
+        class_name=request.class_name,
+        job_id=job.id,
+        provider=job.plan[0],
+        owner=request.owner,
+        reference=request.reference,
+        created_at=job.created_at,
+        expires_at=job.expires_at,
+    )
     item = {**key(job.tenant, job.subject), **to_item(stored), "ttl": int(clock.parse(job.expires_at).timestamp())}
     return {"Put": {"TableName": aws.table().name, "ConditionExpression": "attribute_not_exists(pk)", "Item": item}}
 
@@ -71,9 +80,12 @@ def ready(subject_id: str, tenant: str, now: datetime) -> Subject | None:
 def listed(tenant: str, now: datetime, limit: int, after: str | None = None) -> tuple[list[Stored], str | None]:
     """At most `limit` of them, newest first and older than `after`; and the id to go on after, if there may be more."""
     more: Any = {"ExclusiveStartKey": key(tenant, after)} if after else {}
-    found = aws.table().query(KeyConditionExpression=Key("pk").eq(f"SUBJECTS#{tenant}"), ScanIndexForward=False, Limit=limit,
-                              **more)
-    living = [Stored.model_validate(plain(item)) for item in found["Items"] if str(item["expires_at"]) > clock.text(now)]
+    found = aws.table().query(
+        KeyConditionExpression=Key("pk").eq(f"SUBJECTS#{tenant}"), ScanIndexForward=False, Limit=limit, **more
+    )
+    living = [
+        Stored.model_validate(plain(item)) for item in found["Items"] if str(item["expires_at"]) > clock.text(now)
+    ]
     return living, str(found["LastEvaluatedKey"]["sk"]) if "LastEvaluatedKey" in found else None
 
 
@@ -83,10 +95,17 @@ def finish(job: Job, made_for: str | None, now: datetime) -> None:
     assert job.subject, "a training has a subject"
     values: dict[str, Any]
     if job.status == "succeeded" and last and last.provider_job_id:
-        update = ("SET #status = :ready, made_for = :for, made_id = :id, #token = :token, #provider = :by,"
-                  " ready_at = :now")
-        values = {":ready": "ready", ":for": made_for, ":id": last.provider_job_id, ":token": last.token,
-                  ":by": last.provider, ":now": clock.text(now)}
+        update = (
+            "SET #status = :ready, made_for = :for, made_id = :id, #token = :token, #provider = :by, ready_at = :now"
+        )
+        values = {
+            ":ready": "ready",
+            ":for": made_for,
+            ":id": last.provider_job_id,
+            ":token": last.token,
+            ":by": last.provider,
+            ":now": clock.text(now),
+        }
         names = {"#status": "status", "#token": "token", "#provider": "provider"}
     else:
         update, names = "SET #status = :failed, #error = :error", {"#status": "status", "#error": "error"}
@@ -96,8 +115,12 @@ def finish(job: Job, made_for: str | None, now: datetime) -> None:
 
 def give_up(subject: Stored, now: datetime) -> None:
     """The provider does not delete it: nobody is asked any more until the owner asks again."""
-    update_if(key(subject.tenant, subject.id), "SET erase_failed_at = :now REMOVE due_shard, due_at", "attribute_exists(pk)",
-              values={":now": clock.text(now)})
+    update_if(
+        key(subject.tenant, subject.id),
+        "SET erase_failed_at = :now REMOVE due_shard, due_at",
+        "attribute_exists(pk)",
+        values={":now": clock.text(now)},
+    )
 
 
 def remove(subject: Stored) -> bool:

@@ -19,5 +19,11 @@ def get(job_id: str, now: datetime) -> Tombstone | None:
 
 def put(stone: Tombstone, look_at: str | None) -> None:
     """In the place of the job's record, or of the tombstone as it was; to be looked at again at that time, if at all."""
-    aws.table().put_item(Item={**jobs.key(stone.id), **to_item(stone), "ttl": int(clock.parse(stone.expires_at).timestamp()),
-                               **(due(stone.id, look_at) if look_at else {})})
+    aws.table().put_item(
+        Item={
+            **jobs.key(stone.id),
+            **to_item(stone),
+            "ttl": int(clock.parse(stone.expires_at).timestamp()),
+            **(due(stone.id, look_at) if look_at else {}),
+        }
+    )

@@ -16,8 +16,15 @@ class Upload(NamedTuple):
 
 
 def put(upload: Upload, expires: datetime) -> None:
-    aws.table().put_item(Item={"pk": f"UPLOAD#{upload.id}", "sk": "UPLOAD", **upload._asdict(),
-                               "expires_at": clock.text(expires), "ttl": int(expires.timestamp())})
+    aws.table().put_item(
+        Item={
+            "pk": f"UPLOAD#{upload.id}",
+            "sk": "UPLOAD",
+            **upload._asdict(),
+            "expires_at": clock.text(expires),
+            "ttl": int(expires.timestamp()),
+        }
+    )
 
 
 def get(upload_id: str, tenant: str, now: datetime) -> Upload | None:

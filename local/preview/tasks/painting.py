@@ -36,7 +36,8 @@ def palette_of(text: str, rng: np.random.Generator) -> list[Colour]:
     named = [rgb_of(word) for word in dict.fromkeys(words) if word in ImageColor.colormap]
     hue, step = rng.uniform(), rng.choice([0.08, 0.33, 0.5])
     others = [
-        colorsys.hsv_to_rgb((hue + k * step) % 1, rng.uniform(0.35, 0.75), rng.uniform(0.45, 0.95)) for k in range(LAYERS)
+        colorsys.hsv_to_rgb((hue + k * step) % 1, rng.uniform(0.35, 0.75), rng.uniform(0.45, 0.95))
+        for k in range(LAYERS)
     ]
     mixed = [(round(255 * red), round(255 * green), round(255 * blue)) for red, green, blue in others]
     return (named + mixed)[:LAYERS]
@@ -71,4 +72,6 @@ def _wash(colour: Colour, shade: NDArray[np.float32]) -> NDArray[np.float32]:
 def _skyline(x: NDArray[np.float32], middle: float, rng: np.random.Generator) -> NDArray[np.float32]:
     """For each x in 0 to 1 the y, from 0 (top) to 1, above which a range of hills ends."""
     waves = ((2.0, 0.07), (5.0, 0.03), (13.0, 0.012))
-    return f32(middle + sum(a * np.sin(2 * np.pi * f * rng.uniform(0.7, 1.3) * x + rng.uniform(0, 6.3)) for f, a in waves))
+    return f32(
+        middle + sum(a * np.sin(2 * np.pi * f * rng.uniform(0.7, 1.3) * x + rng.uniform(0, 6.3)) for f, a in waves)
+    )

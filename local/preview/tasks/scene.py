@@ -37,7 +37,9 @@ def placed(
     colour, cover, shadow = _fitted(thing, change, seed)
     picture = f32(removed(source, change, seed)) * (1 - 0.45 * shadow * (1 - cover))[..., None]
     drawn = (picture + (colour - picture) * cover[..., None]).clip(0, 255).astype(np.uint8)
-    result = seamless(source, drawn, change, seed) if merge == "seamless" else np.where(change[..., None], drawn, source)
+    result = (
+        seamless(source, drawn, change, seed) if merge == "seamless" else np.where(change[..., None], drawn, source)
+    )
     return Preview(Image.fromarray(result), Image.fromarray(np.where(change, 0, 255).astype(np.uint8)))
 
 
@@ -54,7 +56,11 @@ def _fitted(thing: Image.Image, change: Bits, seed: int) -> tuple[Picture, Matte
     left, top = x + (width - across) // 2, y + (height - down if stands else (height - down) // 2)
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     window = (slice(top, top + down), slice(left, left + across))
-    large, cover, shadow = np.zeros((*change.shape, 3), np.uint8), np.zeros(change.shape, np.float32), np.zeros(change.shape)
+    large, cover, shadow = (
+        np.zeros((*change.shape, 3), np.uint8),
+        np.zeros(change.shape, np.float32),
+        np.zeros(change.shape),
+    )
     large[window] = cv2.resize(colour, (across, down), interpolation=method)
     cover[window] = cv2.resize(matte, (across, down), interpolation=method).clip(0, 1)
     if stands:

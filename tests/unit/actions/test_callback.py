@@ -32,7 +32,9 @@ class Machine:
     def send_task_success(self, *, taskToken: str, output: str) -> None:  # noqa: N803
         assert json.loads(output) == {}
         if code := self.over.get(taskToken):
-            raise getattr(aws.step_functions().exceptions, code, ClientError)({"Error": {"Code": code}}, "SendTaskSuccess")
+            raise getattr(aws.step_functions().exceptions, code, ClientError)(
+                {"Error": {"Code": code}}, "SendTaskSuccess"
+            )
         self.ended.append(taskToken)
 
 
@@ -84,7 +86,9 @@ def test_on_time_it_ends_the_wait(world: World, machine: Machine, vendor: Vendor
     assert vendor.polled == ["v-1"], "the status is read once, with our own key"
 
 
-def test_early_it_ends_the_wait_as_soon_as_there_is_one(world: World, machine: Machine, vendor: Vendor, sent: str) -> None:
+def test_early_it_ends_the_wait_as_soon_as_there_is_one(
+    world: World, machine: Machine, vendor: Vendor, sent: str
+) -> None:
     assert wake(PROVIDER, token(vendor), world.at)
     assert machine.ended == []
     wait(sent, "wait-1", world.at)
@@ -100,8 +104,9 @@ def test_it_may_come_before_the_vendor_has_answered_the_order(world: World, mach
     assert (heard, machine.ended) == ([True], ["wait-1"])
 
 
-def test_when_the_vendor_was_not_done_after_all_the_next_wait_is_a_real_one(world: World, machine: Machine, vendor: Vendor,
-                                                                          sent: str) -> None:
+def test_when_the_vendor_was_not_done_after_all_the_next_wait_is_a_real_one(
+    world: World, machine: Machine, vendor: Vendor, sent: str
+) -> None:
     wake(PROVIDER, token(vendor), world.at)
     wait(sent, "wait-1", world.at)
     assert world.poll(sent) == {"outcome": "pending", "wait": 1, "callback": "soon"}
@@ -138,7 +143,9 @@ def test_late_it_is_taken_and_does_nothing(world: World, machine: Machine, vendo
     assert (machine.ended, world.job(sent)) == ([], settled)
 
 
-def test_never_the_status_is_read_once_a_wait_and_seldom_after_five_minutes(world: World, vendor: Vendor, sent: str) -> None:
+def test_never_the_status_is_read_once_a_wait_and_seldom_after_five_minutes(
+    world: World, vendor: Vendor, sent: str
+) -> None:
     assert world.poll(sent)["callback"] == "soon"
     assert len(vendor.polled) == 1, "a vendor that calls back is not asked again and again within one look"
     world.at.sleep(purchase.CALLBACK_SOON)
@@ -149,9 +156,12 @@ def test_never_the_status_is_read_once_a_wait_and_seldom_after_five_minutes(worl
     assert job.latest and job.latest.error and (job.latest.error.code, job.latest.charged) == ("timed_out", "unknown")
 
 
-@pytest.mark.parametrize("guess", ["", "a" * 42, "a" * 43, "a" * 44, "ä" * 43, f"{'a' * 42}\n", f"{'a' * 40}/../", "$" * 43])
-def test_forged_it_is_refused_and_changes_nothing(world: World, machine: Machine, vendor: Vendor, sent: str,
-                                                  guess: str) -> None:
+@pytest.mark.parametrize(
+    "guess", ["", "a" * 42, "a" * 43, "a" * 44, "ä" * 43, f"{'a' * 42}\n", f"{'a' * 40}/../", "$" * 43]
+)
+def test_forged_it_is_refused_and_changes_nothing(
+    world: World, machine: Machine, vendor: Vendor, sent: str, guess: str
+) -> None:
     wait(sent, "wait-1", world.at)
     before = world.items()
     assert not wake(PROVIDER, guess, world.at)
@@ -185,7 +195,9 @@ def test_each_attempt_has_a_secret_of_its_own(world: World, machine: Machine, ve
 
 
 @pytest.mark.parametrize("code", ["TaskTimedOut", "TaskDoesNotExist", "InvalidToken"])
-def test_a_wait_that_is_over_needs_no_ending(world: World, machine: Machine, vendor: Vendor, sent: str, code: str) -> None:
+def test_a_wait_that_is_over_needs_no_ending(
+    world: World, machine: Machine, vendor: Vendor, sent: str, code: str
+) -> None:
     wait(sent, "wait-1", world.at)
     machine.over["wait-1"] = code
     assert wake(PROVIDER, token(vendor), world.at)
@@ -198,8 +210,9 @@ def test_a_wait_that_cannot_be_ended_is_an_error(world: World, machine: Machine,
         wake(PROVIDER, token(vendor), world.at)
 
 
-def test_there_is_nothing_to_wait_for_once_the_outcome_is_known(world: World, machine: Machine, vendor: Vendor,
-                                                               sent: str) -> None:
+def test_there_is_nothing_to_wait_for_once_the_outcome_is_known(
+    world: World, machine: Machine, vendor: Vendor, sent: str
+) -> None:
     vendor.polls = [finished(864, 1296)]
     world.poll(sent)
     wait(sent, "known", world.at)
@@ -210,8 +223,9 @@ def test_there_is_nothing_to_wait_for_once_the_outcome_is_known(world: World, ma
 
 
 @pytest.mark.parametrize(("calls", "address"), [(True, ""), (False, OURS)])
-def test_a_vendor_or_a_stage_without_callbacks_is_polled(world: World, machine: Machine, vendor: Vendor,
-                                                        monkeypatch: pytest.MonkeyPatch, calls: bool, address: str) -> None:
+def test_a_vendor_or_a_stage_without_callbacks_is_polled(
+    world: World, machine: Machine, vendor: Vendor, monkeypatch: pytest.MonkeyPatch, calls: bool, address: str
+) -> None:
     silent = entry(PROVIDER).model_copy(update={"callbacks": calls, "rate": None, "concurrency": None})
     monkeypatch.setattr(start, "entry", lambda _: silent)
     monkeypatch.setenv("CALLBACK_URL", address)
@@ -223,8 +237,9 @@ def test_a_vendor_or_a_stage_without_callbacks_is_polled(world: World, machine: 
     assert machine.ended == ["wait-1"], "who waits all the same is not left waiting"
 
 
-def test_the_secret_is_neither_stored_nor_logged(world: World, machine: Machine, vendor: Vendor, sent: str,
-                                                 logs: io.StringIO) -> None:
+def test_the_secret_is_neither_stored_nor_logged(
+    world: World, machine: Machine, vendor: Vendor, sent: str, logs: io.StringIO
+) -> None:
     wait(sent, "wait-1", world.at)
     wake(PROVIDER, token(vendor), world.at)
     wake(PROVIDER, token(vendor), world.at)

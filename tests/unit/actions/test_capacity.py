@@ -24,12 +24,14 @@ GAP = 31.5
 @pytest.fixture
 def limited(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Gives the vendor other limits than the catalogue says."""
+
     def change(**limits: Any) -> CatalogueEntry:
         changed = entry("nova_canvas").model_copy(update=limits)
         for module in (start, purchase):
             if hasattr(module, "entry"):
                 monkeypatch.setattr(module, "entry", lambda name: changed if name == changed.id else entry(name))
         return changed
+
     return change
 
 
@@ -71,7 +73,9 @@ def test_a_missed_slot_is_given_up(world: World, vendor: Vendor, limited: Any) -
     assert world.start(three)["wait"] == int(2 * GAP - GAP - 3.001)
 
 
-def test_a_slot_too_far_away_is_rate_limited_and_says_when_to_come_back(world: World, vendor: Vendor, limited: Any) -> None:
+def test_a_slot_too_far_away_is_rate_limited_and_says_when_to_come_back(
+    world: World, vendor: Vendor, limited: Any
+) -> None:
     limited(rate=Rate(submits=1, seconds=897))
     vendor.starts = [finished()]
     one, two = world.prepared(), world.prepared(provider="nova_canvas")
@@ -168,7 +172,8 @@ def test_a_stage_s_own_limits_take_the_place_of_the_catalogue_s(world: World, ve
 
 # --------------------------------------------------------------------------------------------------- batches
 def test_a_row_of_a_batch_takes_no_slot_far_ahead_and_lets_a_live_shopper_go_first(
-        world: World, vendor: Vendor, limited: Any) -> None:
+    world: World, vendor: Vendor, limited: Any
+) -> None:
     limited(rate=Rate(submits=1, seconds=47))
     vendor.starts = [finished()]
     model = world.job(world.prepared()).model_copy(update={"batch": True})
@@ -236,8 +241,9 @@ def test_a_lease_that_was_taken_over_does_not_block_settling(world: World, vendo
     assert world.start(two)["outcome"] == "pending"
     settle(one, world.at, certain=True)
     assert world.job(one).final
-    assert capacity.acquire_lease(provider.id, 1, "job_other", None, world.at.ms(), world.at.ms() + 1) is None, \
+    assert capacity.acquire_lease(provider.id, 1, "job_other", None, world.at.ms(), world.at.ms() + 1) is None, (
         "the lease is still the second job's"
+    )
 
 
 def test_nobody_waits_for_a_place_for_ever(world: World, vendor: Vendor, limited: Any) -> None:

@@ -48,7 +48,12 @@ def test_bytes_that_need_no_change_are_the_vendors_own(world: World, vendor: Ven
     job = bought(world, vendor, Finished([Picture(data, seed=99)]))
     image = job.images[0]
     assert world.read(image.key) == data
-    assert (image.sha256, image.bytes, image.format, image.seed) == (hashlib.sha256(data).hexdigest(), len(data), "png", 99)
+    assert (image.sha256, image.bytes, image.format, image.seed) == (
+        hashlib.sha256(data).hexdigest(),
+        len(data),
+        "png",
+        99,
+    )
     assert told(job) == []
 
 
@@ -110,19 +115,27 @@ def flat(colour: str) -> bytes:
 
 
 @pytest.mark.parametrize("what", ["all black", "a single colour", "cannot be decoded", "the input unchanged"])
-def test_a_picture_that_is_no_result_fails_the_job_as_rejected_and_charged(world: World, vendor: Vendor, what: str) -> None:
+def test_a_picture_that_is_no_result_fails_the_job_as_rejected_and_charged(
+    world: World, vendor: Vendor, what: str
+) -> None:
     job_id = world.prepared()
     attempt = world.job(job_id).latest
     assert attempt
     data = {"cannot be decoded": b"GIF89a?", "the input unchanged": world.read(attempt.inputs["person"].key)}.get(
-        what) or flat(BAD[what])
+        what
+    ) or flat(BAD[what])
     vendor.starts = [Finished([Picture(data)])]
     world.start(job_id)
     collect(job_id, world.at)
     settle(job_id, world.at, certain=True)
     job = world.job(job_id)
     assert job.error and what in job.error.detail
-    assert (job.status, job.error.code, job.error.provider, job.usage.images) == ("failed", "output_rejected", "nova_canvas", 1)
+    assert (job.status, job.error.code, job.error.provider, job.usage.images) == (
+        "failed",
+        "output_rejected",
+        "nova_canvas",
+        1,
+    )
     assert world.spent() == (1, 40_000)
 
 
@@ -168,7 +181,9 @@ def test_collecting_again_changes_nothing(world: World, vendor: Vendor) -> None:
     assert world.job(job_id) == once
 
 
-def test_two_who_collect_at_once_tell_everything_once(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_who_collect_at_once_tell_everything_once(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     vendor.starts = [finished(form="JPEG")]
     job_id = world.prepared(output={"format": "png"})
     world.start(job_id)
@@ -204,7 +219,8 @@ def test_pictures_that_arrive_after_the_job_was_settled_do_not_change_it(world: 
 
 @pytest.mark.parametrize(("provider", "status"), [("stability", "succeeded"), ("nova_canvas", "failed")])
 def test_a_size_that_a_vendor_takes_as_a_shape_only_is_no_reason_to_throw_its_picture_away(
-        world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch, provider: str, status: str) -> None:
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch, provider: str, status: str
+) -> None:
     monkeypatch.setenv("BEDROCK_REGIONS", '{"nova_canvas": "us-east-1", "stability": "us-west-2"}')
     settings.cache_clear()
     body = {"task": "text_to_image", "prompt": "a hat", "size": {"width": 800, "height": 1200}, "provider": provider}
@@ -218,6 +234,8 @@ def test_a_size_that_a_vendor_takes_as_a_shape_only_is_no_reason_to_throw_its_pi
 
 def test_a_mask_that_cannot_be_read_costs_no_picture(world: World, vendor: Vendor) -> None:
     data = with_credentials(360, 540)
-    job = bought(world, vendor, Finished([Picture(data)], mask=b"no picture"), provider="nova_canvas", output={"mask": True})
+    job = bought(
+        world, vendor, Finished([Picture(data)], mask=b"no picture"), provider="nova_canvas", output={"mask": True}
+    )
     assert (job.status, len(job.images), job.mask) == ("succeeded", 1, None)
     assert "mask_missing" in [warning.code for warning in job.warnings]

@@ -63,8 +63,14 @@ def trained(world: World, atelier: Atelier, **changes: Any) -> tuple[str, str]:
 
 def training(world: World, **changes: Any) -> tuple[str, str]:
     world.body()
-    body = {"kind": "person", "class_name": "woman", "provider": ID,
-            "pictures": [{"s3": f"s3://{INBOX}/drop/{TENANT}/person.png"}], **SHOPPER, **changes}
+    body = {
+        "kind": "person",
+        "class_name": "woman",
+        "provider": ID,
+        "pictures": [{"s3": f"s3://{INBOX}/drop/{TENANT}/person.png"}],
+        **SHOPPER,
+        **changes,
+    }
     job = create(body, Caller(TENANT, "live"), None, world.at).job
     return str(job.subject), job.id
 
@@ -78,7 +84,18 @@ def test_pictures_and_record_are_gone_and_only_a_tombstone_is_left(world: World,
     assert world.keys(f"staging/{job_id}/") == world.keys(f"results/{TENANT}/{job_id}/") == []
     assert world.keys(f"drop/{TENANT}/", INBOX) == []
     [item] = [item for item in world.items() if item["pk"] == f"JOB#{job_id}"]
-    assert set(item) == {"pk", "sk", "id", "tenant", "erase_requested_at", "erased_at", "remains", "owed", "expires_at", "ttl"}
+    assert set(item) == {
+        "pk",
+        "sk",
+        "id",
+        "tenant",
+        "erase_requested_at",
+        "erased_at",
+        "remains",
+        "owed",
+        "expires_at",
+        "ttl",
+    }
     for trace in ("jane", "A-8812", "person.png"):
         assert trace not in json.dumps(item, default=str)
     assert told(world, job_id).startswith("This job was erased on 2026-09-01T12:00:00.")
@@ -91,8 +108,12 @@ def test_an_upload_goes_with_the_job_that_used_it_and_other_jobs_results_stay(wo
     result = world.job(first).images[0]
     world.put("upl", picture(200, 200), folder=f"uploads/{TENANT}")
     vendor.starts = [Finished([Picture(picture(360, 540, "navy"))])]
-    second = done(world, vendor, person={"s3": f"s3://{result.bucket}/{result.key}"},
-                  garments=[{"image": {"s3": f"s3://{INBOX}/uploads/{TENANT}/upl"}, "category": "tops"}])
+    second = done(
+        world,
+        vendor,
+        person={"s3": f"s3://{result.bucket}/{result.key}"},
+        garments=[{"image": {"s3": f"s3://{INBOX}/uploads/{TENANT}/upl"}, "category": "tops"}],
+    )
     erased(world, second)
     assert world.keys(f"uploads/{TENANT}/", INBOX) == []
     assert world.keys(result.key) == [result.key]
@@ -108,7 +129,9 @@ def test_a_drop_folder_s_results_go_and_those_of_a_folder_within_stay(world: Wor
         world.run(found[folder])
     assert f"results/{TENANT}/drop/look/result.json" in world.keys(f"results/{TENANT}/drop/look/")
     erased(world, found["look"])
-    assert {key.rpartition("/")[0] for key in world.keys(f"results/{TENANT}/drop/")} == {f"results/{TENANT}/drop/look/blue"}
+    assert {key.rpartition("/")[0] for key in world.keys(f"results/{TENANT}/drop/")} == {
+        f"results/{TENANT}/drop/look/blue"
+    }
     assert world.keys(f"drop/{TENANT}/look/person", INBOX) == []
     assert world.keys(f"drop/{TENANT}/look/blue/person", INBOX)
 
@@ -170,8 +193,9 @@ def test_a_job_at_its_vendor_is_erased_when_it_is_over(world: World, vendor: Ven
     assert world.keys(f"results/{TENANT}/") == []
 
 
-def test_what_is_asked_while_the_job_is_being_settled_is_not_lost(world: World, vendor: Vendor,
-                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_asked_while_the_job_is_being_settled_is_not_lost(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     vendor.starts = [finished()]
     job_id, real = world.prepared(), jobs.finish
 
@@ -187,8 +211,9 @@ def test_what_is_asked_while_the_job_is_being_settled_is_not_lost(world: World, 
 
 # ---------------------------------------------------------------------------------------------- writers still in flight
 @pytest.mark.parametrize("over", [True, False])
-def test_a_collect_still_in_flight_takes_its_pictures_back(world: World, vendor: Vendor, over: bool,
-                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_collect_still_in_flight_takes_its_pictures_back(
+    world: World, vendor: Vendor, over: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its execution was aborted, so the job was settled and erased, or is about to be, while it was at work."""
     vendor.starts = [finished(count=2, mask=finished().images[0].data)]
     job_id, real = world.prepared(output={"count": 2, "mask": True}), media.put
@@ -259,7 +284,9 @@ def test_a_provider_that_was_never_called_keeps_nothing(world: World, vendor: Ve
     assert delete_job(world.prepared(), TENANT, world.at)["remains"] == []
 
 
-def test_a_vendor_is_asked_to_delete_the_job_and_the_person_but_not_the_shared_garment(world: World, atelier: Atelier) -> None:
+def test_a_vendor_is_asked_to_delete_the_job_and_the_person_but_not_the_shared_garment(
+    world: World, atelier: Atelier
+) -> None:
     atelier.starts, atelier.polls = [pending("prompt-1")], [finished(864, 1296)]
     job_id = done(world, atelier, provider=ID)
     [left] = erased(world, job_id)["remains"]
@@ -316,8 +343,9 @@ def test_after_a_week_in_vain_somebody_has_to_look(world: World, atelier: Atelie
     assert told(world, job_id).endswith("Z."), "asking again begins anew"
 
 
-def test_a_vendor_whose_key_is_missing_keeps_the_others_from_nothing(world: World, atelier: Atelier,
-                                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vendor_whose_key_is_missing_keeps_the_others_from_nothing(
+    world: World, atelier: Atelier, monkeypatch: pytest.MonkeyPatch
+) -> None:
     atelier.starts, atelier.polls = [pending("prompt-1")], [finished(864, 1296)]
     job_id = done(world, atelier, provider=ID)
     with monkeypatch.context() as patched:
@@ -365,8 +393,9 @@ def test_a_training_that_failed_leaves_nothing_at_its_vendor(world: World, ateli
     assert find_subject(subject_id, TENANT, world.at).status == "failed"
 
 
-def test_what_became_of_a_subject_is_written_down_before_its_job_is_erased(world: World, atelier: Atelier,
-                                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_became_of_a_subject_is_written_down_before_its_job_is_erased(
+    world: World, atelier: Atelier, monkeypatch: pytest.MonkeyPatch
+) -> None:
     atelier.starts, atelier.polls = [pending("tune-1")], [Finished([], token="ohwx")]
     subject_id, job_id = training(world)
 
@@ -382,7 +411,9 @@ def test_what_became_of_a_subject_is_written_down_before_its_job_is_erased(world
     assert find_subject(subject_id, TENANT, world.at).made_id == "tune-1"
 
 
-def test_a_subject_whose_vendor_s_id_comes_to_light_only_now_is_not_removed_without_it(world: World, atelier: Atelier) -> None:
+def test_a_subject_whose_vendor_s_id_comes_to_light_only_now_is_not_removed_without_it(
+    world: World, atelier: Atelier
+) -> None:
     subject_id, _ = training(world)
     before = find_subject(subject_id, TENANT, world.at)
     trained(world, atelier)
@@ -404,7 +435,9 @@ def test_a_subject_that_is_to_be_erased_serves_no_new_job(world: World, atelier:
     assert caught.value.faults[0].code == "subject_not_ready"
 
 
-def test_a_subject_in_training_is_stopped_at_its_vendor_and_goes_when_the_job_is_over(world: World, atelier: Atelier) -> None:
+def test_a_subject_in_training_is_stopped_at_its_vendor_and_goes_when_the_job_is_over(
+    world: World, atelier: Atelier
+) -> None:
     atelier.starts = [pending("tune-1")]
     atelier.polls = [pending("tune-1"), Pending("tune-1", 20.0), Finished([], token="ohwx")]
     subject_id, job_id = training(world)
@@ -440,8 +473,9 @@ def test_a_training_deleted_before_it_was_bought_leaves_nothing_anywhere(world: 
     assert subjects.get(subject_id, TENANT, world.at.now()) is None
 
 
-def test_a_vendor_that_keeps_a_subject_is_asked_again_and_given_up_on_after_a_week(world: World, atelier: Atelier,
-                                                                                  logs: io.StringIO) -> None:
+def test_a_vendor_that_keeps_a_subject_is_asked_again_and_given_up_on_after_a_week(
+    world: World, atelier: Atelier, logs: io.StringIO
+) -> None:
     subject_id, _ = trained(world, atelier)
     atelier.keeps = {"tune-1"}
     delete_subject(subject_id, TENANT, world.at)
@@ -461,8 +495,9 @@ def test_a_vendor_that_keeps_a_subject_is_asked_again_and_given_up_on_after_a_we
 
 
 # ------------------------------------------------------------------------------------------------------------ the sweep
-def test_a_call_of_the_erase_function_that_was_refused_is_repeated_by_the_sweep(world: World, vendor: Vendor,
-                                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_of_the_erase_function_that_was_refused_is_repeated_by_the_sweep(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job_id = done(world, vendor)
 
     def throttled(**_: Any) -> None:
@@ -486,8 +521,9 @@ def test_an_expired_job_is_struck_off_the_list(world: World) -> None:
     assert world.due() == []
 
 
-def test_s3_that_keeps_a_picture_keeps_the_record_that_knows_it(world: World, vendor: Vendor,
-                                                              monkeypatch: pytest.MonkeyPatch) -> None:
+def test_s3_that_keeps_a_picture_keeps_the_record_that_knows_it(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job_id = done(world, vendor)
     answer = {"Errors": [{"Key": "k", "Code": "InternalError", "Message": "x"}]}
     with monkeypatch.context() as patched:
@@ -503,7 +539,8 @@ def test_s3_that_keeps_a_picture_keeps_the_record_that_knows_it(world: World, ve
 
 
 def test_a_reference_of_a_person_that_may_have_been_made_unseen_is_told(
-        world: World, atelier: Atelier, monkeypatch: pytest.MonkeyPatch) -> None:
+    world: World, atelier: Atelier, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def killed(*_: Any) -> None:
         raise ConnectionError
 

@@ -27,11 +27,16 @@ def test_another_provider_is_tried_only_when_the_first_is_at_fault(world: World,
         assert job.error is None
     else:
         assert (job.status, job.error and job.error.code, len(vendor.orders)) == (
-            "cancelled" if code == "cancelled" else "failed", code, 1)
+            "cancelled" if code == "cancelled" else "failed",
+            code,
+            1,
+        )
 
 
 @pytest.mark.parametrize("charged", ["yes", "unknown"])
-def test_no_other_provider_is_tried_once_something_may_have_been_charged(world: World, vendor: Vendor, charged: str) -> None:
+def test_no_other_provider_is_tried_once_something_may_have_been_charged(
+    world: World, vendor: Vendor, charged: str
+) -> None:
     world.configure("tryiton")
     vendor.starts = [failed("provider_error", charged)]  # type: ignore[arg-type]
     job_id = world.submit().job.id
@@ -47,7 +52,9 @@ def test_every_attempt_is_told_with_its_provider_and_its_fault(world: World, ven
     assert world.run(job_id) == ["Prepare", "Start", "Prepare", "Start", "Collect", "Settle"]
     shown = summary(world.job(job_id))
     assert [(a["n"], a["provider"], a["outcome"], a["charged"]) for a in shown["attempts"]] == [
-        (1, "nova_canvas", "failed", "no"), (2, "tryiton", "finished", "yes")]
+        (1, "nova_canvas", "failed", "no"),
+        (2, "tryiton", "finished", "yes"),
+    ]
     assert shown["attempts"][0]["error"]["code"] == "provider_unavailable"
     assert shown["attempts"][0]["error"]["provider"] == "nova_canvas"
     assert shown["provider"] == "tryiton"
@@ -92,7 +99,9 @@ def test_the_second_free_failure_is_the_end_or_the_next_provider(world: World, v
     assert world.job(job_id).status == "succeeded"
 
 
-def test_a_submission_that_failed_for_nothing_is_tried_once_more_when_nobody_else_can(world: World, vendor: Vendor) -> None:
+def test_a_submission_that_failed_for_nothing_is_tried_once_more_when_nobody_else_can(
+    world: World, vendor: Vendor
+) -> None:
     vendor.starts = [failed("provider_error")]
     job_id = world.submit(provider="nova_canvas").job.id
     world.run(job_id)
@@ -107,7 +116,9 @@ def test_a_failure_that_a_repeat_cannot_mend_is_not_repeated(world: World, vendo
 
 
 @pytest.mark.parametrize("charged", ["yes", "unknown"])
-def test_a_job_that_failed_and_may_have_cost_something_is_not_repeated(world: World, vendor: Vendor, charged: Any) -> None:
+def test_a_job_that_failed_and_may_have_cost_something_is_not_repeated(
+    world: World, vendor: Vendor, charged: Any
+) -> None:
     world.configure("tryiton")
     vendor.starts, vendor.polls = [pending("v-1")], [failed("provider_error", charged)]
     job_id = world.submit(provider="tryiton", fallback=["nova_canvas"]).job.id
@@ -115,7 +126,9 @@ def test_a_job_that_failed_and_may_have_cost_something_is_not_repeated(world: Wo
     assert (len(vendor.orders), world.job(job_id).status) == (1, "failed")
 
 
-def test_a_vendor_that_had_enough_is_left_alone_for_as_long_as_it_says_and_asked_again(world: World, vendor: Vendor) -> None:
+def test_a_vendor_that_had_enough_is_left_alone_for_as_long_as_it_says_and_asked_again(
+    world: World, vendor: Vendor
+) -> None:
     world.configure("tryiton")
     asked: list[float] = []
     vendor.during = lambda: asked.append(world.at.now().timestamp())
@@ -174,4 +187,6 @@ def test_what_each_attempt_cost_is_told(world: World, vendor: Vendor) -> None:
     job_id = world.submit().job.id
     world.run(job_id)
     assert [attempt["cost"] for attempt in summary(world.job(job_id))["attempts"]] == [
-        None, {"images": 1, "amount": None, "currency": "USD", "credits": 1}]
+        None,
+        {"images": 1, "amount": None, "currency": "USD", "credits": 1},
+    ]

@@ -20,8 +20,9 @@ def configured(world: World) -> None:
 
 
 def drop(world: World, name: str, folder: str = "look", tenant: str = TENANT, data: bytes | None = None) -> str:
-    return world.put(name, data or picture(360, 540, "navy" if name.startswith("g") else "teal"),
-                     folder=f"drop/{tenant}/{folder}")
+    return world.put(
+        name, data or picture(360, 540, "navy" if name.startswith("g") else "teal"), folder=f"drop/{tenant}/{folder}"
+    )
 
 
 def error(world: World, folder: str = "look") -> dict[str, Any]:
@@ -36,7 +37,9 @@ def test_the_second_file_makes_the_job_in_either_order(world: World, order: tupl
     assert world.executions() == [job_id]
     job = world.job(str(job_id))
     assert {role: source.key for role, source in job.sources.items()} == {
-        "person": f"drop/{TENANT}/look/person.png", "garment-0": f"drop/{TENANT}/look/garment.png"}
+        "person": f"drop/{TENANT}/look/person.png",
+        "garment-0": f"drop/{TENANT}/look/garment.png",
+    }
     assert (job.tenant, job.drop, job.request.reference, job.mode) == (TENANT, "look", "look", "live")
 
 
@@ -119,9 +122,18 @@ def test_a_busy_table_is_tried_again_by_the_queue(world: World, monkeypatch: pyt
     assert world.keys("results/") == []
 
 
-@pytest.mark.parametrize("key", [
-    "drop/nobody/look/garment.png", "uploads/acme/look/garment.png", f"drop/{TENANT}/garment.png", "drop//look/garment.png",
-    f"drop/{TENANT}//garment.png", "garment.png", ""])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "drop/nobody/look/garment.png",
+        "uploads/acme/look/garment.png",
+        f"drop/{TENANT}/garment.png",
+        "drop//look/garment.png",
+        f"drop/{TENANT}//garment.png",
+        "garment.png",
+        "",
+    ],
+)
 def test_files_of_no_tenants_folder_are_ignored(world: World, key: str) -> None:
     assert ingest(key, world.at) is None
     assert (world.executions(), world.keys("")) == ([], [])
@@ -141,7 +153,10 @@ def test_the_picture_and_the_result_lie_under_the_mirrored_path(world: World, ve
     world.run(str(job_id))
     assert world.keys("results/") == [f"results/{TENANT}/drop/2026/look/{name}" for name in ("1.png", "result.json")]
     told = json.loads(world.read(f"results/{TENANT}/drop/2026/look/result.json"))
-    assert (told["status"], told["images"][0]["s3"]) == ("succeeded", f"s3://media-bucket/results/{TENANT}/drop/2026/look/1.png")
+    assert (told["status"], told["images"][0]["s3"]) == (
+        "succeeded",
+        f"s3://media-bucket/results/{TENANT}/drop/2026/look/1.png",
+    )
     assert "url" not in told["images"][0]
     assert world.due() == []
 

@@ -26,8 +26,13 @@ def said(state: Any, **dates: date) -> Observed:
     return Observed(state=state, checked_at=CHECKED, **dates)
 
 
-def deployed(core: Observed | None, today: date = END, *, regions: tuple[str, ...] = ("nova_canvas", "stability"),
-             private: tuple[str, ...] = ()) -> Deployment:
+def deployed(
+    core: Observed | None,
+    today: date = END,
+    *,
+    regions: tuple[str, ...] = ("nova_canvas", "stability"),
+    private: tuple[str, ...] = (),
+) -> Deployment:
     """Both providers on Bedrock and a key for TryItOn; Nova Canvas ends on END by the catalogue, Core has no date there."""
     observed: Mapping[str, Observed] = {CORE: core} if core else {}
     return Deployment(entries(), frozenset({"tryiton"}), frozenset(regions), frozenset(private), observed, today)
@@ -45,8 +50,7 @@ def refused(deployment: Deployment, body: dict[str, Any] = TEXT, **changes: Any)
 
 def shown(deployment: Deployment, model: str = CORE) -> dict[str, Any]:
     items = list_providers(deployment, Caller("acme", "live"))["items"]
-    [life] = [each["lifecycle"] for item in items for each in item["models"]
-              if each["id"] == model]
+    [life] = [each["lifecycle"] for item in items for each in item["models"] if each["id"] == model]
     return {name: value for name, value in life.items() if value is not None and name != "source"}
 
 
@@ -64,8 +68,13 @@ def test_active() -> None:
 
 def test_legacy_is_shown_with_its_dates_and_still_planned() -> None:
     deployment = deployed(said("legacy", legacy=date(2026, 8, 1), end_of_life=LATER))
-    assert shown(deployment) == {"state": "legacy", "legacy": "2026-08-01", "end_of_life": "2027-03-01",
-                                 "checked_at": CHECKED, "retired": False}
+    assert shown(deployment) == {
+        "state": "legacy",
+        "legacy": "2026-08-01",
+        "end_of_life": "2027-03-01",
+        "checked_at": CHECKED,
+        "retired": False,
+    }
     assert planned(deployment) == planned(deployment, provider=f"stability/{CORE}") == ["stability"]
 
 
@@ -85,7 +94,9 @@ def test_end_of_life_retires_on_its_day_although_nobody_looked_again() -> None:
 def test_the_other_models_of_a_provider_live_on() -> None:
     deployment = deployed(said("legacy", end_of_life=LATER), LATER)
     assert planned(deployment, output={"quality": "best"}) == ["stability"]
-    assert planned(deployment, {"task": "remove_background", "image": {"url": "https://shop.example/p.png"}}) == ["stability"]
+    assert planned(deployment, {"task": "remove_background", "image": {"url": "https://shop.example/p.png"}}) == [
+        "stability"
+    ]
     assert shown(deployment, "stability.stable-image-ultra-v1:1")["retired"] is False
 
 
@@ -112,16 +123,22 @@ def test_where_the_lookup_is_refused_only_the_catalogue_s_dates_count() -> None:
     assert planned(deployment) == ["stability"]
     nova = "amazon.nova-canvas-v1:0"
     for today, retired in ((BEFORE, False), (END, True)):
-        refused_lookup = Deployment(entries(), frozenset(), frozenset({"nova_canvas"}),
-                                    observed={nova: said("unknown")}, today=today)
+        refused_lookup = Deployment(
+            entries(), frozenset(), frozenset({"nova_canvas"}), observed={nova: said("unknown")}, today=today
+        )
         assert shown(refused_lookup, nova)["retired"] is retired
         assert shown(refused_lookup, nova)["end_of_life"] == "2026-09-30"
 
 
 def test_bedrock_s_own_date_wins_over_the_catalogue_s() -> None:
     nova = "amazon.nova-canvas-v1:0"
-    postponed = Deployment(entries(), frozenset(), frozenset({"nova_canvas"}),
-                           observed={nova: said("legacy", end_of_life=LATER)}, today=END)
+    postponed = Deployment(
+        entries(),
+        frozenset(),
+        frozenset({"nova_canvas"}),
+        observed={nova: said("legacy", end_of_life=LATER)},
+        today=END,
+    )
     assert shown(postponed, nova)["end_of_life"] == "2027-03-01"
     assert planned(postponed) == ["nova_canvas"]
 
@@ -138,7 +155,9 @@ def test_an_account_with_private_access_keeps_its_model(observed: Observed) -> N
 def test_auto_says_of_each_provider_when_it_ended_where_nobody_is_left() -> None:
     found = refused(deployed(said("gone"), LATER))
     assert {fault.provider: fault.code for fault in found} == {
-        "nova_canvas": "model_retired", "stability": "model_retired"}
+        "nova_canvas": "model_retired",
+        "stability": "model_retired",
+    }
     assert all("none is configured" in fault.remedy for fault in found)
 
 

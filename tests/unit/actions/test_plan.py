@@ -24,8 +24,14 @@ def deployed(configured: tuple[str, ...] = (), private: tuple[str, ...] = (), to
     return Deployment(entries(), frozenset(configured), frozenset({"nova_canvas"}), frozenset(private), today=today)
 
 
-def planned(mode: Mode = "live", *, today: date = ALIVE, configured: tuple[str, ...] = ("tryiton",),
-            private: tuple[str, ...] = (), **changes: Any) -> list[str]:
+def planned(
+    mode: Mode = "live",
+    *,
+    today: date = ALIVE,
+    configured: tuple[str, ...] = ("tryiton",),
+    private: tuple[str, ...] = (),
+    **changes: Any,
+) -> list[str]:
     body = {"task": "try_on", "person": PICTURE, "garments": [{"image": PICTURE, "category": "tops"}], **changes}
     return plan(parse(body), mode, deployed(configured, private, today)).providers
 
@@ -81,7 +87,9 @@ def test_a_test_key_reaches_the_sandbox_only() -> None:
     assert planned("test") == ["sandbox"]
     assert planned("test", provider="sandbox") == ["sandbox"]
     assert [fault.code for fault in refused("test", provider="nova_canvas")] == ["provider_not_allowed"]
-    assert [fault.code for fault in refused("test", provider="sandbox", fallback=["tryiton"])] == ["provider_not_allowed"]
+    assert [fault.code for fault in refused("test", provider="sandbox", fallback=["tryiton"])] == [
+        "provider_not_allowed"
+    ]
 
 
 def test_a_retired_model_is_refused_with_its_date_and_who_else_can() -> None:
@@ -105,10 +113,24 @@ def test_a_provider_without_a_key_is_refused_with_the_way_to_set_it() -> None:
 
 
 def test_a_named_provider_tells_every_option_it_cannot_honour_at_once() -> None:
-    found = refused(provider="tryiton", merge="balanced", keep={"face": True}, styling={"tuck": "in"},
-                    output={"count": 5, "seed": 1, "guidance": 3, "mask": True}, prompt="in the rain")
-    assert {fault.pointer for fault in found} == {"/merge", "/keep/face", "/styling/tuck", "/output/count", "/output/seed",
-                                                  "/output/guidance", "/output/mask", "/prompt"}
+    found = refused(
+        provider="tryiton",
+        merge="balanced",
+        keep={"face": True},
+        styling={"tuck": "in"},
+        output={"count": 5, "seed": 1, "guidance": 3, "mask": True},
+        prompt="in the rain",
+    )
+    assert {fault.pointer for fault in found} == {
+        "/merge",
+        "/keep/face",
+        "/styling/tuck",
+        "/output/count",
+        "/output/seed",
+        "/output/guidance",
+        "/output/mask",
+        "/prompt",
+    }
     assert {fault.provider for fault in found} == {"tryiton"}
     assert next(fault for fault in found if fault.pointer == "/output/count").remedy.startswith("Use 1 to 4")
 
@@ -116,8 +138,13 @@ def test_a_named_provider_tells_every_option_it_cannot_honour_at_once() -> None:
 def test_auto_that_finds_nobody_says_why_for_each_provider() -> None:
     found = refused(configured=("tryiton", "fashn", "aidge", "astria"), prompt="in the rain", output={"count": 6})
     assert {(fault.provider, fault.pointer) for fault in found} == {
-        ("aidge", "/prompt"), ("astria", "/provider_options/astria/person_class")} | {  # both draw up to 8
-        (provider, pointer) for provider in ("nova_canvas", "tryiton", "fashn") for pointer in ("/prompt", "/output/count")}
+        ("aidge", "/prompt"),
+        ("astria", "/provider_options/astria/person_class"),
+    } | {  # both draw up to 8
+        (provider, pointer)
+        for provider in ("nova_canvas", "tryiton", "fashn")
+        for pointer in ("/prompt", "/output/count")
+    }
     assert all(fault.code == "unsupported_option" for fault in found if fault.provider != "astria")
 
 
@@ -129,7 +156,10 @@ def test_several_garments_are_refused_at_the_second_one() -> None:
 
 def test_a_providers_own_options_are_checked_against_its_model() -> None:
     found = refused("test", provider_options={"sandbox": {"seconds": -1, "speed": 1}})
-    assert {fault.pointer for fault in found} == {"/provider_options/sandbox/seconds", "/provider_options/sandbox/speed"}
+    assert {fault.pointer for fault in found} == {
+        "/provider_options/sandbox/seconds",
+        "/provider_options/sandbox/speed",
+    }
     assert {fault.provider for fault in found} == {"sandbox"}
 
 
@@ -138,13 +168,19 @@ def test_options_of_providers_that_are_not_asked_do_not_matter() -> None:
 
 
 def test_the_list_of_providers_says_what_this_key_can_buy_today() -> None:
-    shown = {item["id"]: item for item in
-             list_providers(deployed(), Caller("acme", "test"))["items"]}
-    assert {name: (item["configured"], item["allowed"], item["models"][0]["lifecycle"]["retired"])
-            for name, item in shown.items()} == {
-        "nova_canvas": (True, False, True), "stability": (False, False, False), "tryiton": (False, False, False),
-        "fashn": (False, False, False), "astria": (False, False, False), "aidge": (False, False, False),
-        "sandbox": (True, True, False)}
+    shown = {item["id"]: item for item in list_providers(deployed(), Caller("acme", "test"))["items"]}
+    assert {
+        name: (item["configured"], item["allowed"], item["models"][0]["lifecycle"]["retired"])
+        for name, item in shown.items()
+    } == {
+        "nova_canvas": (True, False, True),
+        "stability": (False, False, False),
+        "tryiton": (False, False, False),
+        "fashn": (False, False, False),
+        "astria": (False, False, False),
+        "aidge": (False, False, False),
+        "sandbox": (True, True, False),
+    }
     assert shown["nova_canvas"]["models"][0]["lifecycle"]["end_of_life"] == "2026-09-30"
     assert shown["nova_canvas"]["tasks"]["try_on"]["output.count"] == {"minimum": 1.0, "maximum": 5.0}
     live = list_providers(deployed(), Caller("acme", "live"))["items"]
@@ -153,8 +189,15 @@ def test_the_list_of_providers_says_what_this_key_can_buy_today() -> None:
 
 def test_a_model_named_in_a_fallback_is_the_one_that_is_bought() -> None:
     named = "stability/stability.stable-image-ultra-v1:1"
-    request = parse({"task": "text_to_image", "prompt": "a harbour", "provider": "nova_canvas", "fallback": [named],
-                     "output": {"quality": "best"}})
+    request = parse(
+        {
+            "task": "text_to_image",
+            "prompt": "a harbour",
+            "provider": "nova_canvas",
+            "fallback": [named],
+            "output": {"quality": "best"},
+        }
+    )
     model = entry("stability").model(request)
     assert model and model.id == named.partition("/")[2]
     wrong = request.model_copy(update={"fallback": ["stability/us.stability.stable-image-inpaint-v1:0"]})
@@ -166,8 +209,9 @@ BODY = {"task": "try_on", "person": PICTURE, "garments": [{"image": PICTURE, "ca
 EVERYONE = frozenset(entry.id for entry in entries())
 
 
-def asked(deployment: Deployment | None = None, allowed: frozenset[str] | None = None, subjects: Any = None,
-          **changes: Any) -> Plan:
+def asked(
+    deployment: Deployment | None = None, allowed: frozenset[str] | None = None, subjects: Any = None, **changes: Any
+) -> Plan:
     here = deployment or Deployment(entries(), EVERYONE, EVERYONE, EVERYONE, today=ALIVE)
     return plan(parse(BODY | changes), "live", here, allowed=allowed, subjects=subjects or {})
 
@@ -180,9 +224,12 @@ def stopped(**facts: Any) -> list[tuple[str, str | None, str | None]]:
 
 def test_a_tenant_reaches_only_the_providers_it_is_allowed() -> None:
     assert asked(allowed=frozenset({"fashn"})).providers == ["fashn"]
-    assert stopped(allowed=frozenset({"fashn"}), provider="tryiton") == [("provider_not_allowed", "/provider", "tryiton")]
+    assert stopped(allowed=frozenset({"fashn"}), provider="tryiton") == [
+        ("provider_not_allowed", "/provider", "tryiton")
+    ]
     assert stopped(allowed=frozenset({"fashn"}), provider="fashn", fallback=["tryiton"]) == [
-        ("provider_not_allowed", "/fallback/0", "tryiton")]
+        ("provider_not_allowed", "/fallback/0", "tryiton")
+    ]
     with pytest.raises(Refusal) as caught:
         asked(allowed=frozenset())
     assert {fault.code for fault in caught.value.faults} >= {"provider_not_allowed"}
@@ -202,7 +249,9 @@ def test_auto_follows_the_order_of_the_stage(world: World, monkeypatch: pytest.M
 def test_who_can_do_nothing_of_it_is_told_with_the_option_that_stops_it() -> None:
     body = {"output": {"seed": 4, "count": 8}, "segmentation_free": False, "merge": "seamless"}
     found = stopped(**body)
-    assert {provider for _, _, provider in found} == {entry.id for entry in entries() if entry.live and "try_on" in entry.tasks}
+    assert {provider for _, _, provider in found} == {
+        entry.id for entry in entries() if entry.live and "try_on" in entry.tasks
+    }
     assert ("unsupported_option", "/output/seed", "tryiton") in found
     assert ("unsupported_option", "/merge", "fashn") in found
     assert ("unsupported_option", "/segmentation_free", "nova_canvas") in found
@@ -213,7 +262,8 @@ def test_a_legacy_model_is_offered_only_where_the_stage_names_it() -> None:
     here = Deployment(entries(), EVERYONE, EVERYONE, today=ALIVE, legacy_models=frozenset({"tryiton/clothes"}))
     assert asked(here, provider="tryiton/clothes", output={"seed": 4}).providers == ["tryiton"]
     assert stopped(deployment=here, provider="tryiton", output={"seed": 4}) == [
-        ("unsupported_option", "/output/seed", "tryiton")]
+        ("unsupported_option", "/output/seed", "tryiton")
+    ]
 
 
 def test_moderation_is_switched_off_only_where_the_stage_allows_it_and_the_notice_is_told() -> None:
@@ -225,12 +275,14 @@ def test_moderation_is_switched_off_only_where_the_stage_allows_it_and_the_notic
 
 
 def test_a_subject_goes_to_the_model_it_was_made_for_and_to_no_other() -> None:
-    subject = Subject(id="sub_01J00000000000000000000001", kind="person", class_name="woman", made_for="astria/sd15",
-                      made_id="7")
+    subject = Subject(
+        id="sub_01J00000000000000000000001", kind="person", class_name="woman", made_for="astria/sd15", made_id="7"
+    )
     person = {"person": {"subject": subject.id}}
     assert asked(subjects={"/person/subject": subject}, **person).providers == ["astria"]
     assert stopped(subjects={"/person/subject": subject}, provider="astria/gemini", **person) == [
-        ("unsupported_option", "/person/subject", "astria")]
+        ("unsupported_option", "/person/subject", "astria")
+    ]
 
 
 def test_the_list_of_providers_says_what_the_tenant_may_use_and_which_models_are_off() -> None:

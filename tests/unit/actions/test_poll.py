@@ -20,7 +20,9 @@ def sent(world: World, vendor: Vendor) -> str:
     return job_id
 
 
-def test_one_invocation_looks_again_for_up_to_ten_seconds_at_the_vendors_pace(world: World, vendor: Vendor, sent: str) -> None:
+def test_one_invocation_looks_again_for_up_to_ten_seconds_at_the_vendors_pace(
+    world: World, vendor: Vendor, sent: str
+) -> None:
     before = world.at.now()
     assert world.poll(sent)["outcome"] == "pending"
     assert vendor.polled == ["v-9"] * 6
@@ -63,7 +65,9 @@ def test_what_is_ready_at_the_deadline_is_still_taken(world: World, vendor: Vend
     assert world.poll(sent) == {"outcome": "finished"}
 
 
-def test_the_number_of_looks_until_the_longest_deadline_fits_the_history(world: World, vendor: Vendor, sent: str) -> None:
+def test_the_number_of_looks_until_the_longest_deadline_fits_the_history(
+    world: World, vendor: Vendor, sent: str
+) -> None:
     """One loop is about 9 history events, the limit of an execution is 25,000; the design wants less than 10,000."""
     loops = 0
     while (said := world.poll(sent))["outcome"] == "pending":
@@ -100,8 +104,9 @@ def test_a_job_that_is_over_or_was_never_sent_is_left_alone(world: World, vendor
     assert vendor.polled == []
 
 
-def test_a_key_that_cannot_be_read_loses_nothing_that_was_bought(world: World, vendor: Vendor, sent: str,
-                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_cannot_be_read_loses_nothing_that_was_bought(
+    world: World, vendor: Vendor, sent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     vendor.polls = [finished(864, 1296)]
     missing = JobFailure("provider_auth", "The stored key has another form than it must.", "Store it again.")
     with monkeypatch.context() as broken:

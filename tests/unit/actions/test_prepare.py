@@ -42,7 +42,9 @@ def test_the_runner_is_the_providers(world: World) -> None:
     assert prepare(world.submit(mode="test").job.id, world.at) == {"outcome": "prepared", "runner": "http"}
 
 
-def test_a_late_copy_of_prepare_does_not_undo_a_purchase(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_late_copy_of_prepare_does_not_undo_a_purchase(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A second invocation that began before the claim writes after it."""
     vendor.starts = [finished()]
     job_id, real = world.submit().job.id, jobs.begin
@@ -61,8 +63,9 @@ def test_a_late_copy_of_prepare_does_not_undo_a_purchase(world: World, vendor: V
     assert len(vendor.orders) == 1
 
 
-def test_a_late_copy_of_prepare_does_not_undo_a_failure_either(world: World, vendor: Vendor,
-                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_late_copy_of_prepare_does_not_undo_a_failure_either(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.configure("tryiton")
     aws.secrets().delete_secret(SecretId="secret-of-tryiton", ForceDeleteWithoutRecovery=True)
     job_id, real = world.submit(provider="tryiton", fallback=["nova_canvas"]).job.id, jobs.begin
@@ -94,8 +97,9 @@ def test_a_job_that_is_over_or_unknown_is_left_alone(world: World) -> None:
     assert world.job(job_id).attempts == {}
 
 
-def test_a_picture_from_the_web_is_fetched_once_for_all_attempts(world: World, vendor: Vendor,
-                                                                monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_from_the_web_is_fetched_once_for_all_attempts(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.configure("tryiton")
     fetched: list[str] = []
 
@@ -124,37 +128,58 @@ def test_sideways_photos_are_turned_and_stripped(world: World) -> None:
     assert b"Elm Street" not in world.read(f"staging/{job_id}/1/person.png", MEDIA)
 
 
-def test_pictures_above_the_vendors_limit_are_compressed_and_the_mask_stays_pure(world: World,
-                                                                                monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pictures_above_the_vendors_limit_are_compressed_and_the_mask_stays_pure(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     small = entry("nova_canvas").model_copy(update={"max_body": 1_600_000})
     monkeypatch.setattr(preparing, "entry", lambda _: small)
     mask = Image.new("L", (600, 900), 255)
     mask.paste(0, (200, 300, 400, 600))
     file = io.BytesIO()
     mask.save(file, "PNG")
-    job_id = world.prepared(person={"s3": f"s3://{INBOX}/{world.put('noise.png', noise(600, 900))}"},
-                            mask={"type": "image", "image": {"s3": f"s3://{INBOX}/{world.put('mask.png', file.getvalue())}"}})
+    job_id = world.prepared(
+        person={"s3": f"s3://{INBOX}/{world.put('noise.png', noise(600, 900))}"},
+        mask={"type": "image", "image": {"s3": f"s3://{INBOX}/{world.put('mask.png', file.getvalue())}"}},
+    )
     attempt = world.job(job_id).latest
     assert attempt
     assert {role: prepared.media_type for role, prepared in attempt.inputs.items()} == {
-        "person": "image/jpeg", "garment-0": "image/png", "mask": "image/png"}
+        "person": "image/jpeg",
+        "garment-0": "image/png",
+        "mask": "image/png",
+    }
     assert sum(len(world.read(prepared.key)) for prepared in attempt.inputs.values()) <= 1_600_000 * 0.75
     assert set(open_input(world, job_id, "mask").convert("L").tobytes()) == {0, 255}
 
 
 def test_without_a_person_picture_the_mask_goes_with_the_garment_that_somebody_wears(world: World) -> None:
     world.configure("astria")
-    person = Stored(id="sub_01J00000000000000000000001", tenant=TENANT, kind="person", class_name="woman", status="ready",
-                    job_id="job_1", provider="astria", made_for="astria/sd15", made_id="7", token="ohwx",
-                    created_at="2026-08-01", expires_at="2027-01-01")
+    person = Stored(
+        id="sub_01J00000000000000000000001",
+        tenant=TENANT,
+        kind="person",
+        class_name="woman",
+        status="ready",
+        job_id="job_1",
+        provider="astria",
+        made_for="astria/sd15",
+        made_id="7",
+        token="ohwx",
+        created_at="2026-08-01",
+        expires_at="2027-01-01",
+    )
     aws.table().put_item(Item={**subjects.key(TENANT, person.id), **to_item(person)})
     mask, file = Image.new("L", (1000, 1500), 255), io.BytesIO()
     mask.paste(0, (0, 0, 500, 1500))
     mask.save(file, "PNG")
     worn = {"s3": f"s3://{INBOX}/{world.put('worn.png', noise(1000, 1500))}"}
-    body = {"task": "try_on", "person": {"subject": person.id}, "provider": "astria/sd15",
-            "garments": [{"image": worn, "category": "tops", "photo": "model"}],
-            "mask": {"type": "image", "image": {"s3": f"s3://{INBOX}/{world.put('mask.png', file.getvalue())}"}}}
+    body = {
+        "task": "try_on",
+        "person": {"subject": person.id},
+        "provider": "astria/sd15",
+        "garments": [{"image": worn, "category": "tops", "photo": "model"}],
+        "mask": {"type": "image", "image": {"s3": f"s3://{INBOX}/{world.put('mask.png', file.getvalue())}"}},
+    }
     job_id = world.submit(body).job.id
     assert prepare(job_id, world.at)["outcome"] == "prepared"
     sent, garment = open_input(world, job_id, "mask"), open_input(world, job_id, "garment-0")
@@ -162,8 +187,9 @@ def test_without_a_person_picture_the_mask_goes_with_the_garment_that_somebody_w
     assert [sent.convert("L").getpixel((x, 10)) for x in (10, sent.width - 10)] == [0, 255]
 
 
-def test_what_cannot_be_fitted_below_the_limit_is_told_before_any_purchase(world: World, vendor: Vendor,
-                                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_fitted_below_the_limit_is_told_before_any_purchase(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     small = entry("nova_canvas").model_copy(update={"max_body": 4_000})
     monkeypatch.setattr(preparing, "entry", lambda _: small)
     job_id = world.submit(person={"s3": f"s3://{INBOX}/{world.put('noise.png', noise(600, 900))}"}).job.id

@@ -18,8 +18,9 @@ from tests.unit.world import SECRET, Vendor, World, failed, finished, pending
 
 
 def cancel(job_id: str) -> None:
-    aws.table().update_item(Key=jobs.key(job_id), UpdateExpression="SET cancel_requested = :yes",
-                            ExpressionAttributeValues={":yes": True})
+    aws.table().update_item(
+        Key=jobs.key(job_id), UpdateExpression="SET cancel_requested = :yes", ExpressionAttributeValues={":yes": True}
+    )
 
 
 def test_the_vendor_gets_the_prepared_pictures_and_a_seed(world: World, vendor: Vendor) -> None:
@@ -48,11 +49,17 @@ def test_two_starts_of_one_attempt_call_once_and_tell_the_same(world: World, ven
     assert len(vendor.orders) == 1
 
 
-@pytest.mark.parametrize(("outcome", "told"), [
-    (pending(), {"outcome": "pending", "wait": 1}), (failed(charged="unknown"), {"outcome": "failed", "again": False}),
-    (failed("content_blocked"), {"outcome": "failed", "again": False})])
-def test_a_redelivered_start_repeats_what_was_recorded(world: World, vendor: Vendor, outcome: Any,
-                                                       told: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        (pending(), {"outcome": "pending", "wait": 1}),
+        (failed(charged="unknown"), {"outcome": "failed", "again": False}),
+        (failed("content_blocked"), {"outcome": "failed", "again": False}),
+    ],
+)
+def test_a_redelivered_start_repeats_what_was_recorded(
+    world: World, vendor: Vendor, outcome: Any, told: dict[str, Any]
+) -> None:
     vendor.starts = [outcome]
     job_id = world.prepared()
     assert [world.start(job_id), world.start(job_id)] == [told, told]
@@ -82,8 +89,9 @@ def test_a_start_during_anothers_call_waits_until_that_call_must_be_over(world: 
     assert len(vendor.orders) == 1
 
 
-def test_a_claim_whose_answer_got_lost_may_be_repeated_by_the_sdk(world: World, vendor: Vendor,
-                                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_claim_whose_answer_got_lost_may_be_repeated_by_the_sdk(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """DynamoDB took the write, the answer did not arrive, and botocore sent the write again."""
     client = aws.table().meta.client
     real = client._make_api_call  # type: ignore[attr-defined]
@@ -116,8 +124,9 @@ def test_a_cancelled_job_is_never_bought(world: World, vendor: Vendor) -> None:
     assert world.spent() == (0, 0)
 
 
-def test_a_cancel_that_arrives_just_before_the_claim_wins(world: World, vendor: Vendor,
-                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cancel_that_arrives_just_before_the_claim_wins(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job_id, real = world.prepared(), jobs.claim
 
     def slow_claim(*args: Any) -> bool:
@@ -137,8 +146,9 @@ def test_a_final_or_unknown_job_is_never_bought(world: World, vendor: Vendor) ->
     assert vendor.orders == []
 
 
-def test_the_vendors_job_id_is_stored_before_anything_else(world: World, vendor: Vendor,
-                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_vendors_job_id_is_stored_before_anything_else(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def crash(*_: Any, **__: Any) -> None:
         raise RuntimeError("the function is killed right after the first write")
 
@@ -163,9 +173,16 @@ def test_an_exception_after_the_claim_is_a_purchase_of_unknown_fate(world: World
     settle(job_id, world.at, certain=True)
     job = world.job(job_id)
     assert job.error
-    assert (job.status, job.error.code, job.error.retryable, job.error.provider) == ("failed", "internal", False, "nova_canvas")
+    assert (job.status, job.error.code, job.error.retryable, job.error.provider) == (
+        "failed",
+        "internal",
+        False,
+        "nova_canvas",
+    )
     assert "may have been charged" in job.error.remedy
-    assert [(a["provider"], a["outcome"], a["charged"]) for a in summary(job)["attempts"]] == [("nova_canvas", None, "unknown")]
+    assert [(a["provider"], a["outcome"], a["charged"]) for a in summary(job)["attempts"]] == [
+        ("nova_canvas", None, "unknown")
+    ]
     assert world.spent() == (1, 40_000), "no refund of what may have been charged"
     assert len(vendor.orders) == 1, "no failover"
 
@@ -201,8 +218,9 @@ def test_a_picture_that_vanished_from_staging_stops_before_the_claim(world: Worl
     assert (vendor.orders, job.latest and job.latest.charged, world.spent()) == ([], "no", (0, 0))
 
 
-def test_a_result_that_cannot_be_stored_is_not_bought_again(world: World, vendor: Vendor,
-                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_result_that_cannot_be_stored_is_not_bought_again(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     vendor.starts = [finished()]
     job_id = world.prepared()
     with monkeypatch.context() as broken:
@@ -235,8 +253,9 @@ def test_a_key_that_cannot_be_read_fails_before_anything_is_bought(world: World,
     assert "set tryiton" in attempt.error.remedy
 
 
-def test_an_adapter_that_cannot_connect_says_so_without_a_purchase(world: World, vendor: Vendor,
-                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_adapter_that_cannot_connect_says_so_without_a_purchase(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def connect(_: Any) -> Any:
         raise JobFailure("provider_auth", "The key has the wrong form.", "Set it again.")
 
@@ -253,6 +272,12 @@ def test_the_timeline_tells_each_step_once_and_in_order(world: World, vendor: Ve
     world.run(job_id)
     job = world.job(job_id)
     assert [entry["step"] for entry in job.timeline] == [
-        "queued", "preparing", "submitting", "generating", "collecting", "done"]
+        "queued",
+        "preparing",
+        "submitting",
+        "generating",
+        "collecting",
+        "done",
+    ]
     assert [entry["at"] for entry in job.timeline] == sorted(entry["at"] for entry in job.timeline)
     assert job.started_at and job.finished_at and job.created_at <= job.started_at <= job.finished_at

@@ -16,8 +16,10 @@ from fitting_room.stores import provider_keys, references
 from tests.unit.world import OTHER, Vendor, World, failed, finished, picture
 
 PROVIDER = "tryiton"
-KINDS = {"person": ReferenceKind(class_name="woman", shared=False),
-         "garment-0": ReferenceKind(class_name="shirt", flat_lay=True)}
+KINDS = {
+    "person": ReferenceKind(class_name="woman", shared=False),
+    "garment-0": ReferenceKind(class_name="shirt", flat_lay=True),
+}
 
 
 @dataclass
@@ -64,7 +66,8 @@ def test_the_order_names_what_was_made_of_its_pictures(world: World, vendor: Reg
 
 
 def test_the_second_job_makes_no_second_reference_of_the_garment_but_its_own_of_the_person(
-        world: World, vendor: Registrar) -> None:
+    world: World, vendor: Registrar
+) -> None:
     world.start(world.prepared(provider=PROVIDER))
     world.start(world.prepared(provider=PROVIDER))
     assert vendor.classes == ["woman", "shirt", "woman"]
@@ -114,7 +117,9 @@ def test_one_that_certainly_failed_is_no_obstacle_to_the_next_job(world: World, 
     assert world.start(world.prepared(provider=PROVIDER))["outcome"] == "finished"
 
 
-def test_one_of_unknown_fate_ends_the_job_uncertain_and_keeps_no_other_job_waiting(world: World, vendor: Registrar) -> None:
+def test_one_of_unknown_fate_ends_the_job_uncertain_and_keeps_no_other_job_waiting(
+    world: World, vendor: Registrar
+) -> None:
     one = world.prepared(provider=PROVIDER)
     vendor.fails = [failed("provider_unavailable", "unknown")]
     assert world.start(one) == {"outcome": "failed", "again": False}
@@ -167,7 +172,9 @@ def test_one_that_is_found_again_by_its_title_is_not_about_to_go_at_the_vendor(w
     assert (before.kind, before.title == after.title) == (after.kind, False)
 
 
-def test_a_purchase_never_gets_an_invocation_that_making_references_has_used_up(world: World, vendor: Registrar) -> None:
+def test_a_purchase_never_gets_an_invocation_that_making_references_has_used_up(
+    world: World, vendor: Registrar
+) -> None:
     job_id, register, left = world.prepared(provider=PROVIDER), vendor.register, []
 
     def slow(reference: Reference) -> str | Failed:
@@ -195,7 +202,8 @@ def test_a_vendor_that_had_enough_while_a_reference_was_made_is_asked_again(worl
 
 
 def test_a_job_does_not_wait_for_ever_for_a_reference_that_others_make(
-        world: World, vendor: Registrar, monkeypatch: pytest.MonkeyPatch) -> None:
+    world: World, vendor: Registrar, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delitem(KINDS, "person")
     one, two = world.prepared(provider=PROVIDER), world.submit(provider=PROVIDER).job.id
     vendor.fails = [ConnectionError("killed")]

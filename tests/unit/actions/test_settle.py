@@ -38,7 +38,13 @@ def test_what_a_job_cost_is_told(world: World, vendor: Vendor) -> None:
     job_id = world.submit(output={"count": 2}).job.id
     world.run(job_id)
     usage = world.job(job_id).usage
-    assert (usage.images, usage.amount, usage.currency, usage.credits, usage.provider_seconds) == (2, 0.08, "USD", None, 4.5)
+    assert (usage.images, usage.amount, usage.currency, usage.credits, usage.provider_seconds) == (
+        2,
+        0.08,
+        "USD",
+        None,
+        4.5,
+    )
     assert "catalogue" in usage.basis
     assert world.spent() == (2, 80_000)
 
@@ -155,8 +161,9 @@ def race(monkeypatch: pytest.MonkeyPatch, meanwhile: Any) -> None:
     monkeypatch.setattr("fitting_room.actions.settle.transact", transact)
 
 
-def test_a_claim_made_while_a_sweep_settles_is_not_overlooked(world: World, vendor: Vendor,
-                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_claim_made_while_a_sweep_settles_is_not_overlooked(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Otherwise the job would end as never bought, refunded, while the vendor is being paid."""
     vendor.starts = [finished()]
     job_id = world.prepared()
@@ -168,7 +175,9 @@ def test_a_claim_made_while_a_sweep_settles_is_not_overlooked(world: World, vend
     assert (job.latest.charged, job.usage.images, world.spent()) == ("yes", 1, (1, 40_000))
 
 
-def test_results_written_while_a_sweep_settles_are_kept(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_written_while_a_sweep_settles_are_kept(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from fitting_room.actions.collect import collect
 
     vendor.starts = [finished()]
@@ -188,14 +197,19 @@ def test_two_who_settle_at_once_refund_once(world: World, vendor: Vendor, monkey
     assert [entry["step"] for entry in world.job(job_id).timeline].count("done") == 1
 
 
-def test_a_table_that_stays_busy_is_an_error_so_that_the_machine_tries_again(world: World,
-                                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_stays_busy_is_an_error_so_that_the_machine_tries_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client, job_id = aws.table().meta.client, world.submit().job.id
 
     def busy(**asked: Any) -> None:
         raise client.exceptions.TransactionCanceledException(
-            {"Error": {"Code": "TransactionCanceledException", "Message": "x"},
-             "CancellationReasons": [{"Code": "TransactionConflict"} for _ in asked["TransactItems"]]}, "TransactWriteItems")
+            {
+                "Error": {"Code": "TransactionCanceledException", "Message": "x"},
+                "CancellationReasons": [{"Code": "TransactionConflict"} for _ in asked["TransactItems"]],
+            },
+            "TransactWriteItems",
+        )
 
     with monkeypatch.context() as patched:
         patched.setattr(client, "transact_write_items", busy)

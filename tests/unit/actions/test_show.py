@@ -15,8 +15,9 @@ from tests.unit.world import OTHER, TENANT, Vendor, World, finished
 @pytest.fixture
 def done(world: World, vendor: Vendor) -> Job:
     vendor.starts = [finished(count=2, mask=finished().images[0].data)]
-    job_id = world.submit(output={"count": 2, "mask": True}, owner="shopper-1", reference="A-1",
-                          metadata={"shop": "north"}).job.id
+    job_id = world.submit(
+        output={"count": 2, "mask": True}, owner="shopper-1", reference="A-1", metadata={"shop": "north"}
+    ).job.id
     world.run(job_id)
     return world.job(job_id)
 
@@ -62,18 +63,63 @@ def test_images_are_numbered_from_one(world: World, done: Job) -> None:
 def test_the_published_fields_and_no_others_are_shown(world: World, done: Job) -> None:
     shown = view(done, world.at)
     assert set(shown) == {
-        "id", "task", "status", "step", "slot_at", "timeline", "provider", "subject", "attempts", "images", "mask", "warnings",
-        "error", "usage", "created_at", "started_at", "finished_at", "expires_at",
-        "erase_requested_at", "owner", "reference", "metadata", "links"}
+        "id",
+        "task",
+        "status",
+        "step",
+        "slot_at",
+        "timeline",
+        "provider",
+        "subject",
+        "attempts",
+        "images",
+        "mask",
+        "warnings",
+        "error",
+        "usage",
+        "created_at",
+        "started_at",
+        "finished_at",
+        "expires_at",
+        "erase_requested_at",
+        "owner",
+        "reference",
+        "metadata",
+        "links",
+    }
     assert (shown["owner"], shown["reference"], shown["metadata"]) == ("shopper-1", "A-1", {"shop": "north"})
-    assert set(shown["attempts"][0]) == {"n", "provider", "outcome", "charged", "provider_job_id", "submitted_at",
-                                         "finished_at", "error", "cost"}
-    assert set(shown["images"][0]) == {"n", "url", "url_expires_at", "s3", "width", "height", "format", "bytes", "sha256",
-                                       "seed"}
+    assert set(shown["attempts"][0]) == {
+        "n",
+        "provider",
+        "outcome",
+        "charged",
+        "provider_job_id",
+        "submitted_at",
+        "finished_at",
+        "error",
+        "cost",
+    }
+    assert set(shown["images"][0]) == {
+        "n",
+        "url",
+        "url_expires_at",
+        "s3",
+        "width",
+        "height",
+        "format",
+        "bytes",
+        "sha256",
+        "seed",
+    }
 
 
 def test_a_job_that_has_not_begun_is_shown_as_well(world: World) -> None:
     shown = view(world.submit().job, world.at)
     assert (shown["status"], shown["step"], shown["attempts"], shown["images"], shown["error"]) == (
-        "queued", "queued", [], [], None)
+        "queued",
+        "queued",
+        [],
+        [],
+        None,
+    )
     assert shown["provider"] == "nova_canvas"

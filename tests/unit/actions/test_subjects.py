@@ -17,8 +17,15 @@ from tests.unit.world import INBOX, OTHER, TENANT, World, failed, finished, pend
 
 def body(world: World, **changes: Any) -> dict[str, Any]:
     world.body()  # puts the pictures there
-    return {"kind": "person", "class_name": "woman", "pictures": [{"s3": f"s3://{INBOX}/drop/{TENANT}/person.png"}],
-            "provider": ID, "owner": "shopper-1", "reference": "A-1", **changes}
+    return {
+        "kind": "person",
+        "class_name": "woman",
+        "pictures": [{"s3": f"s3://{INBOX}/drop/{TENANT}/person.png"}],
+        "provider": ID,
+        "owner": "shopper-1",
+        "reference": "A-1",
+        **changes,
+    }
 
 
 def create(world: World, key: str | None = None, **changes: Any) -> Accepted:
@@ -37,10 +44,32 @@ def test_a_person_is_in_training_until_the_job_has_ended_and_ready_then(world: W
     assert before["links"] == {"self": f"/v1/subjects/{made.job.subject}", "job": f"/v1/jobs/{made.job.id}"}
     world.run(made.job.id)
     ready = shown(world, made)
-    assert {name: ready[name] for name in ("kind", "class_name", "status", "provider", "made_for", "token", "error", "owner",
-                                           "reference", "provider_subject_id")} == {
-        "kind": "person", "class_name": "woman", "status": "ready", "provider": ID, "made_for": f"{ID}/look", "token": "ohwx",
-        "error": None, "owner": "shopper-1", "reference": "A-1", "provider_subject_id": "tune-1"}
+    assert {
+        name: ready[name]
+        for name in (
+            "kind",
+            "class_name",
+            "status",
+            "provider",
+            "made_for",
+            "token",
+            "error",
+            "owner",
+            "reference",
+            "provider_subject_id",
+        )
+    } == {
+        "kind": "person",
+        "class_name": "woman",
+        "status": "ready",
+        "provider": ID,
+        "made_for": f"{ID}/look",
+        "token": "ohwx",
+        "error": None,
+        "owner": "shopper-1",
+        "reference": "A-1",
+        "provider_subject_id": "tune-1",
+    }
     assert ready["created_at"] < ready["ready_at"] < ready["expires_at"]
 
 
@@ -71,10 +100,20 @@ def test_the_same_key_makes_one_subject(world: World, atelier: Atelier) -> None:
     assert caught.value.faults[0].code == "idempotency_conflict"
 
 
-@pytest.mark.parametrize(("changes", "pointer"), [
-    ({"task": "train_subject"}, "/task"), ({"kind": "dog"}, "/kind"), ({"class_name": "X-1"}, "/class_name"),
-    ({"pictures": []}, "/pictures"), ({"photo": "flat_lay"}, "/photo"), ({"output": {"count": 2}}, "/output")])
-def test_a_field_that_breaks_its_rule_is_named(world: World, atelier: Atelier, changes: dict[str, Any], pointer: str) -> None:
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"task": "train_subject"}, "/task"),
+        ({"kind": "dog"}, "/kind"),
+        ({"class_name": "X-1"}, "/class_name"),
+        ({"pictures": []}, "/pictures"),
+        ({"photo": "flat_lay"}, "/photo"),
+        ({"output": {"count": 2}}, "/output"),
+    ],
+)
+def test_a_field_that_breaks_its_rule_is_named(
+    world: World, atelier: Atelier, changes: dict[str, Any], pointer: str
+) -> None:
     with pytest.raises(Refusal) as caught:
         create(world, **changes)
     [fault] = caught.value.faults

@@ -58,10 +58,14 @@ def test_inline_pictures_go_to_s3_and_never_to_the_table(world: World) -> None:
     data = picture(360, 540)
     text = base64.b64encode(data).decode()
     inline = {"data": f"data:image/png;base64,{text}"}
-    job = world.submit(person=inline, garments=[{"image": inline, "category": "tops"}],
-                       mask={"type": "image", "image": inline}).job
+    job = world.submit(
+        person=inline, garments=[{"image": inline, "category": "tops"}], mask={"type": "image", "image": inline}
+    ).job
     assert {role: world.read(str(source.key)) == data for role, source in world.job(job.id).sources.items()} == {
-        "person": True, "garment-0": True, "mask": True}
+        "person": True,
+        "garment-0": True,
+        "mask": True,
+    }
     assert text[:40] not in str(world.items())
 
 
@@ -101,7 +105,8 @@ def test_a_key_is_free_again_after_24_hours(world: World) -> None:
 def test_a_key_belongs_to_one_tenant(world: World) -> None:
     web: dict[str, Any] = {
         "person": {"url": "https://shop.example/p.png"},
-        "garments": [{"image": {"url": "https://shop.example/g.png"}, "category": "tops"}]}
+        "garments": [{"image": {"url": "https://shop.example/g.png"}, "category": "tops"}],
+    }
     assert world.submit(key="k", **web).job.id != world.submit(key="k", tenant=OTHER, **web).job.id
 
 
@@ -145,7 +150,9 @@ def test_a_used_up_budget_of_money_refuses_too(world: World, monkeypatch: pytest
     assert first(refused(world)) == ("budget_exceeded", None)
 
 
-def test_a_job_above_a_whole_days_budget_is_refused_on_a_fresh_day(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_above_a_whole_days_budget_is_refused_on_a_fresh_day(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from fitting_room.settings import settings
 
     monkeypatch.setenv("DAILY_IMAGES", "2")
@@ -178,8 +185,11 @@ def test_an_upload_is_found_by_its_id(world: World) -> None:
 
 @pytest.mark.parametrize("case", ["another tenant's", "not sent", "expired", "unknown"])
 def test_an_upload_that_cannot_be_used_is_refused(world: World, case: str) -> None:
-    upload_id = "upl_01J00000000000000000000999" if case == "unknown" else uploaded(
-        world, OTHER if case == "another tenant's" else TENANT, send=case != "not sent")
+    upload_id = (
+        "upl_01J00000000000000000000999"
+        if case == "unknown"
+        else uploaded(world, OTHER if case == "another tenant's" else TENANT, send=case != "not sent")
+    )
     if case == "expired":
         world.at.moment += timedelta(days=1)
     assert first(refused(world, person={"upload": upload_id})) == ("upload_missing", "/person/upload")
@@ -195,31 +205,53 @@ def test_an_upload_form_takes_exactly_the_declared_type_and_at_most_the_declared
     assert answer["expires_at"] == "2026-09-01T12:15:00.000Z"
 
 
-@pytest.mark.parametrize(("body", "pointer"), [
-    ({"content_type": "image/gif", "bytes": 1}, "/content_type"), ({"content_type": "image/png"}, "/bytes"),
-    ({"content_type": "image/png", "bytes": 0}, "/bytes"), ({"content_type": "image/png", "bytes": 30_000_001}, "/bytes"),
-    ({"content_type": "image/png", "bytes": 1, "key": "x"}, "/key"), (None, ""),
-])
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"content_type": "image/gif", "bytes": 1}, "/content_type"),
+        ({"content_type": "image/png"}, "/bytes"),
+        ({"content_type": "image/png", "bytes": 0}, "/bytes"),
+        ({"content_type": "image/png", "bytes": 30_000_001}, "/bytes"),
+        ({"content_type": "image/png", "bytes": 1, "key": "x"}, "/key"),
+        (None, ""),
+    ],
+)
 def test_an_upload_that_breaks_a_rule_is_refused(world: World, body: Any, pointer: str) -> None:
     with pytest.raises(Refusal) as caught:
         create_upload(body, TENANT, world.at)
     assert [fault.pointer for fault in caught.value.faults] == [pointer]
 
 
-@pytest.mark.parametrize("s3", [
-    f"s3://{INBOX}/uploads/{OTHER}/p.png", f"s3://{INBOX}/drop/{OTHER}/p.png", f"s3://{MEDIA}/results/{OTHER}/j/1.png",
-    f"s3://{MEDIA}/staging/job_1/person.png", f"s3://{MEDIA}/uploads/{TENANT}/p.png", f"s3://{INBOX}/results/{TENANT}/p.png",
-    f"s3://somebody-elses/uploads/{TENANT}/p.png", f"s3://{INBOX}/uploads/{TENANT}/../{OTHER}/p.png",
-    f"s3://{INBOX}/uploads/{TENANT}/./p.png", f"s3://{INBOX}/uploads/{TENANT}-2/p.png", f"s3://{INBOX}/{TENANT}/p.png",
-])
+@pytest.mark.parametrize(
+    "s3",
+    [
+        f"s3://{INBOX}/uploads/{OTHER}/p.png",
+        f"s3://{INBOX}/drop/{OTHER}/p.png",
+        f"s3://{MEDIA}/results/{OTHER}/j/1.png",
+        f"s3://{MEDIA}/staging/job_1/person.png",
+        f"s3://{MEDIA}/uploads/{TENANT}/p.png",
+        f"s3://{INBOX}/results/{TENANT}/p.png",
+        f"s3://somebody-elses/uploads/{TENANT}/p.png",
+        f"s3://{INBOX}/uploads/{TENANT}/../{OTHER}/p.png",
+        f"s3://{INBOX}/uploads/{TENANT}/./p.png",
+        f"s3://{INBOX}/uploads/{TENANT}-2/p.png",
+        f"s3://{INBOX}/{TENANT}/p.png",
+    ],
+)
 def test_an_s3_reference_outside_the_tenants_folders_is_refused(world: World, s3: str) -> None:
     refusal = refused(world, garments=[{"image": {"s3": s3}, "category": "tops"}])
     assert first(refusal) == ("invalid_input", "/garments/0/image/s3")
     assert f"uploads/{TENANT}/" in refusal.faults[0].remedy
 
 
-@pytest.mark.parametrize(("bucket", "key"), [
-    (INBOX, f"uploads/{TENANT}/p.png"), (INBOX, f"drop/{TENANT}/summer sale/a..b/p.png"), (MEDIA, f"results/{TENANT}/j/1.png")])
+@pytest.mark.parametrize(
+    ("bucket", "key"),
+    [
+        (INBOX, f"uploads/{TENANT}/p.png"),
+        (INBOX, f"drop/{TENANT}/summer sale/a..b/p.png"),
+        (MEDIA, f"results/{TENANT}/j/1.png"),
+    ],
+)
 def test_an_s3_reference_inside_them_is_taken(world: World, bucket: str, key: str) -> None:
     source = world.submit(person={"s3": f"s3://{bucket}/{key}"}).job.sources["person"]
     assert (source.bucket, source.key) == (bucket, key)
@@ -227,8 +259,12 @@ def test_an_s3_reference_inside_them_is_taken(world: World, bucket: str, key: st
 
 def test_all_pictures_that_cannot_be_used_are_told_at_once(world: World) -> None:
     bad = {"s3": "s3://elsewhere/p.png"}
-    refusal = refused(world, person=bad, garments=[{"image": {"upload": "upl_01J00000000000000000000999"}, "category": "tops"}],
-                      mask={"type": "image", "image": {"data": "data:image/png;base64,%"}})
+    refusal = refused(
+        world,
+        person=bad,
+        garments=[{"image": {"upload": "upl_01J00000000000000000000999"}, "category": "tops"}],
+        mask={"type": "image", "image": {"data": "data:image/png;base64,%"}},
+    )
     assert [fault.pointer for fault in refusal.faults] == ["/person/s3", "/garments/0/image/upload", "/mask/image"]
 
 
@@ -246,8 +282,12 @@ class Busy:
                 self.left -= 1
                 codes = ["None"] * (len(asked["TransactItems"]) - 1) + [reason]
                 raise client.exceptions.TransactionCanceledException(
-                    {"Error": {"Code": "TransactionCanceledException", "Message": "x"},
-                     "CancellationReasons": [{"Code": code} for code in codes]}, "TransactWriteItems")
+                    {
+                        "Error": {"Code": "TransactionCanceledException", "Message": "x"},
+                        "CancellationReasons": [{"Code": code} for code in codes],
+                    },
+                    "TransactWriteItems",
+                )
             return real(**asked)
 
         monkeypatch.setattr(client, "transact_write_items", transact)
@@ -285,8 +325,12 @@ def test_who_loses_the_race_for_a_key_answers_the_winners_job(world: World, monk
 
 def test_the_table_takes_what_a_busy_request_holds(world: World) -> None:
     """Floats, free-form options and unusual texts come back as they were sent."""
-    job = world.submit(mode="test", output={"guidance": 6.5, "seed": 4_294_967_295, "count": 2}, metadata={"ä": "€"},
-                       provider_options={"sandbox": {"seconds": 0.25}}).job
+    job = world.submit(
+        mode="test",
+        output={"guidance": 6.5, "seed": 4_294_967_295, "count": 2},
+        metadata={"ä": "€"},
+        provider_options={"sandbox": {"seconds": 0.25}},
+    ).job
     again = world.job(job.id)
     assert again.request == job.request
     assert again.request.provider_options == {"sandbox": {"seconds": 0.25}}

@@ -54,7 +54,9 @@ def test_an_aborted_execution_is_settled(world: World) -> None:
     assert (world.spent(), world.due()) == ((0, 0), [])
 
 
-def test_an_aborted_execution_with_a_call_in_flight_is_settled_when_the_call_must_be_over(world: World, vendor: Vendor) -> None:
+def test_an_aborted_execution_with_a_call_in_flight_is_settled_when_the_call_must_be_over(
+    world: World, vendor: Vendor
+) -> None:
     vendor.starts = [ConnectionError("killed")]
     job_id = world.prepared()
     aws.step_functions().stop_execution(executionArn=execution(world, job_id))
@@ -70,7 +72,9 @@ def test_an_aborted_execution_with_a_call_in_flight_is_settled_when_the_call_mus
     assert job.final and job.latest and job.latest.charged == "unknown"
 
 
-def test_a_drop_result_that_was_owed_is_delivered(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_drop_result_that_was_owed_is_delivered(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     vendor.starts = [finished()]
     world.configure("tryiton")
     key = ""
@@ -97,8 +101,9 @@ def test_a_drop_result_that_was_owed_is_delivered(world: World, vendor: Vendor, 
     assert world.due() == []
 
 
-def test_one_stuck_job_does_not_keep_the_others_waiting(world: World, monkeypatch: pytest.MonkeyPatch,
-                                                        logs: io.StringIO) -> None:
+def test_one_stuck_job_does_not_keep_the_others_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch, logs: io.StringIO
+) -> None:
     stuck, fine = world.submit().job.id, world.submit().job.id
     for job_id in (stuck, fine):
         aws.step_functions().stop_execution(executionArn=execution(world, job_id))

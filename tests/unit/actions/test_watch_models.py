@@ -72,6 +72,7 @@ def kept() -> dict[str, Observed]:
 @pytest.fixture
 def measured(capsys: pytest.CaptureFixture[str]) -> Any:
     """Days by provider, as CloudWatch reads them off the log."""
+
     def read() -> dict[str, float]:
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
         for line in lines:
@@ -84,16 +85,29 @@ def measured(capsys: pytest.CaptureFixture[str]) -> Any:
 
 
 def test_every_model_is_asked_for_in_the_region_it_is_called_in_profiles_by_the_model_behind(
-        world: World, bedrock: Bedrock) -> None:
+    world: World, bedrock: Bedrock
+) -> None:
     watch_models(world.at)
-    assert bedrock.asked == [("us-east-1", NOVA), *(("us-west-2", name) for name in (
-        CORE, "stability.stable-image-ultra-v1:1", "stability.stable-image-inpaint-v1:0",
-        "stability.stable-image-remove-background-v1:0"))]
-    assert kept().keys() == {model.id for provider in ("nova_canvas", "stability")
-                             for model in catalogue.entry(provider).models}
+    assert bedrock.asked == [
+        ("us-east-1", NOVA),
+        *(
+            ("us-west-2", name)
+            for name in (
+                CORE,
+                "stability.stable-image-ultra-v1:1",
+                "stability.stable-image-inpaint-v1:0",
+                "stability.stable-image-remove-background-v1:0",
+            )
+        ),
+    ]
+    assert kept().keys() == {
+        model.id for provider in ("nova_canvas", "stability") for model in catalogue.entry(provider).models
+    }
 
 
-def test_a_provider_without_a_region_is_not_asked_for(world: World, bedrock: Bedrock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_provider_without_a_region_is_not_asked_for(
+    world: World, bedrock: Bedrock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deploy(monkeypatch, stability="us-west-2")
     assert NOVA not in watch_models(world.at)
     assert {region for region, _ in bedrock.asked} == {"us-west-2"}
@@ -102,15 +116,20 @@ def test_a_provider_without_a_region_is_not_asked_for(world: World, bedrock: Bed
 LEGACY, END = datetime(2026, 3, 30, tzinfo=UTC), datetime(2027, 2, 1, 8, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(("said", "expected"), [
-    ({"status": "ACTIVE"}, {"state": "active"}),
-    ({"status": "ACTIVE", "startOfLifeTime": LEGACY}, {"state": "active"}),
-    ({"status": "LEGACY", "legacyTime": LEGACY, "endOfLifeTime": END},
-     {"state": "legacy", "legacy": date(2026, 3, 30), "end_of_life": date(2027, 2, 1)}),
-    (refusal("ResourceNotFoundException"), {"state": "gone"}),
-    (refusal("ValidationException", "The provided model identifier is invalid."), {"state": "gone"}),
-    (refusal("AccessDeniedException"), {"state": "unknown"}),
-])
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"status": "ACTIVE"}, {"state": "active"}),
+        ({"status": "ACTIVE", "startOfLifeTime": LEGACY}, {"state": "active"}),
+        (
+            {"status": "LEGACY", "legacyTime": LEGACY, "endOfLifeTime": END},
+            {"state": "legacy", "legacy": date(2026, 3, 30), "end_of_life": date(2027, 2, 1)},
+        ),
+        (refusal("ResourceNotFoundException"), {"state": "gone"}),
+        (refusal("ValidationException", "The provided model identifier is invalid."), {"state": "gone"}),
+        (refusal("AccessDeniedException"), {"state": "unknown"}),
+    ],
+)
 def test_what_bedrock_says_is_kept(world: World, bedrock: Bedrock, said: Any, expected: dict[str, Any]) -> None:
     bedrock.says[NOVA] = said
     assert watch_models(world.at)[NOVA] == expected["state"]
@@ -123,12 +142,18 @@ def test_a_date_is_the_day_in_utc(world: World, bedrock: Bedrock) -> None:
     assert kept()[NOVA].end_of_life == date(2027, 1, 1)
 
 
-@pytest.mark.parametrize("trouble", [
-    refusal("ThrottlingException"), refusal("InternalServerException"), refusal("ValidationException", "something else"),
-    ConnectTimeoutError(endpoint_url="https://bedrock"),
-])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        refusal("ThrottlingException"),
+        refusal("InternalServerException"),
+        refusal("ValidationException", "something else"),
+        ConnectTimeoutError(endpoint_url="https://bedrock"),
+    ],
+)
 def test_a_lookup_that_fails_leaves_what_was_known_and_the_others_are_still_asked(
-        world: World, bedrock: Bedrock, trouble: Exception) -> None:
+    world: World, bedrock: Bedrock, trouble: Exception
+) -> None:
     bedrock.says[CORE] = {"status": "LEGACY", "endOfLifeTime": END}
     watch_models(world.at)
     before = kept()[CORE]
@@ -140,7 +165,9 @@ def test_a_lookup_that_fails_leaves_what_was_known_and_the_others_are_still_aske
     assert kept()[INPAINT].checked_at == "2026-09-01T13:00:00.000Z"
 
 
-def test_the_days_left_are_the_nearest_end_of_a_provider_s_models(world: World, bedrock: Bedrock, measured: Any) -> None:
+def test_the_days_left_are_the_nearest_end_of_a_provider_s_models(
+    world: World, bedrock: Bedrock, measured: Any
+) -> None:
     bedrock.says[CORE] = {"status": "LEGACY", "endOfLifeTime": datetime(2026, 12, 1, tzinfo=UTC)}
     bedrock.says["stability.stable-image-inpaint-v1:0"] = {"status": "LEGACY", "endOfLifeTime": END}
     watch_models(world.at)
@@ -160,7 +187,8 @@ def test_bedrock_s_date_wins_over_the_catalogue_s(world: World, bedrock: Bedrock
 
 
 def test_an_end_that_has_passed_counts_below_zero_and_one_without_a_date_is_today(
-        world: World, bedrock: Bedrock, measured: Any) -> None:
+    world: World, bedrock: Bedrock, measured: Any
+) -> None:
     world.at.sleep(31 * 24 * 3600)
     bedrock.says[CORE] = refusal("ResourceNotFoundException")
     watch_models(world.at)

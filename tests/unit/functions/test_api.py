@@ -18,9 +18,13 @@ from fitting_room.jobs.outcome import Finished, Pending
 from tests.unit.atelier import Atelier
 from tests.unit.world import LIVE_KEY, OTHER_KEY, TENANT, TEST_KEY, Vendor, World, finished, picture
 
-CONTEXT = SimpleNamespace(function_name="api", memory_limit_in_mb=512, aws_request_id="request-1",
-                          invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:api",
-                          get_remaining_time_in_millis=lambda: 29_000)
+CONTEXT = SimpleNamespace(
+    function_name="api",
+    memory_limit_in_mb=512,
+    aws_request_id="request-1",
+    invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:api",
+    get_remaining_time_in_millis=lambda: 29_000,
+)
 SHOP = "https://shop.example"
 
 
@@ -47,19 +51,45 @@ def call(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
     handler = importlib.import_module("functions.http.api.handler")
     monkeypatch.setattr(handler, "clock", world.at)
 
-    def send(method: str, path: str, body: Any = None, *, key: str | None = LIVE_KEY, raw: str | None = None,
-             base64_encoded: bool = False, query: dict[str, str] | None = None, **headers: str) -> Answer:
+    def send(
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        key: str | None = LIVE_KEY,
+        raw: str | None = None,
+        base64_encoded: bool = False,
+        query: dict[str, str] | None = None,
+        **headers: str,
+    ) -> Answer:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if key:
             sent["authorization"] = f"Bearer {key}"
         if body is not None or raw is not None:
             sent.setdefault("content-type", "application/json")
-        event = {"version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "", "headers": sent,
-                 **({"queryStringParameters": query} if query else {}),
-                 "requestContext": {"http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.9",
-                                             "userAgent": "curl"}, "stage": "$default", "requestId": "r", "apiId": "a",
-                                    "accountId": "123456789012", "routeKey": "$default"},
-                 "isBase64Encoded": base64_encoded}
+        event = {
+            "version": "2.0",
+            "routeKey": "$default",
+            "rawPath": path,
+            "rawQueryString": "",
+            "headers": sent,
+            **({"queryStringParameters": query} if query else {}),
+            "requestContext": {
+                "http": {
+                    "method": method,
+                    "path": path,
+                    "protocol": "HTTP/1.1",
+                    "sourceIp": "203.0.113.9",
+                    "userAgent": "curl",
+                },
+                "stage": "$default",
+                "requestId": "r",
+                "apiId": "a",
+                "accountId": "123456789012",
+                "routeKey": "$default",
+            },
+            "isBase64Encoded": base64_encoded,
+        }
         if raw is not None or body is not None:
             event["body"] = json.dumps(body) if raw is None else raw
         answer = handler.handler(event, CONTEXT)
@@ -75,8 +105,19 @@ def call(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
 
 
 # ------------------------------------------------------------------------------------------------ who may call
-@pytest.mark.parametrize("authorization", [
-    None, "", "Bearer", "Bearer nonsense", f"Basic {LIVE_KEY}", f"Bearer fr_live_{'z' * 32}", f"Bearer {LIVE_KEY} x", LIVE_KEY])
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer nonsense",
+        f"Basic {LIVE_KEY}",
+        f"Bearer fr_live_{'z' * 32}",
+        f"Bearer {LIVE_KEY} x",
+        LIVE_KEY,
+    ],
+)
 @pytest.mark.parametrize(("method", "path"), [("GET", "/v1/providers"), ("POST", "/v1/jobs")])
 def test_no_valid_key_is_401_and_says_how(call: Call, authorization: str | None, method: str, path: str) -> None:
     answer = call(method, path, key=None, **({} if authorization is None else {"authorization": authorization}))
@@ -107,11 +148,20 @@ def test_an_unknown_path_is_404(call: Call, path: str) -> None:
     assert (answer.status, answer.codes) == (404, [("not_found", None)])
 
 
-@pytest.mark.parametrize(("method", "path", "allowed"), [
-    ("GET", "/v1/jobs", "POST"), ("DELETE", "/v1/jobs", "POST"), ("POST", "/v1/jobs/job_1", "DELETE, GET"),
-    ("PUT", "/v1/uploads", "POST"), ("POST", "/v1/providers", "GET"), ("PUT", "/v1/subjects", "GET, POST"),
-    ("PATCH", "/v1/subjects/sub_1", "DELETE, GET"), ("POST", "/v1/jobs/job_1/images/1", "GET"),
-    ("GET", "/v1/callbacks/fashn/a-token", "POST")])
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/v1/jobs", "POST"),
+        ("DELETE", "/v1/jobs", "POST"),
+        ("POST", "/v1/jobs/job_1", "DELETE, GET"),
+        ("PUT", "/v1/uploads", "POST"),
+        ("POST", "/v1/providers", "GET"),
+        ("PUT", "/v1/subjects", "GET, POST"),
+        ("PATCH", "/v1/subjects/sub_1", "DELETE, GET"),
+        ("POST", "/v1/jobs/job_1/images/1", "GET"),
+        ("GET", "/v1/callbacks/fashn/a-token", "POST"),
+    ],
+)
 def test_another_method_is_405_and_names_the_right_one(call: Call, method: str, path: str, allowed: str) -> None:
     answer = call(method, path)
     assert (answer.status, answer.headers["allow"], answer.codes) == (405, allowed, [("method_not_allowed", None)])
@@ -142,7 +192,9 @@ def test_a_picture_sent_as_the_body_is_415(call: Call) -> None:
     assert call("POST", "/v1/uploads", raw=raw, base64_encoded=True, content_type="image/png").status == 415
 
 
-@pytest.mark.parametrize("raw", ["", "{", "{'a': 1}", "[1,]", '{"a": NaN}', "[" * 100_000, '"' + "\\ud800" * 2, "9" * 5000])
+@pytest.mark.parametrize(
+    "raw", ["", "{", "{'a': 1}", "[1,]", '{"a": NaN}', "[" * 100_000, '"' + "\\ud800" * 2, "9" * 5000]
+)
 def test_a_body_that_is_not_json_is_400(call: Call, raw: str) -> None:
     answer = call("POST", "/v1/jobs", raw=raw)
     assert (answer.status, answer.codes) == (400, [("invalid_input", "")])
@@ -154,14 +206,21 @@ def test_bytes_that_are_no_text_are_400(call: Call) -> None:
 
 def test_a_body_in_base64_is_read_like_any_other(world: World, call: Call) -> None:
     raw = base64.b64encode(json.dumps(world.body()).encode()).decode()
-    assert call("POST", "/v1/jobs", raw=raw, base64_encoded=True, content_type="application/json; charset=utf-8").status == 202
+    assert (
+        call("POST", "/v1/jobs", raw=raw, base64_encoded=True, content_type="application/json; charset=utf-8").status
+        == 202
+    )
 
 
 def test_all_faults_of_a_request_come_in_one_problem(call: Call) -> None:
     answer = call("POST", "/v1/jobs", {"task": "try_on", "person": {}, "garments": [], "webhook": {}, "zzz": 1})
     assert answer.status == 422
-    assert set(answer.codes) == {("unsupported_option", "/webhook"), ("invalid_input", "/person"),
-                                 ("invalid_input", "/garments"), ("invalid_input", "/zzz")}
+    assert set(answer.codes) == {
+        ("unsupported_option", "/webhook"),
+        ("invalid_input", "/person"),
+        ("invalid_input", "/garments"),
+        ("invalid_input", "/zzz"),
+    }
     assert answer.json["type"] == "urn:fitting-room:problem:unsupported_option"
     assert answer.json["title"] == "No provider of this request can honour an option"
     assert all(fault["remedy"] and fault["detail"] for fault in answer.json["errors"])
@@ -235,7 +294,14 @@ def test_an_upload_is_created(call: Call) -> None:
 def test_the_providers_are_listed(call: Call) -> None:
     answer = call("GET", "/v1/providers")
     assert [item["id"] for item in answer.json["items"]] == [
-        "nova_canvas", "stability", "tryiton", "fashn", "astria", "aidge", "sandbox"]
+        "nova_canvas",
+        "stability",
+        "tryiton",
+        "fashn",
+        "astria",
+        "aidge",
+        "sandbox",
+    ]
 
 
 # -------------------------------------------------------------------------------------------------------- CORS
@@ -248,7 +314,9 @@ def test_a_preflight_needs_no_key_and_names_methods_and_headers(call: Call) -> N
         assert name in answer.headers["access-control-allow-headers"]
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "https://shop.example.evil.example", "null", "http://shop.example"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "https://shop.example.evil.example", "null", "http://shop.example"]
+)
 def test_another_origin_gets_no_permission(call: Call, origin: str) -> None:
     for answer in (call("OPTIONS", "/v1/jobs", key=None, origin=origin), call("GET", "/v1/providers", origin=origin)):
         assert "access-control-allow-origin" not in answer.headers
@@ -256,10 +324,15 @@ def test_another_origin_gets_no_permission(call: Call, origin: str) -> None:
 
 
 def test_every_answer_to_the_shop_can_be_read_by_it(world: World, call: Call) -> None:
-    answers = [call("GET", "/v1/providers", origin=SHOP), call("POST", "/v1/jobs", world.body(), origin=SHOP),
-               call("GET", "/v1/jobs/x", origin=SHOP), call("GET", "/nowhere", origin=SHOP),
-               call("PUT", "/v1/jobs", origin=SHOP), call("GET", "/v1/providers", key=None, origin=SHOP),
-               call("POST", "/v1/jobs", raw="{", origin=SHOP)]
+    answers = [
+        call("GET", "/v1/providers", origin=SHOP),
+        call("POST", "/v1/jobs", world.body(), origin=SHOP),
+        call("GET", "/v1/jobs/x", origin=SHOP),
+        call("GET", "/nowhere", origin=SHOP),
+        call("PUT", "/v1/jobs", origin=SHOP),
+        call("GET", "/v1/providers", key=None, origin=SHOP),
+        call("POST", "/v1/jobs", raw="{", origin=SHOP),
+    ]
     assert [answer.status for answer in answers] == [200, 202, 404, 404, 405, 401, 400]
     assert {answer.headers.get("access-control-allow-origin") for answer in answers} == {SHOP}
     assert "Location" in answers[1].headers["access-control-expose-headers"]
@@ -277,8 +350,9 @@ def test_no_origin_is_allowed_unless_the_deployment_says_so(call: Call, monkeypa
 
 
 # ----------------------------------------------------------------------------------------------- what is not told
-def test_our_own_fault_is_500_and_leaks_nothing(world: World, call: Call, monkeypatch: pytest.MonkeyPatch,
-                                               logs: io.StringIO) -> None:
+def test_our_own_fault_is_500_and_leaks_nothing(
+    world: World, call: Call, monkeypatch: pytest.MonkeyPatch, logs: io.StringIO
+) -> None:
     def crash(*_: Any) -> None:
         raise RuntimeError("https://signed.example/?X-Amz-Signature=abc Jane Doe")
 
@@ -292,8 +366,9 @@ def test_our_own_fault_is_500_and_leaks_nothing(world: World, call: Call, monkey
         assert secret not in answer.text + logged
 
 
-def test_no_log_holds_a_key_a_link_a_picture_or_a_person(world: World, vendor: Vendor, call: Call,
-                                                        logs: io.StringIO) -> None:
+def test_no_log_holds_a_key_a_link_a_picture_or_a_person(
+    world: World, vendor: Vendor, call: Call, logs: io.StringIO
+) -> None:
     vendor.starts = [finished()]
     text = base64.b64encode(picture(360, 540)).decode()
     body = world.body(person={"data": f"data:image/png;base64,{text}"}, owner="jane-doe", metadata={"name": "Jane Doe"})
@@ -305,7 +380,16 @@ def test_no_log_holds_a_key_a_link_a_picture_or_a_person(world: World, vendor: V
     call("GET", "/v1/providers", key=f"fr_live_{'q' * 32}")
     logged = logs.getvalue()
     assert "job settled" in logged, "there is a log to look at"
-    for secret in (LIVE_KEY, "q" * 32, "X-Amz", "signed.example", text[:30], "jane-doe", "Jane Doe", "idempotency-secret"):
+    for secret in (
+        LIVE_KEY,
+        "q" * 32,
+        "X-Amz",
+        "signed.example",
+        text[:30],
+        "jane-doe",
+        "Jane Doe",
+        "idempotency-secret",
+    ):
         assert secret not in logged
 
 
@@ -353,8 +437,17 @@ def test_another_tenant_neither_sees_nor_deletes_a_subject_or_a_job(world: World
     assert world.erasures == []
 
 
-@pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"limit": ""}, {"cursor": "x"},
-                                   {"cursor": "job_01J00000000000000000000001"}])
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"limit": "0"},
+        {"limit": "101"},
+        {"limit": "x"},
+        {"limit": ""},
+        {"cursor": "x"},
+        {"cursor": "job_01J00000000000000000000001"},
+    ],
+)
 def test_a_page_that_cannot_be_is_400(call: Call, query: dict[str, str]) -> None:
     answer = call("GET", "/v1/subjects", query=query)
     assert (answer.status, answer.codes) == (400, [("invalid_input", None)])

@@ -13,8 +13,12 @@ import pytest
 from fitting_room.stores import aws, callbacks
 from tests.unit.world import World
 
-CONTEXT = SimpleNamespace(function_name="f", memory_limit_in_mb=256, aws_request_id="request-1",
-                          invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:f")
+CONTEXT = SimpleNamespace(
+    function_name="f",
+    memory_limit_in_mb=256,
+    aws_request_id="request-1",
+    invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:f",
+)
 TOKEN = "t0k3n" + "A" * 38
 
 
@@ -34,11 +38,20 @@ def call(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
     handler = importlib.import_module("functions.http.callback.handler")
     monkeypatch.setattr(handler, "clock", world.at)
 
-    def go(token: str = TOKEN, provider: str = "fashn", body: str | None = '{"status": "completed"}') -> tuple[int, Any, Any]:
-        event = {"version": "2.0", "routeKey": "POST /v1/callbacks/{provider}/{token}", "body": body, "isBase64Encoded": False,
-                 "rawPath": f"/v1/callbacks/{provider}/{token}", "rawQueryString": "", "headers": {"host": "api.example"},
-                 "pathParameters": {"provider": provider, "token": token},
-                 "requestContext": {"http": {"method": "POST", "path": f"/v1/callbacks/{provider}/{token}"}}}
+    def go(
+        token: str = TOKEN, provider: str = "fashn", body: str | None = '{"status": "completed"}'
+    ) -> tuple[int, Any, Any]:
+        event = {
+            "version": "2.0",
+            "routeKey": "POST /v1/callbacks/{provider}/{token}",
+            "body": body,
+            "isBase64Encoded": False,
+            "rawPath": f"/v1/callbacks/{provider}/{token}",
+            "rawQueryString": "",
+            "headers": {"host": "api.example"},
+            "pathParameters": {"provider": provider, "token": token},
+            "requestContext": {"http": {"method": "POST", "path": f"/v1/callbacks/{provider}/{token}"}},
+        }
         answer = handler.handler(event, CONTEXT)
         return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
 
@@ -58,7 +71,9 @@ def test_the_body_is_not_read(call: Any, ended: list[str], body: str | None) -> 
     assert ended == ["wait-1"]
 
 
-@pytest.mark.parametrize(("provider", "token"), [("fashn", "B" * 43), ("tryiton", TOKEN), ("nobody", TOKEN), ("fashn", "x")])
+@pytest.mark.parametrize(
+    ("provider", "token"), [("fashn", "B" * 43), ("tryiton", TOKEN), ("nobody", TOKEN), ("fashn", "x")]
+)
 def test_an_address_that_was_not_given_out_is_not_there(call: Any, ended: list[str], provider: str, token: str) -> None:
     status, body, headers = call(token, provider)
     assert (status, body["status"], body["code"]) == (404, 404, "not_found")
@@ -73,8 +88,9 @@ def test_a_large_body_is_refused_before_anything_is_done(call: Any, ended: list[
     assert ended == []
 
 
-def test_a_failure_of_ours_asks_the_vendor_to_call_again(call: Any, ended: list[str], logs: io.StringIO,
-                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_of_ours_asks_the_vendor_to_call_again(
+    call: Any, ended: list[str], logs: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: Any) -> None:
         raise RuntimeError(f"broke at {TOKEN}")
 
@@ -86,16 +102,18 @@ def test_a_failure_of_ours_asks_the_vendor_to_call_again(call: Any, ended: list[
 
 
 @pytest.mark.parametrize(("token", "body"), [(TOKEN, "{}"), ("B" * 43, "{}"), (TOKEN, "x" * 65_537)])
-def test_neither_path_nor_token_nor_body_is_logged(call: Any, ended: list[str], logs: io.StringIO, token: str,
-                                                   body: str) -> None:
+def test_neither_path_nor_token_nor_body_is_logged(
+    call: Any, ended: list[str], logs: io.StringIO, token: str, body: str
+) -> None:
     status, answer, _ = call(token, body=body)
     written = logs.getvalue() + json.dumps(answer)
     assert status in (200, 404, 413)
     assert token not in written and "/v1/callbacks" not in written and "xxxx" not in written
 
 
-def test_the_machine_s_waits_are_remembered_under_the_job_s_callback(world: World, ended: list[str],
-                                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_machine_s_waits_are_remembered_under_the_job_s_callback(
+    world: World, ended: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A job that is not waiting is not left waiting."""
     handler = importlib.import_module("functions.job.wait.handler")
     monkeypatch.setattr(handler, "clock", world.at)

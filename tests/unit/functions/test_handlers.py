@@ -18,9 +18,13 @@ from tests.unit.atelier import Atelier
 from tests.unit.world import TENANT, Vendor, World, finished, picture
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")  # pytest undoes our own filter
-CONTEXT = SimpleNamespace(function_name="f", memory_limit_in_mb=512, aws_request_id="request-1",
-                          invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:f",
-                          get_remaining_time_in_millis=lambda: 120_000)
+CONTEXT = SimpleNamespace(
+    function_name="f",
+    memory_limit_in_mb=512,
+    aws_request_id="request-1",
+    invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:f",
+    get_remaining_time_in_millis=lambda: 120_000,
+)
 
 
 @pytest.fixture
@@ -32,12 +36,14 @@ def invoke(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
             return handler.handler(event, CONTEXT)
         finally:
             metrics.clear_metrics()  # they are disabled here, so nobody flushes them
+
     return go
 
 
 @pytest.mark.parametrize(("start", "provider"), [("start_bedrock", "nova_canvas"), ("start_http", "tryiton")])
-def test_the_state_machines_functions_take_a_job_id_and_answer_an_outcome(world: World, vendor: Vendor, invoke: Any,
-                                                                         start: str, provider: str) -> None:
+def test_the_state_machines_functions_take_a_job_id_and_answer_an_outcome(
+    world: World, vendor: Vendor, invoke: Any, start: str, provider: str
+) -> None:
     world.configure("tryiton")
     vendor.starts = [finished(360, 540)]
     event = {"job_id": world.submit(provider=provider).job.id}
@@ -54,9 +60,17 @@ def test_the_state_machines_functions_take_a_job_id_and_answer_an_outcome(world:
 @pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED"])
 def test_an_event_of_a_broken_execution_settles_its_job(world: World, invoke: Any, status: str) -> None:
     job_id = world.submit().job.id
-    event = {"version": "0", "source": "aws.states", "detail-type": "Step Functions Execution Status Change",
-             "detail": {"executionArn": f"arn:aws:states:us-east-1:123456789012:execution:jobs:{job_id}", "name": job_id,
-                        "stateMachineArn": world.machine, "status": status}}
+    event = {
+        "version": "0",
+        "source": "aws.states",
+        "detail-type": "Step Functions Execution Status Change",
+        "detail": {
+            "executionArn": f"arn:aws:states:us-east-1:123456789012:execution:jobs:{job_id}",
+            "name": job_id,
+            "stateMachineArn": world.machine,
+            "status": status,
+        },
+    }
     invoke("job.settle", event)
     assert world.job(job_id).status == "failed"
 
@@ -74,10 +88,21 @@ def test_the_sweep_tells_how_many_jobs_were_due(world: World, invoke: Any) -> No
     assert invoke("schedule.sweep", {}) == {"due": 1}
 
 
-def test_the_erase_function_takes_a_job_or_a_subject_and_answers_nothing(world: World, atelier: Atelier, invoke: Any) -> None:
+def test_the_erase_function_takes_a_job_or_a_subject_and_answers_nothing(
+    world: World, atelier: Atelier, invoke: Any
+) -> None:
     job_id = world.submit(provider="atelier").job.id
-    subject_id = str(world.submit({"task": "train_subject", "kind": "garment", "class_name": "shirt", "provider": "atelier",
-                                   "pictures": [{"s3": f"s3://inbox-bucket/drop/{TENANT}/garment.png"}]}).job.subject)
+    subject_id = str(
+        world.submit(
+            {
+                "task": "train_subject",
+                "kind": "garment",
+                "class_name": "shirt",
+                "provider": "atelier",
+                "pictures": [{"s3": f"s3://inbox-bucket/drop/{TENANT}/garment.png"}],
+            }
+        ).job.subject
+    )
     atelier.starts = [Finished([])]
     delete_subject(subject_id, TENANT, world.at)
     delete_job(job_id, TENANT, world.at)
@@ -89,19 +114,33 @@ def test_the_erase_function_takes_a_job_or_a_subject_and_answers_nothing(world: 
 
 def message(number: int, key: str) -> dict[str, Any]:
     """What SQS hands over of EventBridge's `Object Created`."""
-    body = {"version": "0", "source": "aws.s3", "detail-type": "Object Created",
-            "detail": {"bucket": {"name": "inbox-bucket"}, "object": {"key": key, "size": 1, "etag": "e"}}}
-    return {"messageId": f"m{number}", "receiptHandle": "h", "body": json.dumps(body), "attributes": {},
-            "messageAttributes": {}, "eventSource": "aws:sqs", "awsRegion": "us-east-1",
-            "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:drops"}
+    body = {
+        "version": "0",
+        "source": "aws.s3",
+        "detail-type": "Object Created",
+        "detail": {"bucket": {"name": "inbox-bucket"}, "object": {"key": key, "size": 1, "etag": "e"}},
+    }
+    return {
+        "messageId": f"m{number}",
+        "receiptHandle": "h",
+        "body": json.dumps(body),
+        "attributes": {},
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "awsRegion": "us-east-1",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:drops",
+    }
 
 
-def test_dropped_files_make_jobs_and_only_the_message_that_failed_comes_again(world: World, invoke: Any,
-                                                                             monkeypatch: pytest.MonkeyPatch,
-                                                                             logs: io.StringIO) -> None:
+def test_dropped_files_make_jobs_and_only_the_message_that_failed_comes_again(
+    world: World, invoke: Any, monkeypatch: pytest.MonkeyPatch, logs: io.StringIO
+) -> None:
     world.configure("tryiton")
-    keys = [world.put(name, picture(360, 540), folder=f"drop/{TENANT}/{folder}")
-            for folder in ("one", "jane-doe") for name in ("person.png", "garment.png")]
+    keys = [
+        world.put(name, picture(360, 540), folder=f"drop/{TENANT}/{folder}")
+        for folder in ("one", "jane-doe")
+        for name in ("person.png", "garment.png")
+    ]
     handler = importlib.import_module("functions.event.ingest.handler")
     real = handler.ingest
 
@@ -118,9 +157,11 @@ def test_dropped_files_make_jobs_and_only_the_message_that_failed_comes_again(wo
 
 
 @pytest.mark.parametrize("name", ["prepare", "start_bedrock", "start_http", "poll", "wait", "collect", "settle"])
-def test_the_words_of_an_exception_stay_inside(world: World, invoke: Any, name: str, monkeypatch: pytest.MonkeyPatch,
-                                               logs: io.StringIO) -> None:
+def test_the_words_of_an_exception_stay_inside(
+    world: World, invoke: Any, name: str, monkeypatch: pytest.MonkeyPatch, logs: io.StringIO
+) -> None:
     """What Lambda logs and the state machine keeps in its history is the type only."""
+
     def broken(**_: Any) -> None:
         raise RuntimeError("https://signed.example/?X-Amz-Signature=abc")
 

@@ -46,7 +46,9 @@ class Server:
             def log_message(self, *args: Any) -> None: ...
 
         class Quiet(ThreadingHTTPServer):
-            def handle_error(self, *args: Any) -> None: ...  # a client that hangs up is what many of these tests are about
+            def handle_error(
+                self, *args: Any
+            ) -> None: ...  # a client that hangs up is what many of these tests are about
 
         self.http = Quiet(("127.0.0.1", 0), Handler)
         self.http.daemon_threads = True
@@ -113,42 +115,87 @@ def test_a_picture_comes_with_the_server_s_claim_about_it(server: Server) -> Non
     assert server.asked == [(server.host, f"/a/b.png?{SECRET}")]
 
 
-@pytest.mark.parametrize("body", [
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(PICTURE), PICTURE),
-    b"HTTP/1.0 200 OK\r\n\r\n" + PICTURE,
-    b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + PICTURE,
-], ids=["chunked", "HTTP/1.0", "until closed"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(PICTURE), PICTURE),
+        b"HTTP/1.0 200 OK\r\n\r\n" + PICTURE,
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + PICTURE,
+    ],
+    ids=["chunked", "HTTP/1.0", "until closed"],
+)
 def test_every_way_of_ending_a_body(server: Server, body: bytes) -> None:
     server.raw("/p", body)
     assert got(server.url("/p"), server).data == PICTURE
 
 
-@pytest.mark.parametrize(("url", "what"), [
-    ("http://shop.example/p.png?X-Amz-Signature=c0ffee", "http://shop.example is not https"),
-    ("ftp://shop.example/p.png", "not a valid https address"),
-    ("file:///etc/passwd", "not a valid https address"),
-    ("shop.example/p.png", "not a valid https address"),
-    ("https://", "not a valid https address"),
-    ("https://shop.example\\@10.0.0.1/", "not a valid https address"),
-    ("https://shop.example/\r\nHost: 10.0.0.1", "not a valid https address"),
-    ("https://shop.example:8443/p.png", "https://shop.example:8443 uses a port other than 443"),
-    ("https://shop.example:0/p.png", "uses a port other than 443"),
-    ("https://shop.example:99999/p.png", "not a valid https address"),
-    ("https://me:hunter2@shop.example/p.png", "holds a user name or password"),
-    ("http://127.0.0.1:9001/2018-06-01/runtime/invocation/next", "is not https"),
-])
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("http://shop.example/p.png?X-Amz-Signature=c0ffee", "http://shop.example is not https"),
+        ("ftp://shop.example/p.png", "not a valid https address"),
+        ("file:///etc/passwd", "not a valid https address"),
+        ("shop.example/p.png", "not a valid https address"),
+        ("https://", "not a valid https address"),
+        ("https://shop.example\\@10.0.0.1/", "not a valid https address"),
+        ("https://shop.example/\r\nHost: 10.0.0.1", "not a valid https address"),
+        ("https://shop.example:8443/p.png", "https://shop.example:8443 uses a port other than 443"),
+        ("https://shop.example:0/p.png", "uses a port other than 443"),
+        ("https://shop.example:99999/p.png", "not a valid https address"),
+        ("https://me:hunter2@shop.example/p.png", "holds a user name or password"),
+        ("http://127.0.0.1:9001/2018-06-01/runtime/invocation/next", "is not https"),
+    ],
+)
 def test_only_plain_https_links_are_followed(url: str, what: str) -> None:
     assert what in refusal(url, resolve=names("93.184.215.14")).detail
 
 
 PRIVATE = [
-    "0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "127.8.8.8", "169.254.169.254", "169.254.170.2", "172.16.0.1",
-    "172.31.255.255", "192.0.0.8", "192.0.2.1", "192.88.99.1", "192.168.1.1", "198.18.0.1", "198.19.255.255",
-    "198.51.100.1", "203.0.113.1", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255",
-    "::", "::1", "::ffff:93.184.215.14", "::ffff:127.0.0.1", "::93.184.215.14", "::ffff:0:127.0.0.1",
-    "64:ff9b::5db8:d70e", "64:ff9b:1::a00:1", "100::1", "2001::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "2001:2::1",
-    "2001:10::1", "2001:db8::1", "2002:5db8:d70e::1", "2002:7f00:1::", "3fff::1", "5f00::1", "fc00::1",
-    "fd00:ec2::254", "fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1",
+    "0.0.0.0",
+    "10.1.2.3",
+    "100.64.0.1",
+    "127.0.0.1",
+    "127.8.8.8",
+    "169.254.169.254",
+    "169.254.170.2",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.0.0.8",
+    "192.0.2.1",
+    "192.88.99.1",
+    "192.168.1.1",
+    "198.18.0.1",
+    "198.19.255.255",
+    "198.51.100.1",
+    "203.0.113.1",
+    "224.0.0.1",
+    "239.255.255.255",
+    "240.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "::ffff:93.184.215.14",
+    "::ffff:127.0.0.1",
+    "::93.184.215.14",
+    "::ffff:0:127.0.0.1",
+    "64:ff9b::5db8:d70e",
+    "64:ff9b:1::a00:1",
+    "100::1",
+    "2001::1",
+    "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+    "2001:2::1",
+    "2001:10::1",
+    "2001:db8::1",
+    "2002:5db8:d70e::1",
+    "2002:7f00:1::",
+    "3fff::1",
+    "5f00::1",
+    "fc00::1",
+    "fd00:ec2::254",
+    "fe80::1",
+    "fe80::1%eth0",
+    "fec0::1",
+    "ff02::1",
 ]
 
 
@@ -159,13 +206,27 @@ def test_an_address_that_is_not_public_is_refused_also_beside_a_public_one(addre
         assert "https://shop.example is not a public address" in fault.detail
 
 
-@pytest.mark.parametrize("address", ["93.184.215.14", "1.1.1.1", "100.63.255.255", "100.128.0.1", "172.32.0.1", "11.0.0.1",
-                                     "2606:4700:4700::1111", "2a00:1450:4001:80b::200e", "2001:4860:4860::8888"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "93.184.215.14",
+        "1.1.1.1",
+        "100.63.255.255",
+        "100.128.0.1",
+        "172.32.0.1",
+        "11.0.0.1",
+        "2606:4700:4700::1111",
+        "2a00:1450:4001:80b::200e",
+        "2001:4860:4860::8888",
+    ],
+)
 def test_public_addresses_are_public(address: str) -> None:
     assert is_public(address)
 
 
-@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f.1", "0177.0.0.1", "localhost", "[::1]", "[::ffff:7f00:1]"])
+@pytest.mark.parametrize(
+    "host", ["127.1", "2130706433", "0x7f.1", "0177.0.0.1", "localhost", "[::1]", "[::ffff:7f00:1]"]
+)
 def test_loopback_in_disguise_is_refused_by_the_real_resolver(host: str) -> None:
     assert "not a public address" in refusal(f"https://{host}/p.png").detail
 
@@ -173,8 +234,11 @@ def test_loopback_in_disguise_is_refused_by_the_real_resolver(host: str) -> None
 def test_a_name_that_does_not_resolve_is_said_so() -> None:
     def nowhere(*args: Any, **options: Any) -> list[Any]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-    assert "host name of https://shop.example does not resolve" in refusal(
-        f"https://shop.example/p.png?{SECRET}", resolve=nowhere).detail
+
+    assert (
+        "host name of https://shop.example does not resolve"
+        in refusal(f"https://shop.example/p.png?{SECRET}", resolve=nowhere).detail
+    )
 
 
 def test_the_exception_is_for_one_exact_host_and_port(server: Server) -> None:
@@ -213,13 +277,16 @@ def test_the_fourth_redirect_is_one_too_many(server: Server) -> None:
     assert len(server.asked) == 4
 
 
-@pytest.mark.parametrize(("location", "what"), [
-    ("http://169.254.169.254/latest/meta-data/", "is not https"),
-    ("https://169.254.169.254/latest/meta-data/", "not a public address"),
-    ("https://me:hunter2@shop.example/", "user name or password"),
-    ("//10.0.0.1/", "is not https"),
-    ("file:///etc/passwd", "not a valid https address"),
-])
+@pytest.mark.parametrize(
+    ("location", "what"),
+    [
+        ("http://169.254.169.254/latest/meta-data/", "is not https"),
+        ("https://169.254.169.254/latest/meta-data/", "not a public address"),
+        ("https://me:hunter2@shop.example/", "user name or password"),
+        ("//10.0.0.1/", "is not https"),
+        ("file:///etc/passwd", "not a valid https address"),
+    ],
+)
 def test_every_redirect_is_checked_like_the_first_link(server: Server, location: str, what: str) -> None:
     server.redirects("/p", location)
     assert what in refusal(server.url("/p"), allow=frozenset({server.host})).detail
@@ -248,10 +315,16 @@ def test_an_answer_without_a_picture_names_its_status(server: Server, status: st
     assert f"http://{server.host} answered {status[:3]}" in fault.detail
 
 
-@pytest.mark.parametrize("answer", [
-    b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\nshort",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000,
-])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"SSH-2.0-OpenSSH\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000,
+    ],
+)
 def test_a_broken_answer_is_a_clear_failure(server: Server, answer: bytes) -> None:
     server.raw("/p", answer)
     assert "broke off or did not speak HTTP" in refusal(server.url("/p"), allow=frozenset({server.host})).detail
@@ -264,19 +337,24 @@ def test_nothing_of_a_signed_link_reaches_the_log(server: Server, caplog: pytest
     assert "c0ffee" not in caplog.text
 
 
-@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r\n",
-                                   b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"],
-                         ids=["headers", "body", "chunk size"])
+@pytest.mark.parametrize(
+    "start",
+    [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"],
+    ids=["headers", "body", "chunk size"],
+)
 def test_a_server_that_drips_is_cut_off_at_the_deadline(server: Server, start: bytes) -> None:
     """Each byte comes at once, so no single read is slow: only the sum of the (injected) time can end it."""
+
     def drip(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(start)
         while not server.release.is_set():
             handler.wfile.write(b"1")
+
     server.answers["/p"] = drip
     ticks = itertools.count()
-    fault = refusal(server.url("/p"), allow=frozenset({server.host}), timeout=8, clock=lambda: float(next(ticks)),
-                    max_bytes=10**9)
+    fault = refusal(
+        server.url("/p"), allow=frozenset({server.host}), timeout=8, clock=lambda: float(next(ticks)), max_bytes=10**9
+    )
     assert f"http://{server.host} did not deliver it in 8 s" in fault.detail
 
 
@@ -288,12 +366,16 @@ def test_a_server_that_falls_silent_is_cut_off_at_the_deadline(server: Server) -
 def test_the_next_address_is_tried_when_one_does_not_answer(server: Server) -> None:
     server.serves("/p", PICTURE)
     host = f"shop.test:{server.port}"
-    answer = got(server.url("/p", "shop.test"), server, allow=frozenset({host}), resolve=names("127.0.0.9", "127.0.0.1"))
+    answer = got(
+        server.url("/p", "shop.test"), server, allow=frozenset({host}), resolve=names("127.0.0.9", "127.0.0.1")
+    )
     assert answer.data == PICTURE
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
-    assert "no connection to http://127.0.0.1" in refusal(f"http://127.0.0.1:{port}/p",
-                                                          allow=frozenset({f"127.0.0.1:{port}"})).detail
+    assert (
+        "no connection to http://127.0.0.1"
+        in refusal(f"http://127.0.0.1:{port}/p", allow=frozenset({f"127.0.0.1:{port}"})).detail
+    )
 
 
 def test_proxies_of_the_environment_are_not_used(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,15 +389,22 @@ def _certificate(host: str, folder: Path) -> tuple[Path, Path]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     now = datetime.datetime.now(datetime.UTC)
-    built = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-             .serial_number(x509.random_serial_number())
-             .not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(hours=1))
-             .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-             .sign(key, hashes.SHA256()))
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
     certificate, private = folder / "certificate.pem", folder / "key.pem"
     certificate.write_bytes(built.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-                                          serialization.NoEncryption()))
+    private.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
     return certificate, private
 
 
@@ -333,8 +422,11 @@ def tls_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serv
 
 
 def _over_tls(server: Server, host: str) -> dict[str, Any]:
-    return {"url": server.url("/p", host, "https"), "allow": frozenset({f"{host}:{server.port}"}),
-            "resolve": names("127.0.0.1")}
+    return {
+        "url": server.url("/p", host, "https"),
+        "allow": frozenset({f"{host}:{server.port}"}),
+        "resolve": names("127.0.0.1"),
+    }
 
 
 def test_tls_goes_to_the_checked_address_under_the_name_of_the_link(tls_server: Server) -> None:
@@ -362,6 +454,7 @@ def test_the_name_is_resolved_once_per_link() -> None:
         asked.append(host)
         address = "127.0.0.1" if len(asked) == 1 else "10.0.0.1"
         return [(socket.AF_INET, type, 6, "", (address, port))]
+
     with running(Server()) as server:
         server.serves("/p", PICTURE)
         allow = frozenset({f"shop.test:{server.port}"})
@@ -373,11 +466,21 @@ def test_a_data_url_gives_its_bytes() -> None:
     assert data_url("data:image/png;base64,iVBORw==", pointer="/person/data") == b"\x89PNG"
 
 
-@pytest.mark.parametrize("text", [
-    "iVBORw==", "data:image/png,iVBORw==", "data:text/html;base64,iVBORw==", "data:image/png;base64,iVBORw",
-    "data:image/png;base64,iVBO Rw==", "data:image/png;base64,iVBO\nRw==", "data:image/png;base64,_-8=",
-    "data:image/png;charset=x;base64,iVBORw==", " data:image/png;base64,iVBORw==", "data:image/png;base64,iVBORw==x",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "iVBORw==",
+        "data:image/png,iVBORw==",
+        "data:text/html;base64,iVBORw==",
+        "data:image/png;base64,iVBORw",
+        "data:image/png;base64,iVBO Rw==",
+        "data:image/png;base64,iVBO\nRw==",
+        "data:image/png;base64,_-8=",
+        "data:image/png;charset=x;base64,iVBORw==",
+        " data:image/png;base64,iVBORw==",
+        "data:image/png;base64,iVBORw==x",
+    ],
+)
 def test_a_data_url_that_is_not_exactly_one_is_refused(text: str) -> None:
     with pytest.raises(JobFailure) as caught:
         data_url(text, pointer="/person/data")

@@ -17,7 +17,9 @@ SMALL = FitSpec(min_side=40, max_side=200, max_pixels=30_000, max_aspect=3.0)
 SMALL_PORTRAIT = FitSpec(min_side=30, max_side=200, canvas=(108, 162))
 
 sizes = st.tuples(st.integers(1, 400), st.integers(1, 400))
-specs = st.sampled_from([SMALL, SMALL_PORTRAIT, FitSpec(min_side=64, max_side=128, max_pixels=128 * 90, max_aspect=1.5)])
+specs = st.sampled_from(
+    [SMALL, SMALL_PORTRAIT, FitSpec(min_side=64, max_side=128, max_pixels=128 * 90, max_aspect=1.5)]
+)
 
 
 def keeps_aspect(size: tuple[int, int], source: tuple[int, int]) -> bool:
@@ -30,21 +32,25 @@ def difference(one: Image.Image, other: Image.Image) -> float:
     return max(ImageStat.Stat(ImageChops.difference(one, other)).mean)
 
 
-@pytest.mark.parametrize(("size", "spec", "content", "canvas"), [
-    ((1000, 1500), NOVA, (1000, 1500), (1000, 1500)),
-    ((3024, 4032), NOVA, (1773, 2364), (1773, 2364)),
-    ((4096, 1024), NOVA, (4096, 1024), (4096, 1024)),
-    ((200, 300), NOVA, (320, 480), (320, 480)),
-    ((1200, 200), NOVA, (1280, 213), (1280, 320)),
-    ((100, 1600), NOVA, (100, 1600), (400, 1600)),
-    ((864, 1296), PORTRAIT, (864, 1296), (864, 1296)),
-    ((432, 648), PORTRAIT, (432, 648), (432, 648)),
-    ((1000, 1000), PORTRAIT, (864, 864), (864, 1296)),
-    ((500, 500), PORTRAIT, (500, 500), (500, 750)),
-    ((3024, 4032), PORTRAIT, (864, 1152), (864, 1296)),
-])
-def test_a_picture_is_changed_as_little_as_the_limits_ask(size: tuple[int, int], spec: FitSpec, content: tuple[int, int],
-                                                          canvas: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("size", "spec", "content", "canvas"),
+    [
+        ((1000, 1500), NOVA, (1000, 1500), (1000, 1500)),
+        ((3024, 4032), NOVA, (1773, 2364), (1773, 2364)),
+        ((4096, 1024), NOVA, (4096, 1024), (4096, 1024)),
+        ((200, 300), NOVA, (320, 480), (320, 480)),
+        ((1200, 200), NOVA, (1280, 213), (1280, 320)),
+        ((100, 1600), NOVA, (100, 1600), (400, 1600)),
+        ((864, 1296), PORTRAIT, (864, 1296), (864, 1296)),
+        ((432, 648), PORTRAIT, (432, 648), (432, 648)),
+        ((1000, 1000), PORTRAIT, (864, 864), (864, 1296)),
+        ((500, 500), PORTRAIT, (500, 500), (500, 750)),
+        ((3024, 4032), PORTRAIT, (864, 1152), (864, 1296)),
+    ],
+)
+def test_a_picture_is_changed_as_little_as_the_limits_ask(
+    size: tuple[int, int], spec: FitSpec, content: tuple[int, int], canvas: tuple[int, int]
+) -> None:
     frame = plan_fit(size, spec)
     assert (frame.content, frame.canvas) == (content, canvas)
     assert frame.scale == max(content) / max(size)
@@ -70,10 +76,16 @@ def test_whatever_comes_in_fits_and_keeps_its_aspect(size: tuple[int, int], spec
 
 
 @settings(max_examples=100, deadline=None)
-@given(size=sizes, spec=specs, growth=st.sampled_from([1, 1, 2, 1.5, 0.75]), drift=st.integers(-1, 1),
-       wanted=st.sampled_from(["provider", "original"]))
-def test_a_result_comes_back_in_the_source_s_aspect(size: tuple[int, int], spec: FitSpec, growth: float, drift: int,
-                                                    wanted: Any) -> None:
+@given(
+    size=sizes,
+    spec=specs,
+    growth=st.sampled_from([1, 1, 2, 1.5, 0.75]),
+    drift=st.integers(-1, 1),
+    wanted=st.sampled_from(["provider", "original"]),
+)
+def test_a_result_comes_back_in_the_source_s_aspect(
+    size: tuple[int, int], spec: FitSpec, growth: float, drift: int, wanted: Any
+) -> None:
     frame = plan_fit(size, spec)
     width, height = frame.canvas
     answered = Image.new("RGB", (round(width * growth) + drift * (width > 60), round(height * growth)))
@@ -89,8 +101,9 @@ def test_a_result_comes_back_in_the_source_s_aspect(size: tuple[int, int], spec:
 
 @settings(max_examples=60, deadline=None)
 @given(size=sizes, spec=specs, wanted=st.sampled_from(["provider", "original"]))
-def test_where_nothing_was_scaled_every_pixel_survives_the_round_trip(size: tuple[int, int], spec: FitSpec,
-                                                                      wanted: Any) -> None:
+def test_where_nothing_was_scaled_every_pixel_survives_the_round_trip(
+    size: tuple[int, int], spec: FitSpec, wanted: Any
+) -> None:
     frame = plan_fit(size, spec)
     source = Image.effect_noise(frame.content, 90).convert("RGB")
     unscaled = frame.model_copy(update={"original": frame.content, "source": frame.content})
@@ -106,8 +119,9 @@ def test_a_mask_stays_pure_there_and_back(size: tuple[int, int], spec: FitSpec, 
     frame = plan_fit(size, spec)
     fitted = apply_mask(mask, frame)
     assert fitted.size == frame.canvas
-    answered = fitted.resize((max(1, round(fitted.width * growth)), max(1, round(fitted.height * growth))),
-                             Image.Resampling.NEAREST)
+    answered = fitted.resize(
+        (max(1, round(fitted.width * growth)), max(1, round(fitted.height * growth))), Image.Resampling.NEAREST
+    )
     restored, _ = undo_mask(answered, frame, size=wanted)
     for image in (fitted, restored):
         assert {level for _, level in image.getcolors() or []} <= {0, 255}

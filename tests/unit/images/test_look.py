@@ -110,17 +110,29 @@ def _shaded(size: tuple[int, int]) -> Image.Image:
 SIZE = (832, 1248)
 
 
-@pytest.mark.parametrize("backdrop", [
-    Image.new("RGB", SIZE, (120, 160, 90)), _bricks(SIZE), _shaded(SIZE),
-    Image.blend(Image.new("RGB", SIZE, "white"), noise(*SIZE), 0.2),
-], ids=["one colour", "fine bricks", "slow shading", "grain"])
+@pytest.mark.parametrize(
+    "backdrop",
+    [
+        Image.new("RGB", SIZE, (120, 160, 90)),
+        _bricks(SIZE),
+        _shaded(SIZE),
+        Image.blend(Image.new("RGB", SIZE, "white"), noise(*SIZE), 0.2),
+    ],
+    ids=["one colour", "fine bricks", "slow shading", "grain"],
+)
 def test_even_backdrops_are_plain(backdrop: Image.Image) -> None:
     assert codes(before(backdrop)) == ["plain_backdrop"]
 
 
-@pytest.mark.parametrize("backdrop", [
-    shelves(), shelves().filter(ImageFilter.GaussianBlur(25)), Image.linear_gradient("L").resize(SIZE).convert("RGB"),
-], ids=["shelves", "shelves out of focus", "black to white"])
+@pytest.mark.parametrize(
+    "backdrop",
+    [
+        shelves(),
+        shelves().filter(ImageFilter.GaussianBlur(25)),
+        Image.linear_gradient("L").resize(SIZE).convert("RGB"),
+    ],
+    ids=["shelves", "shelves out of focus", "black to white"],
+)
 def test_other_backdrops_are_not(backdrop: Image.Image) -> None:
     assert codes(before(backdrop)) == []
 
@@ -139,8 +151,9 @@ def test_small_is_said_of_the_file_not_of_its_reduced_master() -> None:
     assert warnings_of(seen, "person", pointer="/person") == []
 
 
-@pytest.mark.parametrize(("size", "expected"), [((600, 1800), []), ((600, 1801), ["picture_narrow"]),
-                                                ((1801, 600), ["picture_narrow"])])
+@pytest.mark.parametrize(
+    ("size", "expected"), [((600, 1800), []), ((600, 1801), ["picture_narrow"]), ((1801, 600), ["picture_narrow"])]
+)
 def test_narrow_is_beyond_3_to_1(size: tuple[int, int], expected: list[str]) -> None:
     assert codes(shelves(size)) == expected
 
@@ -164,6 +177,6 @@ def test_a_blank_picture_gets_that_said_and_nothing_else(colour: str | tuple[int
 
 
 def test_a_warning_names_picture_reason_and_remedy_with_its_numbers() -> None:
-    small, = warnings_of(look(shelves((300, 400))), "garment-1", pointer="/garments/1/image")
+    (small,) = warnings_of(look(shelves((300, 400))), "garment-1", pointer="/garments/1/image")
     assert small.pointer == "/garments/1/image"
     assert "/garments/1/image is only 300 x 400 px" in small.detail and "512 px" in small.remedy

@@ -37,19 +37,35 @@ def refusal(data: bytes) -> Fault:
 CLEAR = Image.new("RGBA", (200, 300), (0, 0, 0, 0))
 
 
-@pytest.mark.parametrize("data", [
-    saved(drawn()),
-    saved(drawn("1", white=1)),
-    saved(drawn("RGB", black=(0, 0, 0), white=(255, 255, 255))),
-    saved(drawn("RGBA", black=(0, 0, 0, 255), white=(255, 255, 255, 255))),
-    saved(drawn("I;16", white=65535)),
-    saved(drawn().convert("P")),
-    saved(Image.composite(CLEAR, Image.new("RGBA", (200, 300), "black"), drawn())),
-    saved(drawn("RGB", black=(20, 12, 8), white=(240, 250, 245))),
-    saved(drawn("RGB", black=(0, 0, 0), white=(255, 255, 255)), "JPEG", quality=95),
-    saved(drawn(), "WEBP", lossless=True),
-    sideways(drawn("RGB", black=(0, 0, 0), white=(255, 255, 255)), 6, "PNG"),
-], ids=["grey", "1-bit", "colour", "alpha", "16-bit", "palette", "transparent white", "nearly", "jpeg", "webp", "sideways"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        saved(drawn()),
+        saved(drawn("1", white=1)),
+        saved(drawn("RGB", black=(0, 0, 0), white=(255, 255, 255))),
+        saved(drawn("RGBA", black=(0, 0, 0, 255), white=(255, 255, 255, 255))),
+        saved(drawn("I;16", white=65535)),
+        saved(drawn().convert("P")),
+        saved(Image.composite(CLEAR, Image.new("RGBA", (200, 300), "black"), drawn())),
+        saved(drawn("RGB", black=(20, 12, 8), white=(240, 250, 245))),
+        saved(drawn("RGB", black=(0, 0, 0), white=(255, 255, 255)), "JPEG", quality=95),
+        saved(drawn(), "WEBP", lossless=True),
+        sideways(drawn("RGB", black=(0, 0, 0), white=(255, 255, 255)), 6, "PNG"),
+    ],
+    ids=[
+        "grey",
+        "1-bit",
+        "colour",
+        "alpha",
+        "16-bit",
+        "palette",
+        "transparent white",
+        "nearly",
+        "jpeg",
+        "webp",
+        "sideways",
+    ],
+)
 def test_every_kind_of_file_gives_the_same_pure_mask(data: bytes) -> None:
     mask = normalised(data)
     assert (mask.mode, mask.size) == ("L", (200, 300))

@@ -62,8 +62,14 @@ def test_a_sideways_12_megapixel_phone_picture_comes_out_upright_and_anonymous()
 
 def test_no_metadata_of_any_kind_survives() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    data = saved(scene(100, 100), "JPEG", comment=b"Elm Street 5", icc_profile=profile, dpi=(72, 72),
-                 xmp=b"<x:xmpmeta>Elm Street 5</x:xmpmeta>")
+    data = saved(
+        scene(100, 100),
+        "JPEG",
+        comment=b"Elm Street 5",
+        icc_profile=profile,
+        dpi=(72, 72),
+        xmp=b"<x:xmpmeta>Elm Street 5</x:xmpmeta>",
+    )
     made = master(data)
     assert made.image.info == {}
     for encoded in (to_png(made.image), to_jpeg(made.image, 90)):
@@ -107,12 +113,15 @@ def test_a_palette_with_a_transparent_colour_is_flattened_on_white() -> None:
     assert (pixel(image, 10, 40), pixel(image, 60, 40)) == (WHITE, RED)
 
 
-@pytest.mark.parametrize(("mode", "colour", "expected"), [
-    ("L", 100, (100, 100, 100)),
-    ("1", 1, WHITE),
-    ("LA", (100, 255), (100, 100, 100)),
-    ("I;16", 100 * 257, (100, 100, 100)),
-])
+@pytest.mark.parametrize(
+    ("mode", "colour", "expected"),
+    [
+        ("L", 100, (100, 100, 100)),
+        ("1", 1, WHITE),
+        ("LA", (100, 255), (100, 100, 100)),
+        ("I;16", 100 * 257, (100, 100, 100)),
+    ],
+)
 def test_grey_files_become_rgb(mode: str, colour: Any, expected: tuple[int, ...]) -> None:
     assert pixel(master(saved(Image.new(mode, (64, 64), colour))).image, 30, 30) == expected
 
@@ -162,16 +171,19 @@ def test_a_phone_s_multi_picture_jpeg_gives_its_main_picture() -> None:
     assert made.warnings == ()
 
 
-@pytest.mark.parametrize(("data", "limits", "rule"), [
-    (saved(scene(100, 100)), {"max_bytes": 50}, "max_bytes"),
-    (saved(scene(100, 100)), {"max_pixels": 9_999}, "max_pixels"),
-    (png_header(9_000, 9_000), {}, "max_pixels"),
-    (png_header(12_000, 12_000), {}, "max_pixels"),
-    (png_header(60_000, 60_000), {}, "max_pixels"),
-    (png_header(20_000, 1_500), {}, "max_side"),
-    (saved(scene(63, 100)), {}, "min_side"),
-    (saved(scene(64, 1025)), {}, "max_aspect"),
-])
+@pytest.mark.parametrize(
+    ("data", "limits", "rule"),
+    [
+        (saved(scene(100, 100)), {"max_bytes": 50}, "max_bytes"),
+        (saved(scene(100, 100)), {"max_pixels": 9_999}, "max_pixels"),
+        (png_header(9_000, 9_000), {}, "max_pixels"),
+        (png_header(12_000, 12_000), {}, "max_pixels"),
+        (png_header(60_000, 60_000), {}, "max_pixels"),
+        (png_header(20_000, 1_500), {}, "max_side"),
+        (saved(scene(63, 100)), {}, "min_side"),
+        (saved(scene(64, 1025)), {}, "max_aspect"),
+    ],
+)
 @pytest.mark.filterwarnings("error")
 def test_a_limit_is_refused_by_its_name(data: bytes, limits: dict[str, Any], rule: str) -> None:
     assert f"({rule})" in refusal(data, **limits).detail
@@ -190,4 +202,4 @@ def test_sides_are_named_as_the_picture_is_seen() -> None:
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.98])
 def test_a_file_that_was_cut_off_is_refused(file_format: str, share: float) -> None:
     data = saved(noise(200, 200), file_format)
-    assert "damaged or cut off" in refusal(data[:int(len(data) * share)]).detail
+    assert "damaged or cut off" in refusal(data[: int(len(data) * share)]).detail

@@ -33,22 +33,25 @@ def disc() -> Image.Image:
     return alpha
 
 
-@pytest.mark.parametrize(("data", "reason"), [
-    (saved(scene(256, 384)), None),
-    (saved(scene(256, 384), "JPEG"), None),
-    (saved(scene(256, 384), "WEBP"), None),
-    (b"", "undecodable"),
-    (saved(scene(256, 384))[:200], "undecodable"),
-    (saved(noise(256, 384))[:-2000], "undecodable"),
-    (b'{"error": "busy"}', "undecodable"),
-    (saved(scene(256, 384), "TIFF"), "undecodable"),
-    (saved(scene(256, 384), "AVIF"), "undecodable"),
-    (saved(Image.new("RGB", (256, 256))), "black"),
-    (saved(Image.new("RGB", (256, 256), (4, 2, 6)), "JPEG"), "black"),
-    (saved(Image.new("RGB", (256, 256), "white")), "uniform"),
-    (saved(Image.new("RGBA", (256, 256), (9, 200, 9, 0))), "uniform"),
-    (saved(GREY_NOISE, "JPEG"), "uniform"),
-])
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (saved(scene(256, 384)), None),
+        (saved(scene(256, 384), "JPEG"), None),
+        (saved(scene(256, 384), "WEBP"), None),
+        (b"", "undecodable"),
+        (saved(scene(256, 384))[:200], "undecodable"),
+        (saved(noise(256, 384))[:-2000], "undecodable"),
+        (b'{"error": "busy"}', "undecodable"),
+        (saved(scene(256, 384), "TIFF"), "undecodable"),
+        (saved(scene(256, 384), "AVIF"), "undecodable"),
+        (saved(Image.new("RGB", (256, 256))), "black"),
+        (saved(Image.new("RGB", (256, 256), (4, 2, 6)), "JPEG"), "black"),
+        (saved(Image.new("RGB", (256, 256), "white")), "uniform"),
+        (saved(Image.new("RGBA", (256, 256), (9, 200, 9, 0))), "uniform"),
+        (saved(GREY_NOISE, "JPEG"), "uniform"),
+    ],
+)
 def test_what_is_no_picture_is_told(data: bytes, reason: str | None) -> None:
     assert judge(data).reason == reason
     assert (judge(data).image is None) == (reason is not None)
@@ -71,9 +74,14 @@ def test_an_echo_is_known_in_another_format_or_size(name: str) -> None:
     image = sample(name)
     sent = [print_of(saved(image))]
     width, height = image.size
-    for data in (saved(image, compress_level=9), saved(image, "JPEG", quality=60), saved(image, "WEBP", quality=75),
-                 saved(image.convert("RGBA")), saved(image.resize((round(width * 0.83), round(height * 0.83)))),
-                 saved(image.resize((width // 2, height // 2)), "JPEG", quality=85)):
+    for data in (
+        saved(image, compress_level=9),
+        saved(image, "JPEG", quality=60),
+        saved(image, "WEBP", quality=75),
+        saved(image.convert("RGBA")),
+        saved(image.resize((round(width * 0.83), round(height * 0.83)))),
+        saved(image.resize((width // 2, height // 2)), "JPEG", quality=85),
+    ):
         assert judge(data, sent=sent).reason == "unchanged"
 
 
@@ -86,8 +94,9 @@ def test_the_smallest_change_worth_buying_is_a_change(name: str) -> None:
     logo, necklace, tint = image.copy(), image.copy(), image.copy()
     at = image.getpixel((left, top))
     assert isinstance(at, tuple)
-    ImageDraw.Draw(logo).rectangle((left, top, left + width // 40, top + height // 40),
-                                   fill=tuple((level + 60) % 256 for level in at))
+    ImageDraw.Draw(logo).rectangle(
+        (left, top, left + width // 40, top + height // 40), fill=tuple((level + 60) % 256 for level in at)
+    )
     ImageDraw.Draw(necklace).line((left, top, left + 100, top + 30), fill=(240, 0, 240), width=6)
     box = (left, top, left + width // 10, top + height // 10)
     tint.paste(image.crop(box).point(lambda level: level + 8 if level < 200 else level - 8), box)
@@ -105,17 +114,20 @@ def test_what_was_sent_but_does_not_decode_is_no_obstacle() -> None:
     assert judge(saved(scene(256, 384)), sent=[print_of(b"no picture")]).reason is None
 
 
-@pytest.mark.parametrize(("data", "reason"), [
-    (cutout(disc()), None),
-    (cutout(disc(), "white"), None),
-    (cutout(disc(), "black"), None),
-    (cutout(Image.linear_gradient("L").resize((256, 384))), None),
-    (saved(scene(256, 384)), "missing_alpha"),
-    (saved(scene(256, 384), "JPEG"), "missing_alpha"),
-    (cutout(255), "missing_alpha"),
-    (cutout(120), "missing_alpha"),
-    (cutout(0), "uniform"),
-])
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (cutout(disc()), None),
+        (cutout(disc(), "white"), None),
+        (cutout(disc(), "black"), None),
+        (cutout(Image.linear_gradient("L").resize((256, 384))), None),
+        (saved(scene(256, 384)), "missing_alpha"),
+        (saved(scene(256, 384), "JPEG"), "missing_alpha"),
+        (cutout(255), "missing_alpha"),
+        (cutout(120), "missing_alpha"),
+        (cutout(0), "uniform"),
+    ],
+)
 def test_a_removed_background_must_be_transparent_and_the_rest_not(data: bytes, reason: str | None) -> None:
     verdict = judge(data, Expected(aspects=((256, 384),), alpha=True))
     assert verdict.reason == reason
@@ -131,20 +143,24 @@ def test_a_cutout_of_the_input_is_no_echo_though_its_colours_are_the_input_s() -
     assert judge(data, Expected(alpha=True), [print_of(saved(product.convert("RGB")))]).reason is None
 
 
-@pytest.mark.parametrize(("size", "expected", "reason", "warnings"), [
-    ((512, 768), Expected(size=(512, 768)), None, []),
-    ((1024, 1536), Expected(size=(512, 768)), None, ["size_changed"]),
-    ((512, 760), Expected(size=(512, 768)), None, ["size_changed"]),
-    ((512, 740), Expected(size=(512, 768)), "wrong_aspect", []),
-    ((768, 512), Expected(size=(512, 768)), "wrong_aspect", []),
-    ((864, 1296), Expected(aspects=((864, 1296), (500, 700))), None, []),
-    ((400, 560), Expected(aspects=((864, 1296), (500, 700))), None, []),
-    ((640, 640), Expected(aspects=((864, 1296), (500, 700))), None, ["framing_changed"]),
-    ((800, 600), Expected(aspects=((864, 1296), (500, 700))), "wrong_aspect", []),
-    ((300, 1296), Expected(aspects=((864, 1296),)), "wrong_aspect", []),
-])
-def test_the_shape_is_what_the_task_promises(size: tuple[int, int], expected: Expected, reason: str | None,
-                                             warnings: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("size", "expected", "reason", "warnings"),
+    [
+        ((512, 768), Expected(size=(512, 768)), None, []),
+        ((1024, 1536), Expected(size=(512, 768)), None, ["size_changed"]),
+        ((512, 760), Expected(size=(512, 768)), None, ["size_changed"]),
+        ((512, 740), Expected(size=(512, 768)), "wrong_aspect", []),
+        ((768, 512), Expected(size=(512, 768)), "wrong_aspect", []),
+        ((864, 1296), Expected(aspects=((864, 1296), (500, 700))), None, []),
+        ((400, 560), Expected(aspects=((864, 1296), (500, 700))), None, []),
+        ((640, 640), Expected(aspects=((864, 1296), (500, 700))), None, ["framing_changed"]),
+        ((800, 600), Expected(aspects=((864, 1296), (500, 700))), "wrong_aspect", []),
+        ((300, 1296), Expected(aspects=((864, 1296),)), "wrong_aspect", []),
+    ],
+)
+def test_the_shape_is_what_the_task_promises(
+    size: tuple[int, int], expected: Expected, reason: str | None, warnings: list[str]
+) -> None:
     verdict = judge(saved(scene(*size)), expected)
     assert verdict.reason == reason
     assert [warning.code for warning in verdict.warnings] == warnings

@@ -31,11 +31,35 @@ def test_the_smallest_body_leaves_every_choice_to_the_provider() -> None:
 
 
 def test_all_faults_are_told_at_once_and_where() -> None:
-    found = faults({"task": "try_on", "person": {"url": "x"}, "garments": [], "merge": "harsh", "fallback": ["sandbox"],
-                    "output": {"count": 9, "guidance": 50, "format": "gif"}, "mask": {"type": "magic"}, "colour": "red",
-                    "metadata": {"a": 1}, "keep": {"face": "maybe"}, "owner": ""})
-    assert set(found) == {"/person/url", "/garments", "/merge", "/fallback", "/output/count", "/output/guidance",
-                          "/output/format", "/mask/type", "/colour", "/metadata/a", "/keep/face", "/owner"}
+    found = faults(
+        {
+            "task": "try_on",
+            "person": {"url": "x"},
+            "garments": [],
+            "merge": "harsh",
+            "fallback": ["sandbox"],
+            "output": {"count": 9, "guidance": 50, "format": "gif"},
+            "mask": {"type": "magic"},
+            "colour": "red",
+            "metadata": {"a": 1},
+            "keep": {"face": "maybe"},
+            "owner": "",
+        }
+    )
+    assert set(found) == {
+        "/person/url",
+        "/garments",
+        "/merge",
+        "/fallback",
+        "/output/count",
+        "/output/guidance",
+        "/output/format",
+        "/mask/type",
+        "/colour",
+        "/metadata/a",
+        "/keep/face",
+        "/owner",
+    }
     assert "tryon" not in str(found).lower()
 
 
@@ -46,31 +70,34 @@ def test_an_unknown_task_is_told_with_those_there_are() -> None:
     assert "remove_background" in found["/task"].remedy
 
 
-@pytest.mark.parametrize(("change", "pointer", "remedy"), [
-    ({"zzz": 1}, "/zzz", "spelling"),
-    ({"garments": [{"image": PICTURE, "colour": 1}]}, "/garments/0/colour", "spelling"),
-    ({"garments": [{"category": "tops"}]}, "/garments/0/image", "Add `image`"),
-    ({"garments": [{"image": PICTURE, "category": "hat"}]}, "/garments/0/category", "headwear"),
-    ({"garments": {"image": PICTURE}}, "/garments", "fits the rule"),
-    ({"person": {"upload": "upl_1"}}, "/person/upload", "upl_"),
-    ({"person": {"data": "iVBORw0KGgo="}}, "/person/data", "data:image"),
-    ({"person": {"s3": "https://bucket/key"}}, "/person/s3", "s3://"),
-    ({"person": {}}, "/person", ""),
-    ({"person": PICTURE | {"s3": "s3://bucket/key"}}, "/person", ""),
-    ({"mask": {"type": "prompt"}}, "/mask/prompt", "Add it"),
-    ({"mask": {"type": "image", "image": {"url": "nowhere"}}}, "/mask/image/url", "match"),
-    ({"mask": {"prompt": "the shirt"}}, "/mask/type", "Add it"),
-    ({"mask": {"type": "magic"}}, "/mask/type", "'garment', 'prompt', 'image'"),
-    ({"mask": "garment"}, "/mask", ""),
-    ({"scene": PICTURE}, "/person", "one of them"),
-    ({"output": {"seed": -1}}, "/output/seed", ""),
-    ({"provider": "Nova Canvas"}, "/provider", "match"),
-    ({"metadata": {"a/b~c": 5}}, "/metadata/a~1b~0c", ""),
-    ({"metadata": {str(n): "x" for n in range(17)}}, "/metadata", ""),
-    ({"metadata": {"bad\nkey": "x"}}, "/metadata/bad\nkey", ""),
-    ({"owner": "\ud800"}, "/owner", ""),
-    ({"provider_options": {"sandbox": 3}}, "/provider_options/sandbox", ""),
-])
+@pytest.mark.parametrize(
+    ("change", "pointer", "remedy"),
+    [
+        ({"zzz": 1}, "/zzz", "spelling"),
+        ({"garments": [{"image": PICTURE, "colour": 1}]}, "/garments/0/colour", "spelling"),
+        ({"garments": [{"category": "tops"}]}, "/garments/0/image", "Add `image`"),
+        ({"garments": [{"image": PICTURE, "category": "hat"}]}, "/garments/0/category", "headwear"),
+        ({"garments": {"image": PICTURE}}, "/garments", "fits the rule"),
+        ({"person": {"upload": "upl_1"}}, "/person/upload", "upl_"),
+        ({"person": {"data": "iVBORw0KGgo="}}, "/person/data", "data:image"),
+        ({"person": {"s3": "https://bucket/key"}}, "/person/s3", "s3://"),
+        ({"person": {}}, "/person", ""),
+        ({"person": PICTURE | {"s3": "s3://bucket/key"}}, "/person", ""),
+        ({"mask": {"type": "prompt"}}, "/mask/prompt", "Add it"),
+        ({"mask": {"type": "image", "image": {"url": "nowhere"}}}, "/mask/image/url", "match"),
+        ({"mask": {"prompt": "the shirt"}}, "/mask/type", "Add it"),
+        ({"mask": {"type": "magic"}}, "/mask/type", "'garment', 'prompt', 'image'"),
+        ({"mask": "garment"}, "/mask", ""),
+        ({"scene": PICTURE}, "/person", "one of them"),
+        ({"output": {"seed": -1}}, "/output/seed", ""),
+        ({"provider": "Nova Canvas"}, "/provider", "match"),
+        ({"metadata": {"a/b~c": 5}}, "/metadata/a~1b~0c", ""),
+        ({"metadata": {str(n): "x" for n in range(17)}}, "/metadata", ""),
+        ({"metadata": {"bad\nkey": "x"}}, "/metadata/bad\nkey", ""),
+        ({"owner": "\ud800"}, "/owner", ""),
+        ({"provider_options": {"sandbox": 3}}, "/provider_options/sandbox", ""),
+    ],
+)
 def test_a_fault_points_at_its_field_and_says_what_to_do(change: dict[str, Any], pointer: str, remedy: str) -> None:
     found = faults(BODY | change)
     assert set(found) == {pointer}
@@ -81,8 +108,10 @@ def test_a_fault_points_at_its_field_and_says_what_to_do(change: dict[str, Any],
 def test_a_rule_is_told_in_the_words_of_the_api() -> None:
     found = faults(BODY | {"person": {"photos": [PICTURE] * 9}, "garments": [], "merge": "harsh"})
     assert {pointer: fault.detail for pointer, fault in found.items()} == {
-        "/person/photos": "At most 8 may be given.", "/garments": "At least 1 must be given.",
-        "/merge": "There is no such value."}
+        "/person/photos": "At most 8 may be given.",
+        "/garments": "At least 1 must be given.",
+        "/merge": "There is no such value.",
+    }
 
 
 @pytest.mark.parametrize("body", [None, [], "text", 7, [BODY]])
@@ -90,9 +119,12 @@ def test_a_body_that_is_no_object_is_refused_as_a_whole(body: Any) -> None:
     assert faults(body)[""].detail == "This must be a JSON object."
 
 
-@pytest.mark.parametrize(("change", "pointer"), [
-    ({"webhook": {"url": "https://shop.example/hook"}}, "/webhook"),
-])
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"webhook": {"url": "https://shop.example/hook"}}, "/webhook"),
+    ],
+)
 def test_what_is_not_served_yet_is_refused_by_name(change: dict[str, Any], pointer: str) -> None:
     found = faults(BODY | change)
     assert set(found) == {pointer}
@@ -105,12 +137,26 @@ def test_what_is_not_served_yet_is_told_along_with_everything_else() -> None:
     assert set(faults(BODY | {"webhook": {}, "zzz": 1})) == {"/webhook", "/zzz"}
 
 
-@pytest.mark.parametrize("change", [
-    {"task": SECRET}, {"person": {"url": SECRET}}, {"person": {"data": SECRET}}, {"person": {"upload": SECRET}},
-    {"person": {"s3": SECRET}}, {"mask": {"type": SECRET}}, {"provider": SECRET}, {"merge": SECRET},
-    {"output": {"seed": SECRET}}, {"output": SECRET}, {"owner": SECRET * 10}, {"prompt": SECRET * 100},
-    {"metadata": {"name": [SECRET]}}, {"fallback": [SECRET * 10]}, {"garments": [SECRET]},
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"task": SECRET},
+        {"person": {"url": SECRET}},
+        {"person": {"data": SECRET}},
+        {"person": {"upload": SECRET}},
+        {"person": {"s3": SECRET}},
+        {"mask": {"type": SECRET}},
+        {"provider": SECRET},
+        {"merge": SECRET},
+        {"output": {"seed": SECRET}},
+        {"output": SECRET},
+        {"owner": SECRET * 10},
+        {"prompt": SECRET * 100},
+        {"metadata": {"name": [SECRET]}},
+        {"fallback": [SECRET * 10]},
+        {"garments": [SECRET]},
+    ],
+)
 def test_no_fault_repeats_what_was_sent(change: dict[str, Any]) -> None:
     assert SECRET not in str([fault.model_dump() for fault in faults(BODY | change).values()])
 
@@ -121,23 +167,56 @@ def test_a_request_does_not_show_its_pictures_when_printed() -> None:
 
 
 def test_every_asked_option_carries_its_pointer() -> None:
-    request = TryOn.model_validate(BODY | {
-        "garments": [{"image": PICTURE}, {"image": PICTURE, "category": "tops", "type": "no_sleeve_shirt", "photo": "model"}],
-        "mask": {"type": "prompt", "prompt": "shirt"}, "keep": {"face": False}, "styling": {"tuck": "in"}, "merge": "seamless",
-        "prompt": "p", "negative_prompt": "n", "segmentation_free": False, "moderation": "none",
-        "output": {"count": 2, "quality": "best", "seed": 0, "guidance": 2, "mask": True}})
+    request = TryOn.model_validate(
+        BODY
+        | {
+            "garments": [
+                {"image": PICTURE},
+                {"image": PICTURE, "category": "tops", "type": "no_sleeve_shirt", "photo": "model"},
+            ],
+            "mask": {"type": "prompt", "prompt": "shirt"},
+            "keep": {"face": False},
+            "styling": {"tuck": "in"},
+            "merge": "seamless",
+            "prompt": "p",
+            "negative_prompt": "n",
+            "segmentation_free": False,
+            "moderation": "none",
+            "output": {"count": 2, "quality": "best", "seed": 0, "guidance": 2, "mask": True},
+        }
+    )
     assert {asked.name: asked.pointer for asked in request.options() if "garment" not in asked.name} == {
-        "mask": "/mask", "keep.face": "/keep/face", "styling.tuck": "/styling/tuck", "merge": "/merge", "prompt": "/prompt",
-        "negative_prompt": "/negative_prompt", "segmentation_free": "/segmentation_free", "moderation": "/moderation",
-        "output.quality": "/output/quality", "output.seed": "/output/seed", "output.guidance": "/output/guidance",
-        "output.mask": "/output/mask", "output.count": "/output/count"}
+        "mask": "/mask",
+        "keep.face": "/keep/face",
+        "styling.tuck": "/styling/tuck",
+        "merge": "/merge",
+        "prompt": "/prompt",
+        "negative_prompt": "/negative_prompt",
+        "segmentation_free": "/segmentation_free",
+        "moderation": "/moderation",
+        "output.quality": "/output/quality",
+        "output.seed": "/output/seed",
+        "output.guidance": "/output/guidance",
+        "output.mask": "/output/mask",
+        "output.count": "/output/count",
+    }
     assert [asked.pointer for asked in request.options() if "garment" in asked.name] == [
-        "/garments/0/category", "/garments/1/category", "/garments/1/type", "/garments/1/photo"]
+        "/garments/0/category",
+        "/garments/1/category",
+        "/garments/1/type",
+        "/garments/1/photo",
+    ]
 
 
 def test_every_code_that_answers_a_request_has_a_client_status() -> None:
     refusals = {code: known.status for code, known in CODES.items() if known.status}
     assert all(400 <= status < 500 for code, status in refusals.items() if code != "internal")
     assert {code for code, known in CODES.items() if known.moves_on} == {
-        "model_retired", "quota_exhausted", "rate_limited", "provider_auth", "provider_error", "provider_unavailable",
-        "timed_out"}
+        "model_retired",
+        "quota_exhausted",
+        "rate_limited",
+        "provider_auth",
+        "provider_error",
+        "provider_unavailable",
+        "timed_out",
+    }

@@ -68,10 +68,17 @@ def account(monkeypatch: pytest.MonkeyPatch, vendor: str) -> Iterator[None]:
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
         )
         secret = boto3.client("secretsmanager").create_secret(Name="tryiton", SecretString="unset")["ARN"]
-        stacks = Stacks({"TableName": "jobs", "ProviderSecrets": json.dumps({"tryiton": secret}),
-                         "ProviderEndpoints": json.dumps({"tryiton": vendor})})
+        stacks = Stacks(
+            {
+                "TableName": "jobs",
+                "ProviderSecrets": json.dumps({"tryiton": secret}),
+                "ProviderEndpoints": json.dumps({"tryiton": vendor}),
+            }
+        )
         made = boto3.Session.client
-        monkeypatch.setattr(boto3.Session, "client", lambda *a, **k: stacks if a[1] == "cloudformation" else made(*a, **k))
+        monkeypatch.setattr(
+            boto3.Session, "client", lambda *a, **k: stacks if a[1] == "cloudformation" else made(*a, **k)
+        )
         yield
 
 
@@ -134,7 +141,9 @@ def test_a_tenant_s_providers_are_named_and_set_free_again(
         (["nobody", "tryiton"], "no tenant `nobody`.*tenant create nobody"),
     ],
 )
-def test_a_slip_in_what_a_tenant_may_use_changes_nothing(monkeypatch: pytest.MonkeyPatch, words: list[str], says: str) -> None:
+def test_a_slip_in_what_a_tenant_may_use_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], says: str
+) -> None:
     run(monkeypatch, "tenant", "create", "demo")
     before = items()
     with pytest.raises(SystemExit, match=says):
@@ -148,7 +157,9 @@ def test_a_key_needs_its_tenant(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not items()
 
 
-def test_a_providers_key_goes_to_its_secret_only(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_providers_key_goes_to_its_secret_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     run(monkeypatch, "provider", "set", "tryiton", stdin="the-vendors-key\n")
     [secret] = boto3.client("secretsmanager").list_secrets()["SecretList"]
     assert boto3.client("secretsmanager").get_secret_value(SecretId=secret["ARN"])["SecretString"] == "the-vendors-key"
@@ -179,9 +190,14 @@ def test_a_balance_proves_the_key(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "another-key" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("provider", "words"), [
-    ("tryiton", "store it first, with `provider set tryiton`"), ("nova_canvas", "no account of its own"),
-    ("nova", "no provider `nova`")])
+@pytest.mark.parametrize(
+    ("provider", "words"),
+    [
+        ("tryiton", "store it first, with `provider set tryiton`"),
+        ("nova_canvas", "no account of its own"),
+        ("nova", "no provider `nova`"),
+    ],
+)
 def test_no_balance_where_nothing_can_be_asked(provider: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit, match=words):
         run(monkeypatch, "provider", "credits", provider)

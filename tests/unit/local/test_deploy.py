@@ -53,9 +53,7 @@ def test_a_missing_cli_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def test_the_reason_of_a_failure_is_picked_from_the_log() -> None:
-    log = (
-        "\x1b[1mT | 1/2 | CREATE_COMPLETE | AWS::S3::B\x1b[0m\nT | 1/2 | CREATE_FAILED | AWS::SQS::Queue | no\n ❌  T failed\n"
-    )
+    log = "\x1b[1mT | 1/2 | CREATE_COMPLETE | AWS::S3\x1b[0m\nT | 1/2 | CREATE_FAILED | AWS::SQS::Queue | no\n ❌  T failed\n"
     assert deploy._reason(log) == "T | 1/2 | CREATE_FAILED | AWS::SQS::Queue | no"
     assert deploy._reason("Traceback\n  File x\nValueError: stage: 'x' is not a stage\n\nat jsii") == (
         "ValueError: stage: 'x' is not a stage"

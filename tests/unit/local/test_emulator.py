@@ -25,13 +25,16 @@ def test_programs_on_this_machine_are_let_in(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:4566", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.7:4566", ""]
+    "host",
+    ["evil.example", "evil.example:4566", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.7:4566", ""],
 )
 def test_a_name_that_was_pointed_at_this_machine_is_refused(host: str) -> None:
     assert emulator.refused(API, {"host": host})
 
 
-@pytest.mark.parametrize("sent", [{"origin": "http://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}])
+@pytest.mark.parametrize(
+    "sent", [{"origin": "http://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}]
+)
 @pytest.mark.parametrize("path", ["/", "/_ministack/reset", "/inbox/uploads/x", "/x/_aws/execute-api/"])
 def test_a_web_page_reaches_the_api_and_nothing_else(path: str, sent: dict[str, str]) -> None:
     assert emulator.refused(path, {"host": "127.0.0.1:4566", **sent})
@@ -69,7 +72,9 @@ def test_server_events_pass() -> None:
     assert asked({}, kind="lifespan")[1]
 
 
-def test_a_patch_reaches_those_who_imported_the_function_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_patch_reaches_those_who_imported_the_function_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "service_of_test.py").write_text("SIZE = 3\ndef answer():\n    return SIZE + 1\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     module = __import__("service_of_test")

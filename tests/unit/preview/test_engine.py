@@ -228,7 +228,9 @@ def test_one_shoe_makes_a_symmetrical_pair() -> None:
 def boot() -> Image.Image:
     """A boot from the side, its toe to the left."""
     picture = Image.new("RGB", (300, 300), "white")
-    ImageDraw.Draw(picture).polygon([(150, 20), (250, 20), (250, 280), (40, 280), (50, 230), (150, 200)], fill=(60, 110, 60))
+    ImageDraw.Draw(picture).polygon(
+        [(150, 20), (250, 20), (250, 280), (40, 280), (50, 230), (150, 200)], fill=(60, 110, 60)
+    )
     return picture
 
 
@@ -261,7 +263,9 @@ def noisy() -> Image.Image:
     ],
     ids=["enlarged", "small", "letterboxed", "jpeg", "black and white"],
 )
-def test_the_person_is_found_at_any_size_between_bars_in_noise_and_without_colour(person: Any, share_of_all: float) -> None:
+def test_the_person_is_found_at_any_size_between_bars_in_noise_and_without_colour(
+    person: Any, share_of_all: float
+) -> None:
     picture = person()
     done = run(picture)
     assert done.image.size == done.mask.size == picture.size

@@ -17,7 +17,15 @@ PROMPT_MASK: dict[str, Any] = {"type": "prompt", "prompt": "the sofa"}
 IMAGE_MASK: dict[str, Any] = {"type": "image", "image": IMAGE}
 WORDS = {"prompt": "a lake at dawn", "negative_prompt": "boats"}
 SIZE = {"width": 1024, "height": 512}
-EVERY_OUTPUT = {"count": 5, "format": "png", "quality": "best", "size": "provider", "seed": 7, "guidance": 5, "mask": True}
+EVERY_OUTPUT = {
+    "count": 5,
+    "format": "png",
+    "quality": "best",
+    "size": "provider",
+    "seed": 7,
+    "guidance": 5,
+    "mask": True,
+}
 
 LEAST: dict[str, dict[str, Any]] = {
     "try_on": {"person": IMAGE, "garments": [{"image": IMAGE, "category": "tops"}]},
@@ -46,11 +54,20 @@ def planned(provider: str, body: dict[str, Any], made_for: str = "") -> Plan:
     model that the subjects of the request were made for."""
     entries = catalogue.entries()
     names = frozenset(entry.id for entry in entries)
-    deployment = Deployment(entries, configured=names, regions=names, private_access=names, unmoderated=names,
-                            legacy_models=frozenset(f"{entry.id}/{model.id}" for entry in entries for model in entry.models))
+    deployment = Deployment(
+        entries,
+        configured=names,
+        regions=names,
+        private_access=names,
+        unmoderated=names,
+        legacy_models=frozenset(f"{entry.id}/{model.id}" for entry in entries for model in entry.models),
+    )
     request = parse({"provider": provider, **body})
-    subjects = {pointer: Subject(id=name, kind="person", class_name="woman", made_for=made_for, made_id="1")
-                for pointer, name in request.subjects() if made_for}
+    subjects = {
+        pointer: Subject(id=name, kind="person", class_name="woman", made_for=made_for, made_id="1")
+        for pointer, name in request.subjects()
+        if made_for
+    }
     return plan(request, "live", deployment, subjects=subjects)
 
 

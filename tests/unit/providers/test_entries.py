@@ -18,8 +18,10 @@ def answered(provider: str, **fields: Any) -> list[tuple[str, str | None]]:
     return found(provider, asking("try_on", **fields))
 
 
-NOT_CLOTHING: Any = [({"garment": {"category": category}}, "/garments/0/category") for category in
-                     ("outfit", "footwear", "headwear", "eyewear", "jewelry", "accessories", "object")]
+NOT_CLOTHING: Any = [
+    ({"garment": {"category": category}}, "/garments/0/category")
+    for category in ("outfit", "footwear", "headwear", "eyewear", "jewelry", "accessories", "object")
+]
 NO_SUCH_OPTION: Any = [
     ({"output": {"guidance": 2}}, "/output/guidance"),
     ({"output": {"mask": True}}, "/output/mask"),
@@ -34,66 +36,101 @@ NO_SUCH_OPTION: Any = [
 # tryiton
 
 
-@pytest.mark.parametrize("fields", [
-    *({"garment": {"category": category}} for category in
-      ("auto", "tops", "bottoms", "one_piece", "footwear", "headwear", "eyewear", "object")),
-    *({"garment": {"category": category}, "provider_options": {"tryiton": {"subcategory": "necklaces"}}}
-      for category in ("jewelry", "accessories")),
-    {"output": {"count": 4, "quality": "fast"}}, {"output": {"quality": "best"}},
-    {"output": {"quality": "standard"}, "garment": {"category": "auto"}},
-    {"moderation": "conservative"}, {"moderation": "permissive"}, {"moderation": "none"},
-    *({"output": {"format": form}} for form in ("png", "jpeg", "webp")),
-])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *(
+            {"garment": {"category": category}}
+            for category in ("auto", "tops", "bottoms", "one_piece", "footwear", "headwear", "eyewear", "object")
+        ),
+        *(
+            {"garment": {"category": category}, "provider_options": {"tryiton": {"subcategory": "necklaces"}}}
+            for category in ("jewelry", "accessories")
+        ),
+        {"output": {"count": 4, "quality": "fast"}},
+        {"output": {"quality": "best"}},
+        {"output": {"quality": "standard"}, "garment": {"category": "auto"}},
+        {"moderation": "conservative"},
+        {"moderation": "permissive"},
+        {"moderation": "none"},
+        *({"output": {"format": form}} for form in ("png", "jpeg", "webp")),
+    ],
+)
 def test_tryiton_honours(fields: dict[str, Any]) -> None:
     assert answered("tryiton", **fields) == []
 
 
-@pytest.mark.parametrize(("fields", "code", "pointer"), [
-    ({"garment": {"category": "outfit"}}, "unsupported_option", "/garments/0/category"),
-    ({"garment": {"category": "jewelry"}}, "invalid_input", "/provider_options/tryiton/subcategory"),
-    ({"provider_options": {"tryiton": {"subcategory": "tops"}}}, "invalid_input", "/provider_options/tryiton/subcategory"),
-    *(({"moderation": level, "garment": {"category": category}}, "unsupported_option", "/moderation")
-      for level in ("permissive", "none") for category in ("auto", "footwear")),
-    ({"output": {"quality": "best"}, "garment": {"category": "auto"}}, "unsupported_option", "/output/quality"),
-    ({"output": {"quality": "fast"}, "garment": {"category": "object"}}, "unsupported_option", "/output/quality"),
-    ({"output": {"count": 5}}, "unsupported_option", "/output/count"),
-    ({"output": {"seed": 1}}, "unsupported_option", "/output/seed"),
-    ({"output": {"guidance": 2}}, "unsupported_option", "/output/guidance"),
-    ({"output": {"mask": True}}, "unsupported_option", "/output/mask"),
-    ({"segmentation_free": False}, "unsupported_option", "/segmentation_free"),
-    ({"keep": {"face": True}}, "unsupported_option", "/keep/face"),
-    ({"styling": {"tuck": "in"}}, "unsupported_option", "/styling/tuck"),
-    ({"merge": "balanced"}, "unsupported_option", "/merge"),
-    ({"mask": GARMENT_MASK}, "unsupported_option", "/mask"),
-    ({"prompt": "red"}, "unsupported_option", "/prompt"),
-    ({"garment": {"category": "tops", "type": "long_sleeve_shirt"}}, "unsupported_option", "/garments/0/type"),
-    ({"garment": {"category": "tops", "photo": "flat_lay"}}, "unsupported_option", "/garments/0/photo"),
-])
+@pytest.mark.parametrize(
+    ("fields", "code", "pointer"),
+    [
+        ({"garment": {"category": "outfit"}}, "unsupported_option", "/garments/0/category"),
+        ({"garment": {"category": "jewelry"}}, "invalid_input", "/provider_options/tryiton/subcategory"),
+        (
+            {"provider_options": {"tryiton": {"subcategory": "tops"}}},
+            "invalid_input",
+            "/provider_options/tryiton/subcategory",
+        ),
+        *(
+            ({"moderation": level, "garment": {"category": category}}, "unsupported_option", "/moderation")
+            for level in ("permissive", "none")
+            for category in ("auto", "footwear")
+        ),
+        ({"output": {"quality": "best"}, "garment": {"category": "auto"}}, "unsupported_option", "/output/quality"),
+        ({"output": {"quality": "fast"}, "garment": {"category": "object"}}, "unsupported_option", "/output/quality"),
+        ({"output": {"count": 5}}, "unsupported_option", "/output/count"),
+        ({"output": {"seed": 1}}, "unsupported_option", "/output/seed"),
+        ({"output": {"guidance": 2}}, "unsupported_option", "/output/guidance"),
+        ({"output": {"mask": True}}, "unsupported_option", "/output/mask"),
+        ({"segmentation_free": False}, "unsupported_option", "/segmentation_free"),
+        ({"keep": {"face": True}}, "unsupported_option", "/keep/face"),
+        ({"styling": {"tuck": "in"}}, "unsupported_option", "/styling/tuck"),
+        ({"merge": "balanced"}, "unsupported_option", "/merge"),
+        ({"mask": GARMENT_MASK}, "unsupported_option", "/mask"),
+        ({"prompt": "red"}, "unsupported_option", "/prompt"),
+        ({"garment": {"category": "tops", "type": "long_sleeve_shirt"}}, "unsupported_option", "/garments/0/type"),
+        ({"garment": {"category": "tops", "photo": "flat_lay"}}, "unsupported_option", "/garments/0/photo"),
+    ],
+)
 def test_tryiton_names_what_it_cannot_do(fields: dict[str, Any], code: str, pointer: str) -> None:
     assert answered("tryiton", **fields) == [(code, pointer)]
 
 
-@pytest.mark.parametrize("fields", [
-    *({"garment": {"category": category}, "moderation": "none", "output": {"quality": "best"}}
-      for category in ("auto", "tops", "bottoms", "one_piece")),
-    *({"garment": {"photo": photo}} for photo in ("auto", "flat_lay", "model")),
-    *({"output": {"quality": quality}, "garment": {}} for quality in ("fast", "standard", "best")),
-    *({"segmentation_free": wanted} for wanted in (True, False)),
-    *({"moderation": level, "garment": {}} for level in ("conservative", "permissive")),
-    {"output": {"count": 4, "seed": 0}}, {"output": {"count": 1, "seed": 2**32 - 1}},
-])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *(
+            {"garment": {"category": category}, "moderation": "none", "output": {"quality": "best"}}
+            for category in ("auto", "tops", "bottoms", "one_piece")
+        ),
+        *({"garment": {"photo": photo}} for photo in ("auto", "flat_lay", "model")),
+        *({"output": {"quality": quality}, "garment": {}} for quality in ("fast", "standard", "best")),
+        *({"segmentation_free": wanted} for wanted in (True, False)),
+        *({"moderation": level, "garment": {}} for level in ("conservative", "permissive")),
+        {"output": {"count": 4, "seed": 0}},
+        {"output": {"count": 1, "seed": 2**32 - 1}},
+    ],
+)
 def test_tryitons_older_call_honours(fields: dict[str, Any]) -> None:
     assert answered("tryiton/clothes", **fields) == []
 
 
-@pytest.mark.parametrize(("fields", "code", "pointer"), [
-    *(({"garment": {"category": category}}, "unsupported_option", "/garments/0/category")
-      for category in ("outfit", "footwear", "headwear", "eyewear", "jewelry", "accessories", "object")),
-    ({"provider_options": {"tryiton": {"subcategory": "tops"}}}, "invalid_input", "/provider_options/tryiton/subcategory"),
-    ({"output": {"count": 5}}, "unsupported_option", "/output/count"),
-    ({"output": {"guidance": 2}}, "unsupported_option", "/output/guidance"),
-    ({"prompt": "red"}, "unsupported_option", "/prompt"),
-])
+@pytest.mark.parametrize(
+    ("fields", "code", "pointer"),
+    [
+        *(
+            ({"garment": {"category": category}}, "unsupported_option", "/garments/0/category")
+            for category in ("outfit", "footwear", "headwear", "eyewear", "jewelry", "accessories", "object")
+        ),
+        (
+            {"provider_options": {"tryiton": {"subcategory": "tops"}}},
+            "invalid_input",
+            "/provider_options/tryiton/subcategory",
+        ),
+        ({"output": {"count": 5}}, "unsupported_option", "/output/count"),
+        ({"output": {"guidance": 2}}, "unsupported_option", "/output/guidance"),
+        ({"prompt": "red"}, "unsupported_option", "/prompt"),
+    ],
+)
 def test_tryitons_older_call_names_what_it_cannot_do(fields: dict[str, Any], code: str, pointer: str) -> None:
     assert answered("tryiton/clothes", **fields) == [(code, pointer)]
 
@@ -108,24 +145,35 @@ def test_the_older_call_is_never_chosen_by_itself() -> None:
 # fashn
 
 
-@pytest.mark.parametrize("fields", [
-    *({"garment": {"category": category}} for category in ("auto", "tops", "bottoms", "one_piece")),
-    *({"garment": {"category": "tops", "photo": photo}} for photo in ("auto", "flat_lay", "model")),
-    *({"output": {"quality": quality}} for quality in ("fast", "standard", "best")),
-    *({"output": {"format": form}} for form in ("png", "jpeg", "webp")),
-    {"segmentation_free": True}, {"segmentation_free": False}, {"moderation": "conservative"}, {"moderation": "permissive"},
-    {"moderation": "none"}, {"output": {"count": 4, "seed": 0}}, {"output": {"count": 1, "seed": 2**32 - 1}},
-])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({"garment": {"category": category}} for category in ("auto", "tops", "bottoms", "one_piece")),
+        *({"garment": {"category": "tops", "photo": photo}} for photo in ("auto", "flat_lay", "model")),
+        *({"output": {"quality": quality}} for quality in ("fast", "standard", "best")),
+        *({"output": {"format": form}} for form in ("png", "jpeg", "webp")),
+        {"segmentation_free": True},
+        {"segmentation_free": False},
+        {"moderation": "conservative"},
+        {"moderation": "permissive"},
+        {"moderation": "none"},
+        {"output": {"count": 4, "seed": 0}},
+        {"output": {"count": 1, "seed": 2**32 - 1}},
+    ],
+)
 def test_fashn_honours(fields: dict[str, Any]) -> None:
     assert answered("fashn", **fields) == []
 
 
-@pytest.mark.parametrize(("fields", "pointer"), [
-    *NOT_CLOTHING,
-    ({"garment": {"category": "tops", "type": "long_sleeve_shirt"}}, "/garments/0/type"),
-    ({"output": {"count": 5}}, "/output/count"),
-    *NO_SUCH_OPTION,
-])
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        *NOT_CLOTHING,
+        ({"garment": {"category": "tops", "type": "long_sleeve_shirt"}}, "/garments/0/type"),
+        ({"output": {"count": 5}}, "/output/count"),
+        *NO_SUCH_OPTION,
+    ],
+)
 def test_fashn_names_what_it_cannot_do(fields: dict[str, Any], pointer: str) -> None:
     assert answered("fashn", **fields) == [("unsupported_option", pointer)]
 
@@ -139,45 +187,62 @@ def aidge(**options: Any) -> dict[str, Any]:
     return {"provider_options": {"aidge": options}}
 
 
-@pytest.mark.parametrize("fields", [
-    *({"garment": {"category": category}} for category in ("auto", "tops", "bottoms", "one_piece")),
-    {"garments": SUIT}, {"garments": SUIT[::-1]},
-    {"garment": {"photo": "flat_lay"}},
-    {"person": {"photos": [IMAGE]}}, {"person": {"photos": [IMAGE] * 8}},
-    {"person": {"stock": {}}}, {"person": {"stock": {"name": "James"}}}, {"person": {"stock": {"age": "young_adult"}}},
-    {"output": {"count": 8}}, *({"output": {"format": form}} for form in ("png", "jpeg", "webp")),
-    *(aidge(view=view) for view in ("fullbody", "halfbody", "mixed")), aidge(quality_detect=True), aidge(quality_detect=False),
-])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({"garment": {"category": category}} for category in ("auto", "tops", "bottoms", "one_piece")),
+        {"garments": SUIT},
+        {"garments": SUIT[::-1]},
+        {"garment": {"photo": "flat_lay"}},
+        {"person": {"photos": [IMAGE]}},
+        {"person": {"photos": [IMAGE] * 8}},
+        {"person": {"stock": {}}},
+        {"person": {"stock": {"name": "James"}}},
+        {"person": {"stock": {"age": "young_adult"}}},
+        {"output": {"count": 8}},
+        *({"output": {"format": form}} for form in ("png", "jpeg", "webp")),
+        *(aidge(view=view) for view in ("fullbody", "halfbody", "mixed")),
+        aidge(quality_detect=True),
+        aidge(quality_detect=False),
+    ],
+)
 def test_aidge_honours(fields: dict[str, Any]) -> None:
     assert answered("aidge", **fields) == []
 
 
-@pytest.mark.parametrize(("fields", "pointer"), [
-    *NOT_CLOTHING,
-    # two garments are a suit, or nothing
-    ({"garments": [SUIT[0], SUIT[0]]}, "/garments/1/category"),
-    ({"garments": [SUIT[1], SUIT[1]]}, "/garments/1/category"),
-    ({"garments": [SUIT[0], {"image": IMAGE, "category": "one_piece"}]}, "/garments/1/category"),
-    ({"garments": [{"image": IMAGE}, SUIT[1]]}, "/garments/0/category"),
-    ({"garments": [*SUIT, SUIT[0]]}, "/garments/2"),
-    ({"person": {"subject": "sub_" + "0" * 26}}, "/person/subject"),
-    ({"garment": {"category": "tops", "type": "long_sleeve_shirt"}}, "/garments/0/type"),
-    ({"garment": {"category": "tops", "photo": "model"}}, "/garments/0/photo"),
-    ({"moderation": "conservative"}, "/moderation"),
-    ({"segmentation_free": True}, "/segmentation_free"),
-    ({"output": {"size": "original"}}, "/output/size"),
-    ({"output": {"quality": "best"}}, "/output/quality"),
-    ({"output": {"seed": 1}}, "/output/seed"),
-    *NO_SUCH_OPTION,
-])
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        *NOT_CLOTHING,
+        # two garments are a suit, or nothing
+        ({"garments": [SUIT[0], SUIT[0]]}, "/garments/1/category"),
+        ({"garments": [SUIT[1], SUIT[1]]}, "/garments/1/category"),
+        ({"garments": [SUIT[0], {"image": IMAGE, "category": "one_piece"}]}, "/garments/1/category"),
+        ({"garments": [{"image": IMAGE}, SUIT[1]]}, "/garments/0/category"),
+        ({"garments": [*SUIT, SUIT[0]]}, "/garments/2"),
+        ({"person": {"subject": "sub_" + "0" * 26}}, "/person/subject"),
+        ({"garment": {"category": "tops", "type": "long_sleeve_shirt"}}, "/garments/0/type"),
+        ({"garment": {"category": "tops", "photo": "model"}}, "/garments/0/photo"),
+        ({"moderation": "conservative"}, "/moderation"),
+        ({"segmentation_free": True}, "/segmentation_free"),
+        ({"output": {"size": "original"}}, "/output/size"),
+        ({"output": {"quality": "best"}}, "/output/quality"),
+        ({"output": {"seed": 1}}, "/output/seed"),
+        *NO_SUCH_OPTION,
+    ],
+)
 def test_aidge_names_what_it_cannot_do(fields: dict[str, Any], pointer: str) -> None:
     assert answered("aidge", **fields) == [("unsupported_option", pointer)]
 
 
-@pytest.mark.parametrize(("options", "pointer"), [
-    ({"view": "back"}, "/provider_options/aidge/view"), ({"quality_detect": "maybe"}, "/provider_options/aidge/quality_detect"),
-    ({"trial": True}, "/provider_options/aidge/trial"),  # a matter of the stage
-])
+@pytest.mark.parametrize(
+    ("options", "pointer"),
+    [
+        ({"view": "back"}, "/provider_options/aidge/view"),
+        ({"quality_detect": "maybe"}, "/provider_options/aidge/quality_detect"),
+        ({"trial": True}, "/provider_options/aidge/trial"),  # a matter of the stage
+    ],
+)
 def test_aidges_own_options_are_checked(options: dict[str, Any], pointer: str) -> None:
     assert answered("aidge", **aidge(**options)) == [("invalid_input", pointer)]
 
@@ -191,7 +256,9 @@ def test_aidge_does_not_say_what_a_count_means_for_several_photos(photos: int, c
 # without moderation
 
 
-@pytest.mark.parametrize(("provider", "vendor"), [("tryiton", "TryItOn"), ("tryiton/clothes", "TryItOn"), ("fashn", "FASHN")])
+@pytest.mark.parametrize(
+    ("provider", "vendor"), [("tryiton", "TryItOn"), ("tryiton/clothes", "TryItOn"), ("fashn", "FASHN")]
+)
 def test_who_switches_moderation_off_is_told_of_the_responsibility(provider: str, vendor: str) -> None:
     [warning] = planned(provider, asking("try_on", moderation="none")).warnings
     assert (warning.code, warning.pointer) == ("unmoderated", "/moderation")
@@ -207,30 +274,47 @@ def sandbox(**options: Any) -> dict[str, Any]:
     return {"provider_options": {"sandbox": options}}
 
 
-@pytest.mark.parametrize("fields", [
-    {"mask": IMAGE_MASK, "keep": {"face": False}, "styling": {"sleeves": "up", "tuck": "in", "outer_layer": "open"},
-     "merge": "detailed", "prompt": "red", "negative_prompt": "blur", "segmentation_free": True, "moderation": "none",
-     "garment": {"category": "outfit", "type": "long_dress", "photo": "model"},
-     "output": {"count": 8, "quality": "fast", "seed": 4_294_967_295, "guidance": 10, "mask": True}},
-    sandbox(outcome="partial") | {"output": {"count": 2}},
-    sandbox(seconds=120), sandbox(seconds=600, polled=True),
-])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {
+            "mask": IMAGE_MASK,
+            "keep": {"face": False},
+            "styling": {"sleeves": "up", "tuck": "in", "outer_layer": "open"},
+            "merge": "detailed",
+            "prompt": "red",
+            "negative_prompt": "blur",
+            "segmentation_free": True,
+            "moderation": "none",
+            "garment": {"category": "outfit", "type": "long_dress", "photo": "model"},
+            "output": {"count": 8, "quality": "fast", "seed": 4_294_967_295, "guidance": 10, "mask": True},
+        },
+        sandbox(outcome="partial") | {"output": {"count": 2}},
+        sandbox(seconds=120),
+        sandbox(seconds=600, polled=True),
+    ],
+)
 def test_the_sandbox_takes_every_option(fields: dict[str, Any]) -> None:
     assert answered("sandbox", **fields) == []
 
 
-@pytest.mark.parametrize(("fields", "pointer"), [
-    (sandbox(outcome="partial"), "/output/count"),
-    (sandbox(outcome="partial", images=2) | {"output": {"count": 2}}, "/output/count"),
-    (sandbox(images=1), "/provider_options/sandbox/images"),
-    (sandbox(seconds=121), "/provider_options/sandbox/seconds"),
-])
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        (sandbox(outcome="partial"), "/output/count"),
+        (sandbox(outcome="partial", images=2) | {"output": {"count": 2}}, "/output/count"),
+        (sandbox(images=1), "/provider_options/sandbox/images"),
+        (sandbox(seconds=121), "/provider_options/sandbox/seconds"),
+    ],
+)
 def test_the_sandbox_refuses_what_contradicts_itself(fields: dict[str, Any], pointer: str) -> None:
     assert answered("sandbox", **fields) == [("invalid_input", pointer)]
 
 
 def test_wrong_options_are_one_fault_at_their_own_pointer() -> None:
-    assert answered("sandbox", **sandbox(outcome="success?")) == [("invalid_input", "/provider_options/sandbox/outcome")]
+    assert answered("sandbox", **sandbox(outcome="success?")) == [
+        ("invalid_input", "/provider_options/sandbox/outcome")
+    ]
 
 
 # the catalogue
@@ -238,7 +322,14 @@ def test_wrong_options_are_one_fault_at_their_own_pointer() -> None:
 
 def test_the_order_in_which_auto_tries_them() -> None:
     assert [entry.id for entry in catalogue.entries()] == [
-        "nova_canvas", "stability", "tryiton", "fashn", "astria", "aidge", "sandbox"]
+        "nova_canvas",
+        "stability",
+        "tryiton",
+        "fashn",
+        "astria",
+        "aidge",
+        "sandbox",
+    ]
     assert [entry.id for entry in catalogue.entries() if not entry.live] == ["sandbox"]
 
 
@@ -257,8 +348,15 @@ def test_every_entry_has_an_adapter_and_its_prices_a_source(entry: Any) -> None:
 
 
 def test_reading_the_catalogue_loads_no_sdk_and_no_imaging_library() -> None:
-    program = ("import sys; from fitting_room.providers import catalogue; catalogue.entries(); "
-               "print(sorted({'boto3', 'botocore', 'httpx', 'PIL'} & set(sys.modules)))")
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True,
-                            env={"PYTHONPATH": ":".join(sys.path)})
+    program = (
+        "import sys; from fitting_room.providers import catalogue; catalogue.entries(); "
+        "print(sorted({'boto3', 'botocore', 'httpx', 'PIL'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )
     assert result.stdout.strip() == "[]"

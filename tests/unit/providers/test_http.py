@@ -38,7 +38,17 @@ def test_a_real_call_logs_nothing_and_follows_nothing(caplog: pytest.LogCaptureF
     assert [record.getMessage() for record in caplog.records if record.name.startswith("http")] == []
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("0", 0.0), ("7", 7.0), ("86400", 3600.0), ("-1", None), ("1.5", None),
-                                                 ("Wed, 21 Oct 2026 07:28:00 GMT", None), (None, None)])
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("0", 0.0),
+        ("7", 7.0),
+        ("86400", 3600.0),
+        ("-1", None),
+        ("1.5", None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        (None, None),
+    ],
+)
 def test_when_a_vendor_wants_to_be_asked_again(header: str | None, seconds: float | None) -> None:
     assert retry_after(httpx.Response(429, headers={"Retry-After": header} if header else {})) == seconds

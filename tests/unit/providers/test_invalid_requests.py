@@ -34,29 +34,55 @@ from tests.unit.providers.requests import (
 Path = tuple[str | int, ...]
 REMOVED = object()
 STOCK = {"library": "general", "gender": "female", "style": "universal_1", "age": "children", "body": "slim"}
-COMMON = {"output": EVERY_OUTPUT, "provider": "nova_canvas", "fallback": ["tryiton"], "provider_options": {"sandbox": {}},
-          "owner": "a", "reference": "b", "metadata": {"key": "value"}}
-WORN = {"garments": [{"image": IMAGE, "category": "tops", "type": "long_sleeve_shirt", "photo": "flat_lay"}],
-        "keep": {"face": True, "hands": True, "pose": True}, "merge": "balanced", "segmentation_free": True,
-        "styling": {"sleeves": "up", "tuck": "in", "outer_layer": "open"}, "moderation": "none", **WORDS, **COMMON}
+COMMON = {
+    "output": EVERY_OUTPUT,
+    "provider": "nova_canvas",
+    "fallback": ["tryiton"],
+    "provider_options": {"sandbox": {}},
+    "owner": "a",
+    "reference": "b",
+    "metadata": {"key": "value"},
+}
+WORN = {
+    "garments": [{"image": IMAGE, "category": "tops", "type": "long_sleeve_shirt", "photo": "flat_lay"}],
+    "keep": {"face": True, "hands": True, "pose": True},
+    "merge": "balanced",
+    "segmentation_free": True,
+    "styling": {"sleeves": "up", "tuck": "in", "outer_layer": "open"},
+    "moderation": "none",
+    **WORDS,
+    **COMMON,
+}
 FULL: list[dict[str, Any]] = [
     # every field of every task, with each kind of mask
     asking("try_on", mask={**GARMENT_MASK, "shape": "contour"}, **WORN),
     asking("try_on", mask={**PROMPT_MASK, "shape": "contour"}, **WORN),
     asking("try_on", mask=IMAGE_MASK, **WORN),
     asking("try_on", scene=IMAGE, mask=IMAGE_MASK, **WORN),
-    asking("text_to_image", style="maximalism", size=SIZE, condition={"image": IMAGE, "control": "canny_edge", "strength": 1},
-           **WORDS, **COMMON),
+    asking(
+        "text_to_image",
+        style="maximalism",
+        size=SIZE,
+        condition={"image": IMAGE, "control": "canny_edge", "strength": 1},
+        **WORDS,
+        **COMMON,
+    ),
     asking("color_guided", reference_image=IMAGE, size=SIZE, **WORDS, **COMMON),
     asking("image_variation", similarity=0.5, size=SIZE, **WORDS, **COMMON),
-    asking("inpaint", **WORDS, **COMMON), asking("inpaint", **{**WORDS, **COMMON, "mask": IMAGE_MASK}),
+    asking("inpaint", **WORDS, **COMMON),
+    asking("inpaint", **{**WORDS, **COMMON, "mask": IMAGE_MASK}),
     asking("outpaint", transition="soft", **{**WORDS, **COMMON}),
     asking("outpaint", transition="soft", **{**WORDS, **COMMON, "mask": IMAGE_MASK}),
     asking("remove_background", **COMMON),
     asking("train_subject", photo="flat_lay", **{**COMMON, "output": {}}),
-    *(asking("try_on", mask={**GARMENT_MASK, "shape": "contour"},
-             **{**WORN, "person": person, "garments": [{"subject": SUBJECT, "category": "tops"}]})
-      for person in ({"subject": SUBJECT}, {"photos": [IMAGE]}, {"stock": STOCK})),
+    *(
+        asking(
+            "try_on",
+            mask={**GARMENT_MASK, "shape": "contour"},
+            **{**WORN, "person": person, "garments": [{"subject": SUBJECT, "category": "tops"}]},
+        )
+        for person in ({"subject": SUBJECT}, {"photos": [IMAGE]}, {"stock": STOCK})
+    ),
 ]
 
 
@@ -82,7 +108,9 @@ def schema_of(task: str) -> dict[str, Any]:
     return TASKS[task].model_json_schema()
 
 
-def broken(schema: dict[str, Any], defs: dict[str, Any], value: Any, path: Path = ()) -> Iterator[tuple[Path, str, Any]]:
+def broken(
+    schema: dict[str, Any], defs: dict[str, Any], value: Any, path: Path = ()
+) -> Iterator[tuple[Path, str, Any]]:
     """(where, keyword, value that breaks it) of a schema and of all parts of it that the value has."""
     schema = resolved(schema, defs, value)
     kind = schema.get("type")
@@ -98,14 +126,19 @@ def broken(schema: dict[str, Any], defs: dict[str, Any], value: Any, path: Path 
                 yield path, keyword, wrong
         if value:
             yield from broken(schema["items"], defs, value[0], (*path, 0))
-    wrong_values = {"minLength": "", "maxLength": "x" * (schema.get("maxLength", 0) + 1), "pattern": "No\x00such thing",
-                    "minimum": schema.get("minimum", 0) - 0.001 if kind == "number" else schema.get("minimum", 0) - 1,
-                    "maximum": schema.get("maximum", 0) + 0.001 if kind == "number" else schema.get("maximum", 0) + 1}
+    wrong_values = {
+        "minLength": "",
+        "maxLength": "x" * (schema.get("maxLength", 0) + 1),
+        "pattern": "No\x00such thing",
+        "minimum": schema.get("minimum", 0) - 0.001 if kind == "number" else schema.get("minimum", 0) - 1,
+        "maximum": schema.get("maximum", 0) + 0.001 if kind == "number" else schema.get("maximum", 0) + 1,
+    }
     yield from ((path, keyword, wrong) for keyword, wrong in wrong_values.items() if keyword in schema)
 
 
-def broken_object(schema: dict[str, Any], defs: dict[str, Any], value: dict[str, Any],
-                  path: Path) -> Iterator[tuple[Path, str, Any]]:
+def broken_object(
+    schema: dict[str, Any], defs: dict[str, Any], value: dict[str, Any], path: Path
+) -> Iterator[tuple[Path, str, Any]]:
     if schema.get("additionalProperties") is False:
         yield (*path, "stranger"), "unknown", 1
     elif isinstance(rest := schema.get("additionalProperties"), dict):
@@ -175,10 +208,35 @@ def test_the_requests_that_are_broken_were_right(body: dict[str, Any]) -> None:
 
 
 def test_every_keyword_of_the_schemas_is_broken_somewhere() -> None:
-    known = {"required", "additionalProperties", "const", "enum", "minItems", "maxItems", "minLength", "maxLength", "pattern",
-             "minimum", "maximum", "maxProperties", "patternProperties", "type"}
-    silent = {"properties", "items", "title", "description", "default", "$ref", "$defs", "anyOf", "oneOf", "discriminator",
-              "propertyNames"}
+    known = {
+        "required",
+        "additionalProperties",
+        "const",
+        "enum",
+        "minItems",
+        "maxItems",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "minimum",
+        "maximum",
+        "maxProperties",
+        "patternProperties",
+        "type",
+    }
+    silent = {
+        "properties",
+        "items",
+        "title",
+        "description",
+        "default",
+        "$ref",
+        "$defs",
+        "anyOf",
+        "oneOf",
+        "discriminator",
+        "propertyNames",
+    }
     for task in TASKS:
         assert set(keywords(schema_of(task))) <= known | silent
     kinds = {rule.rpartition(" ")[2] for rule in FIELDS}
@@ -206,32 +264,69 @@ TOGETHER = [
     ("A try-on has either a person or a scene.", {**asking("try_on"), "scene": IMAGE, "mask": PROMPT_MASK}, "/person"),
     ("A try-on has either a person or a scene.", {"task": "try_on", "garments": [{"image": IMAGE}]}, "/person"),
     ("Nobody in a scene wears a garment, so there is no garment mask.", asking("try_on", scene=IMAGE), "/mask"),
-    ("Nobody in a scene wears a garment, so there is no garment mask.", asking("try_on", scene=IMAGE, mask=GARMENT_MASK),
-     "/mask"),
-    *(("A mask has a shape only in a try-on.", asking(task, mask={**PROMPT_MASK, "shape": "contour"}), "/mask/shape")
-      for task in ("inpaint", "outpaint")),
-    ("A picture without background needs a format with transparency.", asking("remove_background", output={"format": "jpeg"}),
-     "/output/format"),
-    *(("There is no original: this task makes pictures from nothing.", asking(task, output={"size": "original"}),
-       "/output/size") for task in ("text_to_image", "color_guided", "image_variation")),
-    ("A fallback only goes with a named provider: auto plans its own.", asking("inpaint", fallback=["tryiton"]), "/fallback"),
+    (
+        "Nobody in a scene wears a garment, so there is no garment mask.",
+        asking("try_on", scene=IMAGE, mask=GARMENT_MASK),
+        "/mask",
+    ),
+    *(
+        ("A mask has a shape only in a try-on.", asking(task, mask={**PROMPT_MASK, "shape": "contour"}), "/mask/shape")
+        for task in ("inpaint", "outpaint")
+    ),
+    (
+        "A picture without background needs a format with transparency.",
+        asking("remove_background", output={"format": "jpeg"}),
+        "/output/format",
+    ),
+    *(
+        (
+            "There is no original: this task makes pictures from nothing.",
+            asking(task, output={"size": "original"}),
+            "/output/size",
+        )
+        for task in ("text_to_image", "color_guided", "image_variation")
+    ),
+    (
+        "A fallback only goes with a named provider: auto plans its own.",
+        asking("inpaint", fallback=["tryiton"]),
+        "/fallback",
+    ),
     ("A garment is either a picture or a subject.", asking("try_on", garments=[{}]), "/garments/0/image"),
-    ("A garment is either a picture or a subject.", asking("try_on", garments=[{"image": IMAGE, "subject": SUBJECT}]),
-     "/garments/0/image"),
-    ("A named stock person has its own traits.", asking("try_on", person={"stock": {"name": "James", "age": "children"}}),
-     "/person/stock/name"),
-    *(("A drawn mask belongs to one picture of a person, and there is none.",
-       asking("try_on", person=person, mask=IMAGE_MASK), "/mask")
-      for person in ({"photos": [IMAGE]}, {"stock": {}}, {"subject": SUBJECT})),
-    ("A drawn mask belongs to one picture of a person, and there is none.",
-     asking("try_on", person={"subject": SUBJECT}, mask=IMAGE_MASK, garments=[{"subject": SUBJECT, "photo": "model"}]),
-     "/mask"),
-    *(("There is no original: the person is not given as one picture.",
-       asking("try_on", person=person, output={"size": "original"}), "/output/size")
-      for person in ({"photos": [IMAGE]}, {"stock": {}}, {"subject": SUBJECT})),
+    (
+        "A garment is either a picture or a subject.",
+        asking("try_on", garments=[{"image": IMAGE, "subject": SUBJECT}]),
+        "/garments/0/image",
+    ),
+    (
+        "A named stock person has its own traits.",
+        asking("try_on", person={"stock": {"name": "James", "age": "children"}}),
+        "/person/stock/name",
+    ),
+    *(
+        (
+            "A drawn mask belongs to one picture of a person, and there is none.",
+            asking("try_on", person=person, mask=IMAGE_MASK),
+            "/mask",
+        )
+        for person in ({"photos": [IMAGE]}, {"stock": {}}, {"subject": SUBJECT})
+    ),
+    (
+        "A drawn mask belongs to one picture of a person, and there is none.",
+        asking(
+            "try_on", person={"subject": SUBJECT}, mask=IMAGE_MASK, garments=[{"subject": SUBJECT, "photo": "model"}]
+        ),
+        "/mask",
+    ),
+    *(
+        (
+            "There is no original: the person is not given as one picture.",
+            asking("try_on", person=person, output={"size": "original"}),
+            "/output/size",
+        )
+        for person in ({"photos": [IMAGE]}, {"stock": {}}, {"subject": SUBJECT})
+    ),
     ("A training makes no pictures.", asking("train_subject", output={"count": 2}), "/output"),
-    ("This says how a garment was photographed.", asking("train_subject", kind="person", photo="flat_lay"),
-     "/photo"),
+    ("This says how a garment was photographed.", asking("train_subject", kind="person", photo="flat_lay"), "/photo"),
 ]
 
 
@@ -243,7 +338,10 @@ def test_fields_that_contradict_each_other(detail: str, body: dict[str, Any], po
 
 
 def test_every_rule_over_several_fields_has_a_case() -> None:
-    written = {ast.literal_eval(call.args[1]) for module in (shared, tasks)
-               for call in ast.walk(ast.parse(inspect.getsource(module)))
-               if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "broken"}
+    written = {
+        ast.literal_eval(call.args[1])
+        for module in (shared, tasks)
+        for call in ast.walk(ast.parse(inspect.getsource(module)))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "broken"
+    }
     assert written == {detail for detail, _, _ in TOGETHER}

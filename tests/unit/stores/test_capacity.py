@@ -20,8 +20,9 @@ def most_in_a_window(times: list[int], window_ms: int) -> int:
 
 @given(submits=some.integers(1, 8), seconds=some.integers(1, 60), data=some.data())
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_window_holds_more_calls_than_the_vendor_permits(world: World, submits: int, seconds: int,
-                                                            data: some.DataObject) -> None:
+def test_no_window_holds_more_calls_than_the_vendor_permits(
+    world: World, submits: int, seconds: int, data: some.DataObject
+) -> None:
     rate, now, calls = Rate(submits=submits, seconds=seconds), 10**12, []
     provider = f"vendor-{submits}-{seconds}-{data.draw(some.integers(0, 10**9))}"
     for pause in data.draw(some.lists(some.one_of(some.just(0), some.integers(0, 90_000)), min_size=3, max_size=24)):
@@ -42,7 +43,11 @@ def test_slots_are_evenly_spaced_and_the_first_is_now(world: World) -> None:
 def test_a_slot_beyond_the_horizon_is_not_taken_but_its_time_is_told(world: World) -> None:
     rate = Rate(submits=1, seconds=60)
     assert [capacity.reserve_slot("v", rate, 0, 100_000) for _ in range(4)] == [
-        (0, 0), (63_000, 63_000), (None, 126_000), (None, 126_000)]
+        (0, 0),
+        (63_000, 63_000),
+        (None, 126_000),
+        (None, 126_000),
+    ]
     assert capacity.reserve_slot("v", rate, 0, 126_001) == (126_000, 126_000)
 
 

@@ -19,8 +19,9 @@ def refuse(code: str, monkeypatch: pytest.MonkeyPatch, operation: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["NoSuchKey", "AccessDenied"])
-def test_an_object_that_is_not_there_is_none_also_without_the_right_to_list(world: World, code: str,
-                                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_that_is_not_there_is_none_also_without_the_right_to_list(
+    world: World, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     refuse(code, monkeypatch, "get_object")
     assert media.read("k") is None
 

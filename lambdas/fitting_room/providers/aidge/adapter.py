@@ -48,20 +48,30 @@ class Keys(BaseModel):
         try:
             return cls.model_validate_json(secret or "")
         except ValidationError:
-            raise JobFailure("provider_auth", "The stored key for Aidge is missing or has another form than it must.",
-                             'The operator must store it as {"app_key": "...", "app_secret": "..."}.',
-                             provider=ID) from None
+            raise JobFailure(
+                "provider_auth",
+                "The stored key for Aidge is missing or has another form than it must.",
+                'The operator must store it as {"app_key": "...", "app_secret": "..."}.',
+                provider=ID,
+            ) from None
 
 
 class Aidge:
-    def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None,
-                 clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        transport: httpx.BaseTransport | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         """`clock`: seconds since 1970. Raises `JobFailure` (`provider_auth`) without a usable key."""
         self.keys = Keys.of(connection.secret)
         self.settings: AidgeSettings = connection.settings or AidgeSettings()
         self.download, self.clock = connection.download, clock
-        self.http = client(connection.endpoint or HOSTS[self.settings.host],
-                           {"x-iop-trial": "true"} if self.settings.trial else {}, transport)
+        self.http = client(
+            connection.endpoint or HOSTS[self.settings.host],
+            {"x-iop-trial": "true"} if self.settings.trial else {},
+            transport,
+        )
 
     def call(self, path: str, name: str, value: str) -> httpx.Response:
         """One signed call with one parameter. Raises `httpx.HTTPError`."""
@@ -70,8 +80,9 @@ class Aidge:
             form = {**common, name: value}
             return self.http.post(path[1:], data={**form, "sign": signature.iop(self.keys.app_secret, path, form)})
         sign = signature.v2(self.keys.app_secret, common["timestamp"])
-        return self.http.post(path[1:], json={name: value},
-                              params={"partner_id": "aidge", "sign_ver": "v2", **common, "sign": sign})
+        return self.http.post(
+            path[1:], json={name: value}, params={"partner_id": "aidge", "sign_ver": "v2", **common, "sign": sign}
+        )
 
     # submit
 
@@ -81,17 +92,24 @@ class Aidge:
         except UNSENT:
             return _failed("provider_unavailable", "no", "Aidge cannot be reached; nothing was sent.", LATER)
         except httpx.HTTPError as error:
-            return _failed("provider_unavailable", "unknown", "The connection to Aidge was lost after the request.", _LOOK,
-                           provider_code=type(error).__name__)
+            return _failed(
+                "provider_unavailable",
+                "unknown",
+                "The connection to Aidge was lost after the request.",
+                _LOOK,
+                provider_code=type(error).__name__,
+            )
         said = Answer.of(answer.content)
         if answer.status_code == 408 or not (answer.is_success or answer.is_client_error):
-            return _failed("provider_error", "unknown", "Aidge failed while it took the request.", _LOOK,
-                           **_words(said, answer))
+            return _failed(
+                "provider_error", "unknown", "Aidge failed while it took the request.", _LOOK, **_words(said, answer)
+            )
         if not said.task_id and (said.complaint or answer.is_client_error):
             return _told(_meaning(said, answer, UNNAMED), said, answer)
         if not said.task_id or said.complaint or answer.is_client_error:
-            return _failed("provider_error", "unknown", "The answer of Aidge names no usable task.", _LOOK,
-                           **_words(said, answer))
+            return _failed(
+                "provider_error", "unknown", "The answer of Aidge names no usable task.", _LOOK, **_words(said, answer)
+            )
         return Pending(said.task_id, POLL_SECONDS)
 
     # results
@@ -121,9 +139,14 @@ class Aidge:
         if some_failed and not said.addresses:
             return _told(said.told if said.complaint else BROKEN, said, answer, "unknown")
         outcome = collected(
-            ID, ENTRY.title, order, said.addresses, self.download,
+            ID,
+            ENTRY.title,
+            order,
+            said.addresses,
+            self.download,
             remedy="How long Aidge keeps them is not documented: the operator can ask it for the task of the attempt's"
-                   " provider_job_id.")
+            " provider_job_id.",
+        )
         if some_failed and isinstance(outcome, Finished) and not outcome.warnings:
             return replace(outcome, warnings=[partial("Aidge says that a part of the job failed.")])
         return outcome
@@ -138,8 +161,9 @@ def _meaning(said: Answer, answer: httpx.Response, otherwise: Told) -> Told:
 
 def _told(told: Told, said: Answer, answer: httpx.Response, charged: Charged = "no") -> Failed:
     wait = (retry_after(answer) or WINDOW_SECONDS) if told is LIMITED else None
-    return _failed(told.code, charged, told.detail, told.remedy, retryable=told.retryable, retry_after=wait,
-                   **_words(said, answer))
+    return _failed(
+        told.code, charged, told.detail, told.remedy, retryable=told.retryable, retry_after=wait, **_words(said, answer)
+    )
 
 
 def _words(said: Answer, answer: httpx.Response) -> dict[str, str | None]:
@@ -150,6 +174,7 @@ def _failed(code: str, charged: Charged, detail: str, remedy: str, **facts: Any)
     return failed(ID, code, charged, detail, remedy, **facts)
 
 
-def connect(connection: Connection, transport: httpx.BaseTransport | None = None,
-            clock: Callable[[], float] = time.time) -> Aidge:
+def connect(
+    connection: Connection, transport: httpx.BaseTransport | None = None, clock: Callable[[], float] = time.time
+) -> Aidge:
     return Aidge(connection, transport, clock)

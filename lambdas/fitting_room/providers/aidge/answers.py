@@ -27,26 +27,41 @@ KEY = Told("provider_auth", "Aidge does not accept the key or signature of this 
 CODES = {
     "500": BROKEN,
     "501": LIMITED,
-    "700": Told("provider_error", "Aidge refused a part of the request as invalid.",
-                "Check the name of a stock person; otherwise choose another provider, or report it to the operator of this"
-                " service.", retryable=False),
+    "700": Told(
+        "provider_error",
+        "Aidge refused a part of the request as invalid.",
+        "Check the name of a stock person; otherwise choose another provider, or report it to the operator of this"
+        " service.",
+        retryable=False,
+    ),
     # the link was signed moments before and holds a picture we have read: most likely their network, or ours
-    "701": Told("image_unreadable", "Aidge could not fetch the garment's picture.",
-                "Submit again; if it fails again, send another picture.", retryable=True),
+    "701": Told(
+        "image_unreadable",
+        "Aidge could not fetch the garment's picture.",
+        "Submit again; if it fails again, send another picture.",
+        retryable=True,
+    ),
     "703": Told("image_unreadable", "The garment's picture is too small or too coarse for Aidge.", _PICTURE),
     "707": Told("image_unreadable", "To Aidge the garment's picture is no complete flat lay.", _PICTURE),
     "801": BROKEN,  # unconfirmed, as is 1000
     "1000": Told("content_blocked", "The content filter of Aidge refused a picture.", "Send another picture."),
     # "please retry"
-    "1001": Told("provider_error", "The content check of Aidge failed.",
-                 "Submit again; if it fails again, send other pictures."),
+    "1001": Told(
+        "provider_error", "The content check of Aidge failed.", "Submit again; if it fails again, send other pictures."
+    ),
     "1002": Told("content_blocked", "The content filter of Aidge refused a picture.", "Send another picture."),
 }
 # what the gateway in front says: by its words, for its codes are not documented
-EXHAUSTED = Told("quota_exhausted", "The Aidge account has nothing left to spend.",
-                 "The operator must buy calls, or set `trial` to use the free quota; until then choose another provider.")
-CLOCK = Told("provider_auth", "Aidge does not accept the time of the signature.",
-             "The operator must see to the clock of this deployment: signatures are dated.")
+EXHAUSTED = Told(
+    "quota_exhausted",
+    "The Aidge account has nothing left to spend.",
+    "The operator must buy calls, or set `trial` to use the free quota; until then choose another provider.",
+)
+CLOCK = Told(
+    "provider_auth",
+    "Aidge does not accept the time of the signature.",
+    "The operator must see to the clock of this deployment: signatures are dated.",
+)
 _GATEWAY = {"timestamp": CLOCK, "signature|app.?key": KEY, "call.?limit": LIMITED}
 
 
@@ -85,7 +100,8 @@ class Answer(BaseModel):
         if "calling resources have been exhausted" in words:
             return EXHAUSTED
         return CODES.get(self.complaint or "") or next(
-            (told for hint, told in _GATEWAY.items() if re.search(hint, words)), UNNAMED)
+            (told for hint, told in _GATEWAY.items() if re.search(hint, words)), UNNAMED
+        )
 
     @property
     def words(self) -> str | None:

@@ -57,16 +57,24 @@ def payload_of(order: Order) -> str:
     stock = request.person.stock
     photos = order.numbered("photo") or ([] if stock else [order.base])
     suit = Suit(
-        clothes_list=[Cloth(image_url=picture.link(), type=CATEGORIES[garment.category])
-                      for garment, picture in zip(request.garments, order.garments, strict=True)],
+        clothes_list=[
+            Cloth(image_url=picture.link(), type=CATEGORIES[garment.category])
+            for garment, picture in zip(request.garments, order.garments, strict=True)
+        ],
         model_image=[photo.link() for photo in photos] or None,
         model=_library(stock) if stock else None,
         view_type=options.view,
         generate_count=request.output.count,
-        input_quality_detect=None if options.quality_detect is None else int(options.quality_detect))
+        input_quality_detect=None if options.quality_detect is None else int(options.quality_detect),
+    )
     return json.dumps([suit.model_dump(by_alias=True, exclude_none=True)])
 
 
 def _library(stock: Stock) -> Library:
-    return Library(name=stock.name, gender=stock.gender, style=stock.style, body=stock.body,
-                   age="youngadult" if stock.age == "young_adult" else stock.age)
+    return Library(
+        name=stock.name,
+        gender=stock.gender,
+        style=stock.style,
+        body=stock.body,
+        age="youngadult" if stock.age == "young_adult" else stock.age,
+    )

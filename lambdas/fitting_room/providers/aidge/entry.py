@@ -49,7 +49,7 @@ class AidgeSettings(BaseModel):
 
 
 def rules(request: AnyRequest) -> list[Fault]:
-    """"`clothesList` can contain 2 elements at most and the 'type' parameter in these elements MUST be 'tops' and
+    """ "`clothesList` can contain 2 elements at most and the 'type' parameter in these elements MUST be 'tops' and
     'bottoms'"."""
     if not isinstance(request, TryOn) or len(request.garments) != 2:
         return []
@@ -57,9 +57,14 @@ def rules(request: AnyRequest) -> list[Fault]:
     if {first, second} == {"tops", "bottoms"}:
         return []
     wrong = 0 if first not in ("tops", "bottoms") else 1
-    return [Fault.of("unsupported_option", "Aidge takes two garments only as a suit: one top and one bottom, each named.",
-                     "Give one garment the category tops and the other one bottoms, or send one job per garment.",
-                     pointer=f"/garments/{wrong}/category")]
+    return [
+        Fault.of(
+            "unsupported_option",
+            "Aidge takes two garments only as a suit: one top and one bottom, each named.",
+            "Give one garment the category tops and the other one bottoms, or send one job per garment.",
+            pointer=f"/garments/{wrong}/category",
+        )
+    ]
 
 
 def several_photos(request: AnyRequest, seen: frozenset[str]) -> str | None:  # noqa: ARG001
@@ -97,8 +102,13 @@ ENTRY = CatalogueEntry(
     status="2026-11-21: in service as far as its documents show; not tried with a key of ours.",
     options_model=Options,
     rules=rules,
-    advice=(Advice(
-        code="count_with_photos", applies=several_photos, source=f"{_PAGE}: it says neither",
-        detail="Aidge does not document whether the number of pictures counts for each photo or for all of them.",
-        remedy="Send one job per photo where the number matters."),),
+    advice=(
+        Advice(
+            code="count_with_photos",
+            applies=several_photos,
+            source=f"{_PAGE}: it says neither",
+            detail="Aidge does not document whether the number of pictures counts for each photo or for all of them.",
+            remedy="Send one job per photo where the number matters.",
+        ),
+    ),
 )

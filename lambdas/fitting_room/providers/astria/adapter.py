@@ -34,8 +34,12 @@ class Astria:
     def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
         """Raises `JobFailure` (`provider_auth`) without a key."""
         if not connection.secret:
-            raise JobFailure("provider_auth", "There is no key for Astria in this deployment.",
-                             "The operator must store a key for Astria.", provider=ID)
+            raise JobFailure(
+                "provider_auth",
+                "There is no key for Astria in this deployment.",
+                "The operator must store a key for Astria.",
+                provider=ID,
+            )
         self.settings: AstriaSettings = connection.settings or AstriaSettings()
         self.download = connection.download
         headers = {"Authorization": f"Bearer {connection.secret}"}
@@ -59,9 +63,13 @@ class Astria:
 
     def register(self, reference: Reference) -> str | Failed:
         if reference.model == "sd15" and not reference.kind.shared:
-            return _failed("provider_error", "no", "astria/sd15 dresses a person it was trained on, not a picture.",
-                           "Send person.subject, made for astria/sd15, or a garment subject made for a partner model.",
-                           retryable=False)
+            return _failed(
+                "provider_error",
+                "no",
+                "astria/sd15 dresses a person it was trained on, not a picture.",
+                "Send person.subject, made for astria/sd15, or a garment subject made for a partner model.",
+                retryable=False,
+            )
         return self._made(reference.title, reference_of(reference, self.settings), look_first=True)
 
     def _made(self, title: str, form: Form, *, look_first: bool) -> str | Failed:
@@ -87,8 +95,13 @@ class Astria:
         if answer.status_code in (401, 403, 429):
             return refused(answer, "subject")
         if not answer.is_success:
-            return _failed("provider_unavailable", "no", "Astria does not tell what it has; nothing was bought.", LATER,
-                           provider_code=f"HTTP {answer.status_code}")
+            return _failed(
+                "provider_unavailable",
+                "no",
+                "Astria does not tell what it has; nothing was bought.",
+                LATER,
+                provider_code=f"HTTP {answer.status_code}",
+            )
         return next((each.id for each in tunes(answer.content) if each.title == title), None)
 
     def _post(self, path: str, form: Form, what: str) -> httpx.Response | Failed:
@@ -97,8 +110,13 @@ class Astria:
         except UNSENT:
             return _failed("provider_unavailable", "no", "Astria cannot be reached; nothing was sent.", LATER)
         except httpx.HTTPError as error:
-            return _failed("provider_unavailable", "unknown", "The connection to Astria was lost after the request.", LOOK,
-                           provider_code=type(error).__name__)
+            return _failed(
+                "provider_unavailable",
+                "unknown",
+                "The connection to Astria was lost after the request.",
+                LOOK,
+                provider_code=type(error).__name__,
+            )
         return answer if answer.is_success else refused(answer, what)
 
     # status
@@ -123,9 +141,15 @@ class Astria:
     def _pictures(self, order: Order, answer: httpx.Response) -> Outcome | None:
         status = prompt(answer.content)
         if status and status.images:
-            return collected(ID, "Astria", order, status.images, self.download,
-                             remedy="The operator can fetch them from the vendor for 30 days, by the attempt's"
-                                    " provider_job_id: tune and prompt.")
+            return collected(
+                ID,
+                "Astria",
+                order,
+                status.images,
+                self.download,
+                remedy="The operator can fetch them from the vendor for 30 days, by the attempt's"
+                " provider_job_id: tune and prompt.",
+            )
         return ended(status.user_error) if status and status.user_error else None
 
     # deletion
@@ -153,8 +177,11 @@ def _trained(order: Order, answer: httpx.Response) -> Outcome | None:
 def _lost(answer: httpx.Response) -> Failed:
     """It was accepted, but can no longer be read."""
     code = "provider_auth" if answer.status_code in (401, 403) else "provider_error"
-    detail = "Astria does not know the job any more." if answer.status_code == 404 else \
-        "Astria no longer tells how the job is doing."
+    detail = (
+        "Astria does not know the job any more."
+        if answer.status_code == 404
+        else "Astria no longer tells how the job is doing."
+    )
     return _failed(code, "unknown", detail, LOOK, provider_code=f"HTTP {answer.status_code}")
 
 

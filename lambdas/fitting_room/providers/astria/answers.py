@@ -24,8 +24,9 @@ PAUSE = 30.0
 _OTHER = "Choose another provider, or report it to the operator of this service."
 _MONEY = re.compile(r"balance|billing|credit|payment|plan|quota|top.?off|top.?up", re.IGNORECASE)
 _PICTURE = re.compile(r"(?<!num_)image", re.IGNORECASE)
-_CONTENT = re.compile(r"nsfw|safety|moderat|polic(y|ies)|inappropriate|prohibited|sensitive|nudity|content filter|flagged",
-                      re.IGNORECASE)
+_CONTENT = re.compile(
+    r"nsfw|safety|moderat|polic(y|ies)|inappropriate|prohibited|sensitive|nudity|content filter|flagged", re.IGNORECASE
+)
 
 
 class Tune(BaseModel):
@@ -90,34 +91,74 @@ def refused(answer: httpx.Response, title: str) -> Failed:
     status, words = answer.status_code, _words(answer)
     facts: dict[str, Any] = {"provider_code": f"HTTP {status}", "provider_detail": words}
     if status in (401, 403):
-        return _failed("provider_auth", "no", "Astria does not accept the key of this deployment.",
-                       "The operator must store a valid key for Astria.", **facts)
+        return _failed(
+            "provider_auth",
+            "no",
+            "Astria does not accept the key of this deployment.",
+            "The operator must store a valid key for Astria.",
+            **facts,
+        )
     if status == 402 or (status in (400, 422) and _MONEY.search(words)):
-        return _failed("quota_exhausted", "no", "The Astria account has no balance or plan for this.",
-                       "The operator must see to the account's billing; until then choose another provider.", **facts)
+        return _failed(
+            "quota_exhausted",
+            "no",
+            "The Astria account has no balance or plan for this.",
+            "The operator must see to the account's billing; until then choose another provider.",
+            **facts,
+        )
     if status == 429:
-        return _failed("rate_limited", "no", "Astria takes no more requests at the moment.", LATER,
-                       retry_after=retry_after(answer) or PAUSE, **facts)
+        return _failed(
+            "rate_limited",
+            "no",
+            "Astria takes no more requests at the moment.",
+            LATER,
+            retry_after=retry_after(answer) or PAUSE,
+            **facts,
+        )
     if status == 404:
-        return _failed("provider_error", "no", f"Astria does not know what the {title} is to be made on.",
-                       "It deletes subjects 30 days after they were made: create the subject again. A partner model's tune may"
-                       " have changed: then the operator must set `tunes`.", retryable=False, **facts)
+        return _failed(
+            "provider_error",
+            "no",
+            f"Astria does not know what the {title} is to be made on.",
+            "It deletes subjects 30 days after they were made: create the subject again. A partner model's tune may"
+            " have changed: then the operator must set `tunes`.",
+            retryable=False,
+            **facts,
+        )
     if status == 413 or (status in (400, 422) and _PICTURE.search(words)):
-        return _failed("image_unreadable", "no", "Astria cannot use one of the pictures.",
-                       "Send another picture; the vendor's words say what is wrong with this one.", **facts)
+        return _failed(
+            "image_unreadable",
+            "no",
+            "Astria cannot use one of the pictures.",
+            "Send another picture; the vendor's words say what is wrong with this one.",
+            **facts,
+        )
     if 400 <= status < 500 and status != 408:
-        return _failed("provider_error", "no", "Astria refused the request as invalid.", _OTHER, retryable=False, **facts)
-    if status == 500:  # to be retried by the vendor's word, and of the two errors not the one that "probably" was processed
-        return _failed("provider_error", "no", "Astria failed before it took the request.", LATER, retry_after=PAUSE, **facts)
-    return _failed("provider_error", "unknown", f"Astria may have begun the {title}, but did not say so.", LOOK, **facts)
+        return _failed(
+            "provider_error", "no", "Astria refused the request as invalid.", _OTHER, retryable=False, **facts
+        )
+    if (
+        status == 500
+    ):  # to be retried by the vendor's word, and of the two errors not the one that "probably" was processed
+        return _failed(
+            "provider_error", "no", "Astria failed before it took the request.", LATER, retry_after=PAUSE, **facts
+        )
+    return _failed(
+        "provider_error", "unknown", f"Astria may have begun the {title}, but did not say so.", LOOK, **facts
+    )
 
 
 def ended(error: object) -> Failed:
     """A prompt's `user_error`; what such a prompt costs is not documented."""
     words = " ".join(_texts(error))
     if _CONTENT.search(words):
-        return _failed("content_blocked", "unknown", "The content filter of Astria, or of the model it uses, refused the job.",
-                       "Send other pictures or another prompt.", provider_detail=words)
+        return _failed(
+            "content_blocked",
+            "unknown",
+            "The content filter of Astria, or of the model it uses, refused the job.",
+            "Send other pictures or another prompt.",
+            provider_detail=words,
+        )
     return _failed("provider_error", "unknown", "Astria could not make the pictures.", LOOK, provider_detail=words)
 
 

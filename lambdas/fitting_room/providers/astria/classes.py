@@ -14,9 +14,17 @@ from fitting_room.providers.base import ReferenceKind
 SD15_GARMENT = "clothing"
 """"The faceid class name should be `clothing` or `garment`": what the garment is, the text of a prompt says."""
 CLASSES: Mapping[str, str | None] = {  # our category -> class; None: too coarse, the client must name it
-    "auto": "clothing", "tops": "shirt", "bottoms": "pants", "one_piece": "dress", "outfit": "clothing", "footwear": "shoes",
+    "auto": "clothing",
+    "tops": "shirt",
+    "bottoms": "pants",
+    "one_piece": "dress",
+    "outfit": "clothing",
+    "footwear": "shoes",
     # "The `name` must represent the main subject. "jewelry" is a poor name"
-    "headwear": None, "eyewear": None, "jewelry": None, "accessories": None,
+    "headwear": None,
+    "eyewear": None,
+    "jewelry": None,
+    "accessories": None,
 }
 
 
@@ -36,6 +44,7 @@ def references(request: AnyRequest) -> Mapping[str, ReferenceKind]:
         found["person"] = ReferenceKind(class_name=str(options.person_class), shared=False)
     for index, garment in enumerate(request.garments):
         if garment.image:
-            found[f"garment-{index}"] = ReferenceKind(class_name=str(garment_class(request, index, options)),
-                                                      flat_lay=garment.photo == "flat_lay")
+            found[f"garment-{index}"] = ReferenceKind(
+                class_name=str(garment_class(request, index, options)), flat_lay=garment.photo == "flat_lay"
+            )
     return found

@@ -29,9 +29,13 @@ _TRY_ON = {
 _MAKE = {"kind": Option(values=("person", "garment")), "pictures": Option()}
 _PARTNER: dict[Task, Mapping[str, Option]] = {"try_on": _TRY_ON, "train_subject": _MAKE}
 _RESOLUTIONS: dict[Task, Mapping[str, Option]] = {
-    **_PARTNER, "try_on": _TRY_ON | {"output.quality": Option(values=("fast", "standard", "best"))}}
+    **_PARTNER,
+    "try_on": _TRY_ON | {"output.quality": Option(values=("fast", "standard", "best"))},
+}
 _LEGACY: dict[Task, Mapping[str, Option]] = {
-    "try_on": _TRY_ON | {"negative_prompt": Option(), "mask": Option(values=("image",))}, "train_subject": _MAKE}
+    "try_on": _TRY_ON | {"negative_prompt": Option(), "mask": Option(values=("image",))},
+    "train_subject": _MAKE,
+}
 
 
 def few_pictures(request: AnyRequest, seen: frozenset[str]) -> str | None:  # noqa: ARG001
@@ -52,9 +56,17 @@ ENTRY = CatalogueEntry(
         _partner("gemini", _TOOL, _RESOLUTIONS),
         _partner("seedream", _TOOL),
         _partner("gpt-image-2", f"{_DOCS}, Changes, 2026-04-21", _RESOLUTIONS),
-        Model(id="sd15", tasks=("try_on", "train_subject"), named_only=True, options=_LEGACY, lifecycle=Lifecycle(
-            legacy=date(2026, 8, 21), source=f"{_DOCS}, Virtual Try-on, a \"Backend V1 feature\"; the vendor archived the"
-            " page on 2026-08-21 (commit de76dad of its documents) and names no end")),
+        Model(
+            id="sd15",
+            tasks=("try_on", "train_subject"),
+            named_only=True,
+            options=_LEGACY,
+            lifecycle=Lifecycle(
+                legacy=date(2026, 8, 21),
+                source=f'{_DOCS}, Virtual Try-on, a "Backend V1 feature"; the vendor archived the'
+                " page on 2026-08-21 (commit de76dad of its documents) and names no end",
+            ),
+        ),
     ),
     runner="http",
     secret=True,
@@ -62,12 +74,14 @@ ENTRY = CatalogueEntry(
     tasks=_PARTNER,
     max_garments=3,  # with the person four references: "Five or six references stacked in one prompt [...] compete"
     keeps_framing=False,
-    base=FitSpec(min_side=512, max_side=2048),  # "at least 512x512 pixels [...] 2048x2048 could be a good target resize"
+    base=FitSpec(
+        min_side=512, max_side=2048
+    ),  # "at least 512x512 pixels [...] 2048x2048 could be a good target resize"
     others=FitSpec(min_side=512, max_side=2048),
     max_body=16_000_000,  # ours: the vendor has "no hard limit" and calls 3 MB a picture reasonable
     prices=(Price(source="https://www.astria.ai/pricing, which was not read: the documents name no price"),),
     retention="Pictures, subjects and results 30 days, or until they are deleted here (the vendor is told): "
-              f"{_DOCS}/docs/api/overview, Storage",
+    f"{_DOCS}/docs/api/overview, Storage",
     erases=True,
     result_hosts=("astria.ai", "sdbooth2-production.s3.amazonaws.com"),  # others are not documented
     failures_free=False,  # not documented
@@ -79,9 +93,14 @@ ENTRY = CatalogueEntry(
     status="2026-11-21: in service as far as its documents show; not tried with a key of ours.",
     options_model=Options,
     rules=rules,
-    advice=(Advice(
-        code="few_pictures", applies=few_pictures, source=f"{_DOCS}, AI Photoshoot, Tips for training images",
-        detail="A person is learned from variety: Astria advises 4 to 8 pictures from the waist or shoulders up, and 4 more of"
-               " the whole body.",
-        remedy="Add pictures of other days, poses and backgrounds, of nobody else."),),
+    advice=(
+        Advice(
+            code="few_pictures",
+            applies=few_pictures,
+            source=f"{_DOCS}, AI Photoshoot, Tips for training images",
+            detail="A person is learned from variety: Astria advises 4 to 8 pictures from the waist or shoulders up, and 4"
+            " more of the whole body.",
+            remedy="Add pictures of other days, poses and backgrounds, of nobody else.",
+        ),
+    ),
 )

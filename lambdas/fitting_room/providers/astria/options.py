@@ -39,8 +39,23 @@ class Options(BaseModel):
     aspect_ratio: AspectRatio | None = None
     resolution: Literal["1K", "2K", "4K"] | None = None
 
-    controlnet: Literal["composition", "reference", "segroom", "ipadapter", "lineart", "canny", "depth", "mlsd", "hed", "pose",
-                        "tile", "qr"] | None = None
+    controlnet: (
+        Literal[
+            "composition",
+            "reference",
+            "segroom",
+            "ipadapter",
+            "lineart",
+            "canny",
+            "depth",
+            "mlsd",
+            "hed",
+            "pose",
+            "tile",
+            "qr",
+        ]
+        | None
+    ) = None
     denoising_strength: Share | None = None
     controlnet_conditioning_scale: Share | None = None
     controlnet_txt2img: bool | None = None
@@ -54,8 +69,9 @@ class Options(BaseModel):
     backend_version: Literal[0, 1] | None = None
     prompt_expansion: bool | None = None
     use_lpw: bool | None = None
-    scheduler: Literal["euler", "euler_a", "dpm++2m_karras", "dpm++sde_karras", "dpm++2m", "dpm++sde", "lcm",
-                       "tcd"] | None = None
+    scheduler: (
+        Literal["euler", "euler_a", "dpm++2m_karras", "dpm++sde_karras", "dpm++2m", "dpm++sde", "lcm", "tcd"] | None
+    ) = None
     steps: Annotated[int, Field(ge=0, le=50)] | None = None
     cfg_scale: Annotated[float, Field(ge=0, le=15)] | None = None
     ar: Literal["1:1", "portrait", "16:9", "landscape"] | None = None
@@ -68,10 +84,12 @@ class Options(BaseModel):
 
     @model_validator(mode="after")
     def together(self) -> Options:
-        """"Requires super-resolution on."; "Available only when super_resolution is true"."""
+        """ "Requires super-resolution on."; "Available only when super_resolution is true"."""
         for name in ("inpaint_faces", "hires_fix"):
             if self.super_resolution is False and getattr(self, name):
-                raise broken(name, "This works on the enlarged picture only.", "Leave it out, or set super_resolution to true.")
+                raise broken(
+                    name, "This works on the enlarged picture only.", "Leave it out, or set super_resolution to true."
+                )
         if (self.w is None) != (self.h is None):
             raise broken("h" if self.w else "w", "A size has two sides.", "Send both w and h, or neither.")
         if self.ar and self.w:
@@ -82,8 +100,25 @@ class Options(BaseModel):
 PARTNER = ("aspect_ratio", "resolution")
 INPUT_IMAGE = ("controlnet", "denoising_strength", "controlnet_conditioning_scale", "controlnet_txt2img")
 """Fields about the input image, which is a garment picture with somebody in it."""
-SD15 = (*INPUT_IMAGE, "super_resolution", "inpaint_faces", "hires_fix", "face_correct", "face_swap", "film_grain",
-        "color_grading", "backend_version", "prompt_expansion", "use_lpw", "scheduler", "steps", "cfg_scale", "ar", "w", "h")
+SD15 = (
+    *INPUT_IMAGE,
+    "super_resolution",
+    "inpaint_faces",
+    "hires_fix",
+    "face_correct",
+    "face_swap",
+    "film_grain",
+    "color_grading",
+    "backend_version",
+    "prompt_expansion",
+    "use_lpw",
+    "scheduler",
+    "steps",
+    "cfg_scale",
+    "ar",
+    "w",
+    "h",
+)
 TRAINING = ("branch", "face_crop", "training_face_correct")
 
 

@@ -28,43 +28,63 @@ def prompt_of(order: Order, settings: AstriaSettings) -> tuple[str, Form]:
     request = order.request
     assert isinstance(request, TryOn), "the catalogue offers prompts for nothing else"
     options: Options = order.options
-    tune, fields = _sd15(order, request, options) if order.model == "sd15" else _partner(order, request, options, settings)
-    return tune, form("prompt", {
-        **fields, "num_images": request.output.count, "seed": order.seed, "workspace_id": settings.workspace,
-        "callback": order.callback})
+    tune, fields = (
+        _sd15(order, request, options) if order.model == "sd15" else _partner(order, request, options, settings)
+    )
+    return tune, form(
+        "prompt",
+        {
+            **fields,
+            "num_images": request.output.count,
+            "seed": order.seed,
+            "workspace_id": settings.workspace,
+            "callback": order.callback,
+        },
+    )
 
 
 def _partner(order: Order, request: TryOn, options: Options, settings: AstriaSettings) -> tuple[str, dict[str, object]]:
-    """"the class name [...] MUST appear right after the `<...>` token", which always ends in 1. None of the fields that only
+    """ "the class name [...] MUST appear right after the `<...>` token", which always ends in 1. None of the fields that only
     Stable Diffusion has."""
     person = request.person.subject if request.person else None
-    worn = [f"<faceid:{_garment_id(order, request, index)}:1> {_noun(order, request, index, options)}"
-            for index in range(len(request.garments))]
-    who = f"<faceid:{order.subjects[person].made_id}:1> {order.subjects[person].class_name}" if person else \
-        f"<faceid:{order.references['person']}:1> {options.person_class}"
+    worn = [
+        f"<faceid:{_garment_id(order, request, index)}:1> {_noun(order, request, index, options)}"
+        for index in range(len(request.garments))
+    ]
+    who = (
+        f"<faceid:{order.subjects[person].made_id}:1> {order.subjects[person].class_name}"
+        if person
+        else f"<faceid:{order.references['person']}:1> {options.person_class}"
+    )
     return str(settings.tune(order.model)), {
         "text": f"{who} wearing {_listed(worn)}, {_words(request.prompt) or STUDIO}",
         "aspect_ratio": options.aspect_ratio or (None if person else nearest(order.base)),
-        "resolution": options.resolution or RESOLUTIONS.get(request.output.quality or "")}
+        "resolution": options.resolution or RESOLUTIONS.get(request.output.quality or ""),
+    }
 
 
 def _sd15(order: Order, request: TryOn, options: Options) -> tuple[str, dict[str, object]]:
-    """"prompt [...] both the fine-tuned model of the person and the faceid reference of the garment". What the client leaves
+    """ "prompt [...] both the fine-tuned model of the person and the faceid reference of the garment". What the client leaves
     open has the value of the page's example; the fields about the input image go only with one."""
     assert request.person and request.person.subject, "the rules refuse this flow for anybody else"
     person = order.subjects[request.person.subject]
     super_resolution = _given(options.super_resolution, True)
-    seen: dict[str, object] = {
-        "controlnet": options.controlnet or "pose",
-        "input_image": order.inputs["garment-0"],
-        "mask_image": order.mask and inverted(order.mask),  # "the area to be inpainted is white and the rest is black"
-        "denoising_strength": _given(options.denoising_strength, 0.9),
-        "controlnet_conditioning_scale": _given(options.controlnet_conditioning_scale, 0.4),
-        "controlnet_txt2img": _given(options.controlnet_txt2img, False),
-    } if has_input_image(request) else {}
+    seen: dict[str, object] = (
+        {
+            "controlnet": options.controlnet or "pose",
+            "input_image": order.inputs["garment-0"],
+            "mask_image": order.mask
+            and inverted(order.mask),  # "the area to be inpainted is white and the rest is black"
+            "denoising_strength": _given(options.denoising_strength, 0.9),
+            "controlnet_conditioning_scale": _given(options.controlnet_conditioning_scale, 0.4),
+            "controlnet_txt2img": _given(options.controlnet_txt2img, False),
+        }
+        if has_input_image(request)
+        else {}
+    )
     return person.made_id, {
         "text": f"<faceid:{_garment_id(order, request, 0)}:1> {person.token or TOKEN} {person.class_name} wearing"
-                f" {_article(_noun(order, request, 0, options))}, {_words(request.prompt) or PHOTOSHOOT}",
+        f" {_article(_noun(order, request, 0, options))}, {_words(request.prompt) or PHOTOSHOOT}",
         "negative_prompt": _words(request.negative_prompt),
         "steps": _given(options.steps, 30),
         "cfg_scale": options.cfg_scale,
@@ -82,7 +102,8 @@ def _sd15(order: Order, request: TryOn, options: Options) -> tuple[str, dict[str
         "color_grading": options.color_grading,
         "use_lpw": _given(options.use_lpw, True),
         "w": options.w,
-        "h": options.h}
+        "h": options.h,
+    }
 
 
 def nearest(picture: Input) -> str:

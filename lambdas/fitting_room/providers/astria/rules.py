@@ -32,7 +32,12 @@ def rules(request: AnyRequest) -> list[Fault]:
         return []
     faults = [*_elsewhere(request, options)]
     if isinstance(request, TryOn):
-        faults += [*_person(request, options), *_garments(request, options), *_pictures(request, options), *_texts(request)]
+        faults += [
+            *_person(request, options),
+            *_garments(request, options),
+            *_pictures(request, options),
+            *_texts(request),
+        ]
     return faults
 
 
@@ -57,28 +62,48 @@ def _elsewhere(request: AnyRequest, options: Options) -> Iterator[Fault]:
 def _person(request: TryOn, options: Options) -> Iterator[Fault]:
     picture = request.person is not None and request.person.kind is not None
     if picture and flow(request) == "sd15":
-        yield Fault.of("unsupported_option", "astria/sd15 dresses a person it was trained on, not a picture.",
-                       "Create a subject with POST /v1/subjects (kind person, provider astria/sd15), then send person.subject;"
-                       " or use astria/gemini.", pointer="/person", provider=ID)
+        yield Fault.of(
+            "unsupported_option",
+            "astria/sd15 dresses a person it was trained on, not a picture.",
+            "Create a subject with POST /v1/subjects (kind person, provider astria/sd15), then send person.subject;"
+            " or use astria/gemini.",
+            pointer="/person",
+            provider=ID,
+        )
     elif picture and options.person_class is None:
-        yield _fault(f"{_OPTIONS}/person_class", "Astria must be told whether this is a woman, a man, a girl or a boy.",
-                     f"Add provider_options.{ID}.person_class: one of woman, man, girl, boy, baby.")
+        yield _fault(
+            f"{_OPTIONS}/person_class",
+            "Astria must be told whether this is a woman, a man, a girl or a boy.",
+            f"Add provider_options.{ID}.person_class: one of woman, man, girl, boy, baby.",
+        )
     if request.person and request.person.subject and options.person_class:
         yield _fault(f"{_OPTIONS}/person_class", "A subject has its own class.", "Leave it out.")
 
 
 def _garments(request: TryOn, options: Options) -> Iterator[Fault]:
     if len(request.garments) > 1 and flow(request) == "sd15":  # the page of the older flow knows one
-        yield Fault.of("unsupported_option", "astria/sd15 puts on one garment.", "Send one garment, or name a partner model as "
-                       "the provider, such as astria/gemini, with a person made for it.", pointer="/garments/1", provider=ID)
+        yield Fault.of(
+            "unsupported_option",
+            "astria/sd15 puts on one garment.",
+            "Send one garment, or name a partner model as "
+            "the provider, such as astria/gemini, with a person made for it.",
+            pointer="/garments/1",
+            provider=ID,
+        )
     for index, garment in enumerate(request.garments):
         if garment.image and garment.category in CLASSES and garment_class(request, index, options) is None:
-            yield _fault(f"{_OPTIONS}/garment_classes", f"`{garment.category}` is too coarse a word for Astria.",
-                         f"Name in garment_classes, at place {index}, what the picture shows: hat, ring, necklace, bag.")
+            yield _fault(
+                f"{_OPTIONS}/garment_classes",
+                f"`{garment.category}` is too coarse a word for Astria.",
+                f"Name in garment_classes, at place {index}, what the picture shows: hat, ring, necklace, bag.",
+            )
     for index, name in enumerate(options.garment_classes or []):
         if name and (index >= len(request.garments) or request.garments[index].subject):
-            yield _fault(f"{_OPTIONS}/garment_classes/{index}", "There is no garment picture at this place.",
-                         "Use null for a garment that is a subject, which has its own class, and name no more than there are.")
+            yield _fault(
+                f"{_OPTIONS}/garment_classes/{index}",
+                "There is no garment picture at this place.",
+                "Use null for a garment that is a subject, which has its own class, and name no more than there are.",
+            )
 
 
 def _pictures(request: TryOn, options: Options) -> Iterator[Fault]:
@@ -87,8 +112,11 @@ def _pictures(request: TryOn, options: Options) -> Iterator[Fault]:
     if not has_input_image(request) and flow(request) == "sd15":
         for name in INPUT_IMAGE:
             if getattr(options, name) is not None:
-                yield _fault(f"{_OPTIONS}/{name}", "This is about the input image, and there is none.",
-                             "Leave it out, or send a garment picture with somebody in it and its `photo` as model.")
+                yield _fault(
+                    f"{_OPTIONS}/{name}",
+                    "This is about the input image, and there is none.",
+                    "Leave it out, or send a garment picture with somebody in it and its `photo` as model.",
+                )
 
 
 def has_input_image(request: TryOn) -> bool:

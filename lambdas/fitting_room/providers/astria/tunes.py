@@ -31,10 +31,19 @@ def training_of(order: Order, settings: AstriaSettings) -> Form:
     pictures, title = order.numbered("picture"), training_title(order)
     if not trains(order):
         return _faceid(request.class_name, title, pictures, order.model, settings, order.callback)
-    return form("tune", {
-        "title": title, "name": request.class_name, "branch": options.branch or "sd15", "token": TOKEN,
-        "face_crop": options.face_crop, "training_face_correct": options.training_face_correct, "images": pictures,
-        "callback": order.callback})
+    return form(
+        "tune",
+        {
+            "title": title,
+            "name": request.class_name,
+            "branch": options.branch or "sd15",
+            "token": TOKEN,
+            "face_crop": options.face_crop,
+            "training_face_correct": options.training_face_correct,
+            "images": pictures,
+            "callback": order.callback,
+        },
+    )
 
 
 def reference_of(reference: Reference, settings: AstriaSettings) -> Form:
@@ -42,12 +51,21 @@ def reference_of(reference: Reference, settings: AstriaSettings) -> Form:
     return _faceid(reference.kind.class_name, reference.title, [reference.picture], reference.model, settings)
 
 
-def _faceid(name: str, title: str, pictures: list[Input], model: str, settings: AstriaSettings,
-            callback: str | None = None) -> Form:
+def _faceid(
+    name: str, title: str, pictures: list[Input], model: str, settings: AstriaSettings, callback: str | None = None
+) -> Form:
     """For a partner model the class says what to take from the picture; the older flow has references of garments only, and
     one class for all of them."""
     older = model == "sd15"
-    return form("tune", {
-        "title": title, "name": SD15_GARMENT if older else name, "model_type": "faceid",
-        "base_tune_id": None if older else settings.tune(model), "branch": "sd15" if older else None,
-        "images": pictures, "callback": callback})
+    return form(
+        "tune",
+        {
+            "title": title,
+            "name": SD15_GARMENT if older else name,
+            "model_type": "faceid",
+            "base_tune_id": None if older else settings.tune(model),
+            "branch": "sd15" if older else None,
+            "images": pictures,
+            "callback": callback,
+        },
+    )

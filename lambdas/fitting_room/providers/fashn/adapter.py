@@ -49,26 +49,33 @@ class Fashn(Predictions):
         "time_out": Told("timed_out", "FASHN gave up on the job after too long a time.", _LOOK),
     }
     runtime: ClassVar = {
-        "ImageLoadError": Told(
-            "image_unreadable", "FASHN could not load one of the pictures.",
-            LOADABLE),
+        "ImageLoadError": Told("image_unreadable", "FASHN could not load one of the pictures.", LOADABLE),
         "ContentModerationError": Told(
-            "content_blocked", "The content filter of FASHN refused the garment picture.",
-            FILTERED),
+            "content_blocked", "The content filter of FASHN refused the garment picture.", FILTERED
+        ),
         "PoseError": Told(
-            "pose_not_found", "FASHN found no body pose in the picture of the person, or of the garment on its wearer.",
+            "pose_not_found",
+            "FASHN found no body pose in the picture of the person, or of the garment on its wearer.",
             "Send better pictures, by the vendor's guidelines for model photos on its page Virtual Try-On v1.6: best the"
-            " person alone, whole and facing the camera, the garment clearly visible."),
-        "InputValidationError": Told("provider_error", "FASHN refused the combination of options.",
-                                     "Choose another provider, or report it to the operator of this service.",
-                                     retryable=False),
+            " person alone, whole and facing the camera, the garment clearly visible.",
+        ),
+        "InputValidationError": Told(
+            "provider_error",
+            "FASHN refused the combination of options.",
+            "Choose another provider, or report it to the operator of this service.",
+            retryable=False,
+        ),
         # "Retry request (no charge for failures)", said of this one only
-        "PipelineError": Told("provider_error", "FASHN failed on the job; it costs nothing.", f"Submit it again. {_WRITE}",
-                              free=True),
+        "PipelineError": Told(
+            "provider_error", "FASHN failed on the job; it costs nothing.", f"Submit it again. {_WRITE}", free=True
+        ),
         # "content/prompt limitations" of the vendor's own suppliers
-        "ThirdPartyError": Told("provider_error", "A service that FASHN relies on refused the pictures.",
-                                f"Send other pictures: most likely their content was not allowed. {_WRITE}",
-                                retryable=False),
+        "ThirdPartyError": Told(
+            "provider_error",
+            "A service that FASHN relies on refused the pictures.",
+            f"Send other pictures: most likely their content was not allowed. {_WRITE}",
+            retryable=False,
+        ),
         "3rdPartyProviderError": Told("provider_error", "A service that FASHN relies on failed.", LATER),
         "InternalServerError": unnamed,
         "LoRALoadError": unnamed,

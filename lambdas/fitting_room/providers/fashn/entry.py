@@ -39,7 +39,7 @@ ENTRY = CatalogueEntry(
     max_body=4_000_000,  # ours: the vendor names no limit, but says that oversized base64 pictures end in a 500
     prices=(Price(credits=1, source=f"{_DOCS}, FASHN Virtual Try-On v1.6"),),
     retention="Results 72 hours on the vendor's servers; pictures sent in the request, as ours are, not stored: "
-              f"{_DOCS}/api-overview/data-retention-privacy",
+    f"{_DOCS}/api-overview/data-retention-privacy",
     result_hosts=("fashn.ai",),
     failures_free=False,  # said of PipelineError only
     rate=Rate(submits=50, seconds=60),  # page API Endpoints

@@ -53,9 +53,13 @@ class NovaCanvas:
             return failed("provider_error", "unknown", "The answer of {title} cannot be read.", LOOK_AT_THE_BILL)
         if not answer.images and answer.error:
             # the pictures were drawn and then held back; whether AWS bills them is not documented
-            return failed("content_blocked", "unknown", "The content filter of {title} held back every picture.",
-                          "Change the pictures or the prompt; the same request will be blocked again.",
-                          provider_detail=answer.error)
+            return failed(
+                "content_blocked",
+                "unknown",
+                "The content filter of {title} held back every picture.",
+                "Change the pictures or the prompt; the same request will be blocked again.",
+                provider_detail=answer.error,
+            )
         if not answer.images:
             return failed("provider_error", "unknown", "{title} answered without a picture.", LOOK_AT_THE_BILL)
         pictures = [Picture(data, order.seed) for data in answer.images]
@@ -66,11 +70,21 @@ def _warnings(answer: Answer, order: Order) -> list[Warning]:
     got, asked = len(answer.images or ()), order.request.output.count
     warnings = []
     if answer.error:
-        warnings.append(Warning(code="partial_blocked", remedy="Submit again with another seed for more pictures.",
-                                detail=f"The content filter let {got} of {asked} pictures through."))
+        warnings.append(
+            Warning(
+                code="partial_blocked",
+                remedy="Submit again with another seed for more pictures.",
+                detail=f"The content filter let {got} of {asked} pictures through.",
+            )
+        )
     elif got < asked:
-        warnings.append(Warning(code="partial_result", remedy="Submit again with another seed for more pictures.",
-                                detail=f"Nova Canvas returned {got} of {asked} pictures."))
+        warnings.append(
+            Warning(
+                code="partial_result",
+                remedy="Submit again with another seed for more pictures.",
+                detail=f"Nova Canvas returned {got} of {asked} pictures.",
+            )
+        )
     if order.request.output.mask and answer.mask_image is None:
         warnings.append(Warning(code="mask_missing", detail="Nova Canvas returned no mask.", pointer="/output/mask"))
     return warnings

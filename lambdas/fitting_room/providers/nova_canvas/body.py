@@ -45,8 +45,9 @@ def body_of(order: Order) -> shapes.Body:
         case Outpaint() as request:
             return _outpainting(order, request)
         case RemoveBackground():
-            return shapes.BackgroundRemoval(background_removal_params=shapes.BackgroundRemovalParams(
-                image=_base64(order.base)))
+            return shapes.BackgroundRemoval(
+                background_removal_params=shapes.BackgroundRemovalParams(image=_base64(order.base))
+            )
         case _:
             raise AssertionError("the catalogue offers this vendor for nothing else")
 
@@ -60,36 +61,50 @@ def _text_image(order: Order, request: TextToImage) -> shapes.TextImage:
     params = shapes.TextToImageParams(**words)
     if (condition := request.condition) is not None:
         params = shapes.ConditionedTextToImageParams(
-            **words, condition_image=_base64(order.inputs["condition"]), control_mode=_enum(condition.control),
-            control_strength=condition.strength)
-    return shapes.TextImage(text_to_image_params=params,
-                            image_generation_config=_generation(order, request.size))
+            **words,
+            condition_image=_base64(order.inputs["condition"]),
+            control_mode=_enum(condition.control),
+            control_strength=condition.strength,
+        )
+    return shapes.TextImage(text_to_image_params=params, image_generation_config=_generation(order, request.size))
 
 
 def _color_guided(order: Order, request: ColorGuided) -> shapes.ColorGuidedGeneration:
     reference = order.inputs.get("reference")
     return shapes.ColorGuidedGeneration(
         color_guided_generation_params=shapes.ColorGuidedGenerationParams(
-            colors=request.colors, reference_image=_base64(reference) if reference else None, text=request.prompt,
-            negative_text=request.negative_prompt),
-        image_generation_config=_generation(order, request.size))
+            colors=request.colors,
+            reference_image=_base64(reference) if reference else None,
+            text=request.prompt,
+            negative_text=request.negative_prompt,
+        ),
+        image_generation_config=_generation(order, request.size),
+    )
 
 
 def _variation(order: Order, request: ImageVariation) -> shapes.ImageVariation:
     return shapes.ImageVariation(
         image_variation_params=shapes.ImageVariationParams(
-            images=[_base64(image) for image in order.numbered("image")], similarity_strength=request.similarity,
-            text=request.prompt, negative_text=request.negative_prompt),
-        image_generation_config=shapes.VariationConfig(**_sampling(order), **_size(request.size)))
+            images=[_base64(image) for image in order.numbered("image")],
+            similarity_strength=request.similarity,
+            text=request.prompt,
+            negative_text=request.negative_prompt,
+        ),
+        image_generation_config=shapes.VariationConfig(**_sampling(order), **_size(request.size)),
+    )
 
 
 def _inpainting(order: Order, request: Inpaint) -> shapes.InPainting:
     return shapes.InPainting(
         in_painting_params=shapes.InPaintingParams(
-            image=_base64(order.base), mask_prompt=_words(request.mask),
-            mask_image=_base64(order.mask) if order.mask else None, text=request.prompt,
-            negative_text=request.negative_prompt),
-        image_generation_config=_editing(order))
+            image=_base64(order.base),
+            mask_prompt=_words(request.mask),
+            mask_image=_base64(order.mask) if order.mask else None,
+            text=request.prompt,
+            negative_text=request.negative_prompt,
+        ),
+        image_generation_config=_editing(order),
+    )
 
 
 def _outpainting(order: Order, request: Outpaint) -> shapes.OutPainting:
@@ -97,10 +112,15 @@ def _outpainting(order: Order, request: Outpaint) -> shapes.OutPainting:
     task and inpainting are opposites; the description of the field itself says black, as for inpainting."""
     return shapes.OutPainting(
         out_painting_params=shapes.OutPaintingParams(
-            image=_base64(order.base), mask_prompt=_words(request.mask),
+            image=_base64(order.base),
+            mask_prompt=_words(request.mask),
             mask_image=_base64(inverted(order.mask)) if order.mask else None,
-            out_painting_mode=_MODE[request.transition], text=request.prompt, negative_text=request.negative_prompt),
-        image_generation_config=_editing(order))
+            out_painting_mode=_MODE[request.transition],
+            text=request.prompt,
+            negative_text=request.negative_prompt,
+        ),
+        image_generation_config=_editing(order),
+    )
 
 
 def _try_on(order: Order, request: TryOn) -> shapes.VirtualTryOn:
@@ -113,7 +133,8 @@ def _try_on(order: Order, request: TryOn) -> shapes.VirtualTryOn:
             merge_style=_enum(request.merge),
             return_mask=request.output.mask or None,
         ),
-        image_generation_config=_editing(order))
+        image_generation_config=_editing(order),
+    )
 
 
 def _mask(request: TryOn, image: Input | None) -> dict[str, Any]:
@@ -123,30 +144,43 @@ def _mask(request: TryOn, image: Input | None) -> dict[str, Any]:
             assert image is not None, "an image mask is prepared with the person picture"
             return {"mask_type": "IMAGE", "image_based_mask": shapes.ImageBasedMask(mask_image=_base64(image))}
         case PromptMask():
-            return {"mask_type": "PROMPT",
-                    "prompt_based_mask": shapes.PromptBasedMask(mask_prompt=mask.prompt, mask_shape=_enum(mask.shape))}
+            return {
+                "mask_type": "PROMPT",
+                "prompt_based_mask": shapes.PromptBasedMask(mask_prompt=mask.prompt, mask_shape=_enum(mask.shape)),
+            }
         case GarmentMask():
             named = garment_class(request.garments[0])
             assert named is not None, "a rule of the catalogue asks for a class"
-            return {"mask_type": "GARMENT",
-                    "garment_based_mask": shapes.GarmentBasedMask(garment_class=named, mask_shape=_enum(mask.shape),
-                                                                  garment_styling=_styling(request.styling))}
+            return {
+                "mask_type": "GARMENT",
+                "garment_based_mask": shapes.GarmentBasedMask(
+                    garment_class=named, mask_shape=_enum(mask.shape), garment_styling=_styling(request.styling)
+                ),
+            }
 
 
 def _styling(styling: Styling) -> shapes.GarmentStyling | None:
     if styling == Styling():
         return None
-    return shapes.GarmentStyling.model_validate({
-        "long_sleeve_style": _SLEEVES[styling.sleeves], "tucking_style": _TUCK[styling.tuck],
-        "outer_layer_style": _enum(styling.outer_layer)})
+    return shapes.GarmentStyling.model_validate(
+        {
+            "long_sleeve_style": _SLEEVES[styling.sleeves],
+            "tucking_style": _TUCK[styling.tuck],
+            "outer_layer_style": _enum(styling.outer_layer),
+        }
+    )
 
 
 def _exclusions(keep: Keep) -> shapes.MaskExclusions | None:
     if keep == Keep():
         return None
-    return shapes.MaskExclusions.model_validate({
-        "preserve_body_pose": _SWITCH[keep.pose], "preserve_hands": _SWITCH[keep.hands],
-        "preserve_face": _SWITCH[keep.face]})
+    return shapes.MaskExclusions.model_validate(
+        {
+            "preserve_body_pose": _SWITCH[keep.pose],
+            "preserve_hands": _SWITCH[keep.hands],
+            "preserve_face": _SWITCH[keep.face],
+        }
+    )
 
 
 def _generation(order: Order, size: Size | None) -> shapes.GenerationConfig:

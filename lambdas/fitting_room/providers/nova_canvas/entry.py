@@ -29,8 +29,11 @@ class Options(BaseModel):
 
 
 _ANY = Option()
-_SAMPLING = {"output.count": Option(minimum=1, maximum=5), "output.seed": Option(minimum=0, maximum=2_147_483_646),
-             "output.guidance": Option(minimum=1.1, maximum=10)}
+_SAMPLING = {
+    "output.count": Option(minimum=1, maximum=5),
+    "output.seed": Option(minimum=0, maximum=2_147_483_646),
+    "output.guidance": Option(minimum=1.1, maximum=10),
+}
 _OUTPUT = {**_SAMPLING, "output.quality": Option(values=("standard", "best"))}
 _NEGATIVE = {"negative_prompt": _ANY}
 _MASK = {"mask": Option(values=("prompt", "image"))}
@@ -38,11 +41,21 @@ _MASK = {"mask": Option(values=("prompt", "image"))}
 TASKS: dict[Task, dict[str, Option]] = {
     # no prompt: "virtual try-on does not support a text prompt or negative text prompt"
     "try_on": {
-        **_OUTPUT, "output.mask": _ANY, "scene": _ANY, "mask": _ANY, "merge": _ANY,
-        "keep.face": _ANY, "keep.hands": _ANY, "keep.pose": _ANY,
-        "styling.sleeves": _ANY, "styling.tuck": _ANY, "styling.outer_layer": _ANY,
+        **_OUTPUT,
+        "output.mask": _ANY,
+        "scene": _ANY,
+        "mask": _ANY,
+        "merge": _ANY,
+        "keep.face": _ANY,
+        "keep.hands": _ANY,
+        "keep.pose": _ANY,
+        "styling.sleeves": _ANY,
+        "styling.tuck": _ANY,
+        "styling.outer_layer": _ANY,
         # these describe the pictures; the vendor takes garments "on or off a body"
-        "garment.category": _ANY, "garment.type": _ANY, "garment.photo": _ANY,
+        "garment.category": _ANY,
+        "garment.type": _ANY,
+        "garment.photo": _ANY,
     },
     "text_to_image": {**_OUTPUT, **_NEGATIVE, "style": _ANY, "size": _ANY, "condition": _ANY},
     "color_guided": {**_OUTPUT, **_NEGATIVE, "size": _ANY, "reference_image": _ANY},
@@ -55,9 +68,13 @@ TASKS: dict[Task, dict[str, Option]] = {
 _INPUT = FitSpec(min_side=MIN_SIDE, max_side=MAX_SIDE, max_pixels=MAX_PIXELS, max_aspect=MAX_ASPECT)
 _PRICES = "github.com/awslabs/startups, ai pricing cache of 2026-08-20"
 
-LIFECYCLE = Lifecycle(launched=date(2024, 12, 3), legacy=date(2026, 3, 30), end_of_life=date(2026, 9, 30),
-                      source="https://docs.aws.amazon.com/bedrock/latest/userguide/model-lifecycle-legacy.html; launched: the"
-                             " day it was announced")
+LIFECYCLE = Lifecycle(
+    launched=date(2024, 12, 3),
+    legacy=date(2026, 3, 30),
+    end_of_life=date(2026, 9, 30),
+    source="https://docs.aws.amazon.com/bedrock/latest/userguide/model-lifecycle-legacy.html; launched: the"
+    " day it was announced",
+)
 
 ENTRY = CatalogueEntry(
     id=ID,
@@ -77,11 +94,11 @@ ENTRY = CatalogueEntry(
         Price(amount=0.08, quality="best", source=_PRICES),
     ),
     retention="As the account's Bedrock data retention setting says: "
-              "https://docs.aws.amazon.com/bedrock/latest/userguide/data-retention.html",
+    "https://docs.aws.amazon.com/bedrock/latest/userguide/data-retention.html",
     failures_free=False,
     rate=Rate(submits=100, seconds=60),
     status="2026-11-20: past its end of life (2026-09-30) in every Region. Only an account with a private arrangement "
-           "with AWS can still call it.",
+    "with AWS can still call it.",
     options_model=Options,
     rules=rules,
     advice=ADVICE,

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from fitting_room.jobs.tasks import Garment
 
-BODY_PARTS = {"tops": "UPPER_BODY", "bottoms": "LOWER_BODY", "one_piece": "FULL_BODY", "outfit": "FULL_BODY",
-              "footwear": "FOOTWEAR"}
+BODY_PARTS = {
+    "tops": "UPPER_BODY",
+    "bottoms": "LOWER_BODY",
+    "one_piece": "FULL_BODY",
+    "outfit": "FULL_BODY",
+    "footwear": "FOOTWEAR",
+}
 """Category to coarse class. `outfit` is several pieces on one reference picture."""
 
 TYPES = {

@@ -58,8 +58,19 @@ class GenerationConfig(EditingConfig, VariationConfig):
 class TextToImageParams(Shape):
     text: Text
     negative_text: Text | None = None
-    style: Literal["3D_ANIMATED_FAMILY_FILM", "DESIGN_SKETCH", "FLAT_VECTOR_ILLUSTRATION", "GRAPHIC_NOVEL_ILLUSTRATION",
-                   "MAXIMALISM", "MIDCENTURY_RETRO", "PHOTOREALISM", "SOFT_DIGITAL_PAINTING"] | None = None
+    style: (
+        Literal[
+            "3D_ANIMATED_FAMILY_FILM",
+            "DESIGN_SKETCH",
+            "FLAT_VECTOR_ILLUSTRATION",
+            "GRAPHIC_NOVEL_ILLUSTRATION",
+            "MAXIMALISM",
+            "MIDCENTURY_RETRO",
+            "PHOTOREALISM",
+            "SOFT_DIGITAL_PAINTING",
+        ]
+        | None
+    ) = None
 
 
 class ConditionedTextToImageParams(TextToImageParams):

@@ -19,9 +19,15 @@ from fitting_room.providers.sandbox.entry import ID
 Box = tuple[int, int, int, int]
 
 PLACES = {  # where a garment goes on a standing person: left, top, right, bottom as parts of the picture
-    "bottoms": (0.25, 0.45, 0.75, 0.92), "one_piece": (0.2, 0.18, 0.8, 0.85), "outfit": (0.2, 0.18, 0.8, 0.92),
-    "footwear": (0.3, 0.86, 0.7, 0.99), "headwear": (0.35, 0.0, 0.65, 0.12), "eyewear": (0.4, 0.06, 0.6, 0.13),
-    "jewelry": (0.4, 0.16, 0.6, 0.26), "accessories": (0.55, 0.4, 0.85, 0.65), "object": (0.3, 0.3, 0.7, 0.7),
+    "bottoms": (0.25, 0.45, 0.75, 0.92),
+    "one_piece": (0.2, 0.18, 0.8, 0.85),
+    "outfit": (0.2, 0.18, 0.8, 0.92),
+    "footwear": (0.3, 0.86, 0.7, 0.99),
+    "headwear": (0.35, 0.0, 0.65, 0.12),
+    "eyewear": (0.4, 0.06, 0.6, 0.13),
+    "jewelry": (0.4, 0.16, 0.6, 0.26),
+    "accessories": (0.55, 0.4, 0.85, 0.65),
+    "object": (0.3, 0.3, 0.7, 0.7),
 }
 TORSO = (0.22, 0.18, 0.78, 0.52)
 BACKGROUND = 242  # a garment's pixels at least this light are its background
@@ -34,7 +40,9 @@ class Sandbox:
 
     def start(self, order: Order) -> Outcome:
         if order.options.polled:
-            return Pending(f"sandbox-{(self.clock() + order.options.seconds) * 1000:.0f}", min(order.options.seconds, 2))
+            return Pending(
+                f"sandbox-{(self.clock() + order.options.seconds) * 1000:.0f}", min(order.options.seconds, 2)
+            )
         self.sleep(order.options.seconds)
         return result(order)
 
@@ -58,18 +66,37 @@ def result(order: Order) -> Outcome:
         case "unknown":
             raise ConnectionError("the sandbox was told to break off the call")
         case "blocked":
-            return failed(ID, "content_blocked", "unknown", "The sandbox was told to hold back every picture.",
-                          "Ask for another outcome in provider_options.sandbox.")
+            return failed(
+                ID,
+                "content_blocked",
+                "unknown",
+                "The sandbox was told to hold back every picture.",
+                "Ask for another outcome in provider_options.sandbox.",
+            )
         case code:
-            return failed(ID, code, "no", f"{CODES[code].title}: the sandbox was told to fail like this.",
-                          "Ask for another outcome in provider_options.sandbox.")
+            return failed(
+                ID,
+                code,
+                "no",
+                f"{CODES[code].title}: the sandbox was told to fail like this.",
+                "Ask for another outcome in provider_options.sandbox.",
+            )
 
 
 def _finished(order: Order) -> Finished:
     asked = order.request.output.count
     count = (order.options.images or asked - 1) if order.options.outcome == "partial" else asked
-    warnings = [Warning(code="partial_result", detail=f"The sandbox was told to return {count} of {asked} pictures.",
-                        remedy="Ask for another outcome in provider_options.sandbox.")] if count < asked else []
+    warnings = (
+        [
+            Warning(
+                code="partial_result",
+                detail=f"The sandbox was told to return {count} of {asked} pictures.",
+                remedy="Ask for another outcome in provider_options.sandbox.",
+            )
+        ]
+        if count < asked
+        else []
+    )
     pictures = []
     for n in range(count):
         seed = ((order.seed or 0) + n) % 2**32
@@ -155,6 +182,10 @@ def _png(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def connect(connection: Connection, *, clock: Callable[[], float] = time.time,  # noqa: ARG001  nobody to connect to
-            sleep: Callable[[float], None] = time.sleep) -> Sandbox:
+def connect(
+    connection: Connection,  # noqa: ARG001  nobody to connect to
+    *,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Sandbox:
     return Sandbox(clock, sleep)

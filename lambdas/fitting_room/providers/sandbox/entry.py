@@ -17,10 +17,25 @@ from fitting_room.providers.base import CatalogueEntry, Lifecycle, Model, Option
 ID = "sandbox"
 LONGEST_CALL = 120  # s: a synchronous answer must come while the function that waits for it lives
 
-Told = Literal["success", "partial", "blocked", "unknown",
-               "image_unreadable", "pose_not_found", "content_blocked", "output_rejected", "quota_exhausted",
-               "rate_limited", "provider_auth", "model_retired", "provider_error", "provider_unavailable", "timed_out",
-               "cancelled", "internal"]
+Told = Literal[
+    "success",
+    "partial",
+    "blocked",
+    "unknown",
+    "image_unreadable",
+    "pose_not_found",
+    "content_blocked",
+    "output_rejected",
+    "quota_exhausted",
+    "rate_limited",
+    "provider_auth",
+    "model_retired",
+    "provider_error",
+    "provider_unavailable",
+    "timed_out",
+    "cancelled",
+    "internal",
+]
 
 
 class Options(BaseModel):
@@ -44,15 +59,29 @@ def rules(request: AnyRequest) -> list[Fault]:
         return []
     faults = []
     if options.outcome == "partial" and request.output.count <= (options.images or 1):
-        faults.append(_fault("/output/count", "A partial result needs more pictures asked for than arrive.",
-                             f"Ask for at least {(options.images or 1) + 1}."))
+        faults.append(
+            _fault(
+                "/output/count",
+                "A partial result needs more pictures asked for than arrive.",
+                f"Ask for at least {(options.images or 1) + 1}.",
+            )
+        )
     if options.images is not None and options.outcome != "partial":
-        faults.append(_fault(f"/provider_options/{ID}/images", "`images` only goes with the outcome `partial`.",
-                             "Leave it out, or set outcome to partial."))
+        faults.append(
+            _fault(
+                f"/provider_options/{ID}/images",
+                "`images` only goes with the outcome `partial`.",
+                "Leave it out, or set outcome to partial.",
+            )
+        )
     if options.seconds > LONGEST_CALL and not options.polled:
-        faults.append(_fault(f"/provider_options/{ID}/seconds",
-                             f"A call that is not polled may take at most {LONGEST_CALL} seconds.",
-                             "Set polled to true, or take fewer seconds."))
+        faults.append(
+            _fault(
+                f"/provider_options/{ID}/seconds",
+                f"A call that is not polled may take at most {LONGEST_CALL} seconds.",
+                "Set polled to true, or take fewer seconds.",
+            )
+        )
     return faults
 
 
@@ -62,9 +91,24 @@ def _fault(pointer: str, detail: str, remedy: str) -> Fault:
 
 _OUTPUT = ("output.quality", "output.seed", "output.guidance", "output.mask", "output.count")
 _TASKS: dict[Task, tuple[str, ...]] = {
-    "try_on": ("scene", "mask", "keep.face", "keep.hands", "keep.pose", "styling.sleeves", "styling.tuck",
-               "styling.outer_layer", "merge", "prompt", "negative_prompt", "segmentation_free", "moderation",
-               "garment.category", "garment.type", "garment.photo"),
+    "try_on": (
+        "scene",
+        "mask",
+        "keep.face",
+        "keep.hands",
+        "keep.pose",
+        "styling.sleeves",
+        "styling.tuck",
+        "styling.outer_layer",
+        "merge",
+        "prompt",
+        "negative_prompt",
+        "segmentation_free",
+        "moderation",
+        "garment.category",
+        "garment.type",
+        "garment.photo",
+    ),
     "text_to_image": ("negative_prompt", "style", "size", "condition"),
     "color_guided": ("negative_prompt", "size", "reference_image"),
     "image_variation": ("prompt", "negative_prompt", "similarity", "size"),
@@ -83,8 +127,10 @@ ENTRY = CatalogueEntry(
     secret=False,
     polled=True,
     live=False,
-    tasks={task: {name: _SEED if name == "output.seed" else Option() for name in (*names, *_OUTPUT)}
-           for task, names in _TASKS.items()},
+    tasks={
+        task: {name: _SEED if name == "output.seed" else Option() for name in (*names, *_OUTPUT)}
+        for task, names in _TASKS.items()
+    },
     max_garments=8,
     base=_INPUT,
     others=_INPUT,

@@ -62,17 +62,27 @@ def body_of(order: Order) -> TextBody | InpaintBody | RemoveBackgroundBody:
     request, form = order.request, order.request.output.format
     match request:
         case TextToImage():
-            return TextBody(prompt=request.prompt, negative_prompt=request.negative_prompt, seed=order.seed,
-                            aspect_ratio=request.size and aspect_ratio(request.size),
-                            output_format=None if form == "webp" else form)
+            return TextBody(
+                prompt=request.prompt,
+                negative_prompt=request.negative_prompt,
+                seed=order.seed,
+                aspect_ratio=request.size and aspect_ratio(request.size),
+                output_format=None if form == "webp" else form,
+            )
         case Inpaint() | Outpaint():
             assert request.prompt is not None and order.mask is not None, "the entry refuses edits without them"
             precise = isinstance(request, Outpaint) and request.transition == "precise"
             # White changes for the vendor, in outpainting too: there our black is the surroundings, which are drawn anew.
             mask = _base64(inverted(order.mask).read())
-            return InpaintBody(image=_base64(order.base.read()), mask=mask, prompt=request.prompt,
-                               negative_prompt=request.negative_prompt, grow_mask=0 if precise else None,
-                               output_format=form, seed=order.seed)
+            return InpaintBody(
+                image=_base64(order.base.read()),
+                mask=mask,
+                prompt=request.prompt,
+                negative_prompt=request.negative_prompt,
+                grow_mask=0 if precise else None,
+                output_format=form,
+                seed=order.seed,
+            )
         case RemoveBackground():
             assert form != "jpeg", "the request refuses it"
             return RemoveBackgroundBody(image=_base64(order.base.read()), output_format=form)
@@ -126,11 +136,21 @@ class Stability:
         reason = next(filter(None, answer.finish_reasons or ()), None)
         if reason and reason.startswith("Filter reason"):
             did, remedy = _FILTERED.get(reason, ("refused the request", "Change the prompt or the picture"))
-            return failed("content_blocked", "unknown", f"The content filter of {{title}} {did}.",
-                          f"{remedy}; the same request will be blocked again.", provider_code=reason)
+            return failed(
+                "content_blocked",
+                "unknown",
+                f"The content filter of {{title}} {did}.",
+                f"{remedy}; the same request will be blocked again.",
+                provider_code=reason,
+            )
         if reason:
-            return failed("provider_error", "unknown", "{title} failed while it made the picture.", LOOK_AT_THE_BILL,
-                          provider_code=reason)
+            return failed(
+                "provider_error",
+                "unknown",
+                "{title} failed while it made the picture.",
+                LOOK_AT_THE_BILL,
+                provider_code=reason,
+            )
         if not answer.images:
             return failed("provider_error", "unknown", "{title} answered without a picture.", LOOK_AT_THE_BILL)
         used = answer.seeds[0] if answer.seeds else order.seed

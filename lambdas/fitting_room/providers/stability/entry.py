@@ -40,14 +40,27 @@ def aspect_ratio(size: Size) -> str | None:
 
 def rules(request: AnyRequest) -> list[Fault]:
     if isinstance(request, Inpaint) and request.prompt is None:
-        return [Fault.of("invalid_input", "Stability AI inpaints only what a prompt describes; it has no plain removal.",
-                         "Say in `prompt` what is to be seen there, or choose another provider.", pointer="/prompt",
-                         provider=ID)]
+        return [
+            Fault.of(
+                "invalid_input",
+                "Stability AI inpaints only what a prompt describes; it has no plain removal.",
+                "Say in `prompt` what is to be seen there, or choose another provider.",
+                pointer="/prompt",
+                provider=ID,
+            )
+        ]
     size = request.size if isinstance(request, TextToImage) else None
     if size and not (aspect_ratio(size) and size.width in SIDES and size.height in SIDES):
-        return [Fault.of("unsupported_option", f"Stability AI draws no picture of {size.width} x {size.height} px.",
-                         f"Use sides of {SIDES[0]} to {SIDES[-1]} px in one of the shapes {', '.join(RATIOS)}, leave the size"
-                         " out, or choose another provider.", pointer="/size", provider=ID)]
+        return [
+            Fault.of(
+                "unsupported_option",
+                f"Stability AI draws no picture of {size.width} x {size.height} px.",
+                f"Use sides of {SIDES[0]} to {SIDES[-1]} px in one of the shapes {', '.join(RATIOS)}, leave the size"
+                " out, or choose another provider.",
+                pointer="/size",
+                provider=ID,
+            )
+        ]
     return []
 
 
@@ -65,8 +78,13 @@ _GUIDE = "https://docs.aws.amazon.com/bedrock/latest/userguide/"
 _ANY = Option()
 _ONE = Option(minimum=1, maximum=1)
 _SEED = Option(minimum=1, maximum=4_294_967_294)  # to the vendor, 0 means a random one
-_EDIT = {"mask": Option(values=("image",)), "prompt": _ANY, "negative_prompt": _ANY, "output.count": _ONE,
-         "output.seed": _SEED}
+_EDIT = {
+    "mask": Option(values=("image",)),
+    "prompt": _ANY,
+    "negative_prompt": _ANY,
+    "output.count": _ONE,
+    "output.seed": _SEED,
+}
 _INPUT = FitSpec(min_side=64, max_pixels=9_437_184, max_aspect=2.5)
 _LIFECYCLE = Lifecycle(source=_GUIDE + "model-cards-stability-ai.html")
 
@@ -74,10 +92,8 @@ ENTRY = CatalogueEntry(
     id=ID,
     title=TITLE,
     models=(
-        Model(id=CORE, tasks=("text_to_image",), qualities=("standard",), lifecycle=_LIFECYCLE,
-              regions=WEST),
-        Model(id=ULTRA, tasks=("text_to_image",), qualities=("best",), lifecycle=_LIFECYCLE,
-              regions=WEST),
+        Model(id=CORE, tasks=("text_to_image",), qualities=("standard",), lifecycle=_LIFECYCLE, regions=WEST),
+        Model(id=ULTRA, tasks=("text_to_image",), qualities=("best",), lifecycle=_LIFECYCLE, regions=WEST),
         Model(id=INPAINT, tasks=("inpaint", "outpaint"), lifecycle=_LIFECYCLE, inference_regions=US),
         Model(id=REMOVE_BACKGROUND, tasks=("remove_background",), lifecycle=_LIFECYCLE, inference_regions=US),
     ),
@@ -85,36 +101,51 @@ ENTRY = CatalogueEntry(
     secret=False,
     polled=False,
     tasks={
-        "text_to_image": {"negative_prompt": _ANY, "size": _ANY, "output.count": _ONE, "output.seed": _SEED,
-                          "output.quality": Option(values=("standard", "best"))},
+        "text_to_image": {
+            "negative_prompt": _ANY,
+            "size": _ANY,
+            "output.count": _ONE,
+            "output.seed": _SEED,
+            "output.quality": Option(values=("standard", "best")),
+        },
         "inpaint": _EDIT,
         "outpaint": _EDIT | {"transition": _ANY},
         "remove_background": {"output.count": _ONE},
     },
-    cannot={"try_on": "None of Stability AI's services on Bedrock takes a picture of a garment: they edit by text, so a given "
-                      "product cannot be put on a person."},
+    cannot={
+        "try_on": "None of Stability AI's services on Bedrock takes a picture of a garment: they edit by text, so a given "
+        "product cannot be put on a person."
+    },
     exact_size=False,
     base=_INPUT,
     others=_INPUT,
     max_body=BODY_LIMIT - _FRAME,
     prices=(
         Price(model=CORE, amount=0.04, source="github.com/awslabs/startups, ai pricing cache of 2026-08-20"),
-        Price(model=ULTRA, amount=0.14, source="the dearer of two figures: 0.08 in github.com/awslabs/startups of "
-                                               "2026-08-20, and 0.14 in other public price tables"),
+        Price(
+            model=ULTRA,
+            amount=0.14,
+            source="the dearer of two figures: 0.08 in github.com/awslabs/startups of "
+            "2026-08-20, and 0.14 in other public price tables",
+        ),
         Price(model=INPAINT, amount=0.07, source="github.com/stdapi-ai/stdapi.ai"),
         Price(model=REMOVE_BACKGROUND, amount=0.07, source="github.com/stdapi-ai/stdapi.ai"),
     ),
     retention="As the account's Bedrock data retention setting says: "
-              "https://docs.aws.amazon.com/bedrock/latest/userguide/data-retention.html",
+    "https://docs.aws.amazon.com/bedrock/latest/userguide/data-retention.html",
     failures_free=False,
     status="2026-11-20: in service by AWS's documents. Needs a US Region in the deployment's bedrock_regions (us-west-2 has "
-           "all its models) and a subscription of the AWS account. Never called with a live account.",
+    "all its models) and a subscription of the AWS account. Never called with a live account.",
     options_model=Options,
     rules=rules,
     advice=(
-        Advice(code="size_is_a_shape", detail="Stability AI draws in the shape of this size; the number of pixels is its own "
-               f"choice, {SIDES[0]} to {SIDES[-1]} a side.", remedy="Read width and height of the result.",
-               source=_GUIDE + "model-parameters-diffusion-stable-image-core-text-image-request-response.html",
-               applies=_sized),
+        Advice(
+            code="size_is_a_shape",
+            detail="Stability AI draws in the shape of this size; the number of pixels is its own "
+            f"choice, {SIDES[0]} to {SIDES[-1]} a side.",
+            remedy="Read width and height of the result.",
+            source=_GUIDE + "model-parameters-diffusion-stable-image-core-text-image-request-response.html",
+            applies=_sized,
+        ),
     ),
 )

@@ -13,7 +13,16 @@ from pydantic import BaseModel, ConfigDict
 
 from fitting_room.jobs.tasks import TryOn
 from fitting_room.providers.base import Connection, Order
-from fitting_room.providers.clothes import ClothesRequest, Format, Mode, Moderation, clothes_of, data_url, format_of, mode_of
+from fitting_room.providers.clothes import (
+    ClothesRequest,
+    Format,
+    Mode,
+    Moderation,
+    clothes_of,
+    data_url,
+    format_of,
+    mode_of,
+)
 from fitting_room.providers.failures import Told
 from fitting_room.providers.predictions import FILTERED, LOADABLE, Call, Predictions
 from fitting_room.providers.tryiton.entry import CATEGORIES, CLOTHES, ID, is_clothing
@@ -64,25 +73,31 @@ class TryItOn(Predictions):
     base = "https://tryiton.now/api/v1"
     spendable = "on_demand"  # of subscription and purchases, what no running job has reserved
     # "Failed jobs are never charged."
-    unnamed = Told("provider_error", "TryItOn failed on the job; it costs nothing.", f"Submit it again. {_WRITE}", free=True)
+    unnamed = Told(
+        "provider_error", "TryItOn failed on the job; it costs nothing.", f"Submit it again. {_WRITE}", free=True
+    )
     runtime: ClassVar = {
-        "ImageLoadError": Told(
-            "image_unreadable", "TryItOn could not load one of the pictures.",
-            LOADABLE, free=True),
+        "ImageLoadError": Told("image_unreadable", "TryItOn could not load one of the pictures.", LOADABLE, free=True),
         "ContentModerationError": Told(
-            "content_blocked", "The content filter of TryItOn refused the garment picture.",
-            FILTERED,
-            free=True),
+            "content_blocked", "The content filter of TryItOn refused the garment picture.", FILTERED, free=True
+        ),
         "PoseError": Told(
-            "pose_not_found", "TryItOn found no body pose in the picture of the person, or of the garment on its wearer.",
+            "pose_not_found",
+            "TryItOn found no body pose in the picture of the person, or of the garment on its wearer.",
             "Send better pictures, by the vendor's guidelines for model photos on its page Clothes Tryon: best the person"
-            " alone, whole and facing the camera, the garment clearly visible.", free=True),
+            " alone, whole and facing the camera, the garment clearly visible.",
+            free=True,
+        ),
         "PipelineError": unnamed,
         "ProcessingError": unnamed,
         # "encountered an error or refused": most likely the content rules of the vendor's own suppliers, so not retryable
-        "ThirdPartyError": Told("provider_error", "A service that TryItOn relies on refused the pictures or failed.",
-                                f"Send other pictures: most likely their content was not allowed. {_WRITE}",
-                                retryable=False, free=True),
+        "ThirdPartyError": Told(
+            "provider_error",
+            "A service that TryItOn relies on refused the pictures or failed.",
+            f"Send other pictures: most likely their content was not allowed. {_WRITE}",
+            retryable=False,
+            free=True,
+        ),
     }
 
     def call(self, order: Order) -> Call:

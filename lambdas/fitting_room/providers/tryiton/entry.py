@@ -53,19 +53,40 @@ def rules(request: AnyRequest) -> list[Fault]:
     named = request.provider_options.get(ID, {}).get("subcategory") is not None
     if model.id == FASHION:
         return _of_fashion(request, named)
-    return [_fault("invalid_input", "/provider_options/tryiton/subcategory", "The older call has no subcategories.",
-                   f"Leave it out, or use {ID} alone as the provider.")] if named else []
+    return (
+        [
+            _fault(
+                "invalid_input",
+                "/provider_options/tryiton/subcategory",
+                "The older call has no subcategories.",
+                f"Leave it out, or use {ID} alone as the provider.",
+            )
+        ]
+        if named
+        else []
+    )
 
 
 def _of_fashion(request: TryOn, named: bool) -> list[Fault]:
     category, faults = request.garments[0].category, []
     if category in NEED_SUBCATEGORY and not named:
-        faults.append(_fault("invalid_input", "/provider_options/tryiton/subcategory",
-                             f"TryItOn needs a subcategory for {category}.",
-                             "Give the vendor's word for the item, or choose another provider."))
+        faults.append(
+            _fault(
+                "invalid_input",
+                "/provider_options/tryiton/subcategory",
+                f"TryItOn needs a subcategory for {category}.",
+                "Give the vendor's word for the item, or choose another provider.",
+            )
+        )
     if named and category not in NEED_SUBCATEGORY:
-        faults.append(_fault("invalid_input", "/provider_options/tryiton/subcategory",
-                             f"A subcategory only goes with {' or '.join(NEED_SUBCATEGORY)}.", "Leave it out."))
+        faults.append(
+            _fault(
+                "invalid_input",
+                "/provider_options/tryiton/subcategory",
+                f"A subcategory only goes with {' or '.join(NEED_SUBCATEGORY)}.",
+                "Leave it out.",
+            )
+        )
     if not is_clothing(request):
         if request.output.quality in ("fast", "best"):
             faults.append(_clothing_only("/output/quality"))
@@ -75,8 +96,12 @@ def _of_fashion(request: TryOn, named: bool) -> list[Fault]:
 
 
 def _clothing_only(pointer: str) -> Fault:
-    return _fault("unsupported_option", pointer, "TryItOn offers this choice only for clothing that is named as such.",
-                  "Leave it out, or name the garment's category: tops, bottoms or one_piece.")
+    return _fault(
+        "unsupported_option",
+        pointer,
+        "TryItOn offers this choice only for clothing that is named as such.",
+        "Leave it out, or name the garment's category: tops, bottoms or one_piece.",
+    )
 
 
 def _fault(code: str, pointer: str, detail: str, remedy: str) -> Fault:
@@ -90,9 +115,17 @@ ENTRY = CatalogueEntry(
     title="TryItOn",
     models=(
         Model(id=FASHION, tasks=("try_on",), lifecycle=Lifecycle(launched=date(2026, 7, 14), source=f"{_SDK}, v2.0.0")),
-        Model(id=CLOTHES, tasks=("try_on",), opt_in=True, options={"try_on": OPTIONS}, lifecycle=Lifecycle(
-            legacy=date(2026, 7, 14), source=f"{_SDK}, v2.0.0 put /tryon/fashion in its place; whether the vendor still"
-                                             " answers it is not known")),
+        Model(
+            id=CLOTHES,
+            tasks=("try_on",),
+            opt_in=True,
+            options={"try_on": OPTIONS},
+            lifecycle=Lifecycle(
+                legacy=date(2026, 7, 14),
+                source=f"{_SDK}, v2.0.0 put /tryon/fashion in its place; whether the vendor still"
+                " answers it is not known",
+            ),
+        ),
     ),
     runner="http",
     secret=True,
@@ -110,7 +143,7 @@ ENTRY = CatalogueEntry(
     max_body=10_000_000,  # ours: the vendor names no limit, and works at 864 x 1296 px
     prices=(Price(credits=1, source="docs.tryiton.now, Clothes Tryon"),),
     retention="Results 72 hours on the vendor's servers; inputs sent in the request, as ours are, not stored: "
-              "https://docs.tryiton.now/api-overview/data-retention-and-privacy",
+    "https://docs.tryiton.now/api-overview/data-retention-and-privacy",
     result_hosts=("tryiton.now",),
     failures_free=True,
     rate=Rate(submits=60, seconds=60),  # ours: the vendor names no limit for submissions

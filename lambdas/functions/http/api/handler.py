@@ -85,7 +85,9 @@ def get_the_subjects() -> Response[str]:
 def get_a_subject(subject_id: str) -> Response[str]:
     caller = _caller()
     subject = subjects.find(subject_id, caller.tenant, clock)
-    return _answer(200, subjects.view(subject), {"Retry-After": TRAINING_SECONDS} if subject.status == "training" else {})
+    return _answer(
+        200, subjects.view(subject), {"Retry-After": TRAINING_SECONDS} if subject.status == "training" else {}
+    )
 
 
 def delete_a_subject(subject_id: str) -> Response[str]:
@@ -122,7 +124,9 @@ def no_such_route(_: Exception) -> Response[str]:
     path, asked = app.current_event.path, app.current_event.http_method
     allowed = sorted({method for method, rule in KNOWN if re.fullmatch(re.sub(r"<\w+>", "[^/]+", rule), path)})
     if not allowed or asked in allowed:  # allowed, and yet no route: the path has characters that no id has
-        return _problem(Refusal.of("not_found", "There is nothing at this path.", "See the API reference for the routes."))
+        return _problem(
+            Refusal.of("not_found", "There is nothing at this path.", "See the API reference for the routes.")
+        )
     if asked == "OPTIONS":
         return Response(204, body="", headers={"Allow": ", ".join(allowed), **_cors(", ".join([*allowed, "OPTIONS"]))})
     refusal = Refusal.of("method_not_allowed", f"{asked} is not served here.", f"Use {' or '.join(allowed)}.")
@@ -137,8 +141,14 @@ def refused(refusal: Refusal) -> Response[str]:
 @app.exception_handler(Exception)  # type: ignore[untyped-decorator]
 def broken(error: Exception) -> Response[str]:
     logger.error("crashed", **described(error))
-    return _problem(Refusal.of("internal", "Something of ours failed.", "Send the request again; with an Idempotency-Key"
-                               " that is safe.", status=500))
+    return _problem(
+        Refusal.of(
+            "internal",
+            "Something of ours failed.",
+            "Send the request again; with an Idempotency-Key that is safe.",
+            status=500,
+        )
+    )
 
 
 @logger.inject_lambda_context
@@ -155,16 +165,21 @@ def _body() -> Any:
     event = app.current_event
     raw = base64.b64decode(event.body or "") if event.is_base64_encoded else (event.body or "").encode()
     if len(raw) > MAX_BODY:
-        raise Refusal.of("too_large", f"The body has {len(raw):,} bytes; the limit is {MAX_BODY:,}.",
-                         "Send pictures with POST /v1/uploads and name them by their upload id.")
+        raise Refusal.of(
+            "too_large",
+            f"The body has {len(raw):,} bytes; the limit is {MAX_BODY:,}.",
+            "Send pictures with POST /v1/uploads and name them by their upload id.",
+        )
     if event.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Refusal.of("unsupported_media_type", "The body is not declared as JSON.",
-                         "Send `Content-Type: application/json`.")
+        raise Refusal.of(
+            "unsupported_media_type", "The body is not declared as JSON.", "Send `Content-Type: application/json`."
+        )
     try:
         return json.loads(raw, parse_constant=_no_number)
     except (ValueError, RecursionError):
-        raise Refusal.of("invalid_input", "The body is not valid JSON.", "Check quotes, commas and brackets.", status=400,
-                         pointer="") from None
+        raise Refusal.of(
+            "invalid_input", "The body is not valid JSON.", "Check quotes, commas and brackets.", status=400, pointer=""
+        ) from None
 
 
 def _no_number(name: str) -> None:
@@ -172,7 +187,9 @@ def _no_number(name: str) -> None:
 
 
 def _answer(status: int, body: Any, headers: dict[str, str] | None = None) -> Response[str]:
-    return Response(status, content_type="application/json", body=json.dumps(body), headers={**(headers or {}), **_cors()})
+    return Response(
+        status, content_type="application/json", body=json.dumps(body), headers={**(headers or {}), **_cors()}
+    )
 
 
 def _problem(refusal: Refusal, headers: dict[str, str] | None = None) -> Response[str]:
@@ -181,7 +198,9 @@ def _problem(refusal: Refusal, headers: dict[str, str] | None = None) -> Respons
         headers["Retry-After"] = str(refusal.retry_after)
     if refusal.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return Response(refusal.status, content_type=PROBLEM, body=json.dumps(refusal.body()), headers={**headers, **_cors()})
+    return Response(
+        refusal.status, content_type=PROBLEM, body=json.dumps(refusal.body()), headers={**headers, **_cors()}
+    )
 
 
 def _cors(methods: str = "") -> dict[str, str]:
@@ -190,9 +209,15 @@ def _cors(methods: str = "") -> dict[str, str]:
     headers = {"Cache-Control": "no-store"}
     if not origin or not ({origin, "*"} & allowed):
         return headers | ({"Vary": "Origin"} if allowed else {})
-    headers |= {"Access-Control-Allow-Origin": origin, "Vary": "Origin",
-               "Access-Control-Expose-Headers": "Location, Retry-After, Idempotent-Replayed"}
+    headers |= {
+        "Access-Control-Allow-Origin": origin,
+        "Vary": "Origin",
+        "Access-Control-Expose-Headers": "Location, Retry-After, Idempotent-Replayed",
+    }
     if methods:
-        headers |= {"Access-Control-Allow-Methods": methods, "Access-Control-Max-Age": "600",
-                    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key"}
+        headers |= {
+            "Access-Control-Allow-Methods": methods,
+            "Access-Control-Max-Age": "600",
+            "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key",
+        }
     return headers

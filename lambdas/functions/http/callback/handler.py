@@ -38,5 +38,8 @@ def _receive(event: dict[str, Any]) -> None:
 
 
 def _answer(status: int, body: dict[str, Any], media_type: str) -> dict[str, Any]:
-    return {"statusCode": status, "headers": {"content-type": media_type, "cache-control": "no-store"},
-            "body": json.dumps(body)}
+    return {
+        "statusCode": status,
+        "headers": {"content-type": media_type, "cache-control": "no-store"},
+        "body": json.dumps(body),
+    }
