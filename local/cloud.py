@@ -31,8 +31,8 @@ import boto3
 import psutil
 from pydantic import BaseModel
 
+from admin.operator import Admin, AdminError, TenantExistsError
 from local import deploy
-from local.admin import Admin, AdminError, TenantExistsError
 from local.deploy import HOME, MARK, ROOT, CloudError
 
 STATE = HOME / "cloud.json"

@@ -11,13 +11,13 @@ import json
 import signal
 import sys
 
-from local.simulators.aidge import Aidge
-from local.simulators.astria import Astria
-from local.simulators.bedrock import Bedrock
-from local.simulators.fashn import RETRIES, Fashn
-from local.simulators.previews import Previews
-from local.simulators.server import Simulator, loopback, server
-from local.simulators.tryiton import TryItOn
+from local.simulators.aidge.app import Aidge
+from local.simulators.astria.app import Astria
+from local.simulators.bedrock.app import Bedrock
+from local.simulators.kit.previews import Previews
+from local.simulators.kit.server import Simulator, loopback, server
+from local.simulators.predictions.fashn import RETRIES, Fashn
+from local.simulators.predictions.tryiton import TryItOn
 
 
 async def serve(simulators: dict[str, tuple[Simulator, int]]) -> None:

@@ -14,11 +14,11 @@ import httpx
 import pytest
 from PIL import Image, PngImagePlugin
 
-from local.simulators.bedrock import Bedrock
-from local.simulators.fashn import Fashn
-from local.simulators.previews import Previews
-from local.simulators.server import Simulator, running
-from local.simulators.tryiton import TryItOn
+from local.simulators.bedrock.app import Bedrock
+from local.simulators.kit.previews import Previews
+from local.simulators.kit.server import Simulator, running
+from local.simulators.predictions.fashn import Fashn
+from local.simulators.predictions.tryiton import TryItOn
 
 SAMPLES = Path(__file__).parents[2] / "local" / "samples"
 

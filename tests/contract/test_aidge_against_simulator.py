@@ -21,9 +21,9 @@ from fitting_room.jobs.outcome import Failed, Finished, Pending
 from fitting_room.providers.aidge import adapter
 from fitting_room.providers.aidge.entry import AidgeSettings
 from fitting_room.providers.base import Order
-from local.simulators.aidge import Aidge
-from local.simulators.previews import Previews
-from local.simulators.server import running
+from local.simulators.aidge.app import Aidge
+from local.simulators.kit.previews import Previews
+from local.simulators.kit.server import running
 from tests.contract.conftest import Running, StandInEngine
 from tests.contract.leaves import leaves, objects, removed, replaced, with_stranger, wrong_values
 from tests.contract.orders import IMAGE, connection, order, try_on

@@ -20,10 +20,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from local.simulators.aidge import Aidge
-from local.simulators.aidge_signature import iop_signature, v2_signature
-from local.simulators.previews import Previews
-from local.simulators.server import running
+from local.simulators.aidge.app import Aidge
+from local.simulators.aidge.signature import iop_signature, v2_signature
+from local.simulators.kit.previews import Previews
+from local.simulators.kit.server import running
 from tests.contract.conftest import SAMPLES, Running, StandInEngine
 
 SUBMIT, RESULTS = "/ai/virtual/tryon-pro", "/ai/virtual/tryon-results"

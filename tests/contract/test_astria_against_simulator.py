@@ -20,8 +20,8 @@ from fitting_room.providers.astria.form import Form
 from fitting_room.providers.astria.prompts import prompt_of
 from fitting_room.providers.astria.tunes import reference_of, training_of
 from fitting_room.providers.base import Order, Reference
-from local.simulators.astria import Astria
-from local.simulators.previews import Previews
+from local.simulators.astria.app import Astria
+from local.simulators.kit.previews import Previews
 from tests.contract.conftest import Running, StandInEngine, _serving
 from tests.contract.orders import IMAGE, connection, order
 from tests.contract.vendor import vendor

@@ -16,9 +16,9 @@ import httpx
 import pytest
 from PIL import Image, ImageChops
 
-from local.simulators.astria import Astria
-from local.simulators.previews import Previews
-from local.simulators.server import running
+from local.simulators.astria.app import Astria
+from local.simulators.kit.previews import Previews
+from local.simulators.kit.server import running
 from tests.contract.conftest import SAMPLES, Running, StandInEngine
 from tests.contract.vendor import Answer, Vendor, vendor
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor, ImageDraw
 
-from local.simulators.bedrock import Bedrock
-from local.simulators.previews import Previews
-from local.simulators.server import running
+from local.simulators.bedrock.app import Bedrock
+from local.simulators.kit.previews import Previews
+from local.simulators.kit.server import running
 from tests.contract.bedrock import REMOVED, invoke, opened, refused, with_value
 from tests.contract.conftest import SAMPLES, Running, encoded
 

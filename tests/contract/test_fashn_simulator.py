@@ -17,9 +17,9 @@ import httpx
 import pytest
 from PIL import Image
 
-from local.simulators.fashn import RETRIES, Fashn
-from local.simulators.previews import Previews
-from local.simulators.server import running
+from local.simulators.kit.previews import Previews
+from local.simulators.kit.server import running
+from local.simulators.predictions.fashn import RETRIES, Fashn
 from tests.contract.clothes import GARMENT, KEY, NOBODY, PERSON, REMOVED, SIZE, data_url
 from tests.contract.conftest import SAMPLES, Running, StandInEngine
 from tests.contract.vendor import Answer, Vendor

@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 
-from fitting_room.actions.list_providers import list_providers
-from fitting_room.actions.plan import Deployment, plan
-from fitting_room.actions.watch_models import Unanswered, watch_models
+from fitting_room.actions.requests.list_providers import list_providers
+from fitting_room.actions.requests.plan import Deployment, plan
+from fitting_room.actions.upkeep.watch_models import Unanswered, watch_models
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.parse import parse
 from fitting_room.providers.catalogue import entries
 from fitting_room.settings import Settings
-from fitting_room.stores import aws, models
+from fitting_room.stores import aws
+from fitting_room.stores import model_lifecycles as models
 from fitting_room.stores.api_keys import Caller
-from fitting_room.stores.models import Observed
+from fitting_room.stores.model_lifecycles import Observed
 from tests.contract.conftest import Running
 
 INPAINT = "us.stability.stable-image-inpaint-v1:0"
@@ -81,7 +82,7 @@ def watched(
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(
-        "fitting_room.actions.watch_models.settings",
+        "fitting_room.actions.upkeep.watch_models.settings",
         lambda: Settings(table="t", inbox_bucket="i", media_bucket="m", bedrock_regions=REGIONS),
     )
     told = Watched(bedrock_simulator, capsys)

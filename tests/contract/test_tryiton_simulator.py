@@ -15,9 +15,9 @@ from PIL import Image
 from tryiton import TryItOn as Client
 from tryiton import TryItOnError
 
-from local.simulators.previews import Previews
-from local.simulators.server import running
-from local.simulators.tryiton import TryItOn
+from local.simulators.kit.previews import Previews
+from local.simulators.kit.server import running
+from local.simulators.predictions.tryiton import TryItOn
 from tests.contract.clothes import GARMENT, KEY, NOBODY, PERSON, REMOVED, SIZE, data_url
 from tests.contract.conftest import SAMPLES, Running, StandInEngine, encoded
 

@@ -8,7 +8,7 @@ import boto3
 import httpx
 import pytest
 
-from local.admin import Admin
+from admin.operator import Admin
 
 from .conftest import Cloud
 

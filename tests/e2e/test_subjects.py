@@ -10,7 +10,7 @@ import boto3
 import httpx
 import pytest
 
-from local.admin import Admin
+from admin.operator import Admin
 from local.cloud import VENDORS
 
 from .conftest import SAMPLES, Cloud, until

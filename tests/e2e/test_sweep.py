@@ -46,7 +46,7 @@ def test_a_stored_job_that_nobody_started_is_started(
     cloud: Cloud, person: bytes, tee: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stored by the product's own code whose StartExecution is refused, as when Step Functions is down for a moment."""
-    from fitting_room.actions import submit as submitting
+    from fitting_room.actions.requests import submit as submitting
     from fitting_room.clock import Clock
     from fitting_room.settings import settings
     from fitting_room.stores import aws

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fitting_room.actions import delete, erase
-from fitting_room.actions.watch_models import METRIC
+from fitting_room.actions.requests import delete
+from fitting_room.actions.upkeep import erase
+from fitting_room.actions.upkeep.watch_models import METRIC
 from tests.infra.synthesized import Synthesized
 
 

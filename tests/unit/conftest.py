@@ -123,7 +123,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 def vendor(world: World, monkeypatch: pytest.MonkeyPatch) -> Vendor:
     """Takes the place of every adapter."""
     vendor = Vendor()
-    monkeypatch.setattr("fitting_room.actions.purchase.adapter", lambda _: vendor)
+    monkeypatch.setattr("fitting_room.actions.workflow.attempts.adapter", lambda _: vendor)
     return vendor
 
 
@@ -133,8 +133,8 @@ def atelier(world: World, monkeypatch: pytest.MonkeyPatch) -> Atelier:
     vendor = Atelier()
     offered = (*catalogue.entries(), atelier_entry())
     monkeypatch.setattr(catalogue, "entries", lambda: offered)
-    monkeypatch.setattr("fitting_room.actions.submit.entries", lambda: offered)
-    monkeypatch.setattr("fitting_room.actions.purchase.adapter", lambda _: vendor)
+    monkeypatch.setattr("fitting_room.actions.requests.submit.entries", lambda: offered)
+    monkeypatch.setattr("fitting_room.actions.workflow.attempts.adapter", lambda _: vendor)
     return vendor
 
 

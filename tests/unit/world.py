@@ -15,13 +15,13 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from fitting_room import clock as time
-from fitting_room.actions.collect import collect
-from fitting_room.actions.erase import erase_job, erase_subject
-from fitting_room.actions.poll import poll
-from fitting_room.actions.prepare import prepare
-from fitting_room.actions.settle import settle
-from fitting_room.actions.start import start
-from fitting_room.actions.submit import Accepted, submit
+from fitting_room.actions.requests.submit import Accepted, submit
+from fitting_room.actions.upkeep.erase import erase_job, erase_subject
+from fitting_room.actions.workflow.collect import collect
+from fitting_room.actions.workflow.poll import poll
+from fitting_room.actions.workflow.prepare import prepare
+from fitting_room.actions.workflow.settle import settle
+from fitting_room.actions.workflow.start import start
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Job, Mode

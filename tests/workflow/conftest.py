@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from fitting_room.stores import media
-from local.simulators.aidge import Aidge
-from local.simulators.astria import Astria
-from local.simulators.fashn import Fashn
-from local.simulators.previews import Previews
-from local.simulators.server import Simulator, running
-from local.simulators.tryiton import TryItOn
+from local.simulators.aidge.app import Aidge
+from local.simulators.astria.app import Astria
+from local.simulators.kit.previews import Previews
+from local.simulators.kit.server import Simulator, running
+from local.simulators.predictions.fashn import Fashn
+from local.simulators.predictions.tryiton import TryItOn
 from tests.contract.conftest import Running, StandInEngine
 from tests.unit.conftest import world
 from tests.unit.world import World

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from fitting_room.actions.show import summary
+from fitting_room.actions.job_view import summary
 from fitting_room.jobs.job import Job
-from fitting_room.providers import http
+from fitting_room.providers.shared import http
 from fitting_room.settings import settings
 from fitting_room.stores import provider_keys
 from tests.contract.conftest import Running

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from fitting_room.actions import purchase, start
+from fitting_room.actions.workflow import attempts as purchase
+from fitting_room.actions.workflow import start
 from fitting_room.clock import Clock, text
 from fitting_room.jobs.job import Attempt, Job
 from fitting_room.providers.catalogue import entries

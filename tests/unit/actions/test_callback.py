@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 import pytest
 from botocore.exceptions import ClientError
 
-from fitting_room.actions import purchase, start
-from fitting_room.actions.callback import wait, wake
-from fitting_room.actions.prepare import prepare
-from fitting_room.actions.settle import settle
+from fitting_room.actions.workflow import attempts as purchase
+from fitting_room.actions.workflow import start
+from fitting_room.actions.workflow.callback import wait, wake
+from fitting_room.actions.workflow.prepare import prepare
+from fitting_room.actions.workflow.settle import settle
 from fitting_room.providers.catalogue import entry
 from fitting_room.settings import settings
 from fitting_room.stores import aws

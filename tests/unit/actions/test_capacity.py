@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from fitting_room import clock
-from fitting_room.actions import purchase, start
-from fitting_room.actions.settle import settle
-from fitting_room.actions.start import BATCH_SECONDS, BUSY_SECONDS
+from fitting_room.actions.workflow import attempts as purchase
+from fitting_room.actions.workflow import start
+from fitting_room.actions.workflow.settle import settle
+from fitting_room.actions.workflow.start import BATCH_SECONDS, BUSY_SECONDS
 from fitting_room.jobs.job import Job
 from fitting_room.providers.base import CatalogueEntry, Rate
 from fitting_room.providers.catalogue import entry

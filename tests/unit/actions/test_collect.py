@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from PIL import Image, PngImagePlugin
 
-from fitting_room.actions.collect import collect
-from fitting_room.actions.settle import settle
+from fitting_room.actions.workflow.collect import collect
+from fitting_room.actions.workflow.settle import settle
 from fitting_room.jobs.errors import Warning
 from fitting_room.jobs.job import Job
 from fitting_room.jobs.outcome import Finished, Picture

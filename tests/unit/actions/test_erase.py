@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from fitting_room.actions.collect import collect
-from fitting_room.actions.delete import delete_job, delete_subject
-from fitting_room.actions.erase import erase_job
-from fitting_room.actions.ingest import ingest
-from fitting_room.actions.poll import poll
-from fitting_room.actions.settle import deliver, settle
-from fitting_room.actions.show import find
-from fitting_room.actions.subjects import create
-from fitting_room.actions.subjects import find as find_subject
-from fitting_room.actions.sweep import sweep
+from fitting_room.actions.job_view import find
+from fitting_room.actions.requests.delete import delete_job, delete_subject
+from fitting_room.actions.requests.ingest import ingest
+from fitting_room.actions.requests.subjects import create
+from fitting_room.actions.requests.subjects import find as find_subject
+from fitting_room.actions.upkeep.erase import erase_job
+from fitting_room.actions.upkeep.sweep import sweep
+from fitting_room.actions.workflow.collect import collect
+from fitting_room.actions.workflow.poll import poll
+from fitting_room.actions.workflow.settle import deliver, settle
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.outcome import Finished, Pending, Picture
 from fitting_room.stores import aws, jobs, media, subjects
@@ -349,7 +349,7 @@ def test_a_vendor_whose_key_is_missing_keeps_the_others_from_nothing(
     atelier.starts, atelier.polls = [pending("prompt-1")], [finished(864, 1296)]
     job_id = done(world, atelier, provider=ID)
     with monkeypatch.context() as patched:
-        patched.setattr("fitting_room.actions.purchase.adapter", lambda _: 1 / 0)
+        patched.setattr("fitting_room.actions.workflow.attempts.adapter", lambda _: 1 / 0)
         erased(world, job_id)
     assert "still to delete" in told(world, job_id)
     world.at.sleep(60)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fitting_room.actions.show import summary
+from fitting_room.actions.job_view import summary
 from fitting_room.jobs.errors import CODES
 from tests.unit.world import Vendor, World, failed, finished, pending
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fitting_room.actions.ingest import Folder, ingest
+from fitting_room.actions.requests.ingest import Folder, ingest
 from fitting_room.jobs.errors import Refusal
 from tests.unit.world import OTHER, TENANT, Vendor, World, failed, finished, picture
 
@@ -115,7 +115,7 @@ def test_a_busy_table_is_tried_again_by_the_queue(world: World, monkeypatch: pyt
     def busy(*_: Any, **__: Any) -> None:
         raise Refusal.of("throttled", "Too many.", "Again.")
 
-    monkeypatch.setattr("fitting_room.actions.ingest.submit", busy)
+    monkeypatch.setattr("fitting_room.actions.requests.ingest.submit", busy)
     drop(world, "person.png")
     with pytest.raises(Refusal):
         ingest(drop(world, "garment.png"), world.at)

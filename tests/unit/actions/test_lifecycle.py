@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from fitting_room.actions.list_providers import list_providers
-from fitting_room.actions.plan import Deployment, plan
+from fitting_room.actions.requests.list_providers import list_providers
+from fitting_room.actions.requests.plan import Deployment, plan
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.parse import parse
 from fitting_room.providers.catalogue import entries
 from fitting_room.stores.api_keys import Caller
-from fitting_room.stores.models import Observed
+from fitting_room.stores.model_lifecycles import Observed
 
 CORE = "stability.stable-image-core-v1:1"
 TEXT = {"task": "text_to_image", "prompt": "a hat"}

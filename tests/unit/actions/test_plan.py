@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from fitting_room.actions.list_providers import list_providers
-from fitting_room.actions.plan import Deployment, Plan, plan
+from fitting_room.actions.requests.list_providers import list_providers
+from fitting_room.actions.requests.plan import Deployment, Plan, plan
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.job import Mode, Subject
 from fitting_room.jobs.parse import parse

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fitting_room.actions.settle import settle
+from fitting_room.actions.workflow.settle import settle
 from fitting_room.jobs.errors import JobFailure
 from tests.unit.world import Vendor, World, failed, finished, pending
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from fitting_room.actions import prepare as preparing
-from fitting_room.actions.prepare import prepare
-from fitting_room.actions.settle import settle
+from fitting_room.actions.workflow import prepare as preparing
+from fitting_room.actions.workflow.prepare import prepare
+from fitting_room.actions.workflow.settle import settle
 from fitting_room.images.fetch import Fetched
 from fitting_room.providers.catalogue import entry
 from fitting_room.stores import aws, jobs, subjects

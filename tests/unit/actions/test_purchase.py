@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from fitting_room.actions.prepare import prepare
-from fitting_room.actions.settle import settle
-from fitting_room.actions.show import summary
-from fitting_room.actions.start import start
+from fitting_room.actions.job_view import summary
+from fitting_room.actions.workflow.prepare import prepare
+from fitting_room.actions.workflow.settle import settle
+from fitting_room.actions.workflow.start import start
 from fitting_room.jobs.errors import JobFailure
 from fitting_room.stores import aws, jobs, media
 from tests.unit.world import SECRET, Vendor, World, failed, finished, pending

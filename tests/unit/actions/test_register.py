@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from fitting_room.actions import purchase, start
+from fitting_room.actions.workflow import attempts as purchase
+from fitting_room.actions.workflow import start
 from fitting_room.jobs.outcome import Failed
 from fitting_room.providers.base import Reference, ReferenceKind
 from fitting_room.providers.catalogue import entry
@@ -48,7 +49,7 @@ def vendor(world: World, monkeypatch: pytest.MonkeyPatch) -> Registrar:
     """Stands for TryItOn, as if that needed references."""
     vendor = Registrar(starts=[finished(864, 1296)])
     needing = entry(PROVIDER).model_copy(update={"references": lambda _: KINDS, "rate": None})
-    monkeypatch.setattr("fitting_room.actions.purchase.adapter", lambda _: vendor)
+    monkeypatch.setattr("fitting_room.actions.workflow.attempts.adapter", lambda _: vendor)
     for module in (start, purchase):
         if hasattr(module, "entry"):
             monkeypatch.setattr(module, "entry", lambda name: needing if name == PROVIDER else entry(name))

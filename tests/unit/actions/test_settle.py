@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fitting_room.actions.settle import settle
+from fitting_room.actions.workflow.settle import settle
 from fitting_room.stores import aws, items, jobs
 from fitting_room.stores.items import due_now
 from tests.unit.world import TENANT, Vendor, World, failed, finished, pending
@@ -158,7 +158,7 @@ def race(monkeypatch: pytest.MonkeyPatch, meanwhile: Any) -> None:
             left.pop()()
         real(*args)
 
-    monkeypatch.setattr("fitting_room.actions.settle.transact", transact)
+    monkeypatch.setattr("fitting_room.actions.workflow.settle.transact", transact)
 
 
 def test_a_claim_made_while_a_sweep_settles_is_not_overlooked(
@@ -178,7 +178,7 @@ def test_a_claim_made_while_a_sweep_settles_is_not_overlooked(
 def test_results_written_while_a_sweep_settles_are_kept(
     world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fitting_room.actions.collect import collect
+    from fitting_room.actions.workflow.collect import collect
 
     vendor.starts = [finished()]
     job_id = world.prepared()

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from fitting_room.actions.show import find, image_link, summary, view
+from fitting_room.actions.job_view import find, image_link, summary, view
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job
 from tests.unit.world import OTHER, TENANT, Vendor, World, finished

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from fitting_room.actions import subjects
-from fitting_room.actions.submit import Accepted
+from fitting_room.actions.requests import subjects
+from fitting_room.actions.requests.submit import Accepted
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.outcome import Finished
 from fitting_room.stores.api_keys import Caller

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from fitting_room.actions.upload import create_upload
+from fitting_room.actions.requests.upload import create_upload
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.stores import aws, jobs
 from tests.unit.world import INBOX, MEDIA, OTHER, TENANT, World, picture

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from fitting_room.actions.ingest import ingest
-from fitting_room.actions.settle import settle
-from fitting_room.actions.sweep import sweep
+from fitting_room.actions.requests.ingest import ingest
+from fitting_room.actions.upkeep.sweep import sweep
+from fitting_room.actions.workflow.settle import settle
 from fitting_room.stores import aws, media
 from tests.unit.world import TENANT, Vendor, World, finished, picture
 
@@ -21,7 +21,7 @@ def execution(world: World, job_id: str) -> str:
 
 def unstarted(world: World, monkeypatch: pytest.MonkeyPatch) -> str:
     with monkeypatch.context() as patched:
-        patched.setattr("fitting_room.actions.submit.start", lambda _: None)
+        patched.setattr("fitting_room.actions.requests.submit.start", lambda _: None)
         return world.submit().job.id
 
 
@@ -113,7 +113,7 @@ def test_one_stuck_job_does_not_keep_the_others_waiting(
             raise KeyError("https://secret.example/?token=1")
         return settle(job_id, *args, **more)
 
-    monkeypatch.setattr("fitting_room.actions.sweep.settle", settle_or_not)
+    monkeypatch.setattr("fitting_room.actions.upkeep.sweep.settle", settle_or_not)
     world.at.sleep(60)
     assert sweep(world.at) == 2
     assert world.job(fine).final

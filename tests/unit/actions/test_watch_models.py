@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
-from fitting_room.actions.watch_models import Unanswered, watch_models
+from fitting_room.actions.upkeep.watch_models import Unanswered, watch_models
 from fitting_room.providers import catalogue
 from fitting_room.settings import settings
-from fitting_room.stores import aws, models
-from fitting_room.stores.models import Observed
+from fitting_room.stores import aws
+from fitting_room.stores import model_lifecycles as models
+from fitting_room.stores.model_lifecycles import Observed
 from tests.unit.world import World
 
 NOVA = "amazon.nova-canvas-v1:0"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from fitting_room.actions import submit as submitting
+from fitting_room.actions.requests import submit as submitting
 from fitting_room.jobs.outcome import Finished, Pending
 from tests.unit.atelier import Atelier
 from tests.unit.world import LIVE_KEY, OTHER_KEY, TENANT, TEST_KEY, Vendor, World, finished, picture

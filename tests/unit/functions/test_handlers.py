@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fitting_room.actions.delete import delete_job, delete_subject
+from fitting_room.actions.requests.delete import delete_job, delete_subject
 from fitting_room.jobs.outcome import Finished
 from fitting_room.observability import Crash, metrics
 from fitting_room.stores import aws

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from fitting_room.images.look import look, warnings_of
+from fitting_room.images.input_checks import look, warnings_of
 from fitting_room.images.master import Limits, make_master
 from fitting_room.jobs.errors import JobFailure
 from tests.unit.images.corpus import CORPUS, Accepted, Odd, Refused

@@ -7,7 +7,7 @@ import random
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
-from fitting_room.images.look import BLURRED, DARK, look, warnings_of
+from fitting_room.images.input_checks import BLURRED, DARK, look, warnings_of
 from tests.unit.images.corpus import SAMPLES
 from tests.unit.images.pictures import noise
 

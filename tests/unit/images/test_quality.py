@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from fitting_room.images.quality import REASONS, Expected, decode_result, judge, print_of
+from fitting_room.images.result_checks import REASONS, Expected, decode_result, judge, print_of
 from fitting_room.jobs.errors import JobFailure
 from tests.unit.images.corpus import SAMPLES
 from tests.unit.images.pictures import noise, saved, scene, sideways

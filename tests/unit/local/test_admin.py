@@ -16,7 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from local import admin
+from admin import operator as admin
 
 
 class Stacks:

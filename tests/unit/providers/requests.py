@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fitting_room.actions.plan import Deployment, Plan, plan
+from fitting_room.actions.requests.plan import Deployment, Plan, plan
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.job import Subject
 from fitting_room.jobs.parse import parse

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import httpx
 import pytest
 
-from fitting_room.providers.http import client, retry_after
+from fitting_room.providers.shared.http import client, retry_after
 
 
 class Vendor(BaseHTTPRequestHandler):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from fitting_room.actions.plan import Deployment
+from fitting_room.actions.requests.plan import Deployment
 from fitting_room.jobs.parse import parse
 from fitting_room.providers import catalogue
 from fitting_room.providers.nova_canvas.rules import RULES

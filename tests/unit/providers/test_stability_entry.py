@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fitting_room.actions.plan import Deployment, faults_for
+from fitting_room.actions.requests.plan import Deployment, faults_for
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.parse import parse
 from fitting_room.providers import catalogue

@@ -21,9 +21,9 @@ from fitting_room.providers.aidge.answers import BROKEN, KEY, LIMITED, UNNAMED, 
 from fitting_room.providers.aidge.body import payload_of
 from fitting_room.providers.aidge.entry import ENTRY, ID, AidgeSettings
 from fitting_room.providers.base import Connection, Order
-from fitting_room.providers.failures import LATER, Told, failed
-from fitting_room.providers.http import UNSENT, client, retry_after
-from fitting_room.providers.results import collected, partial
+from fitting_room.providers.shared.failures import LATER, Told, failed
+from fitting_room.providers.shared.http import UNSENT, client, retry_after
+from fitting_room.providers.shared.results import collected, partial
 
 HOSTS = {"global": "https://api.aidc-ai.com/rest", "china": "https://cn-api.aidc-ai.com/rest"}
 SUBMIT, RESULTS = "/ai/virtual/tryon-pro", "/ai/virtual/tryon-results"

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ValidationError
 
-from fitting_room.providers.failures import LATER, Told
+from fitting_room.providers.shared.failures import LATER, Told
 
 _OPERATOR = "The operator must store a valid key for Aidge, bought on the site whose host this deployment calls."
 _ANOTHER = "Choose another provider, or report it to the operator of this service."

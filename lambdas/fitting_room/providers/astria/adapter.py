@@ -20,9 +20,9 @@ from fitting_room.providers.astria.options import ID, AstriaSettings
 from fitting_room.providers.astria.prompts import prompt_of
 from fitting_room.providers.astria.tunes import reference_of, training_of, training_title, trains
 from fitting_room.providers.base import Connection, Order, Reference
-from fitting_room.providers.failures import LATER, failed
-from fitting_room.providers.http import UNSENT, client, retry_after
-from fitting_room.providers.results import collected
+from fitting_room.providers.shared.failures import LATER, failed
+from fitting_room.providers.shared.http import UNSENT, client, retry_after
+from fitting_room.providers.shared.results import collected
 
 BASE = "https://api.astria.ai"
 POLL_SECONDS, TRAINING_SECONDS = 5.0, 60.0

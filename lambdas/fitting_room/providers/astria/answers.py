@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict
 
 from fitting_room.jobs.outcome import Charged, Failed
 from fitting_room.providers.astria.options import ID
-from fitting_room.providers.failures import LATER, failed
-from fitting_room.providers.http import retry_after
+from fitting_room.providers.shared.failures import LATER, failed
+from fitting_room.providers.shared.http import retry_after
 
 LOOK = "Look at the prompts and tunes of the Astria account before you submit again."
 PAUSE = 30.0

@@ -15,7 +15,7 @@ from fitting_room.providers.astria.form import Form, form
 from fitting_room.providers.astria.options import AspectRatio, AstriaSettings, Options
 from fitting_room.providers.astria.rules import has_input_image
 from fitting_room.providers.base import Input, Order
-from fitting_room.providers.masks import inverted
+from fitting_room.providers.shared.masks import inverted
 
 TOKEN = "ohwx"  # noqa: S105  the word for a trained person, as in the vendor's examples
 STUDIO = "white studio background"

@@ -12,10 +12,10 @@ import httpx
 from pydantic import BaseModel, ConfigDict
 
 from fitting_room.providers.base import Connection, Order
-from fitting_room.providers.clothes import ClothesRequest, clothes_of
-from fitting_room.providers.failures import LATER, Told
 from fitting_room.providers.fashn.entry import ID
-from fitting_room.providers.predictions import FILTERED, LOADABLE, Call, Predictions
+from fitting_room.providers.shared.clothes import ClothesRequest, clothes_of
+from fitting_room.providers.shared.failures import LATER, Told
+from fitting_room.providers.shared.predictions import FILTERED, LOADABLE, Call, Predictions
 
 _LOOK = "Look at the credits of the FASHN account before you submit again."
 _WRITE = "If it happens again, write to support@fashn.ai and name the prediction: the attempt's `provider_job_id`."

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from fitting_room.jobs.geometry import FitSpec
 from fitting_room.providers.base import CatalogueEntry, Lifecycle, Model, Price, Rate
-from fitting_room.providers.clothes import OPTIONS, unmoderated
+from fitting_room.providers.shared.clothes import OPTIONS, unmoderated
 
 ID = "fashn"
 MODEL = "tryon-v1.6"

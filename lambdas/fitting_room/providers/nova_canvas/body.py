@@ -19,9 +19,9 @@ from fitting_room.jobs.tasks import (
     TryOn,
 )
 from fitting_room.providers.base import Input, Order
-from fitting_room.providers.masks import inverted
 from fitting_room.providers.nova_canvas import shapes
 from fitting_room.providers.nova_canvas.garments import garment_class
+from fitting_room.providers.shared.masks import inverted
 
 _QUALITY = {None: None, "standard": "standard", "best": "premium"}
 _SLEEVES = {None: None, "up": "SLEEVE_UP", "down": "SLEEVE_DOWN"}

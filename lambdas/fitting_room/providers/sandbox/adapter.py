@@ -13,8 +13,8 @@ from fitting_room.jobs.errors import CODES, Warning
 from fitting_room.jobs.outcome import Finished, Outcome, Pending, Picture
 from fitting_room.jobs.tasks import TryOn
 from fitting_room.providers.base import Connection, Input, Order
-from fitting_room.providers.failures import failed
 from fitting_room.providers.sandbox.entry import ID
+from fitting_room.providers.shared.failures import failed
 
 Box = tuple[int, int, int, int]
 

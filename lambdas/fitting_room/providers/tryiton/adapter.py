@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from fitting_room.jobs.tasks import TryOn
 from fitting_room.providers.base import Connection, Order
-from fitting_room.providers.clothes import (
+from fitting_room.providers.shared.clothes import (
     ClothesRequest,
     Format,
     Mode,
@@ -23,8 +23,8 @@ from fitting_room.providers.clothes import (
     format_of,
     mode_of,
 )
-from fitting_room.providers.failures import Told
-from fitting_room.providers.predictions import FILTERED, LOADABLE, Call, Predictions
+from fitting_room.providers.shared.failures import Told
+from fitting_room.providers.shared.predictions import FILTERED, LOADABLE, Call, Predictions
 from fitting_room.providers.tryiton.entry import CATEGORIES, CLOTHES, ID, is_clothing
 
 _WRITE = "If it happens again, write to contact@tryiton.now and name the job: the attempt's `provider_job_id`."

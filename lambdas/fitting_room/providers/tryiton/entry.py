@@ -15,7 +15,7 @@ from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.geometry import FitSpec
 from fitting_room.jobs.tasks import AnyRequest, TryOn
 from fitting_room.providers.base import CatalogueEntry, Lifecycle, Model, Option, Price, Rate
-from fitting_room.providers.clothes import OPTIONS, unmoderated
+from fitting_room.providers.shared.clothes import OPTIONS, unmoderated
 
 ID = "tryiton"
 FASHION, CLOTHES = "fashion-v2", "clothes"

@@ -2,7 +2,7 @@
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from fitting_room.actions.erase import erase_job, erase_subject
+from fitting_room.actions.upkeep.erase import erase_job, erase_subject
 from fitting_room.clock import Clock
 from fitting_room.observability import logger, metrics, unspoken
 

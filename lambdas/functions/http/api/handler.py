@@ -11,14 +11,14 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from fitting_room.actions import subjects
-from fitting_room.actions.authenticate import authenticate
-from fitting_room.actions.delete import delete_job, delete_subject
-from fitting_room.actions.estimate import estimate
-from fitting_room.actions.list_providers import list_providers
-from fitting_room.actions.show import find, image_link, view
-from fitting_room.actions.submit import deployment, submit
-from fitting_room.actions.upload import create_upload
+from fitting_room.actions.job_view import find, image_link, view
+from fitting_room.actions.requests import subjects
+from fitting_room.actions.requests.authenticate import authenticate
+from fitting_room.actions.requests.delete import delete_job, delete_subject
+from fitting_room.actions.requests.estimate import estimate
+from fitting_room.actions.requests.list_providers import list_providers
+from fitting_room.actions.requests.submit import deployment, submit
+from fitting_room.actions.requests.upload import create_upload
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import PROBLEM, Refusal
 from fitting_room.observability import described, logger

@@ -8,7 +8,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from fitting_room.actions.callback import wake
+from fitting_room.actions.workflow.callback import wake
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import PROBLEM, Refusal
 from fitting_room.observability import described, logger

@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from fitting_room.actions.collect import collect
+from fitting_room.actions.workflow.collect import collect
 from fitting_room.clock import Clock
 from fitting_room.observability import logger, unspoken
 

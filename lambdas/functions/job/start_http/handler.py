@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from fitting_room.actions.start import start
+from fitting_room.actions.workflow.start import start
 from fitting_room.clock import Clock
 from fitting_room.observability import logger, metrics, unspoken
 

@@ -2,7 +2,7 @@
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from fitting_room.actions.callback import wait
+from fitting_room.actions.workflow.callback import wait
 from fitting_room.clock import Clock
 from fitting_room.observability import logger, unspoken
 

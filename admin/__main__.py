@@ -1,0 +1,5 @@
+"""`python -m admin`: the operator's tool."""
+
+from admin.operator import main
+
+main()

@@ -1,0 +1,214 @@
+"""The operator's tool: tenants, API keys, providers' secrets. On AWS with your own credentials, on the laptop after
+`eval "$(.local/venv/bin/python -m local.cloud env)"`.
+
+    python -m admin tenant create demo
+    python -m admin tenant allow demo tryiton fashn           nobody else works for it; --all: everybody may again
+    python -m admin key create --tenant demo --mode live      prints the key, once
+    python -m admin provider set tryiton < secret.txt         a provider without a key reads nothing
+    python -m admin provider credits tryiton                  what is left there; free, and proof of the key
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import hashlib
+import json
+import re
+import secrets
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lambdas"))
+
+from fitting_room.jobs.errors import JobFailure
+from fitting_room.providers import catalogue
+from fitting_room.providers.base import Account, Connection
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")  # it is a folder in both buckets
+
+
+class AdminError(Exception):
+    """What is wrong and what to do, in one line."""
+
+
+class TenantExistsError(AdminError):
+    pass
+
+
+class Admin:
+    """Works on one deployed stage, found by the outputs of its stacks. `aws_url`: instead of AWS."""
+
+    def __init__(self, session: boto3.Session, stage: str = "dev", aws_url: str | None = None) -> None:
+        outputs = _outputs(session.client("cloudformation", endpoint_url=aws_url), f"FittingRoom-{stage}-Service")
+        self._table: Table = session.resource("dynamodb", endpoint_url=aws_url).Table(outputs["TableName"])
+        self._secret_ids: dict[str, str] = json.loads(outputs["ProviderSecrets"])
+        self._endpoints: dict[str, str] = json.loads(outputs.get("ProviderEndpoints", "{}"))
+        self._secrets = session.client("secretsmanager", endpoint_url=aws_url)
+
+    def create_tenant(self, tenant: str) -> None:
+        if not TENANT.fullmatch(tenant):
+            raise AdminError(f"tenant `{tenant}`: use 1 to 63 lower-case letters, digits and hyphens, no hyphen first")
+        item = {**_tenant(tenant), "tenant": tenant, "created_at": _now()}
+        try:
+            self._table.put_item(Item=item, ConditionExpression="attribute_not_exists(pk)")
+        except self._table.meta.client.exceptions.ConditionalCheckFailedException:
+            raise TenantExistsError(f"tenant `{tenant}` exists already") from None
+
+    def allow_providers(self, tenant: str, providers: Sequence[str] | None) -> None:
+        """The only providers that may work for a tenant; None: all. Keys in use learn it within 30 seconds."""
+        for provider in providers or ():
+            needs_secret(provider)  # raises for one that does not exist
+        change: Any = (
+            {"UpdateExpression": "REMOVE providers"}
+            if providers is None
+            else {
+                "UpdateExpression": "SET providers = :providers",
+                "ExpressionAttributeValues": {":providers": [*providers]},
+            }
+        )
+        try:
+            self._table.update_item(Key=_tenant(tenant), ConditionExpression="attribute_exists(pk)", **change)
+        except self._table.meta.client.exceptions.ConditionalCheckFailedException:
+            raise _no_tenant(tenant) from None
+
+    def create_key(self, tenant: str, mode: str) -> str:
+        """`mode`: live, or test, which reaches the sandbox provider only. Only the key's hash is stored."""
+        if "Item" not in self._table.get_item(Key=_tenant(tenant)):
+            raise _no_tenant(tenant)
+        key = f"fr_{mode}_{secrets.token_urlsafe(24)}"
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        self._table.put_item(
+            Item={"pk": f"KEY#{digest}", "sk": "KEY", "tenant": tenant, "mode": mode, "created_at": _now()}
+        )
+        return key
+
+    def set_provider(self, provider: str, secret: str | None = None) -> None:
+        """Store the provider's key where only the functions that call it may read it, and offer the provider."""
+        if needs_secret(provider):
+            if not secret:
+                raise AdminError(f"{provider} needs its key on standard input")
+            self._secrets.put_secret_value(SecretId=self._secret_ids[provider], SecretString=secret)
+        self._table.put_item(Item={"pk": "PROVIDERS", "sk": provider, "configured": True, "at": _now()})
+
+    def credits(self, provider: str) -> float:
+        """What the vendor says is left of our account there."""
+        if not needs_secret(provider):
+            raise AdminError(f"{provider} has no account of its own, and so no credits")
+        if "Item" not in self._table.get_item(Key={"pk": "PROVIDERS", "sk": provider}):
+            raise AdminError(f"{provider} has no key: store it first, with `provider set {provider}`")
+        try:
+            vendor = catalogue.adapter(provider).connect(
+                Connection(
+                    endpoint=self._endpoints.get(provider),
+                    region=None,
+                    download=str.encode,  # of no result
+                    secret=self._secrets.get_secret_value(SecretId=self._secret_ids[provider])["SecretString"],
+                )
+            )
+            if not hasattr(vendor, "credits"):
+                raise AdminError(f"{provider} does not tell its balance")
+            return cast(Account, vendor).credits()
+        except JobFailure as failure:
+            raise AdminError(f"{failure.fault.detail} {failure.fault.remedy}") from None
+
+
+def _tenant(tenant: str) -> dict[str, str]:
+    return {"pk": f"TENANT#{tenant}", "sk": "TENANT"}
+
+
+def _no_tenant(tenant: str) -> AdminError:
+    return AdminError(f"no tenant `{tenant}`: create it first, with `tenant create {tenant}`")
+
+
+def needs_secret(provider: str) -> bool:
+    known = {entry.id: entry.secret for entry in catalogue.entries()}
+    if provider not in known:
+        raise AdminError(f"no provider `{provider}`: there are {', '.join(known)}")
+    return known[provider]
+
+
+def _outputs(cloudformation: Any, stack: str) -> dict[str, str]:
+    try:
+        found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            raise AdminError(f"no stack {stack} here: deploy it, or name another --stage or AWS profile") from None
+        raise
+    return {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def main() -> None:
+    args = _parser().parse_args()
+    try:
+        admin = Admin(boto3.Session(), args.stage)
+        args.run(admin, args)
+    except (AdminError, BotoCoreError, ClientError) as error:
+        sys.exit(f"error: {error}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m admin", description="Fitting Room, the operator's tool")
+    parser.add_argument("--stage", default="dev", choices=("dev", "prod"))
+    things: Any = parser.add_subparsers(required=True, metavar="tenant|key|provider")
+    tenants = things.add_parser("tenant").add_subparsers(required=True, metavar="create|allow")
+    tenant = tenants.add_parser("create")
+    tenant.add_argument("tenant")
+    tenant.set_defaults(run=_run_tenant_create)
+    allow = tenants.add_parser("allow")
+    allow.add_argument("tenant")
+    allow.add_argument("providers", nargs="*", metavar="provider")
+    allow.add_argument("--all", action="store_true", help="every configured provider")
+    allow.set_defaults(run=_run_tenant_allow)
+    key = things.add_parser("key").add_subparsers(required=True, metavar="create").add_parser("create")
+    key.add_argument("--tenant", required=True)
+    key.add_argument("--mode", required=True, choices=("live", "test"))
+    key.set_defaults(run=_run_key_create)
+    provider = things.add_parser("provider").add_subparsers(required=True, metavar="set|credits")
+    for action, run in (("set", _run_provider_set), ("credits", _run_provider_credits)):
+        verb = provider.add_parser(action)
+        verb.add_argument("provider")
+        verb.set_defaults(run=run)
+    return parser
+
+
+def _run_tenant_create(admin: Admin, args: argparse.Namespace) -> None:
+    admin.create_tenant(args.tenant)
+    print(f"tenant {args.tenant} created")
+
+
+def _run_tenant_allow(admin: Admin, args: argparse.Namespace) -> None:
+    if bool(args.providers) is args.all:
+        raise AdminError("name the providers that the tenant may use, or --all")
+    admin.allow_providers(args.tenant, None if args.all else args.providers)
+    print(f"tenant {args.tenant} may use {'every provider' if args.all else ', '.join(args.providers)}")
+
+
+def _run_key_create(admin: Admin, args: argparse.Namespace) -> None:
+    print(admin.create_key(args.tenant, args.mode))
+
+
+def _run_provider_set(admin: Admin, args: argparse.Namespace) -> None:
+    secret = None
+    if needs_secret(args.provider):
+        asked = sys.stdin.isatty()
+        secret = (getpass.getpass(f"Key of {args.provider}: ") if asked else sys.stdin.read()).strip()
+    admin.set_provider(args.provider, secret)
+    print(f"{args.provider} is configured")
+
+
+def _run_provider_credits(admin: Admin, args: argparse.Namespace) -> None:
+    print(f"{args.provider} has {admin.credits(args.provider):.12g} credits left")

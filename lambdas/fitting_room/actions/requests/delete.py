@@ -1,0 +1,134 @@
+"""DELETE: write down that something is to be erased, say what will remain where, and leave the work to the erase function.
+
+Marking is what counts: a call of the function that is refused or fails is the sweep's to repeat.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from fitting_room import clock
+from fitting_room.actions.job_view import find
+from fitting_room.actions.requests.subjects import find as find_subject
+from fitting_room.clock import Clock
+from fitting_room.jobs.errors import Refusal
+from fitting_room.jobs.job import Job, Mode
+from fitting_room.jobs.tombstone import Remaining
+from fitting_room.observability import logger
+from fitting_room.providers.catalogue import entry
+from fitting_room.settings import settings
+from fitting_room.stores import aws, jobs, subjects, tombstones
+from fitting_room.stores.items import owe, want_erased
+
+GRACE = 180
+"""Seconds that the erase function gets, longer than it may run, before the sweep calls it again."""
+
+
+def delete_job(job_id: str, tenant: str, at: Clock, mode: Mode = "live") -> dict[str, Any]:
+    """`{id, remains: [{provider, what, until}]}`; the same when asked again. Raises `Refusal`: `not_found`, or `forbidden` to
+    a test key that would have a live job's vendors called."""
+    stone = tombstones.get(job_id, at.now())
+    if stone and stone.tenant == tenant:
+        left = stone.remains
+        if stone.owed:
+            _want(jobs.key(job_id), at, job_id=job_id)
+    else:
+        job = find(job_id, tenant, at)
+        if job.mode == "live" and mode == "test":
+            raise _forbidden()
+        left = remains(job, at)
+        _want(jobs.key(job_id), at, job_id=job_id)
+    return _answer(job_id, left)
+
+
+def delete_subject(subject_id: str, tenant: str, at: Clock, mode: Mode = "live") -> dict[str, Any]:
+    """As `delete_job`. The job that made the subject, or is making it, goes with it: it holds the pictures."""
+    subject = find_subject(subject_id, tenant, at)
+    if mode == "test":  # which makes no subjects
+        raise _forbidden()
+    job = jobs.get(subject.job_id, at.now())
+    _want(subjects.key(tenant, subject_id), at, subject_id=subject_id, tenant=tenant)
+    if job:
+        _want(jobs.key(job.id), at, job_id=job.id)
+    return _answer(subject_id, remains(job, at) if job else _kept(subject.provider))
+
+
+def _forbidden() -> Refusal:
+    return Refusal.of("forbidden", "A test key does not erase what was made with a live one.", "Use a live key.")
+
+
+def hand_over(key: dict[str, str], at: Clock, **event: str) -> None:
+    """Have the erase function erase an item that is owed that, and look at it again should it not come to that."""
+    owe(key, clock.later(at.now(), GRACE))
+    _invoke(event)
+
+
+def _invoke(event: dict[str, str]) -> None:
+    try:
+        aws.functions().invoke(
+            FunctionName=settings().erase_function, InvocationType="Event", Payload=json.dumps(event)
+        )
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("erasing refused", extra={**event, "error": type(error).__name__})
+
+
+def remains(job: Job, at: Clock) -> list[Remaining]:
+    """What stays at the vendors of a job that is erased, and until when."""
+    found: list[Remaining] = []
+    for attempt in job.attempts.values():
+        provider = entry(attempt.provider)
+        references = provider.references(job.request)
+        if attempt.claimed_at and not provider.erases:
+            found += _kept(provider.id)
+        bought_blind = attempt.charged == "unknown" and not attempt.provider_job_id
+        broke_off = job.final and not (
+            attempt.claimed_at or attempt.outcome or job.failure
+        )  # in making a reference, perhaps
+        own = [role for role, kind in references.items() if not kind.shared and role not in attempt.references]
+        if provider.erases and (bought_blind or (broke_off and own)):
+            found.append(
+                Remaining(
+                    provider=provider.id,
+                    what="what a call may have left that ended without an answer",
+                    until=provider.retention,
+                )
+            )
+        if any(kind.shared for role, kind in references.items() if role in attempt.references):
+            found.append(
+                Remaining(
+                    provider=provider.id,
+                    what="references of garments that your other jobs use, too",
+                    until=provider.retention,
+                )
+            )
+    subject = subjects.get(job.subject, job.tenant, at.now()) if job.subject else None
+    if subject and subject.status != "failed" and not subject.erase_requested_at:
+        found.append(
+            Remaining(
+                provider=subject.provider,
+                what=f"the subject {subject.id} that this job made",
+                until=f"DELETE /v1/subjects/{subject.id}",
+            )
+        )
+    return list({one.model_dump_json(): one for one in found}.values())
+
+
+def _kept(provider_id: str) -> list[Remaining]:
+    provider = entry(provider_id)
+    return (
+        []
+        if provider.erases
+        else [Remaining(provider=provider.id, what="pictures sent and made", until=provider.retention)]
+    )
+
+
+def _want(key: dict[str, str], at: Clock, **event: str) -> None:
+    want_erased(key, event.get("job_id") or event["subject_id"], at.now(), clock.later(at.now(), GRACE))
+    _invoke(event)
+
+
+def _answer(item_id: str, left: list[Remaining]) -> dict[str, Any]:
+    return {"id": item_id, "remains": [one.model_dump() for one in left]}

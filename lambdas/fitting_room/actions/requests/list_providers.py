@@ -1,0 +1,65 @@
+"""What this deployment can buy, and under which conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fitting_room.actions.requests.plan import SANDBOX, Deployment
+from fitting_room.jobs.tasks import Task
+from fitting_room.providers.base import CatalogueEntry, Model, Option
+from fitting_room.stores.api_keys import Caller
+
+
+def list_providers(deployment: Deployment, caller: Caller) -> dict[str, Any]:
+    """`{items: [...]}` in the order in which `auto` tries them."""
+    return {"items": [_shown(entry, deployment, caller) for entry in deployment.entries]}
+
+
+def _shown(entry: CatalogueEntry, deployment: Deployment, caller: Caller) -> dict[str, Any]:
+    facts = entry.model_dump(
+        mode="json",
+        include={
+            "id",
+            "title",
+            "max_garments",
+            "retention",
+            "erases",
+            "polled",
+            "callbacks",
+            "failures_free",
+            "status",
+            "cannot",
+        },
+    )
+    allowed = entry.id == SANDBOX if caller.mode == "test" else caller.providers is None or entry.id in caller.providers
+    return {
+        **facts,
+        "tasks": _options(entry.tasks),
+        "models": [_model(entry, model, deployment) for model in entry.models],
+        "prices": [price.model_dump(mode="json", exclude_none=True) for price in entry.prices],
+        "configured": deployment.usable(entry),
+        "allowed": allowed,
+    }
+
+
+def _options(tasks: Mapping[Task, Mapping[str, Option]]) -> dict[str, Any]:
+    return {
+        task: {name: option.model_dump(mode="json", exclude_none=True) for name, option in options.items()}
+        for task, options in tasks.items()
+    }
+
+
+def _model(entry: CatalogueEntry, model: Model, deployment: Deployment) -> dict[str, Any]:
+    """`options`: null where they are those of the provider. `offered`: false for a model that this deployment keeps off.
+    `lifecycle.state` is Bedrock's own word where it could be asked (`checked_at`), else `unknown`."""
+    lifecycle, seen = model.lifecycle.model_dump(mode="json"), deployment.observed.get(model.id)
+    observed = seen.model_dump(mode="json", exclude_none=True) if seen else {"state": "unknown"}
+    return {
+        "id": model.id,
+        "tasks": model.tasks,
+        "qualities": model.qualities,
+        "options": None if model.options is None else _options(model.options),
+        "offered": not model.opt_in or f"{entry.id}/{model.id}" in deployment.legacy_models,
+        "lifecycle": {**lifecycle, **observed, "retired": deployment.retired(entry, model)},
+    }

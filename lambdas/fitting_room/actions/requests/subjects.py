@@ -1,0 +1,73 @@
+"""Subjects as their owner sees them: a person or a garment that a provider is taught once and many jobs use."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from fitting_room.actions.requests.submit import Accepted, submit
+from fitting_room.clock import Clock
+from fitting_room.jobs.errors import Refusal
+from fitting_room.stores import subjects
+from fitting_room.stores.api_keys import Caller
+from fitting_room.stores.subjects import Stored
+
+_ID = re.compile(r"sub_[0-9A-HJKMNP-TV-Z]{26}")
+_SHOWN = {
+    "id",
+    "kind",
+    "class_name",
+    "status",
+    "provider",
+    "made_for",
+    "token",
+    "error",
+    "owner",
+    "reference",
+    "created_at",
+    "ready_at",
+    "expires_at",
+    "erase_requested_at",
+    "erase_failed_at",
+}
+
+
+def create(body: Any, caller: Caller, idempotency_key: str | None, at: Clock) -> Accepted:
+    """Submit the job that makes a subject: `body` is a `train_subject` without its `task`. Raises `Refusal`."""
+    if isinstance(body, dict):
+        if "task" in body:
+            raise Refusal.of("invalid_input", "The path says the task already.", "Leave it out.", pointer="/task")
+        body = {**body, "task": "train_subject"}
+    return submit(body, caller, idempotency_key, at)
+
+
+def find(subject_id: str, tenant: str, at: Clock) -> Stored:
+    """The tenant's subject. Another tenant's is as unknown as one that never was: `Refusal` `not_found`."""
+    subject = subjects.get(subject_id, tenant, at.now())
+    if subject is None:
+        raise Refusal.of(
+            "not_found", "No such subject.", "Check the id; a subject is kept until it expires or is deleted."
+        )
+    return subject
+
+
+def view(subject: Stored) -> dict[str, Any]:
+    links = {"self": f"/v1/subjects/{subject.id}", "job": f"/v1/jobs/{subject.job_id}"}
+    return {**subject.model_dump(mode="json", include=_SHOWN), "provider_subject_id": subject.made_id, "links": links}
+
+
+def listing(tenant: str, limit: str, cursor: str | None, at: Clock) -> dict[str, Any]:
+    """`{items, next_cursor}`, newest first. Raises `Refusal` with status 400 for a limit or a cursor that is none."""
+    if not (limit.isdecimal() and 1 <= len(limit) <= 3 and 1 <= int(limit) <= 100):
+        raise Refusal.of(
+            "invalid_input", "`limit` must be a number from 1 to 100.", "Leave it out for 100.", status=400
+        )
+    if cursor is not None and not _ID.fullmatch(cursor):
+        raise Refusal.of(
+            "invalid_input",
+            "This `cursor` was not given out by us.",
+            "Use the `next_cursor` of the page before, or leave it out to begin anew.",
+            status=400,
+        )
+    found, following = subjects.listed(tenant, at.now(), int(limit), cursor)
+    return {"items": [view(subject) for subject in found], "next_cursor": following}

@@ -1,0 +1,157 @@
+"""Erase a job or a subject: what is ours at once, then what vendors keep and delete when asked, as long as they need.
+
+Everything here may be done again: what is gone counts as erased.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import cast
+
+from fitting_room import clock
+from fitting_room.actions.requests.delete import GRACE, remains
+from fitting_room.actions.workflow.attempts import connect
+from fitting_room.actions.workflow.settle import deliver
+from fitting_room.clock import Clock
+from fitting_room.jobs.job import Attempt, Job
+from fitting_room.jobs.tombstone import Tombstone, VendorCopy
+from fitting_room.observability import MetricUnit, described, logger, metrics
+from fitting_room.providers.base import Eraser
+from fitting_room.providers.catalogue import entry
+from fitting_room.settings import settings
+from fitting_room.stores import jobs, media, subjects, tombstones
+from fitting_room.stores.items import owe, strike
+
+LOOK_AGAIN = 60
+"""Seconds until an item is looked at again whose job is not over yet."""
+KEEP_ASKING = timedelta(days=7)
+LONGEST_PAUSE = 6 * 3600
+KEEP_TOMBSTONE = timedelta(days=30)
+METRIC = "ErasureFailed"
+
+
+def erase_job(job_id: str, at: Clock) -> None:
+    """Nothing happens to a job that nobody wants erased. One that is not over yet is waited for: what it still makes would
+    outlive it."""
+    job = jobs.get(job_id, at.now())
+    if job is None:
+        if stone := tombstones.get(job_id, at.now()):
+            _ask_vendors(stone, at)
+    elif job.erase_requested_at and not job.final:
+        owe(jobs.key(job.id), clock.later(at.now(), LOOK_AGAIN))
+    elif job.erase_requested_at:
+        _ask_vendors(_bury(job, at), at)
+
+
+def erase_subject(subject_id: str, tenant: str, at: Clock) -> None:
+    """Its vendor first: a subject is gone only when what was made of it is."""
+    subject = subjects.get(subject_id, tenant, at.now())
+    if subject is None or not subject.erase_requested_at:
+        return
+    job = jobs.get(subject.job_id, at.now())
+    copy = _made(subject, job)
+    deleted = copy is None or _deleted(copy)
+    if job and not job.final:
+        owe(subjects.key(tenant, subject_id), clock.later(at.now(), LOOK_AGAIN))
+    elif deleted and subjects.remove(subject):
+        logger.info("subject erased", subject_id=subject_id)
+    elif look_at := _next_try(subject.erase_requested_at, at):
+        owe(subjects.key(tenant, subject_id), look_at)
+    else:
+        subjects.give_up(subject, at.now())
+        _alarm(subject_id)
+
+
+def _bury(job: Job, at: Clock) -> Tombstone:
+    """Delete its pictures, and put a tombstone in the place of its record. Pictures first: only the record knows them."""
+    if job.subject:  # or the subject would be in training for ever
+        deliver(job, at)
+    config, now = settings(), at.now()
+    media.remove(key for key, _ in media.listing(config.media_bucket, f"staging/{job.id}/", deep=True))
+    media.remove(key for key, _ in media.listing(config.media_bucket, f"{job.results_prefix}/"))
+    media.remove(
+        [source.key for source in job.sources.values() if source.key and source.bucket == config.inbox_bucket],
+        bucket=config.inbox_bucket,
+    )
+    stone = Tombstone(
+        id=job.id,
+        tenant=job.tenant,
+        erase_requested_at=str(job.erase_requested_at),
+        erased_at=clock.text(now),
+        remains=remains(job, at),
+        owed=list(_copies(job)),
+        expires_at=clock.text(now + KEEP_TOMBSTONE),
+    )
+    tombstones.put(stone, clock.later(now, GRACE) if stone.owed else None)
+    logger.info("job erased", job_id=job.id)
+    return stone
+
+
+def _ask_vendors(stone: Tombstone, at: Clock) -> None:
+    if not stone.owed:
+        strike(jobs.key(stone.id))
+        return
+    owed = [copy for copy in stone.owed if not _deleted(copy)]
+    look_at = _next_try(stone.erase_requested_at, at) if owed else None
+    failed_at = clock.text(at.now()) if owed and look_at is None else None
+    tombstones.put(stone.model_copy(update={"owed": owed, "erase_failed_at": failed_at}), look_at)
+    if failed_at:
+        _alarm(stone.id)
+
+
+def _copies(job: Job) -> Iterator[VendorCopy]:
+    """What vendors keep of a job alone: not the references that the tenant's other jobs use, nor a subject, which is erased
+    by itself."""
+    for attempt in job.attempts.values():
+        provider = entry(attempt.provider)
+        if not provider.erases:
+            continue
+        if attempt.provider_job_id and not (job.subject and _made_the_subject(job, attempt)):
+            yield VendorCopy(
+                provider=provider.id, what="reference" if job.subject else "job", id=attempt.provider_job_id
+            )
+        kinds = provider.references(job.request)
+        yield from (
+            VendorCopy(provider=provider.id, what="reference", id=made)
+            for role, made in attempt.references.items()
+            if not kinds[role].shared
+        )
+
+
+def _made_the_subject(job: Job, attempt: Attempt) -> bool:
+    return job.status == "succeeded" and job.latest is attempt
+
+
+def _made(subject: subjects.Stored, job: Job | None) -> VendorCopy | None:
+    """What was, or is being, made of a subject; None where nothing was or the vendor does not delete it."""
+    made_id, provider = subject.made_id, subject.provider
+    if made_id is None and job and job.latest:
+        made_id, provider = job.latest.provider_job_id, job.latest.provider
+    if made_id is None or not entry(provider).erases:
+        return None
+    return VendorCopy(provider=provider, what="reference", id=made_id)
+
+
+def _deleted(copy: VendorCopy) -> bool:
+    try:
+        vendor = cast(Eraser, connect(entry(copy.provider)))
+        return vendor.erase_job(copy.id) if copy.what == "job" else vendor.erase_reference(copy.id)
+    except (
+        Exception
+    ) as error:  # a key that is missing, an adapter that breaks: the other copies are asked for all the same
+        logger.error("a vendor could not be asked to delete", provider=copy.provider, **described(error))
+        return False
+
+
+def _next_try(requested_at: str, at: Clock) -> str | None:
+    """The longer it has been in vain, the rarer; None when it is time to give up."""
+    since = at.now() - clock.parse(requested_at)
+    if since >= KEEP_ASKING:
+        return None
+    return clock.later(at.now(), min(max(LOOK_AGAIN, since.total_seconds() / 4), LONGEST_PAUSE))
+
+
+def _alarm(item_id: str) -> None:
+    logger.error("a vendor does not delete its copies", item=item_id)
+    metrics.add_metric(METRIC, MetricUnit.Count, 1)

@@ -1,0 +1,164 @@
+"""Turn what the vendor returned into the job's results: check it, undo the geometry, write it to the tenant's folder."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+from PIL import Image
+
+from fitting_room.clock import Clock
+from fitting_room.images import sniff
+from fitting_room.images.encode import to_jpeg, to_png, to_webp
+from fitting_room.images.fit import Frame, undo, undo_mask
+from fitting_room.images.result_checks import REASONS, Expected, Rejection, decode_result, judge, print_of
+from fitting_room.jobs.errors import Fault, JobFailure, Warning
+from fitting_room.jobs.job import Attempt, Job, JobImage
+from fitting_room.jobs.outcome import Step, step
+from fitting_room.jobs.request import Output
+from fitting_room.providers.catalogue import entry
+from fitting_room.settings import settings
+from fitting_room.stores import jobs, media
+
+_CONVERTED = Warning(
+    code="credentials_dropped",
+    detail="The picture was converted or cropped after the provider returned"
+    " it, so content credentials embedded by the provider are gone.",
+    remedy="Leave `output.format` and `output.size` out to keep them where no padding had to be undone.",
+)
+
+
+class Result(NamedTuple):
+    data: bytes
+    format: str
+    width: int
+    height: int
+    converted: bool
+
+
+def collect(job_id: str, at: Clock) -> Step:
+    """Outcome `ended`: the results are written, or the job's failure is; settling comes next. May be repeated at will."""
+    job = jobs.get(job_id, at.now())
+    if job is None or job.final or job.images or job.latest is None or job.latest.outcome != "finished" or job.subject:
+        return step("ended")
+    attempt = job.latest
+    jobs.move(job, "collecting", at.now())
+    frame = _frame(job, attempt)
+    sent = [print_of(media.read(prepared.key) or b"") for prepared in attempt.inputs.values()]
+    images: list[JobImage] = []
+    warnings: list[Warning] = []
+    for stored in attempt.results:
+        data = media.read(stored.key) or b""
+        verdict = judge(data, _expected(job, attempt, frame), sent)
+        if verdict.image is None:
+            warnings.append(_rejected(verdict.reason))
+            continue
+        result, notes = _restored(data, verdict.image, frame, job.request.output)
+        warnings += [*verdict.warnings, *notes]
+        images.append(_write(job, len(images) + 1, str(len(images) + 1), result, stored.seed))
+    if not images:
+        jobs.fail(
+            job,
+            Fault.of(
+                "output_rejected",
+                "None of the provider's pictures passed the quality check. " + " ".join(w.detail for w in warnings),
+                "Check the input pictures, then submit a new job.",
+                provider=attempt.provider,
+            ),
+        )
+        return step("ended")
+    mask = _mask(job, attempt, frame)
+    if mask is None and job.request.output.mask:
+        warnings.append(
+            Warning(
+                code="mask_missing",
+                detail="The provider returned no mask that can be read.",
+                remedy="The picture is complete without it.",
+                pointer="/output/mask",
+            )
+        )
+    if not jobs.collected(job, images, mask, list(dict.fromkeys(warnings))):
+        _take_back(job, [*images, *([mask] if mask else [])], at)
+    return step("ended")
+
+
+def _take_back(job: Job, written: list[JobImage], at: Clock) -> None:
+    """The job is over or collected already. Pictures of one that is being erased must not outlive it."""
+    now = jobs.get(job.id, at.now())
+    if now is None or now.erase_requested_at:
+        media.remove(image.key for image in written)
+
+
+def _expected(job: Job, attempt: Attempt, frame: Frame | None) -> Expected:
+    """What the task promises of each picture."""
+    size = getattr(job.request, "size", None) if entry(attempt.provider).exact_size else None
+    mask = getattr(job.request, "mask", None)
+    return Expected(
+        size=(size.width, size.height) if size else None,
+        aspects=(frame.canvas, frame.source) if frame else (),
+        alpha=job.request.task == "remove_background",
+        edit=mask is not None and mask.type != "garment",
+    )
+
+
+def _rejected(reason: Rejection | None) -> Warning:
+    return Warning(
+        code="result_rejected",
+        detail=f"A returned picture {REASONS[reason or 'undecodable']}; it is not among the results.",
+        remedy="Submit the job again with another seed or picture.",
+    )
+
+
+def _frame(job: Job, attempt: Attempt) -> Frame | None:
+    """What undoes the fit of the picture whose framing the results keep; None where there is no such picture."""
+    if not entry(attempt.provider).keeps_framing:
+        return None
+    base = attempt.inputs.get(job.request.base or "")
+    return Frame.model_validate(base.frame) if base else None
+
+
+def _restored(data: bytes, decoded: Image.Image, frame: Frame | None, output: Output) -> tuple[Result, list[Warning]]:
+    """The picture in the original's framing. Where nothing has to change, the vendor's own bytes."""
+    came = sniff.kind(data).lower()
+    picture, warnings = undo(decoded, frame, size=output.size) if frame else (decoded, [])
+    wanted = output.format or came
+    if picture is decoded and wanted == came:  # so content credentials survive
+        return Result(data, came, *picture.size, converted=False), warnings
+    return Result(_encoded(picture, wanted), wanted, *picture.size, converted=True), [*warnings, _CONVERTED]
+
+
+def _encoded(picture: Image.Image, form: str) -> bytes:
+    if form == "png":
+        return to_png(picture)
+    if form == "webp":
+        return to_webp(picture.convert("RGBA" if picture.has_transparency_data else "RGB"), 95)
+    return to_jpeg(picture.convert("RGB"), 95)
+
+
+def _mask(job: Job, attempt: Attempt, frame: Frame | None) -> JobImage | None:
+    """The mask the vendor used, brought back like the picture: black was changed, white was kept."""
+    data = media.read(attempt.mask) if attempt.mask else None
+    if data is None or frame is None:
+        return None
+    try:
+        returned = decode_result(data)
+    except JobFailure:  # the pictures are paid for and good: they do not fail with it
+        return None
+    mask, _ = undo_mask(returned.convert("L"), frame, size=job.request.output.size)
+    return _write(job, 0, "mask", Result(to_png(mask), "png", *mask.size, converted=True), None)
+
+
+def _write(job: Job, n: int, name: str, result: Result, seed: int | None) -> JobImage:
+    key = f"{job.results_prefix}/{name}.{result.format}"
+    media.put(key, result.data, f"image/{result.format}")
+    return JobImage(
+        n=n,
+        bucket=settings().media_bucket,
+        key=key,
+        width=result.width,
+        height=result.height,
+        format=result.format,
+        bytes=len(result.data),
+        sha256=hashlib.sha256(result.data).hexdigest(),
+        seed=seed,
+    )

@@ -1,0 +1,171 @@
+"""What all models on Amazon Bedrock share: one synchronous InvokeModel call, and what its errors mean.
+
+Source: API reference of InvokeModel, section Errors.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    NoAuthTokenError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProxyConnectionError,
+)
+
+from fitting_room.jobs.outcome import Charged, Failed
+from fitting_room.providers.base import Connection
+from fitting_room.providers.shared.failures import failed
+
+if TYPE_CHECKING:
+    from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
+
+LOOK_AT_THE_BILL = (
+    "The call may have been billed: look at the usage of the model in the AWS bill or in CloudWatch before "
+    "you submit again."
+)
+_LATER = "Submit again later."
+_NOT_OURS = "Another provider may take the request as it is."
+_SUBSCRIBE = (
+    "An administrator of the AWS account must subscribe to the model once: open it in the model catalog of the "
+    "Bedrock console, or call it with a role that may do aws-marketplace:Subscribe. Then wait a few minutes."
+)
+_MAY_MEAN_RETIRED = ("ResourceNotFoundException", "ValidationException", "AccessDeniedException")
+_RETIRED = ("end of its life", "marked by provider as legacy", "model identifier is invalid")
+_MODEL_ID = re.compile(r"\S+-v\d+:\d+\S*")
+
+# Exception class -> code, charged, detail, remedy. A 408, 424 or 500 comes after the model was started, so it may be
+# billed; a 429 or 503 is said before.
+_BY_CLASS: dict[str, tuple[str, Charged, str, str]] = {
+    "AccessDeniedException": (
+        "provider_auth",
+        "no",
+        "AWS does not let this deployment call {title}.",
+        "Check the model access of the account and the role of the start_bedrock function.",
+    ),
+    "ResourceNotFoundException": (
+        "model_retired",
+        "no",
+        "Bedrock does not serve this model of {title} in this Region (any more).",
+        "Check the Region in `bedrock_regions`, or choose another provider.",
+    ),
+    "ThrottlingException": ("rate_limited", "no", "The account's request quota for {title} is used up.", _LATER),
+    "ModelNotReadyException": ("provider_unavailable", "no", "{title} is not ready to answer.", _LATER),
+    "ServiceQuotaExceededException": (
+        "quota_exhausted",
+        "no",
+        "A service quota of the AWS account is used up.",
+        "Ask for more in the Service Quotas console, or choose another provider.",
+    ),
+    "ServiceUnavailableException": ("provider_unavailable", "no", "Bedrock is not available at the moment.", _LATER),
+    "ModelTimeoutException": ("timed_out", "unknown", "{title} took too long.", LOOK_AT_THE_BILL),
+    "ModelErrorException": ("provider_error", "unknown", "{title} failed on the request.", LOOK_AT_THE_BILL),
+    "InternalServerException": ("provider_error", "unknown", "Bedrock had an internal error.", LOOK_AT_THE_BILL),
+}
+
+
+class Bedrock:
+    """The line to one provider's models. `title` names the provider in what a client reads of a failure.
+
+    A fresh client each time, so that no stale pooled connection makes the fate of a purchase uncertain. One attempt only:
+    InvokeModel has no idempotency token. The keep-alive holds the connection open through network gear that drops silent
+    ones while the model works for minutes.
+    """
+
+    def __init__(self, connection: Connection, provider: str, title: str) -> None:
+        self.provider, self.title = provider, title
+        config = Config(connect_timeout=10, read_timeout=600, retries={"total_max_attempts": 1}, tcp_keepalive=True)
+        self.client: BedrockRuntimeClient = boto3.client(
+            "bedrock-runtime", region_name=connection.region, endpoint_url=connection.endpoint, config=config
+        )
+
+    def invoke(self, model: str, body: bytes) -> bytes | Failed:
+        """The body of an answer with status 200, or why there is none."""
+        try:
+            return self.client.invoke_model(
+                modelId=model, body=body, contentType="application/json", accept="application/json"
+            )["body"].read()
+        except ClientError as error:
+            return self._refusal(error)
+        except (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, NoAuthTokenError):
+            return self.failed(
+                "provider_auth",
+                "no",
+                "The function has no AWS credentials.",
+                "Check the role of the start_bedrock function.",
+            )
+        except (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError):
+            return self.failed("provider_unavailable", "no", "Bedrock cannot be reached; nothing was sent.", _LATER)
+        except BotoCoreError as error:
+            return self.failed(
+                "provider_unavailable",
+                "unknown",
+                "The connection to Bedrock was lost after the request.",
+                LOOK_AT_THE_BILL,
+                provider_code=type(error).__name__,
+            )
+
+    def failed(self, code: str, charged: Charged, detail: str, remedy: str, **facts: Any) -> Failed:
+        return failed(self.provider, code, charged, detail.format(title=self.title), remedy, **facts)
+
+    def _refusal(self, error: ClientError) -> Failed:
+        """What an error answer means: by exception class first, by its words only where the class says too little, by
+        status for classes that are not documented."""
+        name, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+        status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
+        words: dict[str, Any] = {"provider_code": name, "provider_detail": message}
+        if name in _MAY_MEAN_RETIRED and any(text in message.lower() for text in _RETIRED):
+            return self.failed(
+                "model_retired",
+                "no",
+                "AWS no longer serves this model of {title} to this account and Region.",
+                _BY_CLASS["ResourceNotFoundException"][3],
+                **words,
+            )
+        if name == "AccessDeniedException" and "marketplace" in message.lower():
+            return self.failed(
+                "provider_auth", "no", "The AWS account has no subscription to {title}.", _SUBSCRIBE, **words
+            )
+        if name == "ValidationException":
+            return self._invalid(message, words)
+        if known := _BY_CLASS.get(name):
+            return self.failed(*known, **words)
+        if status in (401, 403):
+            return self.failed(*_BY_CLASS["AccessDeniedException"], **words)
+        if status == 429:
+            return self.failed(*_BY_CLASS["ThrottlingException"], **words)
+        if 400 <= status < 500:
+            return self.failed(
+                "provider_error", "no", "Bedrock refused the request.", _NOT_OURS, retryable=False, **words
+            )
+        return self.failed(*_BY_CLASS["InternalServerException"], **words)
+
+    def _invalid(self, message: str, words: dict[str, Any]) -> Failed:
+        if "content filters" in message:
+            return self.failed(
+                "content_blocked",
+                "no",
+                "The content filter of {title} refused an input.",
+                "Change the pictures or the prompt; the same request will be refused again.",
+                **words,
+            )
+        if "image" in _MODEL_ID.sub("", message.lower()):  # a model's own id may hold the word
+            return self.failed(
+                "image_unreadable",
+                "no",
+                "{title} cannot use one of the pictures.",
+                "Send another picture; the vendor's words say what is wrong with this one.",
+                **words,
+            )
+        return self.failed(
+            "provider_error", "no", "{title} refused the request as invalid.", _NOT_OURS, retryable=False, **words
+        )
