@@ -48,7 +48,37 @@ class Failed:
     retry_after: float | None = None
 
 
+@dataclass(frozen=True)
+class Ready:
+    """The vendor is done and its images lie at `addresses` (https or data URLs), in a lasting order.
+
+    The workflow downloads them: one that cannot be had is fetched again until the attempt's deadline. `kept_for` says in
+    words how long the vendor keeps them. `warnings` are kept only if the attempt finishes.
+    """
+
+    addresses: list[str]
+    kept_for: str
+    credits: float | None = None
+    warnings: list[Warning] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A status read failed in a way that may pass; it says nothing about the vendor's job.
+
+    `why` names it for an operator (`HTTP 404`, `ReadTimeout`, `malformed`). `status` is the HTTP status, if there was one.
+    `retry_after`: seconds that the vendor asked for.
+    """
+
+    why: str
+    status: int | None = None
+    retry_after: float | None = None
+
+
 Outcome = Finished | Pending | Failed
+"""What a submission comes to."""
+Reading = Finished | Ready | Pending | Failed | Unread
+"""What a status read comes to. `Failed` is the vendor's own word in a read that succeeded."""
 
 
 class _Facts(TypedDict, total=False):

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from fitting_room.jobs.errors import Fault, Warning
 from fitting_room.jobs.geometry import FitSpec
 from fitting_room.jobs.job import Subject
-from fitting_room.jobs.outcome import Failed, Outcome
+from fitting_room.jobs.outcome import Failed, Outcome, Reading
 from fitting_room.jobs.request import Asked
 from fitting_room.jobs.tasks import AnyRequest, Task
 
@@ -310,7 +310,7 @@ class Provider(Protocol):
 
     def start(self, order: Order) -> Outcome: ...
 
-    def poll(self, order: Order, provider_job_id: str) -> Outcome: ...
+    def poll(self, order: Order, provider_job_id: str) -> Reading: ...
 
 
 @dataclass(frozen=True)

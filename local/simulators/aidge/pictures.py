@@ -25,7 +25,7 @@ LARGEST = 1536
 """Pixels of a result's longest side: our choice."""
 PLAIN = 32
 """How far a backdrop's colour may stray from its median, of 255."""
-SAMPLES = Path(__file__).parents[1] / "samples"
+SAMPLES = Path(__file__).parents[2] / "samples"
 STOCK = ("person_a.png", "person_b.png")
 """One figure in two poses stands for the whole model library, whatever gender, style, age, body or name is asked for."""
 

@@ -1,7 +1,7 @@
 """Speaks to Aidge: `POST /ai/virtual/tryon-pro`, then `POST /ai/virtual/tryon-results` until the task is over.
 
 Source: the vendor's page "Virtual Try-on Submit API Reference" and its sample `VirtualTryOnProHttpExample.java`. A v2
-signature stands in the address, so no address of this vendor is logged (see `providers/http.py`) or put into an error.
+signature stands in the address, so no address of this vendor is logged (see `providers/shared/http.py`) or put into an error.
 """
 
 from __future__ import annotations
