@@ -46,8 +46,9 @@ class Permissions:
             function.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [self.table])
         for function in (stack.api, stack.ingest):  # a new job, and which providers are configured
             function.allow(["dynamodb:PutItem", "dynamodb:Query"], [self.table])
-        for function in (stack.settle, stack.sweep):  # a lease given back
-            function.allow(["dynamodb:DeleteItem"], [self.table])
+        for function in (stack.settle, stack.sweep):  # debts: created and paid
+            function.allow(["dynamodb:PutItem", "dynamodb:DeleteItem"], [self.table])
+        stack.erase.allow(["dynamodb:Query"], [self.table])  # whether other jobs use a file
         # an address for a vendor to call; a reference made, or gone
         stack.start_http.allow(["dynamodb:PutItem", "dynamodb:DeleteItem"], [self.table])
         # a tombstone in a job's place; a subject removed
@@ -120,7 +121,7 @@ class Permissions:
 
     def _executions(self) -> None:
         stack = self.stack
-        for function in (stack.api, stack.ingest, stack.sweep):
+        for function in (stack.api, stack.ingest, stack.sweep, stack.settle):
             function.allow(["states:StartExecution"], [self.machine.state_machine_arn])
         executions = stack.format_arn(
             service="states",
@@ -129,6 +130,7 @@ class Permissions:
             resource_name=f"{self.machine.state_machine_name}:*",
         )
         stack.sweep.allow(["states:DescribeExecution"], [executions], wildcard="An execution is named by its job.")
+        stack.api.allow(["states:StopExecution"], [executions], wildcard="An execution is named by its job.")
         for function in (stack.api, stack.sweep):
             function.allow(["lambda:InvokeFunction"], [stack.erase.function_arn])
         for function in (stack.callback, stack.wait):

@@ -47,7 +47,7 @@ class ServiceStack(cdk.Stack):
                 "Settle": self.settle,
             },
         )
-        for function in (self.api, self.ingest, self.sweep):
+        for function in (self.api, self.ingest, self.sweep, self.settle):
             function.add_environment("JOB_MACHINE_ARN", self.workflow.machine.state_machine_arn)
         for function in (self.api, self.sweep):
             function.add_environment("ERASE_FUNCTION", self.erase.function_name)

@@ -1,7 +1,8 @@
 """The job machine: one execution per job, named by its id; its input is exactly `{"job_id"}`.
 
 Functions answer with a tagged outcome (`fitting_room.jobs.outcome.Step`) and `Next` branches on it. Written as the
-definition itself: CDK's Lambda task would retry a purchase by default, and grant every version of every function.
+definition itself: CDK's Lambda task would grant every version of every function. A state that fails for good ends the
+execution; the event of that, or the sweep, resumes the job in its next run.
 """
 
 from __future__ import annotations
@@ -21,26 +22,36 @@ from infra.acknowledged import acknowledge_wildcard
 from infra.config import StageConfig
 from infra.constructs.python_function import PythonFunction
 
-LAST_RESORT_SECONDS = 26 * 3600  # a batch job may queue for 24 h; real deadlines are data
+LAST_RESORT_SECONDS = 72 * 3600  # a job may queue for 20 h and be collected for 20 h; real deadlines are data
 
-# Nothing ran, so this is the one failure that may be repeated before a purchase.
+# Nothing ran. With FULL jitter the delays add up to half of their sum: half an hour on average.
 _THROTTLED = {
     "ErrorEquals": ["Lambda.TooManyRequestsException"],
     "IntervalSeconds": 1,
-    "MaxAttempts": 8,
+    "MaxAttempts": 130,
     "BackoffRate": 2,
-    "MaxDelaySeconds": 20,
+    "MaxDelaySeconds": 30,
     "JitterStrategy": "FULL",
 }
-_FAILED = {
-    "ErrorEquals": ["States.TaskFailed", "States.Timeout"],
-    "IntervalSeconds": 1,
-    "MaxAttempts": 3,
-    "BackoffRate": 2,
-    "MaxDelaySeconds": 20,
-    "JitterStrategy": "FULL",
-}
-_TO_SETTLE = [{"ErrorEquals": ["States.ALL"], "Next": "Settle"}]
+
+
+def _again(*, attempts: int, longest: int) -> dict[str, Any]:
+    """Run a function again that failed in any way: its record says what was done, and a claim that nothing is bought twice."""
+    return {
+        "ErrorEquals": ["States.ALL"],
+        "IntervalSeconds": 2,
+        "MaxAttempts": attempts,
+        "BackoffRate": 2,
+        "MaxDelaySeconds": longest,
+        "JitterStrategy": "FULL",
+    }
+
+
+# What comes before a purchase is left to the next run after a while. What comes after one is not given up: 7 h of looking
+# outlive each deadline and the six hours after it, 20 h of collecting any outage. Settling has no end: the sweep goes on.
+_BEFORE = _again(attempts=8, longest=30)
+_LOOKING = _again(attempts=850, longest=60)
+_STORING = _again(attempts=480, longest=300)
 
 CALLBACK_SECONDS = {"soon": 20, "later": 120}
 """How long a callback is awaited before the status is read without it. Literals, so that a history's length can be reckoned."""
@@ -91,7 +102,7 @@ class JobWorkflow(Construct):
 def _definition(functions: Mapping[str, PythonFunction]) -> dict[str, Any]:
     """The machine in Amazon States Language, JSONata throughout."""
 
-    def task(state: str, following: str, *, buys: bool = False) -> dict[str, Any]:
+    def task(state: str, following: str, again: dict[str, Any] = _BEFORE) -> dict[str, Any]:
         return {
             "Type": "Task",
             "Resource": "arn:aws:states:::lambda:invoke",
@@ -102,8 +113,7 @@ def _definition(functions: Mapping[str, PythonFunction]) -> dict[str, Any]:
             "Output": "{% $states.result.Payload %}",
             # Later than the function's own end: a call that may still be running is not given up.
             "TimeoutSeconds": functions[state].seconds + 30,
-            "Retry": [_THROTTLED] if buys else [_THROTTLED, _FAILED],
-            "Catch": _TO_SETTLE,
+            "Retry": [_THROTTLED, again],
             "Next": following,
         }
 
@@ -137,8 +147,8 @@ def _definition(functions: Mapping[str, PythonFunction]) -> dict[str, Any]:
         tests = [f"$states.input.{name} = {json.dumps(value)}" for name, value in facts.items()]
         return {"Condition": f"{{% {' and '.join(tests)} %}}", "Next": following}
 
-    settle = task("Settle", "")
-    del settle["Next"], settle["Catch"]
+    settle = task("Settle", "", _STORING)
+    del settle["Next"]
     return {
         "QueryLanguage": "JSONata",
         "TimeoutSeconds": LAST_RESORT_SECONDS,
@@ -159,14 +169,14 @@ def _definition(functions: Mapping[str, PythonFunction]) -> dict[str, Any]:
                 ],
                 "Default": "Settle",
             },
-            "StartBedrock": task("StartBedrock", "Next", buys=True),
-            "StartHttp": task("StartHttp", "Next", buys=True),
+            "StartBedrock": task("StartBedrock", "Next"),
+            "StartHttp": task("StartHttp", "Next"),
             "WaitForSlot": wait("Next", {"outcome": "prepared", "runner": "{% $states.input.runner %}"}),
             "AwaitCallback": callback("soon"),
             "AwaitLateCallback": callback("later"),
             "WaitToPoll": wait("Poll", {"outcome": "pending"}),
-            "Poll": task("Poll", "Next"),
-            "Collect": task("Collect", "Settle"),
+            "Poll": task("Poll", "Next", _LOOKING),
+            "Collect": task("Collect", "Settle", _STORING),
             "Settle": settle | {"End": True},
         },
     }

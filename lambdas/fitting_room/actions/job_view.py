@@ -11,6 +11,7 @@ from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Attempt, Job, JobImage
 from fitting_room.jobs.tombstone import Tombstone
 from fitting_room.stores import jobs, media, tombstones
+from fitting_room.stores.api_keys import Caller
 
 _FACTS = (
     "id",
@@ -33,12 +34,15 @@ _FACTS = (
 _ECHOED = ("owner", "reference", "metadata")
 
 
-def find(job_id: str, tenant: str, at: Clock) -> Job:
-    """The tenant's job. Raises `Refusal`: `erased`, or `not_found`, for another tenant's as for one that never was."""
+def find(job_id: str, caller: Caller, at: Clock) -> Job:
+    """Return the caller's job, of the mode of the key.
+
+    Raises `Refusal`: `erased`, or `not_found`, for another tenant's or mode's as for one that never was.
+    """
     job = jobs.get(job_id, at.now())
-    if job is None and (stone := tombstones.get(job_id, at.now())) and stone.tenant == tenant:
+    if job is None and (stone := tombstones.get(job_id, at.now())) and caller.owns(stone):
         raise _erased(stone)
-    if job is None or job.tenant != tenant:
+    if job is None or not caller.owns(job):
         raise Refusal.of("not_found", "No such job.", "Check the id; a job is kept for a limited time only.")
     return job
 

@@ -72,6 +72,20 @@ class StoredPicture(_Record):
     seed: int | None = None
 
 
+class Reads(_Record):
+    """How the status reads of a pending attempt went.
+
+    `refused`: reads refused in a row, the first of them at `since`. `late`: reads after the deadline that found no end, each
+    at least a minute after the one before (`late_at`). `kept_for`: how long the provider keeps its result, in its own words.
+    """
+
+    refused: int = 0
+    since: str | None = None
+    late: int = 0
+    late_at: str | None = None
+    kept_for: str | None = None
+
+
 class Attempt(_Record):
     """One try at one provider. `claimed_at` is set by the single write that allows the purchase; a claim without an
     `outcome` means that nobody knows whether the vendor was paid."""
@@ -103,6 +117,9 @@ class Attempt(_Record):
     """By role: the vendor's id of the reference that was made of that input."""
     callback: str | None = None
     """The digest under which the vendor's callback is awaited."""
+    reads: Reads = Reads()
+    recovered_n: int | None = None
+    """The number of the attempt of another job that this one is a copy of: it costs this job nothing."""
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True, defer_build=True)
 
@@ -159,6 +176,8 @@ class Job(_Record):
     timeline: list[dict[str, str]] = []
     request: Annotated[AnyRequest, _AsItsTask]
     sources: dict[str, Source]
+    originals: dict[str, Source] = {}
+    """The files of the inbox that the client named: they are erased with the last job that uses them."""
     subject: str | None = None
     """The subject that this job makes."""
     subjects: dict[str, Subject] = {}
@@ -183,6 +202,14 @@ class Job(_Record):
     finished_at: str | None = None
     expires_at: str
     cancel_requested: bool = False
+    run: int = 1
+    """Counts the executions of this job: a broken one is followed by the next."""
+    resume_at: str | None = None
+    """When the run that broke is followed by the next one."""
+    retried_from: str | None = None
+    retried_by: str | None = None
+    recovered_from: str | None = None
+    recovered_by: str | None = None
     erase_requested_at: str | None = None
     """Since when its owner wants everything of it gone."""
 
@@ -202,6 +229,11 @@ class Job(_Record):
     @property
     def latest(self) -> Attempt | None:
         return self.attempts[max(self.attempts, key=int)] if self.attempts else None
+
+    @property
+    def made(self) -> bool:
+        """Whether everything the job was to make is there: its images, or its subject."""
+        return bool(self.images) or bool(self.subject and self.latest and self.latest.outcome == "finished")
 
     @property
     def results_prefix(self) -> str:

@@ -73,6 +73,8 @@ class Unread:
     why: str
     status: int | None = None
     retry_after: float | None = None
+    made: bool = True
+    """False for a read that could not even be made: without a key, without a network, or throttled."""
 
 
 Outcome = Finished | Pending | Failed

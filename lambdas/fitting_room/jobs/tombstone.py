@@ -33,6 +33,7 @@ class Tombstone(_Record):
 
     id: str
     tenant: str
+    mode: Literal["live", "test"] = "live"
     erase_requested_at: str
     erased_at: str
     remains: list[Remaining] = []

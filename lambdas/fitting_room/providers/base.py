@@ -174,6 +174,8 @@ class CatalogueEntry(_Frozen):
     rate: Rate | None = None
     concurrency: int | None = None
     deadline: int = 1800
+    usual: int = 60
+    """Seconds in which the vendor is usually done with an image."""
     training_deadline: int = 6 * 3600
     callbacks: bool = False
     """Whether the vendor tells an address of ours when a job is over."""
@@ -221,6 +223,11 @@ class CatalogueEntry(_Frozen):
             detail = f"{self.title} does not take this value for `{asked.name}`."
             remedy = f"Use {option.rule()}, or choose another provider."
         return Fault.of("unsupported_option", detail, remedy, pointer=asked.pointer, provider=self.id)
+
+    @property
+    def usual_ms(self) -> int:
+        """Until when the vendor is usually done, from the submission."""
+        return self.usual * 1000
 
     def seconds(self, task: Task) -> int:
         """From the submission to the deadline."""

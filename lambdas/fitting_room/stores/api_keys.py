@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from fitting_room.jobs.job import Mode
 from fitting_room.stores import aws
@@ -13,12 +13,24 @@ CACHE_SECONDS = 30
 _cache: dict[str, tuple[float, Caller | None]] = {}
 
 
+class Owned(Protocol):
+    @property
+    def tenant(self) -> str: ...
+
+    @property
+    def mode(self) -> Mode: ...
+
+
 class Caller(NamedTuple):
     """`providers`: those the tenant may use; None: all."""
 
     tenant: str
     mode: Mode
     providers: frozenset[str] | None = None
+
+    def owns(self, thing: Owned) -> bool:
+        """Whether a job, a tombstone or an upload is the tenant's, and of the mode of this key."""
+        return (thing.tenant, thing.mode) == (self.tenant, self.mode)
 
 
 def find(api_key: str) -> Caller | None:

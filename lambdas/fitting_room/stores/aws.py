@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
+from fitting_room.observability import described, logger
 from fitting_room.settings import settings
 
 if TYPE_CHECKING:
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_stepfunctions import SFNClient
 
+TROUBLE = (ClientError, BotoCoreError, OSError)
+"""Everything that a call to AWS raises when AWS, or the way to it, has a bad moment."""
 _QUICK = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
 
 
@@ -55,3 +61,12 @@ def bedrock(region: str) -> BedrockClient:
 def reason(error: Any) -> str:
     """The AWS error code of a `ClientError`."""
     return str(error.response["Error"]["Code"])
+
+
+@contextmanager
+def unimportant(what: str) -> Iterator[None]:
+    """Let a call fail that only shows progress, or frees a place that would free itself."""
+    try:
+        yield
+    except TROUBLE as error:
+        logger.warning("an unimportant call failed", call=what, **described(error))

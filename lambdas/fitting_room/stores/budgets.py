@@ -1,56 +1,105 @@
-"""What a tenant may buy in one UTC day: images, and money where the vendor's price is known."""
+"""What a tenant may buy in one UTC day: images, and money where the provider's price is known.
+
+A day has one item that reservations add to, and 16 that what was not charged is given back to. No transaction holds the first,
+so submits of one tenant do not refuse each other; the others only grow, so an old reading of them is safe.
+"""
 
 from __future__ import annotations
 
+import time
+import zlib
 from typing import Any
+
+from boto3.dynamodb.conditions import Key
 
 from fitting_room.jobs.job import Reservation
 from fitting_room.settings import settings
 from fitting_room.stores import aws
+from fitting_room.stores.items import update_if
 
-
-def _key(tenant: str, day: str) -> dict[str, str]:
-    return {"pk": f"BUDGET#{tenant}", "sk": day}
+GIVEN_BACK_ITEMS = 16
+_CACHE_SECONDS = 5
+_given_back: dict[tuple[str, str], tuple[float, int, int]] = {}
 
 
 def coverable(reservation: Reservation) -> bool:
-    """Whether a whole day's budget would do. A condition on the item cannot say it: DynamoDB compares attributes."""
-    return reservation.images <= settings().daily_images and reservation.microusd <= int(settings().daily_usd * 1e6)
+    """Whether a whole day's budget would do."""
+    return reservation.images <= settings().daily_images and reservation.microusd <= _daily_microusd()
 
 
-def reserve(tenant: str, reservation: Reservation) -> dict[str, Any]:
-    """The transaction item that sets the cost of a job aside; its condition fails when the day's budget is used up."""
-    limits = {
-        ":images_left": settings().daily_images - reservation.images,
-        ":money_left": int(settings().daily_usd * 1e6) - reservation.microusd,
-    }
+def reserve(tenant: str, reservation: Reservation) -> bool:
+    """Set the cost of a job aside. False when the day's budget does not cover it any more."""
+    images, microusd = _given(tenant, reservation.day)
+    return update_if(
+        _key(tenant, reservation.day),
+        "ADD images :images, microusd :microusd",
+        "(attribute_not_exists(images) OR images <= :images_left)"
+        " AND (attribute_not_exists(microusd) OR microusd <= :money_left)",
+        values={
+            ":images": reservation.images,
+            ":microusd": reservation.microusd,
+            ":images_left": settings().daily_images + images - reservation.images,
+            ":money_left": _daily_microusd() + microusd - reservation.microusd,
+        },
+    )
+
+
+def give_back(tenant: str, job_id: str, reservation: Reservation) -> None:
+    """Undo a reservation whose job was not stored."""
+    aws.table().meta.client.update_item(
+        **refund(tenant, job_id, reservation.day, reservation.images, reservation.microusd)["Update"]
+    )
+
+
+def refund(tenant: str, job_id: str, day: str, images: int, microusd: int) -> dict[str, Any]:
+    """Return the transaction item that gives back what was not charged, to the day it was taken from.
+
+    Less than nothing where a provider made more than was set aside.
+    """
+    number = zlib.crc32(job_id.encode()) % GIVEN_BACK_ITEMS
     return {
         "Update": {
             "TableName": aws.table().name,
-            "Key": _key(tenant, reservation.day),
+            "Key": _key(tenant, f"{day}#{number:02d}"),
             "UpdateExpression": "ADD images :images, microusd :microusd",
-            "ConditionExpression": (
-                "(attribute_not_exists(images) OR images <= :images_left)"
-                " AND (attribute_not_exists(microusd) OR microusd <= :money_left)"
-            ),
-            "ExpressionAttributeValues": {**limits, ":images": reservation.images, ":microusd": reservation.microusd},
-        }
-    }
-
-
-def refund(tenant: str, day: str, images: int, microusd: int) -> dict[str, Any]:
-    """The transaction item that gives back what was not charged, to the day it was taken from."""
-    return {
-        "Update": {
-            "TableName": aws.table().name,
-            "Key": _key(tenant, day),
-            "UpdateExpression": "ADD images :images, microusd :microusd",
-            "ExpressionAttributeValues": {":images": -images, ":microusd": -microusd},
+            "ExpressionAttributeValues": {":images": images, ":microusd": microusd},
         }
     }
 
 
 def spent(tenant: str, day: str) -> tuple[int, int]:
-    """Images and micro-USD used on a day."""
+    """Return the images and micro-USD used on a day."""
     found = aws.table().get_item(Key=_key(tenant, day), ConsistentRead=True).get("Item", {})
-    return int(str(found.get("images", 0))), int(str(found.get("microusd", 0)))
+    images, microusd = _read_given(tenant, day)
+    return _number(found, "images") - images, _number(found, "microusd") - microusd
+
+
+def _given(tenant: str, day: str) -> tuple[int, int]:
+    known = _given_back.get((tenant, day))
+    if known and known[0] > time.monotonic():
+        return known[1:]
+    images, microusd = _read_given(tenant, day)
+    if len(_given_back) > 1000:
+        _given_back.clear()
+    _given_back[tenant, day] = (time.monotonic() + _CACHE_SECONDS, images, microusd)
+    return images, microusd
+
+
+def _read_given(tenant: str, day: str) -> tuple[int, int]:
+    found = aws.table().query(
+        ConsistentRead=True,
+        KeyConditionExpression=Key("pk").eq(f"BUDGET#{tenant}") & Key("sk").begins_with(f"{day}#"),
+    )["Items"]
+    return sum(_number(item, "images") for item in found), sum(_number(item, "microusd") for item in found)
+
+
+def _daily_microusd() -> int:
+    return int(settings().daily_usd * 1e6)
+
+
+def _number(item: Any, name: str) -> int:
+    return int(str(item.get(name, 0)))
+
+
+def _key(tenant: str, day: str) -> dict[str, str]:
+    return {"pk": f"BUDGET#{tenant}", "sk": day}

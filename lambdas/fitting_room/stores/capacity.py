@@ -6,7 +6,6 @@ No burst is allowed: a burst plus the spacing can put more calls into a window t
 from __future__ import annotations
 
 import zlib
-from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -102,16 +101,14 @@ def free_lease(provider: str, number: int, job_id: str) -> None:
     )
 
 
-def release_lease(provider: str, number: int, job_id: str) -> dict[str, Any]:
-    """The transaction item that frees a lease. It fails when the lease has expired and belongs to another job by now."""
-    return {
-        "Delete": {
-            "TableName": aws.table().name,
-            "Key": _lease(provider, number),
-            "ConditionExpression": "attribute_not_exists(job_id) OR job_id = :job",
-            "ExpressionAttributeValues": {":job": job_id},
-        }
-    }
+def shorten_lease(provider: str, number: int, job_id: str, until_ms: int) -> None:
+    """Let a lease end at that time, if it would end later."""
+    update_if(
+        _lease(provider, number),
+        "SET expires_ms = :until",
+        "job_id = :job AND expires_ms > :until",
+        values={":job": job_id, ":until": until_ms},
+    )
 
 
 def _lease(provider: str, number: int) -> dict[str, str]:

@@ -6,7 +6,7 @@ import json
 import random
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -20,6 +20,7 @@ from fitting_room.stores import aws
 
 DUE_SHARDS = 4
 _ATTEMPTS = 8
+_PASSING = ("TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded")
 
 
 def to_item(model: BaseModel) -> dict[str, Any]:
@@ -77,11 +78,15 @@ def want_erased(key: dict[str, str], item_id: str, now: datetime, look_at: str) 
 
 
 class Conflict(Exception):
-    """A transaction's condition failed. `reasons`: one DynamoDB code per item, `None` for the items that were fine."""
+    """Conditions of a transaction failed. `failed`: the names of the items that they belong to."""
 
-    def __init__(self, reasons: list[str]) -> None:
-        super().__init__(", ".join(reasons))
-        self.reasons = reasons
+    def __init__(self, failed: frozenset[str]) -> None:
+        super().__init__(", ".join(sorted(failed)))
+        self.failed = failed
+
+
+class Busy(Exception):
+    """A transaction met others on the same item too often, or the table was throttled. Nothing was written."""
 
 
 def update_if(
@@ -92,38 +97,61 @@ def update_if(
     names: dict[str, str] | None = None,
     values: dict[str, Any] | None = None,
 ) -> bool:
-    """One conditional update. False when the condition does not hold."""
-    expression: dict[str, Any] = {"Key": key, "UpdateExpression": update, "ConditionExpression": condition}
+    """Do one conditional update. False when the condition does not hold."""
+    return changed(key, update, condition, names=names, values=values) is not None
+
+
+def changed(
+    key: dict[str, str],
+    update: str,
+    condition: str,
+    *,
+    names: dict[str, str] | None = None,
+    values: dict[str, Any] | None = None,
+) -> dict[str, Any] | None:
+    """Do one conditional update and return the item as it is then; None when the condition does not hold."""
+    expression: dict[str, Any] = {
+        "Key": key,
+        "UpdateExpression": update,
+        "ConditionExpression": condition,
+        "ReturnValues": "ALL_NEW",
+    }
     if names:
         expression["ExpressionAttributeNames"] = names
     if values:
         expression["ExpressionAttributeValues"] = values
     for attempt in range(_ATTEMPTS):
         try:
-            aws.table().update_item(**expression)
-            return True
+            return aws.table().update_item(**expression).get("Attributes", {})
         except ClientError as error:
             if aws.reason(error) == "ConditionalCheckFailedException":
-                return False
+                return None
             if aws.reason(error) != "TransactionConflictException" or attempt == _ATTEMPTS - 1:
                 raise
         time.sleep(_pause(attempt))  # it met a transaction on the same item, which the SDK does not repeat
-    return False
+    return None
 
 
-def transact(items: Sequence[dict[str, Any]], sleep: Callable[[float], None]) -> None:
-    """All or nothing. Two transactions that meet on one item fail although no condition is at fault, and the SDK does not
-    repeat that: we do, with jitter. Raises `Conflict` when a condition failed."""
+def transact(items: Mapping[str, dict[str, Any]], sleep: Callable[[float], None]) -> None:
+    """Write all items, or none of them. The names are the caller's own, to tell which condition failed.
+
+    Two transactions that meet on one item fail although no condition is at fault, and the SDK does not repeat that: this does,
+    with jitter. Raises `Conflict` when a condition failed, `Busy` when it was in vain, `ClientError` for anything else.
+    """
     client = aws.table().meta.client
     for attempt in range(_ATTEMPTS):
         try:
-            client.transact_write_items(TransactItems=list(items))  # type: ignore[arg-type]
+            client.transact_write_items(TransactItems=list(items.values()))  # type: ignore[arg-type]
             return
         except client.exceptions.TransactionCanceledException as error:
-            reasons = [str(item.get("Code", "None")) for item in error.response.get("CancellationReasons", [])]
-            if "ConditionalCheckFailed" in reasons or "TransactionConflict" not in reasons or attempt == _ATTEMPTS - 1:
-                raise Conflict(reasons) from error
+            codes = [str(item.get("Code", "None")) for item in error.response.get("CancellationReasons", [])]
+            named = list(zip(items, codes, strict=False))
+            if failed := frozenset(name for name, code in named if code == "ConditionalCheckFailed"):
+                raise Conflict(failed) from error
+            if not set(codes) & set(_PASSING):
+                raise
         sleep(_pause(attempt))
+    raise Busy(", ".join(sorted({code for code in codes if code != "None"})))
 
 
 def _pause(attempt: int) -> float:

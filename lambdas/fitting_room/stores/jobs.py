@@ -11,7 +11,7 @@ from fitting_room import clock
 from fitting_room.jobs.errors import Fault, Warning
 from fitting_room.jobs.job import Attempt, Job, JobImage, Source, StepName
 from fitting_room.stores import aws
-from fitting_room.stores.items import plain, to_item, update_if
+from fitting_room.stores.items import changed, plain, to_item, update_if
 
 _OPEN = "#status IN (:queued, :running)"
 _OPEN_VALUES = {":queued": "queued", ":running": "running"}
@@ -40,15 +40,26 @@ def get(job_id: str, now: datetime) -> Job | None:
     return Job.model_validate({**plain(found), "request": json.loads(str(found["request"]))})
 
 
+def peek(job_id: str) -> dict[str, Any] | None:
+    """The raw item, read consistently: for what must be known of a job even when it is erased."""
+    return aws.table().get_item(Key=key(job_id), ConsistentRead=True).get("Item")
+
+
 def move(job: Job, step: StepName, now: datetime, *, slot_at: str | None = None) -> None:
-    """Show where the job is, once per step and only while it is open."""
-    update_if(
-        key(job.id),
-        "SET #step = :step, slot_at = :slot, timeline = list_append(timeline, :entry)",
-        f"{_OPEN} AND (#step <> :step OR slot_at <> :slot)",
-        names={"#status": "status", "#step": "step"},
-        values={**_OPEN_VALUES, ":step": step, ":slot": slot_at, ":entry": [{"step": step, "at": clock.text(now)}]},
-    )
+    """Show where the job is, once per step and only while it is open. It goes on when that cannot be written."""
+    with aws.unimportant("where a job is"):
+        update_if(
+            key(job.id),
+            "SET #step = :step, slot_at = :slot, timeline = list_append(timeline, :entry)",
+            f"{_OPEN} AND (#step <> :step OR slot_at <> :slot)",
+            names={"#status": "status", "#step": "step"},
+            values={
+                **_OPEN_VALUES,
+                ":step": step,
+                ":slot": slot_at,
+                ":entry": [{"step": step, "at": clock.text(now)}],
+            },
+        )
 
 
 def fail(job: Job, fault: Fault) -> None:
@@ -126,18 +137,56 @@ def claim(job: Job, claimed: Attempt) -> bool:
     )
 
 
-def record(job: Job, attempt: Attempt) -> bool:
-    """Write down what came of an attempt: by its claimant, or by anybody while nobody has claimed it. An attempt that is
-    over stays as it was first recorded."""
+def unclaim(job: Job, claimed: Attempt) -> None:
+    """Take a claim back that was never used: its function has no time left for the call."""
+    update_if(
+        key(job.id),
+        "REMOVE attempts.#n.claimed_at, attempts.#n.claimed_until, attempts.#n.claimed_by",
+        "attempts.#n.claimed_by = :me AND attribute_not_exists(attempts.#n.outcome)",
+        names={"#n": str(claimed.n)},
+        values={":me": claimed.claimed_by},
+    )
+
+
+def record(job: Job, attempt: Attempt, warnings: list[Warning]) -> dict[str, Any] | None:
+    """Write down what came of an attempt, and return the job's item as it is then.
+
+    Only the claimant may, or anybody while nobody has claimed it. An attempt that is over stays as it was first recorded: None
+    then, and once the job is erased.
+    """
     values: dict[str, Any] = {":attempt": to_item(attempt), ":pending": "pending"}
+    update = "SET attempts.#n = :attempt"
+    if warnings:
+        update += ", warnings = list_append(warnings, :warnings)"
+        values[":warnings"] = [to_item(warning) for warning in warnings]
     mine = "attribute_not_exists(attempts.#n.claimed_at)"
     if attempt.claimed_at:
         mine, values[":mine"] = "attempts.#n.claimed_by = :mine", attempt.claimed_by
-    return update_if(
+    return changed(
         key(job.id),
-        "SET attempts.#n = :attempt",
+        update,
         f"{mine} AND (attribute_not_exists(attempts.#n.outcome) OR attempts.#n.outcome = :pending)",
         names={"#n": str(attempt.n)},
+        values=values,
+    )
+
+
+def looked(job: Job, attempt: Attempt, warnings: list[Warning]) -> None:
+    """Remember how the reads of a pending attempt went, and which of its images are in staging already."""
+    values: dict[str, Any] = {
+        ":pending": "pending",
+        ":reads": to_item(attempt.reads),
+        ":results": [to_item(stored) for stored in attempt.results],
+    }
+    update = "SET attempts.#n.#reads = :reads, attempts.#n.results = :results"
+    if warnings:
+        update += ", warnings = list_append(warnings, :warnings)"
+        values[":warnings"] = [to_item(warning) for warning in warnings]
+    update_if(
+        key(job.id),
+        update,
+        "attempts.#n.outcome = :pending",
+        names={"#n": str(attempt.n), "#reads": "reads"},
         values=values,
     )
 
@@ -155,6 +204,50 @@ def collected(job: Job, images: list[JobImage], mask: JobImage | None, warnings:
             ":zero": 0,
             ":warnings": [to_item(w) for w in warnings if w not in job.warnings],
         },
+    )
+
+
+def adrift(job: Job, look_at: str) -> None:
+    """The job's run broke while a call to a provider is in flight: look again then, or once its outcome is written."""
+    update_if(
+        key(job.id),
+        "SET adrift = :true, due_at = :at",
+        f"{_OPEN} AND attribute_exists(due_at)",
+        names={"#status": "status"},
+        values={**_OPEN_VALUES, ":true": True, ":at": look_at},
+    )
+
+
+def postpone(job: Job, until: str) -> None:
+    """The run that broke is followed by the next one at that time."""
+    update_if(
+        key(job.id),
+        "SET resume_at = :at, due_at = :at",
+        f"{_OPEN} AND (attribute_not_exists(#run) OR #run = :run)",
+        names={"#status": "status", "#run": "run"},
+        values={**_OPEN_VALUES, ":at": until, ":run": job.run},
+    )
+
+
+def next_run(job: Job, look_at: str) -> bool:
+    """Take the right to start the run after the one that broke. False when another caller was faster."""
+    return update_if(
+        key(job.id),
+        "SET #run = :next, due_at = :at REMOVE resume_at, adrift",
+        f"{_OPEN} AND (attribute_not_exists(#run) OR #run = :run)",
+        names={"#status": "status", "#run": "run"},
+        values={**_OPEN_VALUES, ":run": job.run, ":next": job.run + 1, ":at": look_at},
+    )
+
+
+def want_cancelled(job: Job, look_at: str) -> bool:
+    """Ask for the end of an open job, and have it looked at then. False when it is over already."""
+    return update_if(
+        key(job.id),
+        "SET cancel_requested = :true, due_at = :at",
+        _OPEN,
+        names={"#status": "status"},
+        values={**_OPEN_VALUES, ":true": True, ":at": look_at},
     )
 
 
@@ -205,15 +298,42 @@ def finish(
     }
 
 
-def paid(job_id: str) -> bool:
-    """A final job is owed nothing more. False when it is, because it is being erased."""
-    return update_if(
-        key(job_id),
-        "REMOVE due_shard, due_at",
-        "attribute_exists(pk) AND NOT #status IN (:queued, :running) AND attribute_not_exists(erase_requested_at)",
-        names={"#status": "status"},
-        values=_OPEN_VALUES,
-    )
+def retried(old: Job, new: Job) -> dict[str, Any]:
+    """Return the transaction item that makes `new` the one retry of `old`."""
+    return _followed(old, "retried_by", new.id, "attribute_not_exists(retried_by)", {})
+
+
+def recovered(old: Job, new: Job) -> dict[str, Any]:
+    """Return the transaction item that makes `new` the recovery of `old`, if that has no other than the one that was read."""
+    if old.recovered_by is None:
+        return _followed(old, "recovered_by", new.id, "attribute_not_exists(recovered_by)", {})
+    return _followed(old, "recovered_by", new.id, "recovered_by = :before", {":before": old.recovered_by})
+
+
+def not_charged(job: Job, attempt: Attempt, usage: dict[str, Any]) -> dict[str, Any]:
+    """Return the transaction item that corrects an attempt, once: its provider charged nothing for it."""
+    return {
+        "Update": {
+            "TableName": aws.table().name,
+            "Key": key(job.id),
+            "UpdateExpression": "SET attempts.#n.charged = :no, #usage = :usage",
+            "ConditionExpression": "attempts.#n.charged <> :no AND attribute_exists(attempts.#n.claimed_at)",
+            "ExpressionAttributeNames": {"#n": str(attempt.n), "#usage": "usage"},
+            "ExpressionAttributeValues": {":no": "no", ":usage": usage},
+        }
+    }
+
+
+def _followed(old: Job, name: str, new_id: str, condition: str, values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "Update": {
+            "TableName": aws.table().name,
+            "Key": key(old.id),
+            "UpdateExpression": f"SET {name} = :new",
+            "ConditionExpression": f"attribute_exists(pk) AND {condition} AND attribute_not_exists(erase_requested_at)",
+            "ExpressionAttributeValues": {":new": new_id, **values},
+        }
+    }
 
 
 # ------------------------------------------------------------------------------------------------ idempotency

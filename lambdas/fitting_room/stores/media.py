@@ -35,6 +35,19 @@ def read(key: str, *, bucket: str | None = None, max_bytes: int | None = None) -
         raise
 
 
+def copy(key: str, to: str, *, bucket: str | None = None) -> bool:
+    """Copy an object into the media bucket; False when there is none."""
+    try:
+        aws.s3().copy_object(
+            Bucket=settings().media_bucket, Key=to, CopySource={"Bucket": bucket or settings().media_bucket, "Key": key}
+        )
+    except ClientError as error:
+        if aws.reason(error) in ("NoSuchKey", "404"):
+            return False
+        raise
+    return True
+
+
 def exists(key: str, *, bucket: str) -> bool:
     try:
         aws.s3().head_object(Bucket=bucket, Key=key)

@@ -27,3 +27,12 @@ def configured() -> frozenset[str]:
 def secret(provider: str) -> str:
     """The provider's key. A rotated key is picked up by new processes."""
     return aws.secrets().get_secret_value(SecretId=settings().provider_secrets[provider])["SecretString"]
+
+
+def fresh(provider: str) -> str:
+    secret.cache_clear()
+    return secret(provider)
+
+
+def previous(provider: str) -> str | None:
+    return None

@@ -63,6 +63,25 @@ def begin(job: Job, request: TrainSubject) -> dict[str, Any]:
     return {"Put": {"TableName": aws.table().name, "ConditionExpression": "attribute_not_exists(pk)", "Item": item}}
 
 
+def again(job: Job) -> dict[str, Any]:
+    """Return the transaction item of a subject that was not made, and that `job` is to make now."""
+    return {
+        "Update": {
+            "TableName": aws.table().name,
+            "Key": key(job.tenant, str(job.subject)),
+            "UpdateExpression": "SET #status = :training, job_id = :job, #provider = :provider REMOVE #error",
+            "ConditionExpression": "#status = :failed AND attribute_not_exists(erase_requested_at)",
+            "ExpressionAttributeNames": {"#status": "status", "#provider": "provider", "#error": "error"},
+            "ExpressionAttributeValues": {
+                ":training": "training",
+                ":failed": "failed",
+                ":job": job.id,
+                ":provider": job.plan[0],
+            },
+        }
+    }
+
+
 def get(subject_id: str, tenant: str, now: datetime) -> Stored | None:
     """The tenant's own subject; None for anybody else's, and once it has expired."""
     found = aws.table().get_item(Key=key(tenant, subject_id), ConsistentRead=True).get("Item")

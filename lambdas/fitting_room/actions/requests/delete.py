@@ -12,52 +12,53 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from fitting_room import clock
 from fitting_room.actions.job_view import find
+from fitting_room.actions.requests.cancel import end_run
 from fitting_room.actions.requests.subjects import find as find_subject
 from fitting_room.clock import Clock
-from fitting_room.jobs.errors import Refusal
-from fitting_room.jobs.job import Job, Mode
+from fitting_room.jobs.job import Job
 from fitting_room.jobs.tombstone import Remaining
 from fitting_room.observability import logger
 from fitting_room.providers.catalogue import entry
 from fitting_room.settings import settings
-from fitting_room.stores import aws, jobs, subjects, tombstones
+from fitting_room.stores import aws, file_users, jobs, subjects, tombstones
+from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.items import owe, want_erased
 
 GRACE = 180
 """Seconds that the erase function gets, longer than it may run, before the sweep calls it again."""
 
 
-def delete_job(job_id: str, tenant: str, at: Clock, mode: Mode = "live") -> dict[str, Any]:
-    """`{id, remains: [{provider, what, until}]}`; the same when asked again. Raises `Refusal`: `not_found`, or `forbidden` to
-    a test key that would have a live job's vendors called."""
+_UPLOADS_GO = "they are erased with the last of these jobs, or expire"
+
+
+def delete_job(job_id: str, caller: Caller, at: Clock) -> dict[str, Any]:
+    """Return `{id, remains: [{provider, what, until}]}`; the same when asked again. Raises `Refusal` `not_found`."""
     stone = tombstones.get(job_id, at.now())
-    if stone and stone.tenant == tenant:
+    if stone and caller.owns(stone):
         left = stone.remains
         if stone.owed:
             _want(jobs.key(job_id), at, job_id=job_id)
     else:
-        job = find(job_id, tenant, at)
-        if job.mode == "live" and mode == "test":
-            raise _forbidden()
+        job = find(job_id, caller, at)
         left = remains(job, at)
-        _want(jobs.key(job_id), at, job_id=job_id)
+        _want_job(job, at)
     return _answer(job_id, left)
 
 
-def delete_subject(subject_id: str, tenant: str, at: Clock, mode: Mode = "live") -> dict[str, Any]:
-    """As `delete_job`. The job that made the subject, or is making it, goes with it: it holds the pictures."""
-    subject = find_subject(subject_id, tenant, at)
-    if mode == "test":  # which makes no subjects
-        raise _forbidden()
+def delete_subject(subject_id: str, caller: Caller, at: Clock) -> dict[str, Any]:
+    """As `delete_job`. The job that made the subject, or is making it, goes with it: it holds the images."""
+    subject = find_subject(subject_id, caller, at)
     job = jobs.get(subject.job_id, at.now())
-    _want(subjects.key(tenant, subject_id), at, subject_id=subject_id, tenant=tenant)
+    _want(subjects.key(caller.tenant, subject_id), at, subject_id=subject_id, tenant=caller.tenant)
     if job:
-        _want(jobs.key(job.id), at, job_id=job.id)
+        _want_job(job, at)
     return _answer(subject_id, remains(job, at) if job else _kept(subject.provider))
 
 
-def _forbidden() -> Refusal:
-    return Refusal.of("forbidden", "A test key does not erase what was made with a live one.", "Use a live key.")
+def _want_job(job: Job, at: Clock) -> None:
+    _want(jobs.key(job.id), at, job_id=job.id)
+    if not job.final:
+        end_run(job)
 
 
 def hand_over(key: dict[str, str], at: Clock, **event: str) -> None:
@@ -113,6 +114,8 @@ def remains(job: Job, at: Clock) -> list[Remaining]:
                 until=f"DELETE /v1/subjects/{subject.id}",
             )
         )
+    if any(file_users.others(key, job.id) for key in file_users.files(job)):
+        found.append(Remaining(provider="", what="uploaded files that your other jobs use, too", until=_UPLOADS_GO))
     return list({one.model_dump_json(): one for one in found}.values())
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fitting_room import clock
+from fitting_room.actions.requests.context import deployment, subjects_of
 from fitting_room.actions.requests.plan import plan
-from fitting_room.actions.requests.submit import deployment, subjects_of
 from fitting_room.clock import Clock
 from fitting_room.jobs.parse import parse
 from fitting_room.jobs.tasks import AnyRequest
@@ -19,7 +19,7 @@ def estimate(body: Any, caller: Caller, at: Clock) -> dict[str, Any]:
     """`{plan: [{provider, images, cost, starts_at}], excluded, warnings, request}`; buys nothing, stores nothing. Raises the
     `Refusal` that submitting would, but for the pictures and the day's budget, which are looked at only then."""
     request = parse(body)
-    subjects = subjects_of(request, caller.tenant, at)
+    subjects = subjects_of(request, caller, at)
     planned = plan(request, caller.mode, deployment(at), allowed=caller.providers, subjects=subjects)
     excluded = [
         {"provider": provider, **fault.model_dump(mode="json", include={"pointer", "code", "detail", "remedy"})}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from fitting_room.actions.requests.submit import Accepted, submit
+from fitting_room.actions.requests.accept import Accepted
+from fitting_room.actions.requests.submit import submit
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
 from fitting_room.stores import subjects
@@ -41,9 +42,9 @@ def create(body: Any, caller: Caller, idempotency_key: str | None, at: Clock) ->
     return submit(body, caller, idempotency_key, at)
 
 
-def find(subject_id: str, tenant: str, at: Clock) -> Stored:
+def find(subject_id: str, caller: Caller, at: Clock) -> Stored:
     """The tenant's subject. Another tenant's is as unknown as one that never was: `Refusal` `not_found`."""
-    subject = subjects.get(subject_id, tenant, at.now())
+    subject = subjects.get(subject_id, caller.tenant, at.now()) if caller.mode == "live" else None
     if subject is None:
         raise Refusal.of(
             "not_found", "No such subject.", "Check the id; a subject is kept until it expires or is deleted."
@@ -56,7 +57,7 @@ def view(subject: Stored) -> dict[str, Any]:
     return {**subject.model_dump(mode="json", include=_SHOWN), "provider_subject_id": subject.made_id, "links": links}
 
 
-def listing(tenant: str, limit: str, cursor: str | None, at: Clock) -> dict[str, Any]:
+def listing(caller: Caller, limit: str, cursor: str | None, at: Clock) -> dict[str, Any]:
     """`{items, next_cursor}`, newest first. Raises `Refusal` with status 400 for a limit or a cursor that is none."""
     if not (limit.isdecimal() and 1 <= len(limit) <= 3 and 1 <= int(limit) <= 100):
         raise Refusal.of(
@@ -69,5 +70,7 @@ def listing(tenant: str, limit: str, cursor: str | None, at: Clock) -> dict[str,
             "Use the `next_cursor` of the page before, or leave it out to begin anew.",
             status=400,
         )
-    found, following = subjects.listed(tenant, at.now(), int(limit), cursor)
+    if caller.mode == "test":  # a test key makes no subjects, and sees none that a live one made
+        return {"items": [], "next_cursor": None}
+    found, following = subjects.listed(caller.tenant, at.now(), int(limit), cursor)
     return {"items": [view(subject) for subject in found], "next_cursor": following}

@@ -13,6 +13,7 @@ from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.parse import faults_of
 from fitting_room.settings import settings
 from fitting_room.stores import media, uploads
+from fitting_room.stores.api_keys import Caller
 
 MAX_BYTES = 30_000_000
 
@@ -26,14 +27,14 @@ class UploadRequest(BaseModel):
     bytes: Annotated[int, Field(ge=1, le=MAX_BYTES)]
 
 
-def create_upload(body: Any, tenant: str, at: Clock) -> dict[str, Any]:
+def create_upload(body: Any, caller: Caller, at: Clock) -> dict[str, Any]:
     """`{id, post: {url, fields}, expires_at}`: send `fields` and then the file as one multipart POST to `url`."""
     try:
         request = UploadRequest.model_validate(body)
     except ValidationError as error:
         raise Refusal(*faults_of(error)) from None
     upload_id = at.new_id("upl")
-    upload = uploads.Upload(upload_id, tenant, f"uploads/{tenant}/{upload_id}")
+    upload = uploads.Upload(upload_id, caller.tenant, f"uploads/{caller.tenant}/{upload_id}", caller.mode)
     uploads.put(upload, at.now() + timedelta(days=settings().upload_days))
     post = media.upload_form(upload.key, request.content_type, request.bytes)
     return {"id": upload_id, "post": post, "expires_at": clock.later(at.now(), media.LINK_SECONDS)}

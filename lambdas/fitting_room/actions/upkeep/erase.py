@@ -12,7 +12,7 @@ from typing import cast
 from fitting_room import clock
 from fitting_room.actions.requests.delete import GRACE, remains
 from fitting_room.actions.workflow.attempts import connect
-from fitting_room.actions.workflow.settle import deliver
+from fitting_room.actions.workflow.settle import pay
 from fitting_room.clock import Clock
 from fitting_room.jobs.job import Attempt, Job
 from fitting_room.jobs.tombstone import Tombstone, VendorCopy
@@ -20,7 +20,7 @@ from fitting_room.observability import MetricUnit, described, logger, metrics
 from fitting_room.providers.base import Eraser
 from fitting_room.providers.catalogue import entry
 from fitting_room.settings import settings
-from fitting_room.stores import jobs, media, subjects, tombstones
+from fitting_room.stores import debts, file_users, jobs, media, subjects, tombstones
 from fitting_room.stores.items import owe, strike
 
 LOOK_AGAIN = 60
@@ -66,17 +66,17 @@ def erase_subject(subject_id: str, tenant: str, at: Clock) -> None:
 def _bury(job: Job, at: Clock) -> Tombstone:
     """Delete its pictures, and put a tombstone in the place of its record. Pictures first: only the record knows them."""
     if job.subject:  # or the subject would be in training for ever
-        deliver(job, at)
+        pay(job, "subject", at)
     config, now = settings(), at.now()
     media.remove(key for key, _ in media.listing(config.media_bucket, f"staging/{job.id}/", deep=True))
     media.remove(key for key, _ in media.listing(config.media_bucket, f"{job.results_prefix}/"))
-    media.remove(
-        [source.key for source in job.sources.values() if source.key and source.bucket == config.inbox_bucket],
-        bucket=config.inbox_bucket,
-    )
+    unused = [key for key in file_users.files(job) if file_users.forget(key, job.id)]
+    media.remove(unused, bucket=config.inbox_bucket)
+    debts.forgiven(job.id)
     stone = Tombstone(
         id=job.id,
         tenant=job.tenant,
+        mode=job.mode,
         erase_requested_at=str(job.erase_requested_at),
         erased_at=clock.text(now),
         remains=remains(job, at),

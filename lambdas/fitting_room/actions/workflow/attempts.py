@@ -1,40 +1,43 @@
-"""What Start and Poll share: an attempt's order, the line to its vendor, and writing down what came of it."""
+"""What Start and Poll share: an attempt's order, the connection to its provider, and writing down what came of it."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from fitting_room import clock
-from fitting_room.actions.workflow.failover import next_position
+from fitting_room.actions.workflow.standing import standing
 from fitting_room.clock import Clock
-from fitting_room.images.fetch import fetch
+from fitting_room.jobs.errors import Warning
 from fitting_room.jobs.job import Attempt, Job, PreparedInput, StoredPicture
-from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending, Step, step
-from fitting_room.observability import MetricUnit, logger, metrics
+from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending, Step
+from fitting_room.observability import MetricUnit, described, logger, metrics
 from fitting_room.providers.base import CatalogueEntry, Connection, Input, Order, Provider, Rate
 from fitting_room.providers.catalogue import adapter
 from fitting_room.settings import Limits, settings
 from fitting_room.stores import capacity, jobs, media, provider_keys
+from fitting_room.stores.aws import TROUBLE, unimportant
+from fitting_room.stores.items import owe
 
-MAX_RESULT_BYTES = 50_000_000
-LONGEST_WAIT = 30
-CALLBACK_SOON = 300
-"""Seconds after the submission during which a callback is expected any moment; later its absence is checked less often."""
+_PAUSES = (0.5, 1, 2, 4, 5)
+"""Seconds between two tries of a write that must not be lost; the last one repeats."""
+
+Written = TypeVar("Written")
 
 
-def connect(provider: CatalogueEntry) -> Provider:
-    """The adapter, ready to call its vendor. A missing key shows here, before anything is claimed."""
+def connect(provider: CatalogueEntry, secret: str | None = None) -> Provider:
+    """Return the adapter, ready to call its provider with `secret`, or with the stored key.
+
+    A missing key shows here, before anything is claimed.
+    """
     config = settings()
-    hosts = frozenset([*provider.result_hosts, *config.result_hosts.get(provider.id, ())])
     given = config.provider_settings.get(provider.id, {})
     return adapter(provider.id).connect(
         Connection(
             endpoint=config.provider_endpoints.get(provider.id),
             region=config.bedrock_regions.get(provider.id),
-            secret=provider_keys.secret(provider.id) if provider.secret else None,
-            download=lambda url: (
-                fetch(url, max_bytes=MAX_RESULT_BYTES, allow=config.fetch_allow, hosts=hosts, pointer="/").data
-            ),
+            download=lambda _: b"",
+            secret=(secret or provider_keys.secret(provider.id)) if provider.secret else None,
             settings=provider.settings_model.model_validate(given) if provider.settings_model else None,
         )
     )
@@ -87,15 +90,20 @@ def _input(prepared: PreparedInput, read_now: bool) -> Input:
     )
 
 
-def keep(job: Job, attempt: Attempt, outcome: Outcome, at: Clock) -> Step:
-    """Record an outcome on the attempt and say what comes next. The vendor's job id is written before anything else."""
+def keep(job: Job, attempt: Attempt, outcome: Outcome, at: Clock, *, seconds: float = 0) -> Step:
+    """Record an outcome on the attempt and say what comes next.
+
+    For `seconds` every write that must not be lost is repeated: what a synchronous provider made is only in this memory, and
+    so is the id of a job that a provider has just taken.
+    """
+    until = at.ms() + seconds * 1000
     now = clock.text(at.now())
     facts: dict[str, Any]
     match outcome:
         case Pending():
             facts = {"outcome": "pending", "provider_job_id": outcome.provider_job_id, "submitted_at": now}
         case Finished():
-            results, mask = _stage(job, attempt, outcome)
+            results, mask = _staged(job, attempt, outcome, until, at)
             facts = {
                 "outcome": "finished",
                 "told": "yes",
@@ -116,50 +124,90 @@ def keep(job: Job, attempt: Attempt, outcome: Outcome, at: Clock) -> Step:
                 "error": outcome.fault.model_copy(update={"provider": attempt.provider}),
             }
     after = attempt.model_copy(update=facts)
-    if not jobs.record(job, after):
-        logger.warning("outcome came too late", job_id=job.id, attempt=attempt.n)
-    if isinstance(outcome, Finished) and outcome.warnings:
-        jobs.warn(job, outcome.warnings)
-    if isinstance(outcome, Pending):
-        if attempt.outcome is None:
+    warnings = outcome.warnings if isinstance(outcome, Finished) else []
+    return write_down(job, after, warnings, at, until)
+
+
+def write_down(job: Job, after: Attempt, warnings: list[Warning], at: Clock, until: float = 0) -> Step:
+    """Record an attempt that has an outcome, in one write; everything after it only shows progress or frees a place."""
+    found = persist(lambda: jobs.record(job, after, warnings), until, at)
+    if found is None:  # or the answer to the write was lost, and its repetition met itself
+        logger.warning("outcome was there already, or the job is erased", job_id=job.id, attempt=after.n)
+    with unimportant("what follows an outcome"):
+        found = found or jobs.peek(job.id)
+        if found and _unattended(found):
+            owe(jobs.key(job.id), clock.text(at.now()))
+        if after.outcome == "pending":
             jobs.move(job, "generating", at.now())
-    else:
-        _let_go(job, after, at)
-        metrics.add_dimension("provider", attempt.provider)
-        metrics.add_metric("Attempt" + facts["outcome"].capitalize(), MetricUnit.Count, 1)
-    return following(job.model_copy(update={"attempts": {**job.attempts, str(after.n): after}}), at)
+        else:
+            let_go(job, after, at)
+    if after.outcome != "pending":
+        metrics.add_dimension("provider", after.provider)
+        metrics.add_metric("Attempt" + str(after.outcome).capitalize(), MetricUnit.Count, 1)
+    current = job.model_copy(update={"attempts": {**job.attempts, str(after.n): after}})
+    if found is None or _erased(found):
+        take_back(job, after)
+    return standing(current, at) or _again()
 
 
-def _let_go(job: Job, attempt: Attempt, at: Clock) -> None:
-    """The attempt is over: its place at the vendor is free, and a vendor that had enough is left alone by everybody."""
+def persist(write: Callable[[], Written], until: float, at: Clock) -> Written:
+    """Do a write, again and again while AWS has trouble, until that moment (epoch ms). Raises what the last try raised."""
+    for tries in range(10_000):
+        try:
+            return write()
+        except TROUBLE as error:
+            pause = _PAUSES[min(tries, len(_PAUSES) - 1)]
+            if at.ms() + pause * 1000 >= until:
+                raise
+            logger.warning("a write is repeated", **described(error))
+            at.sleep(pause)
+    raise AssertionError("time does not pass")
+
+
+def let_go(job: Job, attempt: Attempt, at: Clock) -> None:
+    """Free the attempt's place at the provider, and leave a provider alone that had enough."""
     if attempt.lease is not None:
         capacity.free_lease(attempt.provider, attempt.lease, job.id)
     if attempt.error and attempt.error.code == "rate_limited" and attempt.retry_after:
         capacity.hold(attempt.provider, at.ms() + int(attempt.retry_after * 1000))
 
 
-def following(job: Job, at: Clock) -> Step:
-    """The next step of a job whose latest attempt has an outcome."""
-    attempt = job.latest
-    assert attempt is not None, "a job with an outcome has an attempt"
-    if attempt.outcome == "finished":
-        return step("finished")
-    if attempt.outcome == "failed":
-        return step("failed", again=next_position(job) is not None)
-    since = (at.now() - clock.parse(attempt.submitted_at or clock.text(at.now()))).total_seconds()
-    wait = max(1, min(LONGEST_WAIT, int(since / 4)))
-    if attempt.callback:  # with a wait too: an execution that began before callbacks were known can only poll
-        return step("pending", wait=wait, callback="soon" if since < CALLBACK_SOON else "later")
-    return step("pending", wait=wait)
+def stage(job: Job, attempt: Attempt, index: int, data: bytes, seed: int | None) -> StoredPicture:
+    """Put one image of the provider into staging; `index` counts from 0 in the provider's order."""
+    media.put(key := f"staging/{job.id}/{attempt.n}/result-{index}", data, "application/octet-stream")
+    return StoredPicture(key=key, seed=seed)
 
 
-def _stage(job: Job, attempt: Attempt, outcome: Finished) -> tuple[list[StoredPicture], str | None]:
-    folder = f"staging/{job.id}/{attempt.n}"
+def _staged(
+    job: Job, attempt: Attempt, outcome: Finished, until: float, at: Clock
+) -> tuple[list[StoredPicture], str | None]:
     results = []
-    for index, picture in enumerate(outcome.images):
-        media.put(key := f"{folder}/result-{index}", picture.data, "application/octet-stream")
-        results.append(StoredPicture(key=key, seed=picture.seed))
-    if outcome.mask is None:
+    for index, image in enumerate(outcome.images):
+        results.append(persist(lambda i=index, p=image: stage(job, attempt, i, p.data, p.seed), until, at))  # type: ignore[misc]
+    mask = outcome.mask
+    if mask is None:
         return results, None
-    media.put(key := f"{folder}/result-mask", outcome.mask, "application/octet-stream")
+    key = f"staging/{job.id}/{attempt.n}/result-mask"
+    persist(lambda: media.put(key, mask, "application/octet-stream"), until, at)
     return results, key
+
+
+def _unattended(found: dict[str, Any]) -> bool:
+    """Whether nothing else would notice the outcome soon: the job's run is broken, or it is to end."""
+    return bool(found.get("adrift") or found.get("cancel_requested"))
+
+
+def _erased(found: dict[str, Any]) -> bool:
+    return "erased_at" in found or bool(found.get("erase_requested_at"))
+
+
+def take_back(job: Job, attempt: Attempt) -> None:
+    """Remove the images of a job whose owner wants it erased: they must not outlive it."""
+    current = jobs.peek(job.id)
+    if current is None or _erased(current):
+        keys = [stored.key for stored in attempt.results] + ([attempt.mask] if attempt.mask else [])
+        media.remove(keys)
+
+
+def _again() -> Step:
+    return {"outcome": "failed", "again": True}

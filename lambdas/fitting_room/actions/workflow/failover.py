@@ -33,12 +33,16 @@ def next_position(job: Job) -> int | None:
     return job.position if again else None
 
 
-def lost(attempt: Attempt, code: str, detail: str) -> Fault:
-    """A purchase of unknown fate: never repeated by us, and the client is told not to do it blindly either."""
-    return Fault.of(
-        code,
-        detail,
-        "Look at the provider's account before you submit this job again: it may have been charged.",
-        retryable=False,
-        provider=attempt.provider,
-    )
+def lost(attempt: Attempt, code: str, detail: str, *, kept_for: str | None = None) -> Fault:
+    """A purchase of unknown fate: this deployment never repeats it, and the client is told not to do so blindly.
+
+    With the provider's job id the result can still be fetched. `kept_for`: how long the provider keeps it, in words.
+    """
+    remedy = "Look at the provider's account before you submit this job again: it may have been charged."
+    if attempt.provider_job_id:
+        until = f" The provider keeps results: {kept_for.rstrip('.: ')}." if kept_for else ""
+        remedy = (
+            "The result may still be at the provider: fetch it with POST /v1/jobs/{id}/recover, which buys nothing."
+        )
+        remedy += until
+    return Fault.of(code, detail, remedy, retryable=False, provider=attempt.provider)

@@ -1,57 +1,190 @@
-"""Look how a vendor's job is doing, several times within one invocation, until it is over or the deadline has passed."""
+"""Look once how a provider's job is doing, and fetch what it has made.
+
+Reading is free, so no refusal of a read is final: only the provider's own word ends an attempt, or the deadline and three
+more reads after it.
+"""
 
 from __future__ import annotations
 
-from botocore.exceptions import ClientError
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from fitting_room import clock
-from fitting_room.actions.workflow.attempts import connect, following, keep, order
+from fitting_room.actions.workflow.attempts import connect, keep, let_go, order, take_back, write_down
+from fitting_room.actions.workflow.downloads import download
 from fitting_room.actions.workflow.failover import lost
+from fitting_room.actions.workflow.standing import standing, waiting
 from fitting_room.clock import Clock
-from fitting_room.jobs.errors import JobFailure
-from fitting_room.jobs.outcome import Failed, Pending, Step, step
-from fitting_room.observability import described, logger
+from fitting_room.jobs.errors import Fault, JobFailure, Warning
+from fitting_room.jobs.job import Attempt, Job, Reads
+from fitting_room.jobs.outcome import Failed, Finished, Pending, Reading, Ready, Step, Unread, step
+from fitting_room.observability import MetricUnit, described, logger, metrics
 from fitting_room.providers.base import CatalogueEntry, Provider
 from fitting_room.providers.catalogue import entry
-from fitting_room.stores import jobs
+from fitting_room.providers.shared.results import partial
+from fitting_room.stores import jobs, provider_keys
+from fitting_room.stores.aws import unimportant
 
-LOOK_SECONDS = 10
-"""How long one invocation keeps looking at the vendor's pace before it hands the wait to the state machine."""
-NO_LINE_SECONDS = 60
+REFUSED_PAUSES = (5, 15, 30, 60, 120, 300)
+"""Seconds after the first, second ... refused read in a row; the last one repeats."""
+WARNED_AFTER = 3
+"""Refused reads in a row after which the job and a metric tell of them."""
+PLACE_KEPT = timedelta(minutes=5)
+"""How long refused reads hold the place at the provider: one call too many is a free 429, a blocked provider is not."""
+LAST_READS, LAST_READ_SECONDS = 3, 60
+"""After the deadline, so many reads at least so many seconds apart must find nothing before a purchase is called lost."""
+UNMADE = timedelta(hours=6)
+"""How long after the deadline a read that could not be made does not count."""
+_REFUSED_KEY = (401, 403, 404)
+"""A changed key is refused, or belongs to an account that does not know the job."""
 
 
 def poll(job_id: str, at: Clock) -> Step:
-    """`pending` with a wait that grows to 30 s, `finished`, `failed` or `ended`. Reading a status buys nothing, so this may
-    be repeated at will."""
+    """Return `pending` with a wait, `finished`, `failed` or `ended`. This may be repeated at will: it buys nothing."""
     job = jobs.get(job_id, at.now())
-    if job is None or job.final or job.latest is None:
+    if job is None or job.final:
         return step("ended")
-    attempt = job.latest
-    if attempt.outcome != "pending" or not attempt.provider_job_id:
-        return following(job, at) if attempt.outcome else step("failed", again=False)
+    attempt, stands = job.latest, standing(job, at)
+    if attempt is None or attempt.outcome != "pending" or (stands and stands["outcome"] != "pending"):
+        return stands or step("failed", again=True)
     provider = entry(attempt.provider)
-    wanted, vendor = order(job, attempt, provider), _line_to(provider)
-    until = at.ms() + LOOK_SECONDS * 1000
-    while True:
-        outcome = (
-            vendor.poll(wanted, attempt.provider_job_id)
-            if vendor
-            else Pending(attempt.provider_job_id, NO_LINE_SECONDS)
-        )
-        if not isinstance(outcome, Pending):
-            return keep(job, attempt, outcome, at)
-        if clock.text(at.now()) >= str(attempt.deadline_at):  # after a last look: what was paid for may be there
-            fault = lost(attempt, "timed_out", f"{provider.title} did not finish by {attempt.deadline_at}.")
-            return keep(job, attempt, Failed(fault, "unknown"), at)
-        if attempt.callback or at.ms() + outcome.wait * 1000 > until:  # a vendor that calls back is not asked often
-            return following(job, at)
-        at.sleep(outcome.wait)
+    match reading := _read(job, attempt, provider):
+        case Finished() | Failed():
+            return keep(job, attempt, reading, at)
+        case Ready():
+            return _fetch(job, attempt, provider, reading, at)
+        case Pending():
+            return _look_again(job, attempt, Reads(kept_for=attempt.reads.kept_for), at)
+        case Unread():
+            return _refused(job, attempt, provider, reading, at)
 
 
-def _line_to(provider: CatalogueEntry) -> Provider | None:
-    """None while the key cannot be read or used: what has been bought is worth waiting for an operator who mends that."""
+def _read(job: Job, attempt: Attempt, provider: CatalogueEntry) -> Reading:
+    """Read with the key as it is known here; if that is refused, with the key as it is now, and with the one before."""
+    refused: Unread | None = None
+    for vendor in _connections(provider):
+        reading = vendor.poll(order(job, attempt, provider), str(attempt.provider_job_id))
+        if not isinstance(reading, Unread) or reading.status not in _REFUSED_KEY:
+            return reading
+        refused = refused or reading
+    return refused or Unread("no connection", made=False)
+
+
+def _connections(provider: CatalogueEntry) -> Iterator[Provider]:
+    """What is bought is worth waiting for an operator who mends a key, so a key that cannot be read only ends the list."""
     try:
-        return connect(provider)
-    except (ClientError, JobFailure) as error:
-        logger.error("no line to a vendor", provider=provider.id, **described(error))
-        return None
+        if not provider.secret:
+            yield connect(provider)
+            return
+        tried: set[str] = set()
+        for key_of in (provider_keys.secret, provider_keys.fresh, provider_keys.previous):
+            if (key := key_of(provider.id)) and key not in tried:
+                tried.add(key)
+                yield connect(provider, key)
+    except (ClientError, BotoCoreError, JobFailure) as error:
+        logger.error("a provider's key cannot be read or used", provider=provider.id, **described(error))
+
+
+def _fetch(job: Job, attempt: Attempt, provider: CatalogueEntry, ready: Ready, at: Clock) -> Step:
+    """Bring the provider's images into staging. Those that cannot be had now are fetched again, until the deadline."""
+    if not ready.addresses:
+        return _refused(job, attempt, provider, Unread("done, but without images"), at)
+    came = download(job, attempt, provider, ready.addresses)
+    attempt = attempt.model_copy(update={"results": came.results})
+    reads = attempt.reads.model_copy(update={"kept_for": ready.kept_for})
+    if came.missing and not _over(attempt, late := _late(reads, attempt, at), at):
+        logger.warning("a result is not there yet", job_id=job.id, missing=len(came.missing), why=came.missing[0])
+        attempt = attempt.model_copy(update={"reads": late})
+        return _refused(job, attempt, provider, Unread("result not there"), at, counted=True)
+    if not came.results:
+        return keep(job, attempt, Failed(_unfetched(provider, ready), "yes"), at)
+    warnings = list(ready.warnings)
+    if came.missing:
+        warnings.append(partial(f"{len(came.missing)} more came from {provider.title}, but could not be fetched."))
+    now = clock.text(at.now())
+    facts = {"outcome": "finished", "told": "yes", "credits": ready.credits, "reads": reads, "finished_at": now}
+    return write_down(job, attempt.model_copy(update=facts), warnings, at)
+
+
+def _look_again(job: Job, attempt: Attempt, reads: Reads, at: Clock) -> Step:
+    """The provider still works on the job."""
+    reads = _late(reads.model_copy(update={"late": attempt.reads.late, "late_at": attempt.reads.late_at}), attempt, at)
+    if _over(attempt, reads, at):
+        fault = lost(
+            attempt, "timed_out", f"The job was not finished by {attempt.deadline_at}.", kept_for=reads.kept_for
+        )
+        return keep(job, attempt, Failed(fault, "unknown"), at)
+    after = attempt.model_copy(update={"reads": reads})
+    if reads != attempt.reads:
+        with unimportant("how a read went"):
+            jobs.looked(job, after, [])
+    return waiting(job, after, at, LAST_READ_SECONDS if reads.late else 0)
+
+
+def _refused(
+    job: Job, attempt: Attempt, provider: CatalogueEntry, unread: Unread, at: Clock, *, counted: bool = False
+) -> Step:
+    """A read was refused: space the next ones, tell of it, and free the place at the provider after a while.
+
+    `counted`: the read was held against the deadline already.
+    """
+    reads = attempt.reads
+    if not counted and (unread.made or at.now() >= _deadline(attempt) + UNMADE):
+        reads = _late(reads, attempt, at)
+    reads = reads.model_copy(update={"refused": reads.refused + 1, "since": reads.since or clock.text(at.now())})
+    if _over(attempt, reads, at):
+        detail = f"The provider's answer could not be read by {attempt.deadline_at} ({unread.why})."
+        fault = lost(attempt, "timed_out", detail, kept_for=reads.kept_for or provider.retention)
+        return keep(job, attempt, Failed(fault, "unknown"), at)
+    warnings = []
+    if reads.refused == WARNED_AFTER:
+        metrics.add_dimension("provider", provider.id)
+        metrics.add_dimension("status", str(unread.status or unread.why))
+        metrics.add_metric("LookRefused", MetricUnit.Count, 1)
+        warnings = [_not_answering(provider, unread)]
+    after = attempt.model_copy(update={"reads": reads})
+    with unimportant("how a read went"):
+        jobs.looked(job, after, warnings)
+        if after.lease is not None and at.now() - clock.parse(str(reads.since)) >= PLACE_KEPT:
+            let_go(job, after, at)
+        if after.results:
+            take_back(job, after)
+    pause = REFUSED_PAUSES[min(reads.refused, len(REFUSED_PAUSES)) - 1]
+    return waiting(job, after, at, max(pause, unread.retry_after or 0, LAST_READ_SECONDS if reads.late else 0))
+
+
+def _late(reads: Reads, attempt: Attempt, at: Clock) -> Reads:
+    """Count a read after the deadline, unless the last one that counted was less than a minute ago."""
+    if at.now() < _deadline(attempt):
+        return reads
+    if reads.late_at and (at.now() - clock.parse(reads.late_at)).total_seconds() < LAST_READ_SECONDS:
+        return reads
+    return reads.model_copy(update={"late": reads.late + 1, "late_at": clock.text(at.now())})
+
+
+def _over(attempt: Attempt, reads: Reads, at: Clock) -> bool:
+    return at.now() >= _deadline(attempt) and reads.late >= LAST_READS
+
+
+def _deadline(attempt: Attempt) -> datetime:
+    return clock.parse(str(attempt.deadline_at))
+
+
+def _unfetched(provider: CatalogueEntry, ready: Ready) -> Fault:
+    return Fault.of(
+        "timed_out",
+        f"{provider.title} made the images, but none could be fetched in time.",
+        f"The provider keeps them: {ready.kept_for}. Fetch them with POST /v1/jobs/{{id}}/recover, which buys nothing.",
+        retryable=False,
+        provider=provider.id,
+    )
+
+
+def _not_answering(provider: CatalogueEntry, unread: Unread) -> Warning:
+    return Warning(
+        code="provider_not_answering",
+        detail=f"{provider.title} has the job, but does not tell how it is doing ({unread.why}).",
+        remedy="There is nothing to do: the job is read again until its deadline.",
+    )

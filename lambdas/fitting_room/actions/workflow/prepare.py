@@ -8,8 +8,8 @@ from typing import NamedTuple
 from PIL import Image
 
 from fitting_room import clock
-from fitting_room.actions.workflow.attempts import following
 from fitting_room.actions.workflow.failover import next_position
+from fitting_room.actions.workflow.standing import standing
 from fitting_room.clock import Clock
 from fitting_room.images.encode import MediaType, to_png, within
 from fitting_room.images.fetch import fetch
@@ -44,12 +44,10 @@ def prepare(job_id: str, at: Clock) -> Step:
     job = jobs.get(job_id, at.now())
     if job is None or job.final:
         return step("ended")
-    last = job.latest
-    if last and not last.over:
-        return step("prepared", runner=entry(last.provider).runner)
-    position = next_position(job)
-    if position is None:
-        return following(job, at)
+    if stands := standing(job, at):
+        return stands
+    last, position = job.latest, next_position(job)
+    assert position is not None, "a job that stands nowhere is to be prepared"
     jobs.move(job, "preparing", at.now())
     provider = entry(job.plan[position])
     n = last.n + 1 if last else 1

@@ -1,8 +1,9 @@
-"""End a job: its final status, the refund of what was not charged, and the lease, in one transaction; then deliver."""
+"""End a job that has nothing left to do: its final status and the refund in one transaction; then free places and deliver."""
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -10,80 +11,107 @@ from fitting_room import clock
 from fitting_room.actions.cost import cost_of
 from fitting_room.actions.job_view import summary
 from fitting_room.actions.workflow.failover import lost
+from fitting_room.actions.workflow.standing import standing
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault
-from fitting_room.jobs.job import Attempt, Job, Usage
+from fitting_room.jobs.job import Job, Usage
 from fitting_room.jobs.outcome import Step, step
 from fitting_room.observability import MetricUnit, logger, metrics
 from fitting_room.providers.catalogue import entry
-from fitting_room.stores import budgets, capacity, jobs, media, subjects
+from fitting_room.stores import budgets, capacity, debts, jobs, media, subjects
+from fitting_room.stores.aws import unimportant
+from fitting_room.stores.debts import Kind
 from fitting_room.stores.items import Conflict, owe, transact
 
 _OWED_SECONDS = 60
 _TRIES = 5
+_NOTHING_LEFT = ("ended", "failed")
 
 
-def settle(job_id: str, at: Clock, *, certain: bool) -> Step:
+def settle(job_id: str, at: Clock) -> Step:
     """Bring a job to its end; doing it again changes nothing.
 
-    `certain`: no function of ours works on the job any more, as when the state machine itself calls. Otherwise (an event, a
-    sweep) a call to a vendor may still be in flight, and then the job is looked at again when that call must be over.
+    A job with work left is not ended: it is looked at by the sweep at once, which resumes it.
     """
     for _ in range(_TRIES):
         job = jobs.get(job_id, at.now())
         if job is None:
             return step("ended")
         if job.final:
-            deliver(job, at)
+            _correct_bought(job, at)
+            for kind in _debts(job):
+                pay(job, kind, at)
             return step("ended")
-        last = job.latest
-        if not certain and last and _in_flight(last, at):
-            owe(jobs.key(job.id), str(last.claimed_until))
+        if not over(job, at):
+            logger.warning("a job came to its end with work left", job_id=job.id)
+            owe(jobs.key(job.id), clock.text(at.now()))
             return step("ended")
         _finish(job, at)
     raise TimeoutError("the job changed each time it was about to be settled")
 
 
-def _in_flight(attempt: Attempt, at: Clock) -> bool:
-    return bool(attempt.claimed_until) and attempt.outcome is None and clock.text(at.now()) < str(attempt.claimed_until)
+def over(job: Job, at: Clock) -> bool:
+    """Whether an open job has nothing left to do but to be settled."""
+    stands = standing(job, at)
+    return stands is not None and stands["outcome"] in _NOTHING_LEFT and not stands.get("again")
 
 
-def deliver(job: Job, at: Clock) -> None:
-    """Put the result beside the pictures of a drop folder, or write down what became of a subject, and strike the job off
-    the list of what is owed. Any other job is owed something only when it is to be erased."""
-    if job.subject:
+def pay(job: Job, kind: Kind, at: Clock) -> None:
+    """Put the result beside the images of a drop folder, or write down how the making of a subject ended."""
+    if kind == "subject":
         subjects.finish(job, _made_for(job), at.now())
-        jobs.paid(job.id)
+    else:
+        _deliver(job)
+    debts.paid(job.id, kind)
+
+
+def _deliver(job: Job) -> None:
+    name, other = ("result", "error") if job.status == "succeeded" else ("error", "result")
+    body = json.dumps(summary(job), indent=2, ensure_ascii=False).encode()
+    media.put(written := f"{job.results_prefix}/{name}.json", body, "application/json")
+    media.remove([f"{job.results_prefix}/{other}.json"])  # of an earlier try with the same files
+    current = jobs.peek(job.id)
+    if current is None or "erased_at" in current or current.get("erase_requested_at"):
+        media.remove([written])
+
+
+def _debts(job: Job) -> list[Kind]:
+    kinds: list[Kind] = []
     if job.drop:
-        name = "result" if job.status == "succeeded" else "error"
-        body = json.dumps(summary(job), indent=2, ensure_ascii=False).encode()
-        media.put(written := f"{job.results_prefix}/{name}.json", body, "application/json")
-        if not jobs.paid(job.id):  # it is being erased, and what does that may have been here already
-            media.remove([written])
+        kinds.append("drop")
+    if job.subject:
+        kinds.append("subject")
+    return kinds
 
 
 def _finish(job: Job, at: Clock) -> None:
-    """Nothing happens when the job is no longer as it was read: whoever calls reads it again."""
-    done = job.images or (job.subject and job.latest and job.latest.outcome == "finished")
-    error = None if done else _error(job)
-    status = "succeeded" if done else "cancelled" if error and error.code == "cancelled" else "failed"
+    """Nothing happens when the job is no longer as it was read: the caller reads it again."""
+    error = None if job.made else _error(job)
+    status = "succeeded" if error is None else "cancelled" if error.code == "cancelled" else "failed"
     usage = _usage(job)
-    owed = clock.later(at.now(), _OWED_SECONDS) if job.drop or job.subject or job.erase_requested_at else None
-    end = jobs.finish(job, status=status, error=error, usage=_item(usage), now=at.now(), owed_at=owed)
-    writes = [end, *_refund(job, usage)]
+    look_at = clock.later(at.now(), _OWED_SECONDS)
+    erased = clock.text(at.now()) if job.erase_requested_at else None
+    end = jobs.finish(job, status=status, error=error, usage=_item(usage), now=at.now(), owed_at=erased)
+    owed = {f"owes {kind}": debts.owed(job.id, kind, look_at) for kind in _debts(job)}
     try:
-        try:
-            transact([*writes, *_leases(job)], at.sleep)
-        except Conflict as conflict:
-            if "ConditionalCheckFailed" not in conflict.reasons[len(writes) :]:
-                raise
-            transact(writes, at.sleep)  # a lease has expired and is another job's by now; the others expire too
-    except Conflict as conflict:
-        if conflict.reasons[:1] != ["ConditionalCheckFailed"]:
-            raise
+        transact({"end": end, **owed, **_refund(job, usage)}, at.sleep)
+    except Conflict:
         return
+    with unimportant("places at providers"):
+        _free(job, at)
     logger.info("job settled", job_id=job.id, status=status, code=error.code if error else None)
     metrics.add_metric("Job" + status.capitalize(), MetricUnit.Count, 1)
+
+
+def _free(job: Job, at: Clock) -> None:
+    """Free every place that the job has. A provider that still works on a cancelled job keeps its place busy for a while."""
+    for attempt in job.attempts.values():
+        if attempt.lease is None:
+            continue
+        if attempt.outcome == "pending":
+            capacity.shorten_lease(attempt.provider, attempt.lease, job.id, at.ms() + entry(attempt.provider).usual_ms)
+        else:
+            capacity.free_lease(attempt.provider, attempt.lease, job.id)
 
 
 def _made_for(job: Job) -> str | None:
@@ -99,19 +127,26 @@ def _error(job: Job) -> Fault:
     last = job.latest
     if job.failure:
         return job.failure
+    if job.cancel_requested:
+        return _cancelled(job)
     if last is None or (not last.claimed_at and last.error is None):
         return Fault.of("internal", "The job stopped before anything was bought.", "Submit it again.")
     if last.error:
         return last.error
-    if last.outcome is None:
-        return lost(last, "internal", "Our call to the provider ended without an answer.")
-    if last.outcome == "pending":
-        return lost(last, "internal", "The job was stopped while the provider was working on it.")
+    return lost(last, "internal", "The call to the provider ended without an answer.")
+
+
+def _cancelled(job: Job) -> Fault:
+    charged = job.latest.charged if job.latest else "no"
+    if charged == "no":
+        return Fault.of(
+            "cancelled", "The job was cancelled before anything was bought.", "Submit it again if it is still wanted."
+        )
+    remedy = "Look at the provider's account if you need to know."
+    if job.latest and job.latest.provider_job_id:
+        remedy = "POST /v1/jobs/{id}/recover fetches what the provider made of it; that buys nothing."
     return Fault.of(
-        "internal",
-        "The provider delivered, but its pictures could not be brought to their place.",
-        "Contact the operator with the job's id: the pictures are kept for a day.",
-        provider=last.provider,
+        "cancelled", "The job was cancelled while the provider worked on it; it may have been charged.", remedy
     )
 
 
@@ -119,7 +154,7 @@ def _usage(job: Job) -> Usage:
     """What the vendors charged, all attempts together."""
     usage = Usage(basis="list price of the catalogue, per image")
     for attempt in job.attempts.values():
-        if (cost := cost_of(job, attempt)) is None:
+        if attempt.recovered_n or (cost := cost_of(job, attempt)) is None:
             continue
         usage.images += cost.images
         if cost.amount is not None:
@@ -132,22 +167,37 @@ def _usage(job: Job) -> Usage:
     return usage
 
 
-def _refund(job: Job, usage: Usage) -> list[dict[str, Any]]:
+def _refund(job: Job, usage: Usage) -> dict[str, dict[str, Any]]:
     """Less than nothing where a vendor made more than was set aside: what was charged is what the day's budget has lost."""
     if job.reserved is None:
-        return []
+        return {}
     images = job.reserved.images - usage.images
     microusd = job.reserved.microusd - round((usage.amount or 0) * 1e6)
-    return [budgets.refund(job.tenant, job.reserved.day, images, microusd)] if images or microusd else []
+    if not (images or microusd):
+        return {}
+    return {"refund": budgets.refund(job.tenant, job.id, job.reserved.day, images, microusd)}
 
 
-def _leases(job: Job) -> list[dict[str, Any]]:
-    held = {
-        (attempt.provider, attempt.lease)
-        for attempt in job.attempts.values()
-        if attempt.lease is not None and not attempt.over
-    }
-    return [capacity.release_lease(provider, number, job.id) for provider, number in sorted(held)]
+def _correct_bought(job: Job, at: Clock) -> None:
+    """A recovery found out that its provider charged nothing: the job that bought it says so, and its cost is given back."""
+    last = job.latest
+    if not (last and last.recovered_n and last.outcome == "failed" and last.charged == "no" and job.recovered_from):
+        return
+    old = jobs.get(job.recovered_from, at.now())
+    attempt = old.attempts.get(str(last.recovered_n)) if old else None
+    if old is None or attempt is None or attempt.charged == "no":
+        return
+    free = old.model_copy(
+        update={"attempts": {**old.attempts, str(attempt.n): attempt.model_copy(update={"told": "no"})}}
+    )
+    before, after = _usage(old), _usage(free)
+    writes = {"attempt": jobs.not_charged(old, attempt, _item(after))}
+    if old.reserved:
+        microusd = round(((before.amount or 0) - (after.amount or 0)) * 1e6)
+        images = before.images - after.images
+        writes["refund"] = budgets.refund(old.tenant, old.id, old.reserved.day, images, microusd)
+    with suppress(Conflict):  # it was given back before
+        transact(writes, at.sleep)
 
 
 def _item(usage: Usage) -> dict[str, Any]:

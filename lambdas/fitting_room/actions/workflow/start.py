@@ -1,4 +1,8 @@
-"""Buy: one claim, one call. The claim is a single conditional write, and who loses it never calls the vendor."""
+"""Buy: one claim, one call. The claim is a single conditional write; a caller that loses it never calls the provider.
+
+Whatever fails before the claim is simply run again by the state machine. After it, this function goes on with what is written
+down.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +15,23 @@ from botocore.exceptions import ClientError
 
 from fitting_room import clock
 from fitting_room.actions.workflow import callback
-from fitting_room.actions.workflow.attempts import connect, following, keep, limits, order
+from fitting_room.actions.workflow.attempts import (
+    connect,
+    keep,
+    limits,
+    order,
+    persist,
+)
 from fitting_room.actions.workflow.references import forget, register
+from fitting_room.actions.workflow.standing import standing
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault, JobFailure
 from fitting_room.jobs.job import Attempt, Job
-from fitting_room.jobs.outcome import Failed, Step, step
-from fitting_room.providers.base import CatalogueEntry
+from fitting_room.jobs.outcome import Failed, Outcome, Step, step
+from fitting_room.providers.base import CatalogueEntry, Order, Provider
 from fitting_room.providers.catalogue import entry
-from fitting_room.stores import capacity, jobs
+from fitting_room.stores import aws, capacity, jobs, provider_keys
+from fitting_room.stores.aws import TROUBLE, unimportant
 
 QUEUE_LIMIT, BATCH_QUEUE_LIMIT = timedelta(minutes=15), timedelta(hours=24)
 """How long a prepared attempt may wait for its turn before the job moves on to the next provider."""
@@ -29,36 +41,38 @@ BATCH_SECONDS = 60, 120
 """Between two looks of such a row at slots that are all further away."""
 BUSY_SECONDS = 5, 10
 """Between two looks at a full vendor. Shorter looks would fill an execution's history before a long plan is done."""
+SPARE_SECONDS = 5
+"""Left of an invocation for its own end, when a write is repeated as long as the function lives."""
+CALL_SECONDS = 60
+"""An invocation with less time than this takes a claim back whose answer came late."""
+_NO_KEY = ("ResourceNotFoundException", "AccessDeniedException", "DecryptionFailure", "InvalidRequestException")
+"""What Secrets Manager says of a key that is not there or may not be read; anything else may pass."""
 
 
 def start(job_id: str, remaining: float, at: Clock) -> Step:
-    """Call the vendor for the latest attempt unless somebody has. `remaining`: seconds this invocation may still take.
+    """Call the provider for the latest attempt unless another invocation has.
 
-    `finished`, `pending`, `failed` (nothing or something bought), `busy` (no slot, or another call in flight), `ended`.
-    An exception after the claim leaves a claim without an outcome: `charged: unknown`.
+    `remaining`: seconds this invocation may still take. Returns `finished`, `pending`, `failed` (something or nothing bought),
+    `busy` (no slot, or another call in flight) or `ended`. An invocation that dies between its claim and its call leaves a
+    claim without an outcome: `charged: unknown`.
     """
+    until = at.ms() + (remaining - SPARE_SECONDS) * 1000
     job = jobs.get(job_id, at.now())
-    if job is None or job.final or job.latest is None:
+    if job is None or job.final:
         return step("ended")
+    stands = standing(job, at)
+    if stands is None or stands["outcome"] != "prepared":
+        return stands or step("failed", again=True)
     attempt = job.latest
+    assert attempt is not None, "a prepared job has an attempt"
     provider = entry(attempt.provider)
-    if attempt.outcome:
-        return following(job, at)
-    if attempt.claimed_at:
-        return _claimed_elsewhere(attempt, provider, at)
-    if job.cancel_requested:
-        jobs.fail(
-            job,
-            Fault.of(
-                "cancelled",
-                "The job was cancelled before anything was bought.",
-                "Submit it again if it is still wanted.",
-            ),
-        )
-        return step("failed", again=False)
     try:
         vendor = connect(provider)
-    except (ClientError, JobFailure) as error:
+    except JobFailure as failure:  # the adapter knows what is wrong with the key
+        return keep(job, attempt, Failed(failure.fault, "no"), at)
+    except ClientError as error:
+        if aws.reason(error) not in _NO_KEY:
+            raise
         return keep(job, attempt, Failed(_no_key(provider, error), "no"), at)
     limit = clock.parse(attempt.prepared_at or job.created_at) + (BATCH_QUEUE_LIMIT if job.batch else QUEUE_LIMIT)
     if (pause := _pause(job, attempt, at)) >= 1:
@@ -66,19 +80,36 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
             return keep(job, attempt, Failed(_no_slot(provider, at.ms() + int(pause * 1000)), "no"), at)
         return step("busy", runner=provider.runner, wait=math.ceil(pause))
     wanted = order(job, attempt, provider, read_now=True)
-    if (waiting := register(job, attempt, provider, vendor, wanted, remaining, limit, at)) is not None:
-        return waiting
-    if (waiting := _capacity(job, attempt, provider, limit, at)) is not None:
-        return waiting
+    if (waits := register(job, attempt, provider, vendor, wanted, remaining, limit, at)) is not None:
+        return waits
+    if (waits := _capacity(job, attempt, provider, limit, at)) is not None:
+        return waits
     address, attempt.callback = callback.expect(provider, at) or (None, None)
-    claimed = _claim(job, attempt, provider, remaining, at)
+    claimed = _claim(job, attempt, provider, until, at)
     if claimed is None:
         return step("busy", runner=provider.runner, wait=1)
-    outcome = vendor.start(replace(wanted, references=claimed.references, callback=address))
-    said = keep(job, claimed, outcome, at)
+    ordered = replace(wanted, references=claimed.references, callback=address)
+    outcome = _buy(vendor, ordered, provider)
+    said = keep(job, claimed, outcome, at, seconds=max(0, until - at.ms()) / 1000)
     if isinstance(outcome, Failed) and outcome.charged == "no" and not outcome.fault.retryable:
-        forget(job, provider, wanted, claimed)
+        with unimportant("references of a refused order"):
+            forget(job, provider, wanted, claimed)
     return said
+
+
+def _buy(vendor: Provider, ordered: Order, provider: CatalogueEntry) -> Outcome:
+    """Call the provider. A refused key bought nothing: if it was changed meanwhile, call once more with the new one."""
+    outcome = vendor.start(ordered)
+    refused = isinstance(outcome, Failed) and outcome.charged == "no" and outcome.fault.code == "provider_auth"
+    if not (refused and provider.secret):
+        return outcome
+    try:
+        known = provider_keys.secret(provider.id)
+        changed = provider_keys.fresh(provider.id)
+        again = connect(provider, changed) if changed != known else None
+    except (*TROUBLE, JobFailure):
+        return outcome
+    return again.start(ordered) if again else outcome
 
 
 def _pause(job: Job, attempt: Attempt, at: Clock) -> float:
@@ -87,14 +118,6 @@ def _pause(job: Job, attempt: Attempt, at: Clock) -> float:
     if before is None or before.provider != attempt.provider or not before.retry_after or not before.finished_at:
         return 0
     return before.retry_after - (at.now() - clock.parse(before.finished_at)).total_seconds()
-
-
-def _claimed_elsewhere(attempt: Attempt, provider: CatalogueEntry, at: Clock) -> Step:
-    """The attempt is claimed and has no outcome: its caller is still at it, or died and nobody knows what was bought."""
-    left = (clock.parse(str(attempt.claimed_until)) - at.now()).total_seconds()
-    if left > 0:
-        return step("busy", runner=provider.runner, wait=math.ceil(left))
-    return step("failed", again=False)
 
 
 def _capacity(job: Job, attempt: Attempt, provider: CatalogueEntry, limit: datetime, at: Clock) -> Step | None:
@@ -140,17 +163,35 @@ def _capacity(job: Job, attempt: Attempt, provider: CatalogueEntry, limit: datet
     return None
 
 
-def _claim(job: Job, attempt: Attempt, provider: CatalogueEntry, remaining: float, at: Clock) -> Attempt | None:
+def _claim(job: Job, attempt: Attempt, provider: CatalogueEntry, until: float, at: Clock) -> Attempt | None:
+    """Claim the attempt; None when another invocation has, or when too little time is left for the call.
+
+    When the answer to the claim is lost, the record says whether it holds. Raises what AWS raises while even that cannot be
+    read.
+    """
     now = at.now()
     claimed = attempt.model_copy(
         update={
             "claimed_at": clock.text(now),
-            "claimed_until": clock.later(now, remaining),
+            "claimed_until": clock.text(clock.from_ms(int(until) + SPARE_SECONDS * 1000)),
             "claimed_by": at.new_id("claim"),
             "deadline_at": clock.later(now, provider.seconds(job.request.task)),
         }
     )
-    return claimed if jobs.claim(job, claimed) else None
+    try:
+        return claimed if jobs.claim(job, claimed) else None
+    except TROUBLE:
+        if not persist(lambda: _holds(job, claimed, at), until, at):
+            return None
+    if until - at.ms() < CALL_SECONDS * 1000:
+        persist(lambda: jobs.unclaim(job, claimed), until, at)
+        return None
+    return claimed
+
+
+def _holds(job: Job, claimed: Attempt, at: Clock) -> bool:
+    current = jobs.get(job.id, at.now())
+    return bool(current and current.latest and current.latest.claimed_by == claimed.claimed_by)
 
 
 def _no_place(provider: CatalogueEntry, concurrency: int) -> Fault:
@@ -169,11 +210,9 @@ def _no_slot(provider: CatalogueEntry, earliest_ms: int) -> Fault:
     )
 
 
-def _no_key(provider: CatalogueEntry, error: Exception) -> Fault:
-    if isinstance(error, JobFailure):  # the adapter knows what is wrong with the key
-        return error.fault
+def _no_key(provider: CatalogueEntry, error: ClientError) -> Fault:
     return Fault.of(
         "provider_auth",
-        f"The key of {provider.title} cannot be read ({type(error).__name__}).",
+        f"The key of {provider.title} cannot be read ({aws.reason(error)}).",
         f"Ask the operator to run `python -m admin provider set {provider.id}`.",
     )

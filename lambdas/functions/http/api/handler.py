@@ -13,11 +13,16 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from fitting_room.actions.job_view import find, image_link, view
 from fitting_room.actions.requests import subjects
+from fitting_room.actions.requests.accept import Accepted
 from fitting_room.actions.requests.authenticate import authenticate
+from fitting_room.actions.requests.cancel import cancel
+from fitting_room.actions.requests.context import deployment
 from fitting_room.actions.requests.delete import delete_job, delete_subject
 from fitting_room.actions.requests.estimate import estimate
 from fitting_room.actions.requests.list_providers import list_providers
-from fitting_room.actions.requests.submit import deployment, submit
+from fitting_room.actions.requests.recover import recover
+from fitting_room.actions.requests.retry import retry
+from fitting_room.actions.requests.submit import submit
 from fitting_room.actions.requests.upload import create_upload
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import PROBLEM, Refusal
@@ -35,15 +40,13 @@ clock = Clock()
 
 def create_an_upload() -> Response[str]:
     caller = _caller()
-    return _answer(201, create_upload(_body(), caller.tenant, clock))
+    return _answer(201, create_upload(_body(), caller, clock))
 
 
 def create_a_job() -> Response[str]:
     caller = _caller()
     accepted = submit(_body(), caller, app.current_event.headers.get("idempotency-key"), clock)
-    job = view(accepted.job, clock)
-    headers = {"Location": job["links"]["self"], "Retry-After": POLL_SECONDS}
-    return _answer(202, job, headers | ({"Idempotent-Replayed": "true"} if accepted.replayed else {}))
+    return _accepted(accepted)
 
 
 def estimate_a_job() -> Response[str]:
@@ -53,18 +56,33 @@ def estimate_a_job() -> Response[str]:
 
 def get_a_job(job_id: str) -> Response[str]:
     caller = _caller()
-    job = find(job_id, caller.tenant, clock)
+    job = find(job_id, caller, clock)
     return _answer(200, view(job, clock), {} if job.final else {"Retry-After": POLL_SECONDS})
+
+
+def cancel_a_job(job_id: str) -> Response[str]:
+    caller = _caller()
+    return _answer(202, view(cancel(job_id, caller, clock), clock))
+
+
+def retry_a_job(job_id: str) -> Response[str]:
+    caller = _caller()
+    return _accepted(retry(job_id, _body(optional=True), caller, clock))
+
+
+def recover_a_job(job_id: str) -> Response[str]:
+    caller = _caller()
+    return _accepted(recover(job_id, caller, clock))
 
 
 def delete_a_job(job_id: str) -> Response[str]:
     caller = _caller()
-    return _answer(202, delete_job(job_id, caller.tenant, clock, caller.mode))
+    return _answer(202, delete_job(job_id, caller, clock))
 
 
 def get_an_image(job_id: str, n: str) -> Response[str]:
     caller = _caller()
-    job = find(job_id, caller.tenant, clock)
+    job = find(job_id, caller, clock)
     link = image_link(job, int(n) if re.fullmatch("[0-9]{1,4}", n) else 0)
     return Response(303, body="", headers={"Location": link, **_cors()})
 
@@ -72,19 +90,19 @@ def get_an_image(job_id: str, n: str) -> Response[str]:
 def create_a_subject() -> Response[str]:
     caller = _caller()
     accepted = subjects.create(_body(), caller, app.current_event.headers.get("idempotency-key"), clock)
-    subject = subjects.view(subjects.find(str(accepted.job.subject), caller.tenant, clock))
+    subject = subjects.view(subjects.find(str(accepted.job.subject), caller, clock))
     headers = {"Location": subject["links"]["self"], "Retry-After": TRAINING_SECONDS}
     return _answer(202, subject, headers | ({"Idempotent-Replayed": "true"} if accepted.replayed else {}))
 
 
 def get_the_subjects() -> Response[str]:
     caller, asked = _caller(), app.current_event.query_string_parameters
-    return _answer(200, subjects.listing(caller.tenant, asked.get("limit", "100"), asked.get("cursor"), clock))
+    return _answer(200, subjects.listing(caller, asked.get("limit", "100"), asked.get("cursor"), clock))
 
 
 def get_a_subject(subject_id: str) -> Response[str]:
     caller = _caller()
-    subject = subjects.find(subject_id, caller.tenant, clock)
+    subject = subjects.find(subject_id, caller, clock)
     return _answer(
         200, subjects.view(subject), {"Retry-After": TRAINING_SECONDS} if subject.status == "training" else {}
     )
@@ -92,7 +110,7 @@ def get_a_subject(subject_id: str) -> Response[str]:
 
 def delete_a_subject(subject_id: str) -> Response[str]:
     caller = _caller()
-    return _answer(202, delete_subject(subject_id, caller.tenant, clock, caller.mode))
+    return _answer(202, delete_subject(subject_id, caller, clock))
 
 
 def get_the_providers() -> Response[str]:
@@ -106,6 +124,9 @@ ROUTES: list[tuple[str, str, Callable[..., Response[str]]]] = [
     ("POST", "/v1/jobs/estimate", estimate_a_job),
     ("GET", "/v1/jobs/<job_id>", get_a_job),
     ("DELETE", "/v1/jobs/<job_id>", delete_a_job),
+    ("POST", "/v1/jobs/<job_id>/cancel", cancel_a_job),
+    ("POST", "/v1/jobs/<job_id>/retry", retry_a_job),
+    ("POST", "/v1/jobs/<job_id>/recover", recover_a_job),
     ("GET", "/v1/jobs/<job_id>/images/<n>", get_an_image),
     ("POST", "/v1/subjects", create_a_subject),
     ("GET", "/v1/subjects", get_the_subjects),
@@ -156,13 +177,24 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return app.resolve(event, context)
 
 
+def _accepted(accepted: Accepted) -> Response[str]:
+    job = view(accepted.job, clock)
+    headers = {"Location": job["links"]["self"], "Retry-After": POLL_SECONDS}
+    return _answer(202, job, headers | ({"Idempotent-Replayed": "true"} if accepted.replayed else {}))
+
+
 def _caller() -> Caller:
     return authenticate(app.current_event.headers.get("authorization"))
 
 
-def _body() -> Any:
-    """The decoded JSON body. Refused: a body that is too large, not declared as JSON, or not JSON."""
+def _body(*, optional: bool = False) -> Any:
+    """Return the decoded JSON body, or {} for none where one is `optional`.
+
+    Refused: a body that is too large, not declared as JSON, or not JSON.
+    """
     event = app.current_event
+    if optional and not event.body:
+        return {}
     raw = base64.b64decode(event.body or "") if event.is_base64_encoded else (event.body or "").encode()
     if len(raw) > MAX_BODY:
         raise Refusal.of(

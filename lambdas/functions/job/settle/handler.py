@@ -1,12 +1,14 @@
-"""End a job: called by the state machine, or by the event that its execution stopped before it came here."""
+"""End a job, when the state machine calls; resume it, when the event of a broken execution does."""
 
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from fitting_room.actions.upkeep.resume import resume
 from fitting_room.actions.workflow.settle import settle
 from fitting_room.clock import Clock
 from fitting_room.observability import logger, metrics, unspoken
+from fitting_room.stores import executions
 
 clock = Clock()
 
@@ -15,7 +17,11 @@ clock = Clock()
 @metrics.log_metrics
 @unspoken()
 def handler(event: dict[str, Any], _: LambdaContext) -> Any:
-    from_machine = "job_id" in event
-    job_id = event["job_id"] if from_machine else event["detail"]["name"]
+    """`{job_id}` from the state machine, or the event of an execution that broke."""
+    if "job_id" in event:
+        logger.append_keys(job_id=event["job_id"])
+        return settle(event["job_id"], clock)
+    job_id, run = executions.parsed(event["detail"]["name"])
     logger.append_keys(job_id=job_id)
-    return settle(job_id, clock, certain=from_machine)
+    resume(job_id, run, clock)
+    return None

@@ -1,0 +1,102 @@
+"""Store a new job with everything that belongs to it, in one transaction, and start it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from fitting_room import clock
+from fitting_room.clock import Clock
+from fitting_room.jobs.errors import Refusal
+from fitting_room.jobs.job import Job, Reservation, Subject
+from fitting_room.jobs.tasks import AnyRequest, TrainSubject
+from fitting_room.providers.catalogue import entry
+from fitting_room.settings import settings
+from fitting_room.stores import aws, budgets, executions, file_users, jobs, media, subjects
+from fitting_room.stores.items import Busy, Conflict, due, transact
+
+START_GRACE = 60
+"""Seconds after which the sweep starts a job whose own start was refused."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    job: Job
+    replayed: bool = False
+
+
+def accept(job: Job, inline: Mapping[str, bytes], writes: Mapping[str, dict[str, Any]], at: Clock) -> Accepted:
+    """Store and start `job`, with the caller's own `writes` in the same transaction.
+
+    `inline`: images to put into staging, by key. They are taken back when the job is refused. Raises `Refusal`
+    (`budget_exceeded`, `throttled`) and, when a condition of `writes` failed, `Conflict`.
+    """
+    if job.reserved and not (budgets.coverable(job.reserved) and budgets.reserve(job.tenant, job.reserved)):
+        raise _over_budget(at)
+    try:
+        for key, data in inline.items():
+            media.put(key, data, "application/octet-stream")
+        transact({"job": _stored(job, at), **file_users.of_job(job), **_subject(job), **writes}, at.sleep)
+    except (Conflict, Busy) as refused:
+        _undo(job, inline)
+        if isinstance(refused, Conflict):
+            raise
+        raise Refusal.of(
+            "throttled", "Too many jobs are being submitted at this moment.", "Send the request again.", retry_after=1
+        ) from refused
+    executions.start(job.id)
+    return Accepted(job)
+
+
+def reservation(
+    request: AnyRequest, providers: list[str], used: Mapping[str, Subject], at: Clock
+) -> Reservation | None:
+    """Return the dearest that the plan can cost: any one of its providers, every image. None for what is free."""
+    count, made_for = request.output.count, frozenset(subject.made_for for subject in used.values())
+    prices = [entry(name).cost(request, made_for=made_for) for name in providers]
+    if all(price.free for price in prices):
+        return None
+    amount = max(price.amount or 0 for price in prices)
+    return Reservation(day=at.now().date().isoformat(), images=count, microusd=round(amount * count * 1e6))
+
+
+def expiry(at: Clock) -> str:
+    return clock.text(at.now() + timedelta(days=settings().result_days))
+
+
+def _stored(job: Job, at: Clock) -> dict[str, Any]:
+    return {
+        "Put": {
+            "TableName": aws.table().name,
+            "ConditionExpression": "attribute_not_exists(pk)",
+            "Item": jobs.item(job) | due(job.id, clock.later(at.now(), START_GRACE)),
+        }
+    }
+
+
+def _subject(job: Job) -> dict[str, dict[str, Any]]:
+    if not isinstance(job.request, TrainSubject):
+        return {}
+    again = job.retried_from or job.recovered_from
+    return {"subject": subjects.again(job) if again else subjects.begin(job, job.request)}
+
+
+def _undo(job: Job, inline: Mapping[str, bytes]) -> None:
+    """A refused job leaves nothing behind. What cannot be undone now is safe: staging expires, the day ends."""
+    with aws.unimportant("what a refused job left"):
+        media.remove(inline)
+    with aws.unimportant("the reservation of a refused job"):
+        if job.reserved:
+            budgets.give_back(job.tenant, job.id, job.reserved)
+
+
+def _over_budget(at: Clock) -> Refusal:
+    tomorrow = (at.now() + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return Refusal.of(
+        "budget_exceeded",
+        "The tenant's budget for today does not cover this job.",
+        "Wait until 00:00 UTC, or ask the operator to raise the daily budget.",
+        retry_after=int((tomorrow - at.now()).total_seconds()) + 1,
+    )

@@ -1,0 +1,27 @@
+"""Cancel a job: say so on its record, then stop its run. What was bought is told, and never thrown away by that."""
+
+from __future__ import annotations
+
+from fitting_room import clock
+from fitting_room.actions.job_view import find
+from fitting_room.clock import Clock
+from fitting_room.jobs.job import Job
+from fitting_room.stores import executions, jobs
+from fitting_room.stores.api_keys import Caller
+
+
+def cancel(job_id: str, caller: Caller, at: Clock) -> Job:
+    """Ask for the end of a job and return it; a job that is over stays as it is. Raises `Refusal` `not_found` or `erased`.
+
+    A job that is not claimed yet buys nothing. A call in flight ends first. Images in staging are still collected.
+    """
+    job = find(job_id, caller, at)
+    if not job.final and jobs.want_cancelled(job, clock.text(at.now())):
+        end_run(job)
+    return find(job_id, caller, at)
+
+
+def end_run(job: Job) -> None:
+    """Stop a job's run, so that its end is settled at once; start a run that there never was, so that it ends the same way."""
+    if not executions.stop(job.id, job.run):
+        executions.start(job.id, job.run)

@@ -1,0 +1,57 @@
+"""What a request is judged by: the providers that this deployment can reach, and the subjects that the tenant has."""
+
+from __future__ import annotations
+
+from fitting_room.actions.requests.plan import Deployment
+from fitting_room.clock import Clock
+from fitting_room.jobs.errors import Fault, Refusal
+from fitting_room.jobs.job import Subject
+from fitting_room.jobs.tasks import AnyRequest
+from fitting_room.providers.catalogue import entries
+from fitting_room.settings import settings
+from fitting_room.stores import model_lifecycles, provider_keys, subjects
+from fitting_room.stores.api_keys import Caller
+
+
+def deployment(at: Clock) -> Deployment:
+    config = settings()
+    first = {provider: index for index, provider in enumerate(config.provider_order)}
+    ordered = sorted(entries(), key=lambda entry: first.get(entry.id, len(first)))
+    return Deployment(
+        ordered,
+        provider_keys.configured(),
+        frozenset(config.bedrock_regions),
+        config.private_access,
+        model_lifecycles.observed(),
+        at.now().date(),
+        config.legacy_models,
+        config.unmoderated,
+    )
+
+
+def subjects_of(request: AnyRequest, caller: Caller, at: Clock) -> dict[str, Subject]:
+    """By JSON pointer, the subjects that a request names. Raises `Refusal` when one of them cannot be used."""
+    found = {pointer: _ready(subject_id, caller, at) for pointer, subject_id in request.subjects()}
+    missing = [
+        Fault.of(
+            "subject_not_ready",
+            "This subject is unknown, still being made, failed, or being erased.",
+            "See GET /v1/subjects/{id}, and submit the job once its status is ready.",
+            pointer=pointer,
+        )
+        for pointer, subject in found.items()
+        if subject is None
+    ]
+    misplaced = [
+        Fault.of("invalid_input", f"This subject is a {subject.kind}.", "Name it where one belongs.", pointer=pointer)
+        for pointer, subject in found.items()
+        if subject and not pointer.startswith(f"/{subject.kind}")
+    ]
+    if missing or misplaced:
+        raise Refusal(*missing, *misplaced)
+    return {pointer: subject for pointer, subject in found.items() if subject}
+
+
+def _ready(subject_id: str, caller: Caller, at: Clock) -> Subject | None:
+    """A test key uses no subject: none is made with one."""
+    return subjects.ready(subject_id, caller.tenant, at.now()) if caller.mode == "live" else None

@@ -1,0 +1,107 @@
+"""Recover a failed or cancelled job: a new job that buys nothing and fetches what was, or may have been, paid for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from fitting_room import clock
+from fitting_room.actions.job_view import find
+from fitting_room.actions.requests.accept import Accepted, accept, expiry
+from fitting_room.clock import Clock
+from fitting_room.jobs.errors import Refusal
+from fitting_room.jobs.job import Attempt, Job, Reads
+from fitting_room.stores import jobs
+from fitting_room.stores.api_keys import Caller
+from fitting_room.stores.items import Conflict
+
+TIME_TO_READ = timedelta(minutes=15)
+
+
+def recover(job_id: str, caller: Caller, at: Clock, *, provider_job_id: str | None = None) -> Accepted:
+    """Store and start the recovery of a job; while one is open, a second call answers the same job.
+
+    `provider_job_id`: what an operator found in the provider's account for the latest attempt. Raises `Refusal`
+    `nothing_to_recover`, `not_found` or `erased`.
+    """
+    old = find(job_id, caller, at)
+    if open_one := _open(old, caller, at):
+        return Accepted(open_one, replayed=True)
+    attempt = _bought(old, provider_job_id)
+    if attempt is None:
+        raise Refusal.of(
+            "nothing_to_recover",
+            f"This job is {old.status}, and no attempt of it left anything that can be fetched.",
+            "Recover a failed or cancelled job that was or may have been charged at a provider that took it.",
+        )
+    job = _recovery(old, attempt, at)
+    try:
+        return accept(job, {}, {"recovered": jobs.recovered(old, job)}, at)
+    except Conflict:
+        other = _open(find(job_id, caller, at), caller, at)
+        if other is None:
+            raise
+        return Accepted(other, replayed=True)
+
+
+def recoverable(job: Job) -> bool:
+    """Whether a recovery of this job can be asked for."""
+    return _bought(job, None) is not None
+
+
+def _open(old: Job, caller: Caller, at: Clock) -> Job | None:
+    """The recovery there is, unless it ended in vain."""
+    if old.recovered_by is None:
+        return None
+    job = jobs.get(old.recovered_by, at.now())
+    return job if job and caller.owns(job) and job.status not in ("failed", "cancelled") else None
+
+
+def _bought(job: Job, provider_job_id: str | None) -> Attempt | None:
+    """The latest attempt whose images are in staging, or whose job at the provider is known."""
+    if job.status not in ("failed", "cancelled") or job.erase_requested_at:
+        return None
+    for attempt in sorted(job.attempts.values(), key=lambda each: each.n, reverse=True):
+        known = provider_job_id or attempt.provider_job_id
+        if attempt.charged != "no" and (known or (attempt.outcome == "finished" and attempt.results)):
+            return attempt.model_copy(update={"provider_job_id": known})
+    return None
+
+
+def _recovery(old: Job, attempt: Attempt, at: Clock) -> Job:
+    """A job that begins at Collect when the images are in staging, otherwise at Poll, with time of its own."""
+    now = at.now()
+    staged = attempt.outcome == "finished" and attempt.results
+    copied = attempt.model_copy(
+        update={
+            "n": 1,
+            "recovered_n": attempt.n,
+            "lease": None,
+            "callback": None,
+            "reads": Reads(),
+            "outcome": "finished" if staged else "pending",
+            "told": attempt.told if staged else None,
+            "error": None,
+            "results": attempt.results if staged else [],
+            "deadline_at": clock.text(now + TIME_TO_READ),
+            "submitted_at": attempt.submitted_at or attempt.claimed_at,
+            "finished_at": attempt.finished_at if staged else None,
+        }
+    )
+    return Job(
+        id=at.new_id("job"),
+        tenant=old.tenant,
+        mode=old.mode,
+        task=old.task,
+        request=old.request,
+        sources=old.sources,
+        originals=old.originals,
+        subject=old.subject,
+        subjects=old.subjects,
+        plan=[attempt.provider],
+        attempts={"1": copied},
+        drop=old.drop,
+        recovered_from=old.id,
+        timeline=[{"step": "queued", "at": clock.text(now)}],
+        created_at=clock.text(now),
+        expires_at=expiry(at),
+    )

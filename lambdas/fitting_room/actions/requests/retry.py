@@ -1,0 +1,110 @@
+"""Retry a failed or cancelled job: a new job of the same request and images, bought again only when the client says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from fitting_room.actions.job_view import find
+from fitting_room.actions.requests.accept import Accepted, accept
+from fitting_room.actions.requests.context import deployment, subjects_of
+from fitting_room.actions.requests.plan import plan
+from fitting_room.actions.requests.submit import new_job
+from fitting_room.clock import Clock
+from fitting_room.jobs.errors import Refusal
+from fitting_room.jobs.job import Job, Source
+from fitting_room.jobs.parse import faults_of
+from fitting_room.settings import settings
+from fitting_room.stores import jobs, media
+from fitting_room.stores.api_keys import Caller
+from fitting_room.stores.items import Conflict
+
+
+class RetryRequest(BaseModel):
+    """`buy_again`: the client knows that the job was or may have been charged, and buys it a second time."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    buy_again: bool = False
+
+
+def retry(job_id: str, body: Any, caller: Caller, at: Clock) -> Accepted:
+    """Store and start the one retry of a job; a second call answers the same one.
+
+    Raises `Refusal`: `conflict` for a job that has not failed, `may_be_charged`, `upload_missing` for an image that is gone,
+    and the refusals of a submit.
+    """
+    asked = _parsed(body)
+    old = find(job_id, caller, at)
+    if old.retried_by:
+        return Accepted(find(old.retried_by, caller, at), replayed=True)
+    _check(old, asked)
+    used = subjects_of(old.request, caller, at)
+    planned = plan(old.request, caller.mode, deployment(at), allowed=caller.providers, subjects=used)
+    new_id = at.new_id("job")
+    job = new_job(new_id, old.request, caller, planned, used, at).model_copy(
+        update={
+            "sources": _copied(old, new_id),
+            "originals": old.originals,
+            "retried_from": old.id,
+            "drop": old.drop,
+            "subject": old.subject,
+        }
+    )
+    try:
+        return accept(job, {}, {"retried": jobs.retried(old, job)}, at)
+    except Conflict:  # another call was faster
+        media.remove([key for source in job.sources.values() if (key := source.key)])
+        other = find(job_id, caller, at).retried_by
+        if other is None:
+            raise
+        return Accepted(find(other, caller, at), replayed=True)
+
+
+def may_be_charged(job: Job) -> bool:
+    return any(attempt.charged != "no" for attempt in job.attempts.values())
+
+
+def _parsed(body: Any) -> RetryRequest:
+    try:
+        return RetryRequest.model_validate(body)
+    except ValidationError as error:
+        raise Refusal(*faults_of(error)) from None
+
+
+def _check(old: Job, asked: RetryRequest) -> None:
+    if old.status not in ("failed", "cancelled"):
+        raise Refusal.of(
+            "conflict",
+            f"This job is {old.status}; only a failed or cancelled job can be retried.",
+            "Submit a new job with POST /v1/jobs." if old.final else "Wait for its end, or cancel it first.",
+        )
+    if may_be_charged(old) and not asked.buy_again:
+        raise Refusal.of(
+            "may_be_charged",
+            "An attempt of this job was or may have been charged; a retry would buy it a second time.",
+            'Fetch what was bought with POST /v1/jobs/{id}/recover, or send {"buy_again": true}.',
+        )
+
+
+def _copied(old: Job, new_id: str) -> dict[str, Source]:
+    """Copy every original into the staging of the new job, before anything is stored. A link is fetched again."""
+    copies: dict[str, Source] = {}
+    for role, pointer, _ in old.request.images():
+        source = old.sources.get(role)
+        key = f"staging/{new_id}/input-{role}"
+        if source and source.url:
+            copies[role] = source
+        elif source and source.key and media.copy(source.key, key, bucket=source.bucket):
+            copies[role] = Source(bucket=settings().media_bucket, key=key)
+        else:
+            media.remove([copy.key for copy in copies.values() if copy.key])
+            raise Refusal.of(
+                "upload_missing",
+                "An image of this job is gone; images are kept for a few days.",
+                "Upload it again and submit a new job.",
+                status=409,
+                pointer=pointer,
+            )
+    return copies
