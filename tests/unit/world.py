@@ -28,7 +28,7 @@ from fitting_room.jobs.job import Job, Mode
 from fitting_room.jobs.outcome import Charged, Failed, Finished, Outcome, Pending, Picture, Step
 from fitting_room.observability import metrics
 from fitting_room.providers.base import Connection, Order
-from fitting_room.stores import aws, jobs
+from fitting_room.stores import aws, jobs, uploads
 from fitting_room.stores.api_keys import Caller
 
 TABLE, INBOX, MEDIA = "fitting-room", "inbox-bucket", "media-bucket"
@@ -106,8 +106,12 @@ class World:
     erasures: list[dict[str, str]] = field(default_factory=list)
     """What the erase function was called with, and has not done yet."""
 
-    def body(self, **changes: Any) -> dict[str, Any]:
+    def body(self, mode: Mode = "live", **changes: Any) -> dict[str, Any]:
         """A request that Nova Canvas and the sandbox can do; TryItOn too while it is configured."""
+        if mode == "test":
+            named = {name: {"upload": self.upload(name, "test")} for name in ("person", "garment")}
+            garment = {"image": named["garment"], "category": "tops"}
+            return {"task": "try_on", "person": named["person"], "garments": [garment], **changes}
         if not self.stocked:
             self.put("person.png", picture(360, 540))
             self.put("garment.png", picture(200, 200, "navy"))
@@ -123,6 +127,14 @@ class World:
         aws.s3().put_object(Bucket=bucket, Key=f"{folder}/{name}", Body=data)
         return f"{folder}/{name}"
 
+    def upload(self, name: str, mode: Mode = "live", tenant: str = TENANT) -> str:
+        """The id of an upload of that mode, whose file has arrived."""
+        sizes = {"person": picture(360, 540), "garment": picture(200, 200, "navy")}
+        upload_id = self.at.new_id("upl")
+        key = self.put(upload_id, sizes[name], folder=f"uploads/{tenant}")
+        uploads.put(uploads.Upload(upload_id, tenant, key, mode), self.at.now() + timedelta(days=1))
+        return upload_id
+
     def submit(
         self,
         body: dict[str, Any] | None = None,
@@ -132,7 +144,7 @@ class World:
         tenant: str = TENANT,
         **changes: Any,
     ) -> Accepted:
-        return submit(body or self.body(**changes), Caller(tenant, mode), key, self.at)
+        return submit(body or self.body(mode, **changes), Caller(tenant, mode), key, self.at)
 
     def job(self, job_id: str) -> Job:
         found = jobs.get(job_id, self.at.now())
@@ -173,11 +185,11 @@ class World:
                 case "finished":
                     collect(job_id, self.at)
                     path.append("Collect")
-                    state, said = "Settle", settle(job_id, self.at, certain=True)
+                    state, said = "Settle", settle(job_id, self.at)
                 case "failed" if said.get("again"):
                     state, said = "Prepare", prepare(job_id, self.at)
                 case _:
-                    state, said = "Settle", settle(job_id, self.at, certain=True)
+                    state, said = "Settle", settle(job_id, self.at)
             path.append(state)
         return path
 

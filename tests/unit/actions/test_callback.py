@@ -137,7 +137,7 @@ def test_late_it_is_taken_and_does_nothing(world: World, machine: Machine, vendo
     wait(sent, "wait-1", world.at)
     vendor.polls = [finished(864, 1296)]
     world.poll(sent)
-    settle(sent, world.at, certain=True)
+    settle(sent, world.at)
     machine.over["wait-1"] = "TaskTimedOut"
     settled = world.job(sent)
     assert wake(PROVIDER, token(vendor), world.at)
@@ -217,7 +217,7 @@ def test_there_is_nothing_to_wait_for_once_the_outcome_is_known(
     vendor.polls = [finished(864, 1296)]
     world.poll(sent)
     wait(sent, "known", world.at)
-    settle(sent, world.at, certain=True)
+    settle(sent, world.at)
     wait(sent, "settled", world.at)
     wait("job_unknown", "unknown", world.at)
     assert machine.ended == ["known", "settled", "unknown"]

@@ -82,7 +82,7 @@ def test_a_slot_too_far_away_is_rate_limited_and_says_when_to_come_back(
     one, two = world.prepared(), world.prepared(provider="nova_canvas")
     world.start(one)
     assert world.start(two) == {"outcome": "failed", "again": False}
-    settle(two, world.at, certain=True)
+    settle(two, world.at)
     job = world.job(two)
     assert job.error
     assert (job.error.code, job.error.retryable, job.error.provider) == ("rate_limited", True, "nova_canvas")
@@ -144,7 +144,7 @@ def test_settling_frees_the_lease(world: World, vendor: Vendor, limited: Any) ->
     one, two = world.prepared(), world.prepared()
     world.start(one)
     assert world.start(two)["outcome"] == "busy"
-    settle(one, world.at, certain=True)
+    settle(one, world.at)
     assert world.start(two)["outcome"] == "finished"
 
 
@@ -165,9 +165,9 @@ def test_a_stage_s_own_limits_take_the_place_of_the_catalogue_s(world: World, ve
     one, two, three = world.prepared(), world.prepared(), world.prepared()
     world.start(one)
     assert world.start(two)["wait"] <= BUSY_SECONDS[1], "one at a time"
-    settle(one, world.at, certain=True)
+    settle(one, world.at)
     assert world.start(two)["wait"] == 100, "and one in 97 s, and 3 s for a late start"
-    settle(two, world.at, certain=True)
+    settle(two, world.at)
     assert world.start(three)["wait"] == 200
 
 
@@ -217,7 +217,7 @@ def test_a_job_that_never_called_frees_its_lease_too(world: World, vendor: Vendo
     world.start(one)
     assert world.start(two)["outcome"] == "busy", "it holds the second lease and waits for its slot"
     assert world.start(three)["wait"] <= BUSY_SECONDS[1], "no lease, so no slot either"
-    settle(two, world.at, certain=True)
+    settle(two, world.at)
     assert world.start(three)["wait"] > 6, "now it waits for a slot"
     assert len(vendor.orders) == 1
 
@@ -229,7 +229,7 @@ def test_a_call_that_crashed_frees_its_lease_when_it_is_settled(world: World, ve
     with pytest.raises(ConnectionError):
         world.start(one)
     assert world.start(two)["outcome"] == "busy"
-    settle(one, world.at, certain=True)
+    settle(one, world.at)
     assert world.start(two)["outcome"] == "finished"
 
 
@@ -240,7 +240,7 @@ def test_a_lease_that_was_taken_over_does_not_block_settling(world: World, vendo
     world.start(one)
     world.at.sleep(provider.deadline + 1)
     assert world.start(two)["outcome"] == "pending"
-    settle(one, world.at, certain=True)
+    settle(one, world.at)
     assert world.job(one).final
     assert capacity.acquire_lease(provider.id, 1, "job_other", None, world.at.ms(), world.at.ms() + 1) is None, (
         "the lease is still the second job's"

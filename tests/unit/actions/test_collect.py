@@ -127,7 +127,7 @@ def test_a_picture_that_is_no_result_fails_the_job_as_rejected_and_charged(
     vendor.starts = [Finished([Picture(data)])]
     world.start(job_id)
     collect(job_id, world.at)
-    settle(job_id, world.at, certain=True)
+    settle(job_id, world.at)
     job = world.job(job_id)
     assert job.error and what in job.error.detail
     assert (job.status, job.error.code, job.error.provider, job.usage.images) == (
@@ -209,7 +209,7 @@ def test_pictures_that_arrive_after_the_job_was_settled_do_not_change_it(world: 
     vendor.starts = [finished()]
     job_id = world.prepared()
     world.start(job_id)
-    settle(job_id, world.at, certain=True)
+    settle(job_id, world.at)
     before = world.job(job_id)
     assert before.error and before.error.code == "internal"
     assert before.usage.images == 1, "the vendor was paid"

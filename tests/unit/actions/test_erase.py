@@ -19,7 +19,7 @@ from fitting_room.actions.upkeep.erase import erase_job
 from fitting_room.actions.upkeep.sweep import sweep
 from fitting_room.actions.workflow.collect import collect
 from fitting_room.actions.workflow.poll import poll
-from fitting_room.actions.workflow.settle import deliver, settle
+from fitting_room.actions.workflow.settle import pay, settle
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.outcome import Finished, Pending, Picture
 from fitting_room.stores import aws, jobs, media, subjects
@@ -184,7 +184,7 @@ def test_a_job_at_its_vendor_is_erased_when_it_is_over(world: World, vendor: Ven
     assert world.job(job_id).status == "running"
     world.poll(job_id)
     collect(job_id, world.at)
-    settle(job_id, world.at, certain=True)
+    settle(job_id, world.at)
     assert world.due() == [job_id], "settling does not forget it"
     world.at.sleep(60)
     sweep(world.at)
@@ -205,7 +205,7 @@ def test_what_is_asked_while_the_job_is_being_settled_is_not_lost(
 
     world.start(job_id)
     monkeypatch.setattr(jobs, "finish", meanwhile)
-    settle(job_id, world.at, certain=True)
+    settle(job_id, world.at)
     assert (world.job(job_id).final, world.due()) == (True, [job_id])
 
 
@@ -222,7 +222,7 @@ def test_a_collect_still_in_flight_takes_its_pictures_back(
 
     def put(key: str, *args: Any, **more: Any) -> None:
         if not written:
-            settle(job_id, world.at, certain=True)
+            settle(job_id, world.at)
             delete_job(job_id, TENANT, world.at)
             if over:
                 world.erase()
@@ -244,7 +244,7 @@ def test_a_result_json_written_after_the_erasure_is_taken_back(world: World, ven
     world.run(job_id)
     as_it_was = world.job(job_id)
     erased(world, job_id)
-    deliver(as_it_was, world.at)
+    pay(as_it_was, "drop", world.at)
     assert world.keys(f"results/{TENANT}/") == []
     assert told(world, job_id)
 
@@ -257,7 +257,7 @@ def test_a_poll_still_in_flight_writes_nothing_into_the_tombstone(world: World, 
     real = vendor.poll
 
     def meanwhile(*args: Any) -> Any:
-        settle(job_id, world.at, certain=False)
+        settle(job_id, world.at)
         erased(world, job_id)
         return real(*args)
 
@@ -300,7 +300,7 @@ def test_a_call_without_an_answer_may_have_left_something_anywhere(world: World,
     job_id = world.prepared(provider=ID)
     with pytest.raises(ConnectionError):
         world.start(job_id)
-    settle(job_id, world.at, certain=True)
+    settle(job_id, world.at)
     assert any("without an answer" in left["what"] for left in erased(world, job_id)["remains"])
     assert atelier.erased == [("reference", "woman-1")]
 
@@ -448,7 +448,7 @@ def test_a_subject_in_training_is_stopped_at_its_vendor_and_goes_when_the_job_is
     assert find_subject(subject_id, TENANT, world.at).status == "training"
     atelier.polls = [Finished([], token="ohwx")]
     world.poll(job_id)
-    settle(job_id, world.at, certain=True)
+    settle(job_id, world.at)
     for _ in range(2):
         world.at.sleep(60)
         sweep(world.at)
@@ -549,7 +549,7 @@ def test_a_reference_of_a_person_that_may_have_been_made_unseen_is_told(
         once.setattr(jobs, "keep_place", killed)
         with pytest.raises(ConnectionError):
             world.start(job_id)
-    settle(job_id, world.at, certain=True)
+    settle(job_id, world.at)
     assert (len(atelier.made), atelier.orders) == (1, [])
     [left] = erased(world, job_id)["remains"]
     assert (left["provider"], left["what"]) == (ID, "what a call may have left that ended without an answer")

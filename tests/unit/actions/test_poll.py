@@ -53,7 +53,7 @@ def test_the_wait_grows_to_thirty_seconds(world: World, vendor: Vendor, sent: st
 def test_at_the_deadline_the_job_is_given_up_as_perhaps_charged(world: World, vendor: Vendor, sent: str) -> None:
     world.at.sleep(1800)
     assert world.poll(sent) == {"outcome": "failed", "again": False}
-    settle(sent, world.at, certain=True)
+    settle(sent, world.at)
     job = world.job(sent)
     assert job.error and job.latest
     assert (job.error.code, job.error.retryable, job.latest.charged) == ("timed_out", False, "unknown")
@@ -99,7 +99,7 @@ def test_a_failure_is_told_with_what_it_cost(world: World, vendor: Vendor, sent:
 def test_a_job_that_is_over_or_was_never_sent_is_left_alone(world: World, vendor: Vendor, sent: str) -> None:
     fresh = world.prepared(provider="tryiton")
     assert world.poll(fresh) == {"outcome": "failed", "again": False}
-    settle(sent, world.at, certain=True)
+    settle(sent, world.at)
     assert world.poll(sent) == world.poll("job_unknown") == {"outcome": "ended"}
     assert vendor.polled == []
 

@@ -92,7 +92,7 @@ def test_a_finished_attempt_is_not_prepared_again(world: World, vendor: Vendor) 
 
 def test_a_job_that_is_over_or_unknown_is_left_alone(world: World) -> None:
     job_id = world.submit().job.id
-    settle(job_id, world.at, certain=True)
+    settle(job_id, world.at)
     assert prepare(job_id, world.at) == prepare("job_unknown", world.at) == {"outcome": "ended"}
     assert world.job(job_id).attempts == {}
 

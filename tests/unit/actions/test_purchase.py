@@ -118,7 +118,7 @@ def test_a_cancelled_job_is_never_bought(world: World, vendor: Vendor) -> None:
     job_id = world.prepared()
     cancel(job_id)
     assert world.start(job_id) == {"outcome": "failed", "again": False}
-    settle(job_id, world.at, certain=True)
+    settle(job_id, world.at)
     job = world.job(job_id)
     assert (vendor.orders, job.status, job.error and job.error.code) == ([], "cancelled", "cancelled")
     assert world.spent() == (0, 0)
@@ -141,7 +141,7 @@ def test_a_cancel_that_arrives_just_before_the_claim_wins(
 
 def test_a_final_or_unknown_job_is_never_bought(world: World, vendor: Vendor) -> None:
     job_id = world.prepared()
-    settle(job_id, world.at, certain=True)
+    settle(job_id, world.at)
     assert world.start(job_id) == start("job_unknown", 180, world.at) == {"outcome": "ended"}
     assert vendor.orders == []
 
@@ -170,7 +170,7 @@ def test_an_exception_after_the_claim_is_a_purchase_of_unknown_fate(world: World
     prepare(job_id, world.at)
     with pytest.raises(ConnectionError):
         world.start(job_id)
-    settle(job_id, world.at, certain=True)
+    settle(job_id, world.at)
     job = world.job(job_id)
     assert job.error
     assert (job.status, job.error.code, job.error.retryable, job.error.provider) == (
@@ -213,7 +213,7 @@ def test_a_picture_that_vanished_from_staging_stops_before_the_claim(world: Worl
     aws.s3().delete_object(Bucket="media-bucket", Key=attempt.inputs["person"].key)
     with pytest.raises(FileNotFoundError):
         world.start(job_id)
-    settle(job_id, world.at, certain=True)
+    settle(job_id, world.at)
     job = world.job(job_id)
     assert (vendor.orders, job.latest and job.latest.charged, world.spent()) == ([], "no", (0, 0))
 

@@ -20,8 +20,8 @@ def test_settling_again_changes_nothing(world: World, vendor: Vendor) -> None:
     world.run(job_id)
     once, spent = world.job(job_id), world.spent()
     world.at.sleep(5)
-    assert settle(job_id, world.at, certain=True) == {"outcome": "ended"}
-    assert settle(job_id, world.at, certain=False) == {"outcome": "ended"}
+    assert settle(job_id, world.at) == {"outcome": "ended"}
+    assert settle(job_id, world.at) == {"outcome": "ended"}
     assert (world.job(job_id), world.spent()) == (once, spent) == (once, (0, 0))
 
 
@@ -89,7 +89,7 @@ def test_a_charged_failure_is_not_refunded(world: World, vendor: Vendor) -> None
 
 def test_a_job_that_stopped_before_anything_was_bought_is_refunded(world: World) -> None:
     job_id = world.submit().job.id
-    settle(job_id, world.at, certain=True)
+    settle(job_id, world.at)
     job = world.job(job_id)
     assert job.error and (job.status, job.error.code, job.error.retryable) == ("failed", "internal", True)
     assert (world.spent(), job.usage.images) == ((0, 0), 0)
@@ -119,7 +119,7 @@ def test_a_job_stopped_while_the_vendor_works_may_have_been_charged(world: World
     vendor.starts = [pending()]
     job_id = world.prepared(provider="tryiton")
     world.start(job_id)
-    settle(job_id, world.at, certain=False)
+    settle(job_id, world.at)
     job = world.job(job_id)
     assert job.error and job.latest
     assert (job.status, job.error.retryable, job.latest.charged, job.usage.credits) == ("failed", False, "unknown", 1)
@@ -127,7 +127,7 @@ def test_a_job_stopped_while_the_vendor_works_may_have_been_charged(world: World
 
 def test_an_event_during_a_call_waits_until_the_call_must_be_over(world: World, vendor: Vendor) -> None:
     job_id = world.prepared()
-    vendor.starts, vendor.during = [finished()], lambda: settle(job_id, world.at, certain=False) and None
+    vendor.starts, vendor.during = [finished()], lambda: settle(job_id, world.at) and None
     began = world.at.now()
     assert world.start(job_id, remaining=180) == {"outcome": "finished"}, "the answer still counts"
     assert not world.job(job_id).final
@@ -141,10 +141,10 @@ def test_an_event_after_a_crashed_call_settles_once_it_must_be_over(world: World
     with pytest.raises(ConnectionError):
         world.start(job_id, remaining=180)
     world.at.sleep(179)
-    settle(job_id, world.at, certain=False)
+    settle(job_id, world.at)
     assert not world.job(job_id).final
     world.at.sleep(1)
-    settle(job_id, world.at, certain=False)
+    settle(job_id, world.at)
     job = world.job(job_id)
     assert job.latest and (job.status, job.latest.charged) == ("failed", "unknown")
 
@@ -169,7 +169,7 @@ def test_a_claim_made_while_a_sweep_settles_is_not_overlooked(
     job_id = world.prepared()
     vendor.during = lambda: None
     race(monkeypatch, lambda: world.start(job_id))
-    settle(job_id, world.at, certain=False)
+    settle(job_id, world.at)
     job = world.job(job_id)
     assert job.final and job.latest
     assert (job.latest.charged, job.usage.images, world.spent()) == ("yes", 1, (1, 40_000))
@@ -184,15 +184,15 @@ def test_results_written_while_a_sweep_settles_are_kept(
     job_id = world.prepared()
     world.start(job_id)
     race(monkeypatch, lambda: collect(job_id, world.at))
-    settle(job_id, world.at, certain=False)
+    settle(job_id, world.at)
     assert world.job(job_id).status == "succeeded"
 
 
 def test_two_who_settle_at_once_refund_once(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = world.submit(output={"count": 3}).job.id
     world.submit(output={"count": 3})
-    race(monkeypatch, lambda: settle(job_id, world.at, certain=True))
-    settle(job_id, world.at, certain=True)
+    race(monkeypatch, lambda: settle(job_id, world.at))
+    settle(job_id, world.at)
     assert world.spent() == (3, 180_000)
     assert [entry["step"] for entry in world.job(job_id).timeline].count("done") == 1
 
@@ -214,8 +214,8 @@ def test_a_table_that_stays_busy_is_an_error_so_that_the_machine_tries_again(
     with monkeypatch.context() as patched:
         patched.setattr(client, "transact_write_items", busy)
         with pytest.raises(items.Conflict):
-            settle(job_id, world.at, certain=True)
-    settle(job_id, world.at, certain=True)
+            settle(job_id, world.at)
+    settle(job_id, world.at)
     assert world.job(job_id).final
 
 
