@@ -6,6 +6,7 @@
     python -m admin key create --tenant demo --mode live      prints the key, once
     python -m admin provider set tryiton < secret.txt         a provider without a key reads nothing
     python -m admin provider credits tryiton                  what is left there; free, and proof of the key
+    python -m admin job cancel job_01...                      also: job retry [--buy-again], job recover [--provider-job-id ID]
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lambdas"))
 
-from fitting_room.jobs.errors import JobFailure
+from admin.jobs import Jobs, told
+from fitting_room.jobs.errors import JobFailure, Refusal
 from fitting_room.providers import catalogue
 from fitting_room.providers.base import Account, Connection
 
@@ -54,6 +56,8 @@ class Admin:
         self._secret_ids: dict[str, str] = json.loads(outputs["ProviderSecrets"])
         self._endpoints: dict[str, str] = json.loads(outputs.get("ProviderEndpoints", "{}"))
         self._secrets = session.client("secretsmanager", endpoint_url=aws_url)
+        self._functions = session.client("lambda", endpoint_url=aws_url)
+        self._api_function = outputs["ApiFunction"]
 
     def create_tenant(self, tenant: str) -> None:
         if not TENANT.fullmatch(tenant):
@@ -99,6 +103,11 @@ class Admin:
                 raise AdminError(f"{provider} needs its key on standard input")
             self._secrets.put_secret_value(SecretId=self._secret_ids[provider], SecretString=secret)
         self._table.put_item(Item={"pk": "PROVIDERS", "sk": provider, "configured": True, "at": _now()})
+
+    def jobs(self) -> Jobs:
+        """What can be done to one job, with the settings of the deployed API."""
+        found = self._functions.get_function_configuration(FunctionName=self._api_function)
+        return Jobs(found["Environment"]["Variables"])
 
     def credits(self, provider: str) -> float:
         """What the vendor says is left of our account there."""
@@ -156,6 +165,8 @@ def main() -> None:
     try:
         admin = Admin(boto3.Session(), args.stage)
         args.run(admin, args)
+    except Refusal as refusal:
+        sys.exit("error: " + " ".join(f"{fault.detail} {fault.remedy}" for fault in refusal.faults))
     except (AdminError, BotoCoreError, ClientError) as error:
         sys.exit(f"error: {error}")
 
@@ -163,7 +174,7 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m admin", description="Fitting Room, the operator's tool")
     parser.add_argument("--stage", default="dev", choices=("dev", "prod"))
-    things: Any = parser.add_subparsers(required=True, metavar="tenant|key|provider")
+    things: Any = parser.add_subparsers(required=True, metavar="tenant|key|provider|job")
     tenants = things.add_parser("tenant").add_subparsers(required=True, metavar="create|allow")
     tenant = tenants.add_parser("create")
     tenant.add_argument("tenant")
@@ -182,6 +193,15 @@ def _parser() -> argparse.ArgumentParser:
         verb = provider.add_parser(action)
         verb.add_argument("provider")
         verb.set_defaults(run=run)
+    job = things.add_parser("job").add_subparsers(required=True, metavar="cancel|retry|recover")
+    for action in ("cancel", "retry", "recover"):
+        verb = job.add_parser(action)
+        verb.add_argument("job")
+        verb.set_defaults(run=_run_job, action=action)
+        if action == "retry":
+            verb.add_argument("--buy-again", action="store_true", help="although the job was or may have been charged")
+        if action == "recover":
+            verb.add_argument("--provider-job-id", help="what you found in the provider's account")
     return parser
 
 
@@ -208,6 +228,17 @@ def _run_provider_set(admin: Admin, args: argparse.Namespace) -> None:
         secret = (getpass.getpass(f"Key of {args.provider}: ") if asked else sys.stdin.read()).strip()
     admin.set_provider(args.provider, secret)
     print(f"{args.provider} is configured")
+
+
+def _run_job(admin: Admin, args: argparse.Namespace) -> None:
+    jobs = admin.jobs()
+    if args.action == "cancel":
+        job = jobs.cancel(args.job)
+    elif args.action == "retry":
+        job = jobs.retry(args.job, buy_again=args.buy_again)
+    else:
+        job = jobs.recover(args.job, args.provider_job_id)
+    print(json.dumps(told(job), indent=2))
 
 
 def _run_provider_credits(admin: Admin, args: argparse.Namespace) -> None:

@@ -238,6 +238,7 @@ class ServiceStack(cdk.Stack):
             "TableName": self.storage.table_name,
             "InboxBucket": self.storage.inbox_name,
             "MediaBucket": self.storage.media_name,
+            "ApiFunction": self.api.function_name,
             "JobMachineArn": self.workflow.machine.state_machine_arn,
             "ProviderSecrets": self.to_json_string(self.storage.provider_secrets),
             "ProviderEndpoints": json.dumps(self._endpoints()),

@@ -9,6 +9,7 @@ import os
 import random
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 REGION, ACCOUNT = "us-east-1", "123456789012"
@@ -73,6 +74,12 @@ def forget() -> None:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with deployed(monkeypatch) as world:
+        yield world
+
+
+@contextmanager
+def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """Table with its `due` index, both buckets, a state machine, two tenants and their keys. No provider has a key yet."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)

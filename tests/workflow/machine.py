@@ -41,9 +41,15 @@ class Run:
 class Machine:
     """A function of a task that waits for its token tells after how many seconds somebody ends the wait; None: nobody does."""
 
-    def __init__(self, definition: dict[str, Any], functions: Mapping[str, Function]) -> None:
+    def __init__(
+        self,
+        definition: dict[str, Any],
+        functions: Mapping[str, Function],
+        sleep: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        """`sleep` is told of all time that passes between calls, in seconds."""
         assert definition["QueryLanguage"] == "JSONata"
-        self.definition, self.functions = definition, functions
+        self.definition, self.functions, self.sleep = definition, functions, sleep
 
     def run(self, execution_input: dict[str, Any]) -> Run:
         run, name, value = Run(), self.definition["StartAt"], execution_input
@@ -71,7 +77,7 @@ class Machine:
         try:
             answer = self._call(arguments["FunctionName"], arguments["Payload"], state, run)
             if state["Resource"].endswith(FOR_A_TOKEN):
-                result = _waited(answer, state["TimeoutSeconds"], run)
+                result = self._waited(answer, state["TimeoutSeconds"], run)
             else:
                 result = {"Payload": answer, "StatusCode": 200}
             return state.get("Next"), evaluate(state.get("Output", "{% $states.result %}"), scope | {"result": result})
@@ -94,10 +100,21 @@ class Machine:
                 if which is None or used[which] == retries[which]["MaxAttempts"]:
                     raise
                 retry = retries[which]
-                run.seconds += min(
-                    retry["IntervalSeconds"] * retry["BackoffRate"] ** used[which], retry["MaxDelaySeconds"]
-                )
+                pause = retry["IntervalSeconds"] * retry["BackoffRate"] ** used[which]
+                self._pass(run, min(pause, retry["MaxDelaySeconds"]))
                 used[which] += 1
+
+    def _waited(self, seconds: float | None, timeout: int, run: Run) -> dict[str, Any]:
+        """The answer to a wait that ends after `seconds`. Nothing of the function's own answer is seen."""
+        if seconds is None or seconds > timeout:
+            self._pass(run, timeout)
+            raise LambdaError("States.Timeout")
+        self._pass(run, seconds)
+        return {}
+
+    def _pass(self, run: Run, seconds: float) -> None:
+        run.seconds += seconds
+        self.sleep(seconds)
 
     def _choice(self, state: dict[str, Any], scope: dict[str, Any], run: Run) -> tuple[str, Any]:
         for choice in state["Choices"]:
@@ -111,17 +128,8 @@ class Machine:
         seconds = evaluate(state["Seconds"], scope)
         assert isinstance(seconds, int), "AWS waits whole seconds only"
         assert seconds >= 0, "AWS does not wait backwards"
-        run.seconds += seconds
+        self._pass(run, seconds)
         return state["Next"], evaluate(state["Output"], scope)
-
-
-def _waited(seconds: float | None, timeout: int, run: Run) -> dict[str, Any]:
-    """What whoever ends a wait gives: ours give nothing. Nothing of the function's own answer is seen."""
-    if seconds is None or seconds > timeout:
-        run.seconds += timeout
-        raise LambdaError("States.Timeout")
-    run.seconds += seconds
-    return {}
 
 
 def evaluate(value: Any, scope: dict[str, Any]) -> Any:

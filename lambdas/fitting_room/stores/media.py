@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -58,13 +59,21 @@ def exists(key: str, *, bucket: str) -> bool:
     return True
 
 
-def listing(bucket: str, folder: str, *, deep: bool = False) -> Iterator[tuple[str, str]]:
-    """(key, ETag) of the objects directly in a folder (`a/b/`), or anywhere below it, in order of their keys."""
+class Listed(NamedTuple):
+    """An object in a listing. `modified`: aware UTC."""
+
+    key: str
+    etag: str
+    modified: datetime
+
+
+def listing(bucket: str, folder: str, *, deep: bool = False) -> Iterator[Listed]:
+    """List the objects directly in a folder (`a/b/`), or anywhere below it, in order of their keys."""
     for page in (
         aws.s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder, Delimiter="" if deep else "/")
     ):
         for found in page.get("Contents", []):
-            yield found["Key"], found["ETag"].strip('"')
+            yield Listed(found["Key"], found["ETag"].strip('"'), found["LastModified"])
 
 
 def remove(keys: Iterable[str], *, bucket: str | None = None) -> None:

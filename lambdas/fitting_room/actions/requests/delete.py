@@ -56,6 +56,15 @@ def delete_subject(subject_id: str, caller: Caller, at: Clock) -> dict[str, Any]
 
 
 def _want_job(job: Job, at: Clock) -> None:
+    """Mark a job, and with it the recovery of it, or the job that it recovers: they hold the same images."""
+    for other_id in filter(None, (job.recovered_by, job.recovered_from)):
+        other = jobs.get(other_id, at.now())
+        if other and not other.erase_requested_at:
+            _mark(other, at)
+    _mark(job, at)
+
+
+def _mark(job: Job, at: Clock) -> None:
     _want(jobs.key(job.id), at, job_id=job.id)
     if not job.final:
         end_run(job)

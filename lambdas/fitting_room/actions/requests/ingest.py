@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Self
 
+from fitting_room import clock
+from fitting_room.actions.requests.accept import Accepted
 from fitting_room.actions.requests.submit import submit
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault, Refusal
@@ -45,8 +47,8 @@ def ingest(key: str, at: Clock) -> str | None:
     if folder is None or not _known(folder.tenant):
         logger.warning("dropped file ignored: no folder of a known tenant")
         return None
-    found = [(name, etag) for name, etag in _files(folder) if _role(name)]
-    roles = [_role(name) for name, _ in found]
+    found = [file for file in _files(folder) if _role(file.name)]
+    roles = [_role(file.name) for file in found]
     try:
         if extra := [role for role in ("person", "garment") if roles.count(role) > 1]:
             raise Refusal.of(
@@ -57,7 +59,9 @@ def ingest(key: str, at: Clock) -> str | None:
             )
         if len(found) < 2:
             return None
-        pictures = {str(_role(name)): f"s3://{settings().inbox_bucket}/{folder.prefix}{name}" for name, _ in found}
+        pictures = {
+            str(_role(file.name)): f"s3://{settings().inbox_bucket}/{folder.prefix}{file.name}" for file in found
+        }
         body = {
             "task": "try_on",
             "person": {"s3": pictures["person"]},
@@ -66,6 +70,8 @@ def ingest(key: str, at: Clock) -> str | None:
         }
         caller = Caller(folder.tenant, "live", api_keys.allowed(folder.tenant))
         accepted = submit(body, caller, _key(folder, found), at, drop=folder.name, keep=KEEP)
+        if put_again := _put_again(accepted, found):
+            accepted = submit(body, caller, _key(folder, found, put_again), at, drop=folder.name, keep=KEEP)
     except Refusal as refusal:
         if refusal.faults[0].code == "throttled":
             raise
@@ -78,11 +84,16 @@ def _known(tenant: str) -> bool:
     return "Item" in aws.table().get_item(Key={"pk": f"TENANT#{tenant}", "sk": "TENANT"})
 
 
-def _files(folder: Folder) -> list[tuple[str, str]]:
-    """(file name, ETag) of what lies directly in the folder."""
-    return [
-        (key.removeprefix(folder.prefix), etag) for key, etag in media.listing(settings().inbox_bucket, folder.prefix)
-    ]
+class _File(NamedTuple):
+    name: str
+    etag: str
+    modified: datetime
+
+
+def _files(folder: Folder) -> list[_File]:
+    """List what lies directly in the folder."""
+    listed = media.listing(settings().inbox_bucket, folder.prefix)
+    return [_File(found.key.removeprefix(folder.prefix), found.etag, found.modified) for found in listed]
 
 
 def _role(name: str) -> str | None:
@@ -90,9 +101,17 @@ def _role(name: str) -> str | None:
     return stem if dot and stem in ("person", "garment") else None
 
 
-def _key(folder: Folder, found: list[tuple[str, str]]) -> str:
-    """The idempotency key: the folder, its two files and what is in them."""
-    return "drop:" + hashlib.sha256(json.dumps([folder, *found]).encode()).hexdigest()
+def _put_again(accepted: Accepted, found: list[_File]) -> str:
+    """When a file was put again after the folder's job had failed in a way that may pass; empty when none was."""
+    job, newest = accepted.job, max(file.modified for file in found)
+    failed = accepted.replayed and job.status == "failed" and job.error is not None and job.error.retryable
+    return clock.text(newest) if failed and newest > clock.parse(str(job.finished_at)) else ""
+
+
+def _key(folder: Folder, found: list[_File], put_again: str = "") -> str:
+    """The idempotency key: the folder, its two files and what is in them; and when they were put again."""
+    named: list[Any] = [folder, *((file.name, file.etag) for file in found), *([put_again] if put_again else [])]
+    return "drop:" + hashlib.sha256(json.dumps(named).encode()).hexdigest()
 
 
 def _explain(folder: Folder, faults: tuple[Fault, ...]) -> None:

@@ -68,8 +68,8 @@ def _bury(job: Job, at: Clock) -> Tombstone:
     if job.subject:  # or the subject would be in training for ever
         pay(job, "subject", at)
     config, now = settings(), at.now()
-    media.remove(key for key, _ in media.listing(config.media_bucket, f"staging/{job.id}/", deep=True))
-    media.remove(key for key, _ in media.listing(config.media_bucket, f"{job.results_prefix}/"))
+    media.remove(found.key for found in media.listing(config.media_bucket, f"staging/{job.id}/", deep=True))
+    media.remove(found.key for found in media.listing(config.media_bucket, f"{job.results_prefix}/"))
     unused = [key for key in file_users.files(job) if file_users.forget(key, job.id)]
     media.remove(unused, bucket=config.inbox_bucket)
     debts.forgiven(job.id)

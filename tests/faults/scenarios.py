@@ -1,0 +1,150 @@
+"""The kinds of jobs whose every call fails once, and how such a cell is run and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, get_args
+
+import pytest
+
+from fitting_room.actions.requests.ingest import ingest
+from fitting_room.actions.workflow import attempts, downloads
+from fitting_room.providers import catalogue
+from fitting_room.settings import settings
+from tests.faults.house import Faults, House, Ledger, Mode, injected, quiet
+from tests.unit.atelier import atelier_entry
+from tests.unit.conftest import deployed
+from tests.unit.world import TENANT, World, picture
+
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`submit` gives the id of a stored job. `work`, `count`, `free`, `trains`: of the provider's ledger."""
+
+    submit: Callable[[World], str]
+    work: float = 0
+    count: int = 1
+    free: int = 0
+    trains: bool = False
+    calls_back: bool = False
+
+
+class Cell(NamedTuple):
+    scenario: str
+    mode: Mode | None
+    at: int
+    call: str
+    """The call that was hit; empty when the job made fewer calls than that."""
+    books: dict[str, Any]
+
+    @property
+    def blind(self) -> bool:
+        """Nobody can know what was bought: the function died between claim and record, or the answer to the submit was lost."""
+        return self.books["charged"][-1:] == ["unknown"] and self.books["code"] is not None
+
+    def faults(self) -> list[str]:
+        """What is wrong with the books."""
+        books, wrong = self.books, []
+        excused = self.blind and _may_be_blind(self)
+        if books["sold"] > max(1, 0):
+            wrong.append(f"bought {books['sold']} times")
+        if books["status"] != "succeeded" and not excused:
+            wrong.append("a paid result was dropped" if books["sold"] else "died unbought")
+            wrong.append(str(books["code"]))
+        if books["sold"] and books["status"] == "succeeded" and "yes" not in books["charged"]:
+            wrong.append("charged is not told")
+        if books["leases"]:
+            wrong.append(f"{books['leases']} places kept")
+        if tuple(books["spent"]) != tuple(books["usage"]):
+            wrong.append(f"budget {books['spent']}, usage {books['usage']}")
+        return wrong
+
+
+def _may_be_blind(cell: Cell) -> bool:
+    if cell.call == "provider.submit":
+        return True
+    return bool(cell.mode and cell.mode.startswith("killed")) and cell.call in ("dynamodb.UpdateItem", "s3.PutObject")
+
+
+def _polled(world: World, **changes: Any) -> str:
+    world.configure("tryiton")
+    return world.submit(provider="tryiton", **changes).job.id
+
+
+def _failover(world: World) -> str:
+    world.configure("tryiton")
+    return world.submit(provider="tryiton", fallback=["nova_canvas"]).job.id
+
+
+def _drop(world: World) -> str:
+    world.configure("tryiton")
+    for name in ("person.png", "garment.png"):
+        key = world.put(name, picture(360, 540), folder=f"drop/{TENANT}/look")
+    job_id = ingest(key, world.at)
+    assert job_id
+    return job_id
+
+
+def _training(world: World) -> str:
+    world.body()
+    images = [{"s3": f"s3://inbox-bucket/drop/{TENANT}/person.png"}]
+    body = {"task": "train_subject", "kind": "person", "class_name": "woman", "pictures": images, "provider": "atelier"}
+    return world.submit(body).job.id
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "sync": Scenario(lambda world: world.submit(provider="nova_canvas").job.id),
+    "polled": Scenario(_polled, work=20),
+    "callback": Scenario(_polled, work=15, calls_back=True),
+    "two images": Scenario(lambda world: _polled(world, output={"count": 2}), work=10, count=2),
+    "failover": Scenario(_failover, work=5, free=1),
+    "training": Scenario(_training, work=90, trains=True),
+    "drop": Scenario(_drop, work=5),
+}
+
+
+def run(name: str, mode: Mode | None = None, at: int = 0) -> Cell:
+    """Live one job whose call number `at` fails in this way."""
+    scenario = SCENARIOS[name]
+    with pytest.MonkeyPatch.context() as patch, deployed(patch) as world:
+        faults = Faults(lambda: world.at.now().timestamp(), mode, at)
+        ledger = Ledger(world, faults, scenario.work, scenario.count, scenario.free, scenario.trains)
+        house = House(world, faults, ledger, calls_back=scenario.calls_back)
+        _provide(patch, ledger, scenario)
+        job_id = scenario.submit(world)
+        with injected(faults, house, patch):
+            house.live(job_id)
+        return Cell(name, mode, at, faults.hit or ("" if mode else f"{len(faults.calls)} calls"), quiet(house, job_id))
+
+
+def cells(name: str, modes: tuple[Mode, ...] = MODES, *, step: int = 1, first: int = 1) -> list[Cell]:
+    """Run every `step`-th call of a scenario in these modes, until a job makes fewer calls than that."""
+    found = []
+    for mode in modes:
+        at = first
+        while True:
+            cell = run(name, mode, at)
+            if not cell.call:
+                break
+            found.append(cell)
+            at += step
+    return found
+
+
+def _provide(patch: pytest.MonkeyPatch, ledger: Ledger, scenario: Scenario) -> None:
+    patch.setattr(attempts, "adapter", lambda _: ledger)
+    patch.setattr(downloads, "fetch", ledger.fetch)
+    real = catalogue.entries()
+    offered = tuple(
+        one.model_copy(update={"callbacks": scenario.calls_back, "rate": None, "concurrency": 2}) for one in real
+    )
+    if scenario.trains:
+        offered = (*offered, atelier_entry())
+    patch.setattr(catalogue, "entries", lambda: offered)
+    patch.setattr("fitting_room.actions.requests.context.entries", lambda: offered)
+    if scenario.calls_back:
+        patch.setenv("CALLBACK_URL", "https://api.example")
+        settings.cache_clear()

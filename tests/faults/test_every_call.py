@@ -1,0 +1,31 @@
+"""Every call of a job's life fails, one at a time. The books are checked after each cell: nothing that was paid is dropped,
+nothing dies unbought, nothing is bought twice; budget, places and debts balance.
+
+`make faults` runs every cell and prints the table. The suite runs a part of the cells of each scenario and mode.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.house import Mode
+from tests.faults.scenarios import MODES, SCENARIOS, cells, run
+
+STEP = 7
+"""The suite runs every seventh call, and begins at another one in each scenario and mode."""
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_job_without_a_fault_balances(scenario: str) -> None:
+    cell = run(scenario)
+    assert cell.books["status"] == "succeeded"
+    assert cell.faults() == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_no_single_failure_loses_anything(scenario: str, mode: Mode) -> None:
+    first = 1 + (3 * list(SCENARIOS).index(scenario) + MODES.index(mode)) % STEP
+    found = cells(scenario, (mode,), step=STEP, first=first)
+    assert len(found) >= 3
+    assert [(cell.at, cell.call, cell.faults()) for cell in found if cell.faults()] == []
