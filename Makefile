@@ -1,6 +1,6 @@
 # Everything made here lives in .local/ and node_modules/.
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check bench tools synth
+.PHONY: help demo up down test check bench faults tools synth
 SHELL := /bin/bash
 
 RECENT := import sys; sys.exit(sys.version_info < (3, 11))
@@ -37,6 +37,9 @@ bench: $(TOOLS) $(EMULATOR) $(CDK) ## import times and the overhead of a job, as
 	@$(BIN)/python -m local.cloud up
 	@for bench in imports image_master job_overhead; do \
 	  echo; PYTHONPATH=.:lambdas $(BIN)/python tests/bench/$$bench.py || exit 1; done
+
+faults: $(TOOLS) $(CDK) ## fail every call of a job's life once, and print how each of these jobs ends
+	@PYTHONPATH=.:lambdas $(BIN)/python tests/faults/table.py
 
 tools: $(TOOLS) $(CDK) ## what a deployment to AWS needs: Python packages, Node and the CDK CLI, all inside this folder
 

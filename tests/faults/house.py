@@ -30,7 +30,7 @@ from tests.unit.world import World, picture
 from tests.workflow.machine import LambdaError, Machine
 
 Mode = Literal["before", "after", "outage", "killed before", "killed after"]
-OUTAGE_SECONDS = 900
+OUTAGE_SECONDS = 600
 """Longer than everything that is retried before a purchase; a run that breaks of it is resumed."""
 START_SECONDS = {"StartBedrock": 900, "StartHttp": 180}
 LIFE = 3 * 24 * 3600

@@ -64,9 +64,12 @@ class Cell(NamedTuple):
 
 
 def _may_be_blind(cell: Cell) -> bool:
+    """The three exceptions: the answer to the submit was lost, the function died with it, or AWS was away longer than the
+    function could live that had it in memory."""
     if cell.call == "provider.submit":
         return True
-    return bool(cell.mode and cell.mode.startswith("killed")) and cell.call in ("dynamodb.UpdateItem", "s3.PutObject")
+    written_by = ("dynamodb.UpdateItem", "s3.PutObject")
+    return bool(cell.mode == "outage" or (cell.mode or "").startswith("killed")) and cell.call in written_by
 
 
 def _polled(world: World, **changes: Any) -> str:
