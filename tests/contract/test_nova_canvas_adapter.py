@@ -77,8 +77,8 @@ def with_drawings(sent: Any, like: Any) -> Any:
         return {name: with_drawings(part, like.get(name)) for name, part in sent.items()}
     if isinstance(sent, str) and isinstance(like, list):
         mask = Image.open(io.BytesIO(b64decode(sent)))
-        assert (mask.format, mask.mode) == ("PNG", "L")
-        pixels = ["#" if pixel == 0 else "." if pixel == 255 else "?" for pixel in mask.tobytes()]
+        assert (mask.format, mask.mode) == ("PNG", "RGB")
+        pixels = [{(0, 0, 0): "#", (255, 255, 255): "."}.get(pixel, "?") for pixel in mask.getdata()]
         return ["".join(pixels[row * mask.width : (row + 1) * mask.width]) for row in range(mask.height)]
     return sent
 
