@@ -78,7 +78,7 @@ def with_drawings(sent: Any, like: Any) -> Any:
     if isinstance(sent, str) and isinstance(like, list):
         mask = Image.open(io.BytesIO(b64decode(sent)))
         assert (mask.format, mask.mode) == ("PNG", "RGB")
-        pixels = [{(0, 0, 0): "#", (255, 255, 255): "."}.get(pixel, "?") for pixel in mask.getdata()]
+        pixels = [{(0, 0, 0): "#", (255, 255, 255): "."}.get(pixel, "?") for pixel in mask.get_flattened_data()]
         return ["".join(pixels[row * mask.width : (row + 1) * mask.width]) for row in range(mask.height)]
     return sent
 

@@ -80,7 +80,7 @@ TASKS: dict[Task, dict[str, Option]] = {
     # no prompt: "virtual try-on does not support a text prompt or negative text prompt"
     "try_on": {
         **_OUTPUT,
-        "output.mask": Option(values=(True,), meaning="The mask that was used comes back with the images."),
+        "output.mask": Option(meaning="The mask that was used comes back with the images."),
         "scene": _ANY,
         "mask": Option(
             values=("garment", "prompt", "image"),
