@@ -314,6 +314,7 @@ def test_the_endpoint_may_come_from_the_environment(bedrock: Vendor, monkeypatch
 
 
 TEXT = "\U0001f455" * 1024
+MASK = {"type": "prompt", "prompt": "\U0001f455" * 4096}
 LARGEST: dict[
     str, tuple[int, dict[str, Any]]
 ] = {  # the number of pictures, and a request with the longest frame around them
@@ -321,7 +322,7 @@ LARGEST: dict[
         2,
         try_on(
             garment={"category": "tops"},
-            mask={"type": "prompt", "prompt": TEXT},
+            mask=MASK,
             merge="detailed",
             keep={"face": True, "hands": True, "pose": True},
             output={"count": 5, "quality": "standard", "guidance": 1.1, "mask": True},
@@ -332,7 +333,7 @@ LARGEST: dict[
         {
             "task": "inpaint",
             "image": IMAGE,
-            "mask": {"type": "prompt", "prompt": TEXT},
+            "mask": MASK,
             "prompt": TEXT,
             "negative_prompt": TEXT,
             "output": {"count": 5, "quality": "standard", "guidance": 1.1},
