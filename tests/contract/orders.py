@@ -20,6 +20,7 @@ PICTURES = {
     "photo": b"PHOTO",
     "picture": b"PICTURE",
     "mask": b"MASK",
+    "input": b"INPUT",
     "image": b"IMAGE",
     "condition": b"CONDITION",
     "reference": b"REFERENCE",

@@ -179,10 +179,14 @@ NOVA_EDGES: dict[str, list[Any]] = {
     "cfgScale": [1.0, 10.1],
     "seed": [2_147_483_647],
     **{field: [304, 4112, 500] for field in ("width", "height")},
-    **{field: ["", "x" * 1025] for field in NOVA_TEXTS},
+    **{field: ["", "x" * 1025] for field in ("text", "negativeText")},
+    "maskPrompt": [""],  # no limit of its length is documented
     **dict.fromkeys(("sourceImage", "referenceImage", "conditionImage", "image"), NOVA_PICTURES),
     "images": [[], [PERSON] * 6, *([PERSON, wrong] for wrong in NOVA_PICTURES)],
-    "maskImage": [encoded(_mask(keep=200)), encoded(_mask((512, 384))), encoded(_mask(edit=10))],
+    "maskImage": [
+        encoded(_mask()),  # one channel
+        *(encoded(wrong.convert("RGB")) for wrong in (_mask(keep=200), _mask((512, 384)), _mask(edit=10))),
+    ],
     "colors": [[], ["#000000"] * 11, ["#00000"], ["000000"], ["teal"]],
     "controlStrength": [-0.1, 1.1],
     "similarityStrength": [0.1, 1.1],

@@ -17,7 +17,7 @@ from fitting_room.jobs.errors import JobFailure
 from fitting_room.jobs.outcome import Failed, Finished, Pending, Picture
 from fitting_room.providers.aidge import adapter, signature
 from fitting_room.providers.aidge.entry import AidgeSettings
-from tests.contract.orders import connection, golden, order, try_on
+from tests.contract.orders import IMAGE, connection, golden, order, try_on
 
 GOLDEN = golden("aidge")
 SECRET = "testsecret"
@@ -63,9 +63,9 @@ def provider(
     )
 
 
-def start(answer: Answer) -> Any:
+def start(answer: Answer, body: dict[str, Any] | None = None) -> Any:
     sent: list[httpx.Request] = []
-    outcome = provider(answer, sent).start(order("aidge", try_on()))
+    outcome = provider(answer, sent).start(order("aidge", body or try_on()))
     assert len(sent) == 1, "a purchase is tried once"
     return outcome
 
@@ -305,6 +305,35 @@ CODES = [
     # the vendor's sample: "You will receive"
     ("500", "Sorry, your calling resources have been exhausted........", ("quota_exhausted", "no", False)),
 ]
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        # "Please contact us via navigation bar or email us [...] to increase the current limit value."
+        ("501", "higher limit"),
+        # "please try other input. If an error persists,please contact us via navigation bar or email us"
+        ("1001", "send other images"),
+        # "Content risk failed, please ccontact us via navigation bar or email us"
+        ("1002", "another image"),
+    ],
+)
+def test_where_the_page_says_contact_us_the_remedy_does(code: str, says: str) -> None:
+    remedy = start(refusal(code)).fault.remedy
+    assert says in remedy
+    assert "write to Aidge by the contact in the navigation bar of docs.aidc-ai.com" in remedy
+    assert "`provider_detail` begins with its id" in remedy
+    assert start(refusal(code)).fault.provider_detail.startswith(f"request {REQUEST}")
+
+
+@pytest.mark.parametrize("code", ["701", "703", "707"])
+def test_a_garments_image_that_is_refused_is_pointed_to(code: str) -> None:
+    suit = try_on()
+    suit["garments"] = [{"image": IMAGE, "category": category} for category in ("tops", "bottoms")]
+    assert start(refusal(code)).fault.pointer == "/garments/0/image"
+    assert poll(results("failed", resCode=code)).fault.pointer == "/garments/0/image"
+    assert start(refusal(code), suit).fault.pointer == "/garments", "the vendor does not say which of two"
+    assert start(refusal("700")).fault.pointer is None
 
 
 @pytest.mark.parametrize(("code", "message", "expected"), CODES)

@@ -419,7 +419,9 @@ def test_a_query_for_no_task_is_refused(aidge: Running, body: dict[str, Any]) ->
     # "minimum side length ≥150 pixels and maximum side length ≤3000 pixels"
     ("small.png", 0, "703"), ("large.png", 0, "703"), ("least.png", 0, "200"),
     # "1": Yes, filter low-quality images
-    ("room.png", 1, "707"), ("room.png", 0, "200"), ("tee.png", 1, "200"), ("jeans.png", 1, "200"),
+    ("room.png", 1, "707"), ("room.png", 0, "200"),
+    ("person_a.png", 1, "707"), ("person_a.png", 0, "200"),  # somebody wears it, before a plain ground
+    ("tee.png", 1, "200"), ("jeans.png", 1, "200"),
 ])  # fmt: skip
 def test_a_garment_picture_is_held_to_the_rules(aidge: Running, shop: str, name: str, detect: int, code: str) -> None:
     asked = suit(shop, clothesList=[{"imageUrl": f"{shop}/{name}", "type": "tops"}], inputQualityDetect=detect)

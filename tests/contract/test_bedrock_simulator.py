@@ -25,7 +25,7 @@ PERSON = encoded(Image.linear_gradient("L").resize(SIZE).convert("RGB"))
 GARMENT = encoded(Image.new("RGB", (400, 400), "teal"))
 
 
-def mask_of(size: tuple[int, int] = SIZE, mode: str = "L", keep: Any = 255, edit: Any = 0) -> Image.Image:
+def mask_of(size: tuple[int, int] = SIZE, mode: str = "RGB", keep: Any = "white", edit: Any = "black") -> Image.Image:
     mask = Image.new(mode, size, keep)
     mask.paste(edit, (50, 50, 150, 150))
     return mask
@@ -103,8 +103,8 @@ def test_the_same_seed_draws_the_same_picture(bedrock_simulator: Running) -> Non
     changed(f"{CONFIG}.seed", 2_147_483_646),
     changed(f"{CONFIG}.cfgScale", 10),
     changed(f"{CONFIG}.cfgScale", 1.1),
-    changed(f"{PBM}.maskPrompt", "x" * 1024, "PROMPT"),
-    changed(f"{IBM}.maskImage", encoded(mask_of(mode="RGB", keep="white", edit="black")), "IMAGE"),
+    changed(f"{PBM}.maskPrompt", "x" * 1025, "PROMPT"),  # no limit of its length is documented
+    changed(f"{IBM}.maskImage", encoded(mask_of(mode="RGBA")), "IMAGE"),
     changed(f"{VTO}.referenceImage", encoded(Image.new("RGB", (320, 1280), "teal"))),
 ])  # fmt: skip
 def test_the_edge_of_each_range_is_accepted(bedrock_simulator: Running, request_body: dict[str, Any]) -> None:
@@ -201,10 +201,9 @@ SCHEMA_RULES: list[tuple[dict[str, Any], str]] = [
     (changed(f"{STYLING}.sleeve", "UP"), "extraneous key [sleeve]"),
     (changed(f"{GBM}.garmentClass", "LONG_PANTS"), "upper body garments only"),
     (changed(f"{GBM}.garmentClass", "FULL_BODY"), "upper body garments only"),
-    # "`maskPrompt` (Required)", "1-1024 characters"
+    # "`maskPrompt` (Required)"
     (changed(f"{PBM}.maskPrompt", REMOVED, "PROMPT"), "[maskPrompt] not found"),
     (changed(f"{PBM}.maskPrompt", "", "PROMPT"), "maskPrompt"),
-    (changed(f"{PBM}.maskPrompt", "x" * 1025, "PROMPT"), "maskPrompt"),
     (changed(f"{PBM}.maskShape", "ROUND", "PROMPT"), "ROUND is not a valid enum value"),
     # maskExclusions, mergeStyle, returnMask
     (changed(f"{EXCLUDE}.preserveFace", "on"), "on is not a valid enum value"),
@@ -231,10 +230,13 @@ SCHEMA_RULES: list[tuple[dict[str, Any], str]] = [
     # "The mask image must be the same size as the input image"
     (changed(f"{IBM}.maskImage", encoded(mask_of((512, 384))), "IMAGE"), "as large as the source image"),
     # "edited are shaded pure black ... ignore are shaded pure white. No other colors are allowed"
-    (changed(f"{IBM}.maskImage", encoded(mask_of(edit=1)), "IMAGE"), "pure black and pure white"),
+    (changed(f"{IBM}.maskImage", encoded(mask_of(edit=(1, 1, 1))), "IMAGE"), "pure black and pure white"),
     (changed(f"{IBM}.maskImage", _jpeg_mask(), "IMAGE"), "pure black and pure white"),
-    (changed(f"{IBM}.maskImage", encoded(mask_of(mode="RGB", keep="white", edit="red")), "IMAGE"), "pure black"),
-    (changed(f"{IBM}.maskImage", encoded(Image.new("L", SIZE, 255)), "IMAGE"), "areas to edit are black"),
+    (changed(f"{IBM}.maskImage", encoded(mask_of(edit="red")), "IMAGE"), "pure black"),
+    (changed(f"{IBM}.maskImage", encoded(Image.new("RGB", SIZE, "white")), "IMAGE"), "areas to edit are black"),
+    # image-gen-access: input images are of 8 bit RGB
+    (changed(f"{IBM}.maskImage", encoded(mask_of(mode="L", keep=255, edit=0)), "IMAGE"), "must be 8 bit RGB"),
+    (changed(f"{IBM}.maskImage", encoded(mask_of(mode="1", keep=1, edit=0)), "IMAGE"), "must be 8 bit RGB"),
     (changed(f"{IBM}.maskImage", REMOVED, "IMAGE"), "[maskImage] not found"),
 ]  # fmt: skip
 

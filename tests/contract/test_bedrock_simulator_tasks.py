@@ -33,7 +33,7 @@ def picture(size: tuple[int, int] = SIZE) -> Image.Image:
 def mask(inside: int, outside: int, size: tuple[int, int] = SIZE) -> Image.Image:
     image = Image.new("L", size, outside)
     ImageDraw.Draw(image).rectangle(BOX, fill=inside)
-    return image
+    return image.convert("RGB")
 
 
 PICTURE, CUT, KEEP = encoded(picture()), encoded(mask(0, 255)), encoded(mask(0, 255))
@@ -257,11 +257,12 @@ def rows() -> Iterator[tuple[dict[str, Any], str]]:
         )
         prompted = changed(shape, "p.maskImage", REMOVED)
         place = f"{PARAMS[prompted['taskType']]}.maskPrompt"
-        yield with_value(prompted, place, "x" * 1025), "maskPrompt: expected maxLength: 1024, actual: 1025"
         yield with_value(prompted, place, ""), "maskPrompt: expected minLength: 1, actual: 0"
         # "The mask image must be the same size as the input image", "pure black ... pure white. No other colors"
         yield changed(shape, "p.maskImage", encoded(mask(0, 255, (512, 384)))), "as large as the source image"
         yield changed(shape, "p.maskImage", encoded(mask(128, 255))), "pure black and pure white"
+        # image-gen-access: input images are of 8 bit RGB
+        yield changed(shape, "p.maskImage", encoded(mask(0, 255).convert("L"))), "must be 8 bit RGB"
     # "inpainting and outpainting requests are opposites": nothing to edit is a mask of the other colour
     yield (
         changed("inpaint", "p.maskImage", encoded(mask(255, 255))),
@@ -484,8 +485,8 @@ def scene(**params: Any) -> dict[str, Any]:
 
 
 def room_mask() -> str:
-    image = Image.new("L", (1024, 768), 255)
-    image.paste(0, CORNER)
+    image = Image.new("RGB", (1024, 768), "white")
+    image.paste("black", CORNER)
     return encoded(image)
 
 

@@ -77,8 +77,8 @@ def with_drawings(sent: Any, like: Any) -> Any:
         return {name: with_drawings(part, like.get(name)) for name, part in sent.items()}
     if isinstance(sent, str) and isinstance(like, list):
         mask = Image.open(io.BytesIO(b64decode(sent)))
-        assert (mask.format, mask.mode) == ("PNG", "L")
-        pixels = ["#" if pixel == 0 else "." if pixel == 255 else "?" for pixel in mask.tobytes()]
+        assert (mask.format, mask.mode) == ("PNG", "RGB")
+        pixels = [{(0, 0, 0): "#", (255, 255, 255): "."}.get(pixel, "?") for pixel in mask.get_flattened_data()]
         return ["".join(pixels[row * mask.width : (row + 1) * mask.width]) for row in range(mask.height)]
     return sent
 
@@ -314,6 +314,7 @@ def test_the_endpoint_may_come_from_the_environment(bedrock: Vendor, monkeypatch
 
 
 TEXT = "\U0001f455" * 1024
+MASK = {"type": "prompt", "prompt": "\U0001f455" * 4096}
 LARGEST: dict[
     str, tuple[int, dict[str, Any]]
 ] = {  # the number of pictures, and a request with the longest frame around them
@@ -321,7 +322,7 @@ LARGEST: dict[
         2,
         try_on(
             garment={"category": "tops"},
-            mask={"type": "prompt", "prompt": TEXT},
+            mask=MASK,
             merge="detailed",
             keep={"face": True, "hands": True, "pose": True},
             output={"count": 5, "quality": "standard", "guidance": 1.1, "mask": True},
@@ -332,7 +333,7 @@ LARGEST: dict[
         {
             "task": "inpaint",
             "image": IMAGE,
-            "mask": {"type": "prompt", "prompt": TEXT},
+            "mask": MASK,
             "prompt": TEXT,
             "negative_prompt": TEXT,
             "output": {"count": 5, "quality": "standard", "guidance": 1.1},

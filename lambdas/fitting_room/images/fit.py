@@ -74,6 +74,22 @@ def plan_fit(size: Size, spec: FitSpec, *, original: Size | None = None) -> Fram
     )
 
 
+def enlarged(frame: Frame, spec: FitSpec, provider: str, pointer: str) -> list[Warning]:
+    """What is to be said where the fit scales up: the provider gets more pixels than there were, but no more detail."""
+    if frame.scale <= 1:
+        return []
+    (width, height), (wide, high) = frame.source, frame.content
+    return [
+        Warning(
+            code="image_enlarged",
+            detail=f"The image at {pointer} is {width} x {height} px. {provider} takes no side below {spec.min_side} px, so"
+            f" the image is enlarged to {wide} x {high} px. That adds no detail.",
+            remedy=f"Send an image of at least {spec.min_side} px on its short side.",
+            pointer=pointer,
+        )
+    ]
+
+
 def apply(image: Image.Image, frame: Frame) -> Image.Image:
     """The fitted copy; pixels are untouched unless the frame scales. Raises `ValueError` for another size's picture."""
     return _applied(image, frame, Image.Resampling.LANCZOS, LETTERBOX)

@@ -1,7 +1,7 @@
 """What every request has, whatever its task: the lower half of the body of `POST /v1/jobs`, and the pieces tasks share.
 
-An option is `None` when the client said nothing: the vendor's own default then applies. What a given provider can honour
-is its catalogue entry's business, not this model's.
+An option is `None` when the client said nothing: it is then left out of the call, and the vendor's own default applies.
+What a given provider can honour is its catalogue entry's business, not this model's.
 """
 
 from __future__ import annotations
@@ -13,18 +13,34 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetPydanticSchema,
     JsonValue,
     StringConstraints,
     ValidationInfo,
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, core_schema
 
 from fitting_room.jobs.image_ref import ImageRef
 
-Shape = Literal["contour", "bounding_box"]
+Shape = Literal["contour", "bounding_box", "default"]
+"""`default` sends the vendor's own word for it; None sends nothing. Whether both mean the same, the vendor does not say."""
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1024)]
+MaskText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]
+"""The limit is ours: Nova Canvas names none for a mask's prompt."""
+OWN_SEED = "provider"
+"""Sends no seed, so that the vendor's own default applies. It needs no option of a provider."""
+Seed = Annotated[
+    int | Literal["provider"],
+    GetPydanticSchema(  # a union would tell every fault twice, under the names of its members
+        lambda _source, handler: core_schema.no_info_wrap_validator_function(
+            lambda value, number: value if value == OWN_SEED else number(value),
+            handler.generate_schema(Annotated[int, Field(ge=0, le=4_294_967_295)]),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value),
+        )
+    ),
+]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f]+$")]
 
 
@@ -47,7 +63,7 @@ class PromptMask(Strict):
     """`prompt` names what changes, in plain English."""
 
     type: Literal["prompt"]
-    prompt: Text
+    prompt: MaskText
     shape: Shape | None = None
 
 
@@ -63,13 +79,14 @@ Mask = Annotated[GarmentMask | PromptMask | ImageMask, Field(discriminator="type
 
 class Output(Strict):
     """`size: provider` is whatever the provider returns, in the original's framing; `original` the person picture's own
-    size. `seed` 0 to 4,294,967,295. `guidance`: how closely to follow the input, 1.1 to 10. `mask`: return it too."""
+    size. `seed` 0 to 4,294,967,295, or `provider`: the vendor's default. `guidance`: how closely to follow the input, 1.1 to
+    10. `mask`: return it too."""
 
     count: Annotated[int, Field(ge=1, le=8)] = 1
     format: Literal["png", "jpeg", "webp"] | None = None
     quality: Literal["fast", "standard", "best"] | None = None
     size: Literal["provider", "original"] = "provider"
-    seed: Annotated[int, Field(ge=0, le=4_294_967_295)] | None = None
+    seed: Seed | None = None
     guidance: Annotated[float, Field(ge=1.1, le=10)] | None = None
     mask: bool = False
 
@@ -136,7 +153,7 @@ class Request(Strict):
     def options(self) -> Iterator[Asked]:
         """What the client asked for beyond the defaults every provider has, for a catalogue entry to honour or not."""
         for name in ("quality", "seed", "guidance"):
-            if (value := getattr(self.output, name)) is not None:
+            if (value := getattr(self.output, name)) not in (None, OWN_SEED):
                 yield Asked(f"output.{name}", f"/output/{name}", value)
         if self.output.mask:
             yield Asked("output.mask", "/output/mask", True)

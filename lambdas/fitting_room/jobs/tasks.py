@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from fitting_room.jobs.image_ref import KINDS, ImageRef, SubjectId
 from fitting_room.jobs.request import Asked, ImageMask, Mask, Name, Output, PromptMask, Request, Strict, Text, broken
@@ -114,12 +114,15 @@ class Garment(Strict):
         return self.image is not None and self.photo == "model"
 
 
-class Keep(Strict):
-    """True: keep as in the photo; False: draw anew; absent: the vendor's default."""
+Kept = Literal[True, False, "default"]
 
-    face: bool | None = None
-    hands: bool | None = None
-    pose: bool | None = None
+
+class Keep(Strict):
+    """True: keep as in the photo; False: draw anew; `default`: the vendor's word for its own choice; None: not sent."""
+
+    face: Kept | None = None
+    hands: Kept | None = None
+    pose: Kept | None = None
 
 
 class Styling(Strict):
@@ -128,13 +131,31 @@ class Styling(Strict):
     outer_layer: Literal["open", "closed"] | None = None
 
 
+def _no_size(value: object) -> None:
+    """Source: Nova user guide, `image-gen-req-resp-structure`: width and height "should not be provided" for such tasks."""
+    if value is not None:
+        raise broken(
+            "/size",
+            "This task takes no width and height: the provider takes the size of a result from the images it is given.",
+            "Leave it out. Where a provider keeps the framing, `output.size: original` gives the size of your image.",
+        )
+
+
+NoSize = Annotated[None, BeforeValidator(_no_size), Field(exclude=True)]
+"""Known, so that it is refused with its reason and not as a misspelled field."""
+
+
 class TryOn(Request):
-    """One person, or a `scene` such as a room or a wall, one or more garments or objects, and how to put them together."""
+    """One person, or a `scene` such as a room or a wall, one or more garments or objects, and how to put them together.
+
+    `input_image`: an image to start from, whose pose and surroundings are followed, for providers that take one.
+    """
 
     task: Literal["try_on"]
     person: Person | None = None
     scene: ImageRef | None = None
     garments: Annotated[list[Garment], Field(min_length=1, max_length=8)]
+    input_image: ImageRef | None = None
     mask: Mask | None = None
     keep: Keep = Keep()
     styling: Styling = Styling()
@@ -143,6 +164,7 @@ class TryOn(Request):
     negative_prompt: Text | None = None
     segmentation_free: bool | None = None
     moderation: Literal["conservative", "permissive", "none"] | None = None
+    size: NoSize = None
 
     base: ClassVar[str | None] = "person"
     """Also the role of a scene: it takes the person's place."""
@@ -158,11 +180,14 @@ class TryOn(Request):
                 "Send a mask of type prompt or image that says where the object goes.",
             )
         if not self.scene and not (self.person and self.person.kind):
-            if self.mask and self.mask.type == "image" and not self.garments[0].worn:
+            if self.mask and self.mask.type == "image" and self.masked == "garment-0" and not self.garments[0].worn:
                 raise broken(
                     "/mask",
-                    "A drawn mask belongs to one picture of a person, and there is none.",
-                    "Leave it out, or send the person as one picture.",
+                    "A drawn mask belongs to one image with a person in it, and there is none.",
+                    "Set garments[0].photo to model if that image shows a person who wears the garment, or send the image"
+                    " that the mask belongs to as `input_image`."
+                    if self.person and self.person.subject
+                    else "Leave it out, or send the person as one image.",
                 )
             if self.output.size == "original":
                 raise broken(
@@ -174,11 +199,13 @@ class TryOn(Request):
 
     @property
     def masked(self) -> str:
-        """Without a picture of the person, the garment's that somebody wears."""
-        return "person" if self.scene or (self.person and self.person.kind) else "garment-0"
+        """Without a picture of the person, the one to start from, or else the garment's that somebody wears."""
+        if self.scene or (self.person and self.person.kind):
+            return "person"
+        return "input" if self.input_image else "garment-0"
 
     def images(self) -> Iterator[tuple[str, str, ImageRef]]:
-        """Roles: `person` (or scene), or `photo-<n>`; `garment-<n>`; `mask`."""
+        """Roles: `person` (or scene), or `photo-<n>`; `garment-<n>`; `input`; `mask`."""
         where = "person" if self.person else "scene"
         if self.scene or (self.person and self.person.kind):
             yield "person", f"/{where}", getattr(self, where)
@@ -187,6 +214,8 @@ class TryOn(Request):
         for index, garment in enumerate(self.garments):
             if garment.image:
                 yield f"garment-{index}", f"/garments/{index}/image", garment.image
+        if self.input_image:
+            yield "input", "/input_image", self.input_image
         if isinstance(self.mask, ImageMask):
             yield "mask", "/mask/image", self.mask.image
 
@@ -209,6 +238,10 @@ class TryOn(Request):
                 yield Asked(f"person.{way}", f"/person/{way}", True)
         if self.mask:
             yield Asked("mask", "/mask", self.mask.type)
+            if shape := getattr(self.mask, "shape", None):
+                yield Asked("mask.shape", "/mask/shape", shape)
+        if self.input_image:
+            yield Asked("input_image", "/input_image", True)
         groups: list[tuple[str, BaseModel]] = [("keep", self.keep), ("styling", self.styling)]
         for group, model in groups:
             for name, value in model:
@@ -257,6 +290,9 @@ class TextToImage(Request):
         yield from self.given("negative_prompt", "style", "size")
         if self.condition:
             yield Asked("condition", "/condition", True)
+            for name in ("control", "strength"):
+                if (value := getattr(self.condition, name)) is not None:
+                    yield Asked(f"condition.{name}", f"/condition/{name}", value)
         yield from super().options()
 
 
@@ -309,6 +345,7 @@ class _Edit(Request):
     mask: Annotated[PromptMask | ImageMask, Field(discriminator="type")]
     prompt: Text | None = None
     negative_prompt: Text | None = None
+    size: NoSize = None
 
     base: ClassVar[str | None] = "image"
 
@@ -339,10 +376,10 @@ class Inpaint(_Edit):
 
 class Outpaint(_Edit):
     """Change the surroundings: a prompt mask names what STAYS; in an image mask black changes, as everywhere.
-    `transition`: `soft` blends into the surroundings, `precise` keeps to the mask's edge."""
+    Without `prompt` they are removed and continued as plain background. `transition`: `soft` blends into the surroundings,
+    `precise` keeps to the mask's edge."""
 
     task: Literal["outpaint"]
-    prompt: Text
     transition: Literal["soft", "precise"] | None = None
 
     def options(self) -> Iterator[Asked]:
@@ -355,6 +392,7 @@ class RemoveBackground(Request):
 
     task: Literal["remove_background"]
     image: ImageRef
+    size: NoSize = None
 
     base: ClassVar[str | None] = "image"
 

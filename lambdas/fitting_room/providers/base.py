@@ -25,11 +25,21 @@ class _Frozen(BaseModel):
 
 
 class Option(_Frozen):
-    """How far an option is honoured: any value, one of `values`, or a number from `minimum` to `maximum`."""
+    """How far an option is honoured: any value, one of `values`, or a number from `minimum` to `maximum`; and what the
+    vendor's document says of it.
+
+    `default`: the vendor's own, which applies when nothing is sent; None where no document names one. `meaning`: of the option;
+    `meanings`: of its values, by name. `drawn`: the largest seed that is drawn for a job without one, where that is not
+    `maximum`.
+    """
 
     values: tuple[str | bool, ...] | None = None
     minimum: float | None = None
     maximum: float | None = None
+    drawn: int | None = None
+    default: str | bool | int | float | None = None
+    meaning: str | None = None
+    meanings: Mapping[str, str] | None = None
 
     def honours(self, value: Any) -> bool:
         if self.values is not None and value not in self.values:

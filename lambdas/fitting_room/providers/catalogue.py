@@ -11,8 +11,8 @@ from fitting_room.providers.base import CatalogueEntry, Connection, Provider
 PROVIDERS = (  # in the order in which `auto` tries them
     "nova_canvas",
     "stability",
-    "tryiton",
     "fashn",
+    "tryiton",
     "astria",
     "aidge",
     "sandbox",

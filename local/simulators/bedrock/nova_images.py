@@ -35,6 +35,8 @@ def mask(field: str, text: str, source: Image.Image, *, edits: Literal["black", 
     the areas colored white" and the request page calls the two tasks opposites.
     """
     image = opened(field, text, RULES)
+    if image.mode not in ("RGB", "RGBA"):
+        raise MalformedError(f"{field}: the mask must be 8 bit RGB, as every input image, it is {image.mode}")
     if image.size != source.size:
         raise MalformedError(f"{field}: the mask must be as large as the source image, {by(source)}, it is {by(image)}")
     pixels = np.asarray(image.convert("RGBA"))

@@ -15,6 +15,7 @@ from pydantic.alias_generators import to_camel
 from local.simulators.bedrock.nova_schema import (
     EditingConfig,
     GenerationConfig,
+    MaskPrompt,
     Part,
     Text,
     VariationConfig,
@@ -71,7 +72,7 @@ class ImageVariationParams(Part):
 
 class InPaintingParams(Part):
     image: str
-    mask_prompt: Text | None = None
+    mask_prompt: MaskPrompt | None = None
     mask_image: str | None = None
     text: Text | None = None
     negative_text: Text | None = None

@@ -18,6 +18,8 @@ MIN_SIDE, MAX_SIDE, MAX_ASPECT, MAX_PIXELS = 320, 4096, 4, 4_194_304
 """Of input and output pictures alike. The page has "less than 4,194,304" pixels, and lists 2048x2048 as valid."""
 
 Text = Annotated[str, Field(min_length=1, max_length=1024)]
+MaskPrompt = Annotated[str, Field(min_length=1)]
+"""No document names a limit of its length."""
 Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE, multiple_of=16)]
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic.alias_generators import to_camel
 
-from local.simulators.bedrock.nova_schema import Part, Text, malformed
+from local.simulators.bedrock.nova_schema import MaskPrompt, Part, malformed
 
 UPPER_BODY = frozenset({"UPPER_BODY", "LONG_SLEEVE_SHIRT", "SHORT_SLEEVE_SHIRT", "NO_SLEEVE_SHIRT", "OTHER_UPPER_BODY"})
 LOWER_BODY = frozenset({"LOWER_BODY", "LONG_PANTS", "SHORT_PANTS", "OTHER_LOWER_BODY"})
@@ -58,7 +58,7 @@ class ImageBasedMask(Part):
 
 
 class PromptBasedMask(Part):
-    mask_prompt: Text
+    mask_prompt: MaskPrompt
     mask_shape: MaskShape = "BOUNDING_BOX"
 
 

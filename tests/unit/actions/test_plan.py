@@ -182,9 +182,52 @@ def test_the_list_of_providers_says_what_this_key_can_buy_today() -> None:
         "sandbox": (True, True, False),
     }
     assert shown["nova_canvas"]["models"][0]["lifecycle"]["end_of_life"] == "2026-09-30"
-    assert shown["nova_canvas"]["tasks"]["try_on"]["output.count"] == {"minimum": 1.0, "maximum": 5.0}
+    assert shown["nova_canvas"]["tasks"]["try_on"]["output.count"]["maximum"] == 5
     live = list_providers(deployed(), Caller("acme", "live"))["items"]
     assert all(item["allowed"] for item in live)
+
+
+@pytest.mark.parametrize(
+    ("provider", "task", "option", "default", "says"),
+    [
+        # Nova user guide, image-gen-req-resp-structure and image-gen-vto
+        ("nova_canvas", "text_to_image", "condition.control", "canny_edge", "contours"),
+        ("nova_canvas", "text_to_image", "condition.strength", 0.7, "lower is freer"),
+        ("nova_canvas", "image_variation", "similarity", None, "lower is freer"),
+        ("nova_canvas", "try_on", "output.guidance", 6.5, "recommended for most images"),
+        ("nova_canvas", "try_on", "output.quality", "standard", "premium"),
+        ("nova_canvas", "try_on", "output.count", 1, "fewer may come"),
+        ("nova_canvas", "try_on", "output.seed", 12, "none is sent"),
+        ("nova_canvas", "try_on", "keep.face", None, "DEFAULT"),
+        ("nova_canvas", "try_on", "mask.shape", None, "DEFAULT"),
+        ("nova_canvas", "try_on", "styling.outer_layer", "closed", "goes over it"),
+        ("nova_canvas", "outpaint", "prompt", None, "removes what the mask covers"),
+        # page "Clothes Tryon"
+        ("tryiton/clothes", "try_on", "garment.category", "auto", "swaps the whole outfit"),
+        ("tryiton/clothes", "try_on", "segmentation_free", True, "bulky"),
+        ("tryiton/clothes", "try_on", "moderation", "permissive", "underwear, swimwear and revealing"),
+        ("tryiton/clothes", "try_on", "moderation", "permissive", "explicit nudity"),
+        ("tryiton/clothes", "try_on", "garment.photo", "auto", "ghost mannequin"),
+        ("tryiton/clothes", "try_on", "output.quality", "standard", "performance"),
+        ("tryiton/clothes", "try_on", "output.seed", 42, "Fitting Room draws one"),
+        ("tryiton/clothes", "try_on", "output.count", 1, "charged"),
+        ("tryiton", "try_on", "moderation", "permissive", "explicit nudity"),
+        # page "Virtual Try-on Submit API Reference"
+        ("aidge", "try_on", "output.count", 4, "Always sent"),
+        ("aidge", "try_on", "person.stock", None, "universal_1"),
+        # page "Virtual Try-on"
+        ("astria/sd15", "try_on", "input_image", None, "img2img"),
+    ],
+)
+def test_the_list_of_providers_tells_the_vendors_defaults_and_what_values_mean(
+    provider: str, task: str, option: str, default: Any, says: str
+) -> None:
+    name, _, model = provider.partition("/")
+    [shown] = [item for item in list_providers(deployed(), Caller("acme", "live"))["items"] if item["id"] == name]
+    [options] = [each["options"] for each in shown["models"] if each["id"] == model] or [None]
+    told = (options or shown["tasks"])[task][option]
+    assert told.get("default") == default
+    assert says in " ".join([told.get("meaning", ""), *told.get("meanings", {}).values()])
 
 
 def test_a_model_named_in_a_fallback_is_the_one_that_is_bought() -> None:

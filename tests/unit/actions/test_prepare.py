@@ -187,6 +187,51 @@ def test_without_a_person_picture_the_mask_goes_with_the_garment_that_somebody_w
     assert [sent.convert("L").getpixel((x, 10)) for x in (10, sent.width - 10)] == [0, 255]
 
 
+@pytest.mark.parametrize(
+    ("provider", "output", "lowest", "highest"),
+    [
+        # the older samples of Nova Canvas end at 858,993,459
+        ("nova_canvas", {}, 0, 858_993_459),
+        ("fashn", {}, 0, 2**32 - 1),
+        ("nova_canvas", {"seed": 2_147_483_646}, 2_147_483_646, 2_147_483_646),
+    ],
+)
+def test_a_seed_is_drawn_where_none_is_asked_for(
+    world: World, monkeypatch: pytest.MonkeyPatch, provider: str, output: dict[str, Any], lowest: int, highest: int
+) -> None:
+    world.configure("fashn")
+    for drawn, expected in ((lambda below: 0, lowest), (lambda below: below - 1, highest)):
+        monkeypatch.setattr(preparing.secrets, "randbelow", drawn)
+        job_id = world.submit(provider=provider, output=output).job.id
+        prepare(job_id, world.at)
+        attempt = world.job(job_id).latest
+        assert attempt
+        assert attempt.seed == expected
+
+
+def test_the_vendors_own_seed_is_none_of_ours(world: World) -> None:
+    world.configure("fashn", "tryiton")
+    for provider in ("nova_canvas", "fashn", "tryiton"):  # the last takes no seed at all, so there is nothing to refuse
+        job_id = world.submit(provider=provider, output={"seed": "provider"}).job.id
+        prepare(job_id, world.at)
+        attempt = world.job(job_id).latest
+        assert attempt
+        assert attempt.seed is None
+
+
+def test_an_image_that_is_enlarged_for_the_provider_is_warned_about(world: World) -> None:
+    small = {"s3": f"s3://{INBOX}/{world.put('small.png', noise(200, 300))}"}
+    job_id = world.submit(person=small).job.id
+    prepare(job_id, world.at)
+    assert open_input(world, job_id, "person").size == (320, 480)
+    [warning] = [
+        each for each in world.job(job_id).warnings if (each.code, each.pointer) == ("image_enlarged", "/person")
+    ]
+    assert "200 x 300 px" in warning.detail
+    assert "320 x 480 px" in warning.detail
+    assert "at least 320 px" in warning.remedy
+
+
 def test_what_cannot_be_fitted_below_the_limit_is_told_before_any_purchase(
     world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

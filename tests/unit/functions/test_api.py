@@ -296,8 +296,8 @@ def test_the_providers_are_listed(call: Call) -> None:
     assert [item["id"] for item in answer.json["items"]] == [
         "nova_canvas",
         "stability",
-        "tryiton",
         "fashn",
+        "tryiton",
         "astria",
         "aidge",
         "sandbox",

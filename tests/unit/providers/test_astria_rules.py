@@ -309,3 +309,52 @@ def test_a_training_on_few_pictures_is_warned_about(body: dict[str, Any], warned
 
 def test_a_reference_needs_one_picture() -> None:
     assert planned("astria", training()).warnings == []
+
+
+@pytest.mark.parametrize("provider", ["astria/sd15", "astria"])
+@pytest.mark.parametrize(
+    ("fields", "warned"),
+    [
+        # "Ideally you should try to describe the background/scene and type of cloth the person is wearing."
+        ({"garments": [TEE | {"photo": "flat_lay"}]}, [("scene_undescribed", "/prompt")]),
+        ({"garments": [TEE | {"photo": "flat_lay"}], "prompt": "a beach"}, []),
+        # "In case a reference image to the garment includes a fashion model, a better alternative to this, could be to use
+        # the input image as a reference pose"
+        ({"garments": [TEE], "prompt": "a beach"}, [("worn_garment_as_input", "/garments/0/photo")]),
+        ({"garments": [MADE], "prompt": "a beach"}, [("worn_garment_as_input", "/input_image")]),
+        ({"garments": [MADE], "prompt": "a beach", "input_image": IMAGE}, []),
+        ({"garments": [ON_MODEL], "prompt": "a beach"}, []),
+    ],
+)
+def test_what_the_try_on_page_advises_is_a_warning(
+    provider: str, fields: dict[str, Any], warned: list[tuple[str, str]]
+) -> None:
+    """Also where only the subject says that it is this model."""
+    found = planned(provider, subject(**fields), made_for="astria/sd15").warnings
+    assert [(warning.code, warning.pointer) for warning in found] == warned
+
+
+def test_that_advice_is_not_for_partner_models() -> None:
+    assert planned("astria/gemini", subject(garments=[TEE]), made_for="astria/gemini").warnings == []
+
+
+INPUT: dict[str, Any] = {"controlnet": "pose", "denoising_strength": 0.9, "controlnet_conditioning_scale": 0.4}
+
+
+@pytest.mark.parametrize("garment", [MADE, TEE, TEE | {"photo": "flat_lay"}, ON_MODEL])
+def test_any_garment_goes_with_an_input_image_of_its_own(garment: dict[str, Any]) -> None:
+    """Page "Virtual Try-on": make the faceid of the garment, then prompt with it, `controlnet` and `input_image_url`."""
+    body = subject(garments=[garment], input_image=IMAGE, mask=IMAGE_MASK, own=INPUT)
+    assert found("astria/sd15", body, made_for="astria/sd15") == []
+    assert parse(body).masked == "input"
+
+
+def test_without_an_input_image_its_options_say_how_to_bring_one() -> None:
+    faults = refused("astria/sd15", subject(garments=[MADE], own=INPUT), made_for="astria/sd15")
+    assert {fault.pointer for fault in faults} == {f"{OPTIONS}/{name}" for name in INPUT}
+    assert all("`input_image`" in fault.remedy for fault in faults)
+
+
+@pytest.mark.parametrize("provider", PARTNERS[1:])
+def test_partner_models_have_no_input_image(provider: str) -> None:
+    assert found(provider, picture(input_image=IMAGE)) == [("unsupported_option", "/input_image")]

@@ -324,8 +324,8 @@ def test_the_order_in_which_auto_tries_them() -> None:
     assert [entry.id for entry in catalogue.entries()] == [
         "nova_canvas",
         "stability",
+        "fashn",  # "Default hosted VTO"
         "tryiton",
-        "fashn",
         "astria",
         "aidge",
         "sandbox",

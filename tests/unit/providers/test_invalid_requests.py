@@ -304,14 +304,14 @@ TOGETHER = [
     ),
     *(
         (
-            "A drawn mask belongs to one picture of a person, and there is none.",
+            "A drawn mask belongs to one image with a person in it, and there is none.",
             asking("try_on", person=person, mask=IMAGE_MASK),
             "/mask",
         )
         for person in ({"photos": [IMAGE]}, {"stock": {}}, {"subject": SUBJECT})
     ),
     (
-        "A drawn mask belongs to one picture of a person, and there is none.",
+        "A drawn mask belongs to one image with a person in it, and there is none.",
         asking(
             "try_on", person={"subject": SUBJECT}, mask=IMAGE_MASK, garments=[{"subject": SUBJECT, "photo": "model"}]
         ),
@@ -325,6 +325,14 @@ TOGETHER = [
         )
         for person in ({"photos": [IMAGE]}, {"stock": {}}, {"subject": SUBJECT})
     ),
+    *(
+        (
+            "This task takes no width and height: the provider takes the size of a result from the images it is given.",
+            asking(task, size={"width": 1024, "height": 1024}),
+            "/size",
+        )
+        for task in ("try_on", "inpaint", "outpaint", "remove_background")
+    ),
     ("A training makes no pictures.", asking("train_subject", output={"count": 2}), "/output"),
     ("This says how a garment was photographed.", asking("train_subject", kind="person", photo="flat_lay"), "/photo"),
 ]
@@ -335,6 +343,18 @@ def test_fields_that_contradict_each_other(detail: str, body: dict[str, Any], po
     [fault] = faults(body)
     assert (fault.code, fault.pointer, fault.detail) == ("invalid_input", pointer, detail)
     assert fault.remedy.strip()
+
+
+def test_a_mask_without_its_image_is_told_the_way_that_this_person_has() -> None:
+    def remedy(person: dict[str, Any]) -> str:
+        [fault] = faults(asking("try_on", person=person, mask=IMAGE_MASK))
+        return fault.remedy
+
+    trained, photographed = remedy({"subject": SUBJECT}), remedy({"photos": [IMAGE]})
+    assert "garments[0].photo to model" in trained
+    assert "`input_image`" in trained
+    assert "the person as one image" in photographed
+    assert faults(asking("try_on", person={"subject": SUBJECT}, mask=IMAGE_MASK, input_image=IMAGE)) == []
 
 
 def test_every_rule_over_several_fields_has_a_case() -> None:

@@ -75,6 +75,7 @@ CASES = [
     ),
     # "If you omit this field, the model will remove elements inside the masked area."
     Case("removes_without_prompt", "/prompt", asking("inpaint"), asking("inpaint", prompt="a rug")),
+    Case("removes_without_prompt", "/prompt", asking("outpaint", prompt=None), asking("outpaint", prompt="a beach")),
     # "you can get a halo effect if your prompt calls for a new background that is significantly different"
     Case("soft_transition_halo", "/transition", asking("outpaint"), asking("outpaint", transition="precise")),
     Case(
@@ -99,6 +100,13 @@ CASES = [
     ),
     Case("box_over_face", "/keep/face", worn(mask=PROMPT_MASK), worn(mask=PROMPT_MASK | CONTOUR)),
     Case("box_over_face", "/keep/face", worn(mask=PROMPT_MASK | BOX), asking("try_on", scene=IMAGE, mask=PROMPT_MASK)),
+    # DEFAULT leaves it to the vendor, as nothing does
+    Case(
+        "box_over_face",
+        "/keep/face",
+        worn(mask=PROMPT_MASK | {"shape": "default"}, keep={"face": "default"}),
+        worn(mask=PROMPT_MASK | {"shape": "default"}, keep={"face": True}),
+    ),
     # "You are using `maskShape: BOUNDING_BOX` but don't want to generate new hands or face."
     Case(
         "box_over_hands",
@@ -127,6 +135,21 @@ CASES = [
         "/keep/face",
         worn("accessories", mask=PROMPT_MASK, keep={"face": True}),
         worn("eyewear", mask=PROMPT_MASK, keep={"face": True}),
+    ),
+    # "When a person is detected in the source image"
+    *(
+        Case(
+            code,
+            f"/keep/{part}",
+            worn(category, mask=PROMPT_MASK, keep={part: True}),
+            asking("try_on", scene=IMAGE, mask=PROMPT_MASK, keep={part: True}, garment={"category": category}),
+        )
+        for code, part, category in (
+            ("kept_face_over_neck", "face", "tops"),
+            ("kept_pose_of_other_heels", "pose", "footwear"),
+            ("kept_pose_with_accessory", "pose", "accessories"),
+            ("kept_hands_with_accessory", "hands", "accessories"),
+        )
     ),
     # "the model is wearing high-heeled shoes and the reference image is of flat-heeled shoes, or vice-versa"
     Case(

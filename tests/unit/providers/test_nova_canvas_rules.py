@@ -122,6 +122,7 @@ def cases() -> Iterator[Case]:
         ("negative_prompt", "blur"),
         ("segmentation_free", True),
         ("moderation", "permissive"),
+        ("input_image", IMAGE),
     ):
         yield Case(f"try_on has no {name}", asking("try_on", **{name: value}), f"/{name}", remedy="another provider")
     # "You must specify either the maskPrompt or the maskImage parameter"
@@ -133,8 +134,45 @@ def cases() -> Iterator[Case]:
             "invalid_input",
             "'prompt', 'image'",
         )
+    yield from values_of_the_shapes()
     yield from written_rules()
     yield from size_rules()
+
+
+def values_of_the_shapes() -> Iterator[Case]:
+    """What the vendor's shapes list, the API takes, and nothing else: so the request itself is refused."""
+
+    def few(name: str, task: str, pointer: str, remedy: str, **fields: Any) -> Case:
+        return Case(f"{name} of {task} is one of a few", asking(task, **fields), pointer, "invalid_input", remedy)
+
+    # "maskType": "IMAGE" | "GARMENT" | "PROMPT", "maskShape": "CONTOUR" | "BOUNDING_BOX" | "DEFAULT"
+    yield few("mask", "try_on", "/mask/type", "'garment', 'prompt', 'image'", mask={"type": "box"})
+    yield few("mask.shape", "try_on", "/mask/shape", "default", mask={"type": "garment", "shape": "DEFAULT"})
+    # "preserveFace": "OFF" | "ON" | "DEFAULT"
+    for part in ("face", "hands", "pose"):
+        yield few(f"keep.{part}", "try_on", f"/keep/{part}", "default", keep={part: "ON"})
+    yield few("merge", "try_on", "/merge", "seamless", merge="blended")
+    for name, value in (("sleeves", "down"), ("tuck", "out"), ("outer_layer", "closed")):
+        yield few(f"styling.{name}", "try_on", f"/styling/{name}", value, styling={name: "DEFAULT"})
+    yield few("transition", "outpaint", "/transition", "precise", transition="DEFAULT")
+    condition = {"image": IMAGE}
+    yield few(
+        "condition.control", "text_to_image", "/condition/control", "canny", condition={**condition, "control": "depth"}
+    )
+    # "The range is 0 to 1.0"; "Valid values are betweeen 0.2-1.0"
+    for limit, strength, similarity in (("minimum", -0.1, 0.1), ("maximum", 1.1, 1.1)):
+        yield Case(
+            f"condition.strength of text_to_image has a {limit}",
+            asking("text_to_image", condition={**condition, "strength": strength}),
+            "/condition/strength",
+            "invalid_input",
+        )
+        yield Case(
+            f"similarity of image_variation has a {limit}",
+            asking("image_variation", similarity=similarity),
+            "/similarity",
+            "invalid_input",
+        )
 
 
 def written_rules() -> Iterator[Case]:

@@ -59,6 +59,7 @@ NO_PROMPT = {name: value for name, value in INPAINT.items() if name != "prompt"}
         (INPAINT | PROMPT_MASK, "unsupported_option", "/mask"),
         (OUTPAINT | PROMPT_MASK, "unsupported_option", "/mask"),
         (NO_PROMPT, "invalid_input", "/prompt"),
+        (NO_PROMPT | {"task": "outpaint"}, "invalid_input", "/prompt"),
         (TEXT | {"style": "design_sketch"}, "unsupported_option", "/style"),
         (TEXT | {"condition": {"image": IMAGE}}, "unsupported_option", "/condition"),
         (TEXT | {"output": {"count": 2}}, "unsupported_option", "/output/count"),

@@ -91,7 +91,12 @@ def plan(
     chosen = [entry for entry in candidates if entry.id not in excluded]
     if not chosen or (named and excluded):
         raise Refusal(*_once([fault for faults in excluded.values() for fault in faults]))
-    advice = [warning for entry in chosen[:1] for rule in entry.advice if (warning := rule.warning(request))]
+    advice = [
+        warning
+        for entry in chosen[:1]
+        for rule in entry.advice
+        if (warning := rule.warning(_as_done(request, entry, _model(request, entry, subjects))))
+    ]
     return Plan([entry.id for entry in chosen], excluded, advice)
 
 
@@ -112,7 +117,7 @@ def faults_for(
     """Everything that keeps one provider from doing a request; empty when it can."""
     if request.task not in entry.tasks:
         return [_wrong_task(request, entry, deployment)]
-    model = entry.model(request, frozenset(subject.made_for for subject in subjects.values()))
+    model = _model(request, entry, subjects)
     faults = [fault for asked in request.options() if (fault := entry.refuses(request.task, asked, model))]
     if model is None:
         told = {fault.pointer for fault in faults}
@@ -158,10 +163,8 @@ def faults_for(
             )
         )
     faults += _option_faults(request, entry)
-    chosen = (
-        request.model_copy(update={"provider": f"{entry.id}/{model.id}"}) if model else request
-    )  # rules may be a model's
-    faults += [fault.model_copy(update={"provider": entry.id}) for fault in entry.rules(chosen)]
+    done = _as_done(request, entry, model)
+    faults += [fault.model_copy(update={"provider": entry.id}) for fault in entry.rules(done)]
     if (
         isinstance(request, TryOn)
         and request.moderation == "none"
@@ -169,6 +172,15 @@ def faults_for(
     ):
         faults += _unmoderated(entry, deployment)
     return faults
+
+
+def _model(request: AnyRequest, entry: CatalogueEntry, subjects: Mapping[str, Subject]) -> Model | None:
+    return entry.model(request, frozenset(subject.made_for for subject in subjects.values()))
+
+
+def _as_done(request: AnyRequest, entry: CatalogueEntry, model: Model | None) -> AnyRequest:
+    """The request as if it named the model that would do it: rules and advice may be a model's."""
+    return request.model_copy(update={"provider": f"{entry.id}/{model.id}"}) if model else request
 
 
 def _not_allowed(entry: CatalogueEntry, allowed: frozenset[str] | None) -> list[Fault]:

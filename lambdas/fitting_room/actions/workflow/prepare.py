@@ -13,7 +13,7 @@ from fitting_room.actions.workflow.standing import standing
 from fitting_room.clock import Clock
 from fitting_room.images.encode import MediaType, to_png, within
 from fitting_room.images.fetch import fetch
-from fitting_room.images.fit import Frame, apply, apply_mask, plan_fit
+from fitting_room.images.fit import Frame, apply, apply_mask, enlarged, plan_fit
 from fitting_room.images.input_checks import look, warnings_of
 from fitting_room.images.mask import normalise_mask
 from fitting_room.images.master import Limits, Master, make_master
@@ -109,6 +109,7 @@ def _inputs(
         spec = provider.base if role == job.request.base else provider.others
         frame = plan_fit(masters[role].size, spec, original=masters[role].original_size)
         fitted[role] = Fitted(pointer, apply(masters[role].image, frame), frame)
+        warnings += enlarged(frame, spec, provider.title, pointer)
     inputs = {}
     for role, (data, media_type) in _encode(fitted, int(provider.max_body * _BASE64)).items():
         key = f"staging/{job.id}/{n}/{role}.{media_type.rpartition('/')[2]}"
@@ -152,11 +153,13 @@ def _encode(pictures: dict[str, Fitted], budget: int) -> dict[str, tuple[bytes, 
 
 
 def _seed(job: Job, provider: CatalogueEntry) -> int | None:
-    """The client's seed, or one of ours for a provider that takes one, so that the result can be made again."""
-    if job.request.output.seed is not None:
-        return job.request.output.seed
+    """The client's seed, or one of ours for a provider that takes one, so that the result can be made again. None is sent
+    where the client wants the vendor's own."""
+    asked = job.request.output.seed
+    if asked is not None:
+        return None if asked == "provider" else asked
     option = provider.honours(job.request.task, provider.model(job.request, job.made_for)).get("output.seed")
     if option is None or option.maximum is None:
         return None
     least = int(option.minimum or 0)
-    return least + secrets.randbelow(int(option.maximum) - least + 1)
+    return least + secrets.randbelow(int(option.drawn or option.maximum) - least + 1)

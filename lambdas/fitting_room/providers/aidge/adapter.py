@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fitting_room.jobs.errors import JobFailure
 from fitting_room.jobs.outcome import Charged, Failed, Finished, Outcome, Pending
 from fitting_room.providers.aidge import signature
-from fitting_room.providers.aidge.answers import BROKEN, KEY, LIMITED, UNNAMED, Answer
+from fitting_room.providers.aidge.answers import BROKEN, KEY, LIMITED, OF_A_GARMENT, UNNAMED, Answer
 from fitting_room.providers.aidge.body import payload_of
 from fitting_room.providers.aidge.entry import ENTRY, ID, AidgeSettings
 from fitting_room.providers.base import Connection, Order
@@ -105,7 +105,7 @@ class Aidge:
                 "provider_error", "unknown", "Aidge failed while it took the request.", _LOOK, **_words(said, answer)
             )
         if not said.task_id and (said.complaint or answer.is_client_error):
-            return _told(_meaning(said, answer, UNNAMED), said, answer)
+            return _told(_meaning(said, answer, UNNAMED), said, answer, order=order)
         if not said.task_id or said.complaint or answer.is_client_error:
             return _failed(
                 "provider_error", "unknown", "The answer of Aidge names no usable task.", _LOOK, **_words(said, answer)
@@ -137,7 +137,7 @@ class Aidge:
         """A task may consist of several, of which some fail. What a failed one costs, the vendor does not say."""
         some_failed = "failed" in said.statuses
         if some_failed and not said.addresses:
-            return _told(said.told if said.complaint else BROKEN, said, answer, "unknown")
+            return _told(said.told if said.complaint else BROKEN, said, answer, "unknown", order)
         outcome = collected(
             ID,
             ENTRY.title,
@@ -159,11 +159,25 @@ def _meaning(said: Answer, answer: httpx.Response, otherwise: Told) -> Told:
     return {401: KEY, 403: KEY, 429: LIMITED}.get(answer.status_code, otherwise)
 
 
-def _told(told: Told, said: Answer, answer: httpx.Response, charged: Charged = "no") -> Failed:
+def _told(
+    told: Told, said: Answer, answer: httpx.Response, charged: Charged = "no", order: Order | None = None
+) -> Failed:
     wait = (retry_after(answer) or WINDOW_SECONDS) if told is LIMITED else None
     return _failed(
-        told.code, charged, told.detail, told.remedy, retryable=told.retryable, retry_after=wait, **_words(said, answer)
+        told.code,
+        charged,
+        told.detail,
+        told.remedy,
+        retryable=told.retryable,
+        retry_after=wait,
+        pointer=_garment(order) if order and said.complaint in OF_A_GARMENT else None,
+        **_words(said, answer),
     )
+
+
+def _garment(order: Order) -> str:
+    """Where the request has the image of the garment; of two, the vendor does not say which it means."""
+    return "/garments/0/image" if len(order.garments) == 1 else "/garments"
 
 
 def _words(said: Answer, answer: httpx.Response) -> dict[str, str | None]:

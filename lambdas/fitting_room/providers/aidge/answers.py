@@ -18,11 +18,20 @@ from fitting_room.providers.shared.failures import LATER, Told
 
 _OPERATOR = "The operator must store a valid key for Aidge, bought on the site whose host this deployment calls."
 _ANOTHER = "Choose another provider, or report it to the operator of this service."
+_CONTACT = (
+    "write to Aidge by the contact in the navigation bar of docs.aidc-ai.com. Name the request: `provider_detail` begins with"
+    " its id."
+)
+"""The page: "contact us via navigation bar or email us", with an address that its text hides."""
 _PICTURE = "Send another picture: the garment alone, laid flat and whole, sharp and well lit."
 
 UNNAMED = Told("provider_error", "Aidge refused the request.", _ANOTHER, retryable=False)
 BROKEN = Told("provider_error", "Aidge failed on the job.", LATER)
-LIMITED = Told("rate_limited", "Aidge takes no more requests at the moment.", LATER)
+LIMITED = Told(
+    "rate_limited",
+    "Aidge takes no more requests at the moment.",
+    f"{LATER} The operator can ask for a higher limit: {_CONTACT}",
+)
 KEY = Told("provider_auth", "Aidge does not accept the key or signature of this deployment.", _OPERATOR)
 CODES = {
     "500": BROKEN,
@@ -41,16 +50,29 @@ CODES = {
         "Submit again; if it fails again, send another picture.",
         retryable=True,
     ),
-    "703": Told("image_unreadable", "The garment's picture is too small or too coarse for Aidge.", _PICTURE),
+    "703": Told(
+        "image_unreadable",
+        "The resolution of the garment's image does not meet Aidge's requirements.",
+        "Send another image of the garment, with sides of 150 to 3,000 px.",
+    ),
     "707": Told("image_unreadable", "To Aidge the garment's picture is no complete flat lay.", _PICTURE),
     "801": BROKEN,  # unconfirmed, as is 1000
     "1000": Told("content_blocked", "The content filter of Aidge refused a picture.", "Send another picture."),
-    # "please retry"
+    # "please retry"; "please try other input. If an error persists,please contact us"
     "1001": Told(
-        "provider_error", "The content check of Aidge failed.", "Submit again; if it fails again, send other pictures."
+        "provider_error",
+        "The content check of Aidge failed.",
+        f"Submit again, then send other images. If it still fails, {_CONTACT}",
     ),
-    "1002": Told("content_blocked", "The content filter of Aidge refused a picture.", "Send another picture."),
+    # "please contact us"
+    "1002": Told(
+        "content_blocked",
+        "The content filter of Aidge refused an image.",
+        f"Send another image. If Aidge should not have refused this one, {_CONTACT}",
+    ),
 }
+OF_A_GARMENT = ("701", "703", "707")
+"""Codes that are about the image of a garment; which of two, the vendor does not say."""
 # what the gateway in front says: by its words, for its codes are not documented
 EXHAUSTED = Told(
     "quota_exhausted",

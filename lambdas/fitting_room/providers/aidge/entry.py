@@ -82,10 +82,26 @@ ENTRY = CatalogueEntry(
     tasks={
         "try_on": {
             "person.photos": Option(minimum=1, maximum=8),
-            "person.stock": Option(values=(True,)),
-            "garment.category": Option(values=tuple(CATEGORIES)),
-            "garment.photo": Option(values=("auto", "flat_lay")),  # 707: "not a complete flat lay"
-            "output.count": Option(minimum=1, maximum=8),
+            "person.stock": Option(
+                values=(True,),
+                meaning="Absent traits have the vendor's defaults: gender female, style universal_1, body slim. A name has its"
+                " own traits.",
+            ),
+            "garment.category": Option(
+                values=tuple(CATEGORIES),
+                default="auto",
+                meaning="`auto`: the vendor finds the kind of a single garment.",
+            ),
+            "garment.photo": Option(  # 707: "not a complete flat lay"
+                values=("auto", "flat_lay"),
+                meaning="Nothing is sent: the vendor wants garments that lie flat and whole.",
+            ),
+            "output.count": Option(
+                minimum=1,
+                maximum=8,
+                default=4,
+                meaning="Always sent: 1 where you say nothing, for four would cost more.",
+            ),
         },
     },
     max_garments=2,

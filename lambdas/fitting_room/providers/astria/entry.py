@@ -8,32 +8,58 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from typing import TypeGuard
 
 from fitting_room.jobs.geometry import FitSpec
-from fitting_room.jobs.tasks import AnyRequest, Task, TrainSubject
+from fitting_room.jobs.tasks import AnyRequest, Task, TrainSubject, TryOn
 from fitting_room.providers.astria.classes import CLASSES, references
 from fitting_room.providers.astria.options import ID, AstriaSettings, Options
-from fitting_room.providers.astria.rules import flow, rules
+from fitting_room.providers.astria.prompts import PHOTOSHOOT
+from fitting_room.providers.astria.rules import flow, has_input_image, rules
 from fitting_room.providers.base import Advice, CatalogueEntry, Lifecycle, Model, Option, Price, Rate
 
 _DOCS = "https://docs.astria.ai"
+_PAGE = f"{_DOCS}, Virtual Try-on, Overview"
 _TRY_ON = {
     "person.subject": Option(values=(True,)),
     "garment.subject": Option(values=(True,)),
     "garment.category": Option(values=tuple(CLASSES)),
     "garment.photo": Option(values=("auto", "flat_lay", "model")),
-    "prompt": Option(),
-    "output.count": Option(minimum=1, maximum=8),
-    "output.seed": Option(minimum=0, maximum=2**32 - 1),
+    "prompt": Option(meaning="Background and scene, and what else the person wears."),
+    "output.count": Option(minimum=1, maximum=8, meaning="Always sent: the documents name no default."),
+    "output.seed": Option(
+        minimum=0,
+        maximum=2**32 - 1,
+        meaning="Absent: Fitting Room draws one. `provider`: none is sent, as in the example of the vendor's try-on page.",
+    ),
 }
 _MAKE = {"kind": Option(values=("person", "garment")), "pictures": Option()}
 _PARTNER: dict[Task, Mapping[str, Option]] = {"try_on": _TRY_ON, "train_subject": _MAKE}
 _RESOLUTIONS: dict[Task, Mapping[str, Option]] = {
     **_PARTNER,
-    "try_on": _TRY_ON | {"output.quality": Option(values=("fast", "standard", "best"))},
+    "try_on": _TRY_ON
+    | {
+        "output.quality": Option(
+            values=("fast", "standard", "best"),
+            default="standard",
+            meanings={
+                "fast": "The vendor's resolution 1K.",
+                "standard": "2K.",
+                "best": "4K, where the model has it.",
+            },
+        )
+    },
 }
 _LEGACY: dict[Task, Mapping[str, Option]] = {
-    "try_on": _TRY_ON | {"negative_prompt": Option(), "mask": Option(values=("image",))},
+    "try_on": _TRY_ON
+    | {
+        "negative_prompt": Option(),
+        "input_image": Option(
+            meaning="Pose, and by img2img some of the background, come from this image. Absent: from the garment image, where"
+            " its `photo` is `model`."
+        ),
+        "mask": Option(values=("image",), meaning="Of the input image: black is drawn anew."),
+    },
     "train_subject": _MAKE,
 }
 
@@ -42,6 +68,24 @@ def few_pictures(request: AnyRequest, seen: frozenset[str]) -> str | None:  # no
     if not isinstance(request, TrainSubject) or request.kind != "person" or flow(request) != "sd15":
         return None
     return "/pictures" if len(request.pictures) < 4 else None
+
+
+def undescribed(request: AnyRequest, seen: frozenset[str]) -> str | None:  # noqa: ARG001
+    return "/prompt" if _older_try_on(request) and not request.prompt else None
+
+
+def worn_without_input(request: AnyRequest, seen: frozenset[str]) -> str | None:  # noqa: ARG001
+    """The field that would bring the input image. Of a garment that is said to lie flat there is none to bring."""
+    if not _older_try_on(request) or has_input_image(request):
+        return None
+    garment = request.garments[0]
+    if garment.subject:
+        return "/input_image"
+    return "/garments/0/photo" if garment.photo == "auto" else None
+
+
+def _older_try_on(request: AnyRequest) -> TypeGuard[TryOn]:
+    return isinstance(request, TryOn) and flow(request) == "sd15"
 
 
 def _partner(model: str, source: str, options: Mapping[Task, Mapping[str, Option]] | None = None) -> Model:
@@ -101,6 +145,23 @@ ENTRY = CatalogueEntry(
             detail="A person is learned from variety: Astria advises 4 to 8 pictures from the waist or shoulders up, and 4"
             " more of the whole body.",
             remedy="Add pictures of other days, poses and backgrounds, of nobody else.",
+        ),
+        Advice(
+            code="scene_undescribed",
+            applies=undescribed,
+            source=_PAGE,
+            detail="Astria advises to describe the background or scene and the clothes. Without a prompt the text says only"
+            f" `{PHOTOSHOOT}`.",
+            remedy="Describe in `prompt` where the person is, and what else the person wears.",
+        ),
+        Advice(
+            code="worn_garment_as_input",
+            applies=worn_without_input,
+            source=_PAGE,
+            detail="If somebody wears the garment in its image, Astria advises to use that image also as the input image: for"
+            " the pose, and for some of the background.",
+            remedy="Set garments[0].photo to model for such an image; for a garment subject, or to follow another image,"
+            " send `input_image`.",
         ),
     ),
 )

@@ -99,7 +99,7 @@ class Options(BaseModel):
 
 PARTNER = ("aspect_ratio", "resolution")
 INPUT_IMAGE = ("controlnet", "denoising_strength", "controlnet_conditioning_scale", "controlnet_txt2img")
-"""Fields about the input image, which is a garment picture with somebody in it."""
+"""Fields about the input image, which is `input_image` or a garment picture with somebody in it."""
 SD15 = (
     *INPUT_IMAGE,
     "super_resolution",

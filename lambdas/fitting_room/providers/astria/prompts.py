@@ -72,7 +72,7 @@ def _sd15(order: Order, request: TryOn, options: Options) -> tuple[str, dict[str
     seen: dict[str, object] = (
         {
             "controlnet": options.controlnet or "pose",
-            "input_image": order.inputs["garment-0"],
+            "input_image": order.inputs.get("input") or order.inputs["garment-0"],
             "mask_image": order.mask
             and inverted(order.mask),  # "the area to be inpainted is white and the rest is black"
             "denoising_strength": _given(options.denoising_strength, 0.9),

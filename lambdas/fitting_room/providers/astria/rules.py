@@ -115,13 +115,14 @@ def _pictures(request: TryOn, options: Options) -> Iterator[Fault]:
                 yield _fault(
                     f"{_OPTIONS}/{name}",
                     "This is about the input image, and there is none.",
-                    "Leave it out, or send a garment picture with somebody in it and its `photo` as model.",
+                    "Leave it out; or send `input_image`, or a garment image with somebody in it and its `photo` as model.",
                 )
 
 
 def has_input_image(request: TryOn) -> bool:
-    """Whether the garment picture shows somebody, whose pose and surroundings can be followed."""
-    return request.garments[0].worn
+    """Whether there is an image whose pose and surroundings can be followed: one of its own, or the garment's with somebody
+    in it."""
+    return request.input_image is not None or request.garments[0].worn
 
 
 def _texts(request: TryOn) -> Iterator[Fault]:

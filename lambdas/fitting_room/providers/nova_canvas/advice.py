@@ -49,8 +49,18 @@ def _boxed(request: TryOn) -> bool:
     mask = request.mask
     return request.person is not None and (
         (isinstance(mask, GarmentMask) and mask.shape == "bounding_box")
-        or (isinstance(mask, PromptMask) and mask.shape in (None, "bounding_box"))
+        or (isinstance(mask, PromptMask) and mask.shape != "contour")
     )
+
+
+def _keeps(request: TryOn, part: str) -> bool:
+    """Whether a part of a person is to stay as it is."""
+    return request.person is not None and getattr(request.keep, part) is True
+
+
+def _unsaid(request: TryOn, *parts: str) -> bool:
+    """Whether what happens to one of these parts is left to the vendor."""
+    return any(getattr(request.keep, part) in (None, "default") for part in parts)
 
 
 def _may_cover_the_neck(request: TryOn) -> bool:
@@ -115,7 +125,7 @@ _TEXT = (
     Advice(
         code="removes_without_prompt",
         source=REQUESTS,
-        applies=_when(Inpaint, "/prompt", lambda r: r.prompt is None),
+        applies=_when(Request, "/prompt", lambda r: isinstance(r, Inpaint | Outpaint) and r.prompt is None),
         detail="Without a prompt the model removes what the mask covers and continues the background there.",
         remedy="Say in `prompt` what is to be seen there, if it is more than background.",
     ),
@@ -149,7 +159,7 @@ _MASKS = (
     Advice(
         code="box_over_face",
         source=VTO,
-        applies=_when(TryOn, "/keep/face", lambda r: _boxed(r) and r.keep.face is None),
+        applies=_when(TryOn, "/keep/face", lambda r: _boxed(r) and _unsaid(r, "face")),
         detail="A bounding box may reach over the face, above all of a person who does not stand upright; what lies in it "
         "is drawn anew.",
         remedy="Set `keep.face: true` to take the face out of the mask.",
@@ -157,7 +167,7 @@ _MASKS = (
     Advice(
         code="box_over_hands",
         source=VTO,
-        applies=_when(TryOn, "/keep/hands", lambda r: _boxed(r) and r.keep.hands is None),
+        applies=_when(TryOn, "/keep/hands", lambda r: _boxed(r) and _unsaid(r, "hands")),
         detail="A bounding box may reach over the hands; what lies in it is drawn anew.",
         remedy="Set `keep.hands: true` to take the hands out of the mask.",
     ),
@@ -167,7 +177,7 @@ _MASKS = (
         applies=_when(
             TryOn,
             "/keep",
-            lambda r: r.person is not None and isinstance(r.mask, ImageMask) and None in (r.keep.face, r.keep.hands),
+            lambda r: r.person is not None and isinstance(r.mask, ImageMask) and _unsaid(r, "face", "hands"),
         ),
         detail="A mask drawn by hand easily takes in a part of the face or the hands, which is then drawn anew.",
         remedy="Set `keep.face` and `keep.hands` to true where people draw their own masks.",
@@ -178,7 +188,7 @@ _KEPT = (
     Advice(
         code="kept_face_over_neck",
         source=VTO,
-        applies=_when(TryOn, "/keep/face", lambda r: r.keep.face is True and _may_cover_the_neck(r)),
+        applies=_when(TryOn, "/keep/face", lambda r: _keeps(r, "face") and _may_cover_the_neck(r)),
         detail="Keeping the face can also keep much of the neck. With a garment that covers the neck, such as a turtleneck "
         "or a scarf, that spoils the result.",
         remedy="Set `keep.face: false` for such a garment.",
@@ -186,7 +196,7 @@ _KEPT = (
     Advice(
         code="kept_pose_of_other_heels",
         source=VTO,
-        applies=_when(TryOn, "/keep/pose", lambda r: r.keep.pose is True and body_part(r.garments[0]) == "FOOTWEAR"),
+        applies=_when(TryOn, "/keep/pose", lambda r: _keeps(r, "pose") and body_part(r.garments[0]) == "FOOTWEAR"),
         detail="A pose that is kept looks unnatural where the person wears high heels and the new shoes are flat, or the "
         "other way round.",
         remedy="Set `keep.pose: false` where the heels differ.",
@@ -194,14 +204,14 @@ _KEPT = (
     Advice(
         code="kept_pose_with_accessory",
         source=VTO,
-        applies=_when(TryOn, "/keep/pose", lambda r: r.keep.pose is True and r.garments[0].category in _HELD_OR_WORN),
+        applies=_when(TryOn, "/keep/pose", lambda r: _keeps(r, "pose") and r.garments[0].category in _HELD_OR_WORN),
         detail="Handbags and other accessories can look more natural with a new pose.",
         remedy="Set `keep.pose: false`.",
     ),
     Advice(
         code="kept_hands_with_accessory",
         source=VTO,
-        applies=_when(TryOn, "/keep/hands", lambda r: r.keep.hands is True and r.garments[0].category in _HELD_OR_WORN),
+        applies=_when(TryOn, "/keep/hands", lambda r: _keeps(r, "hands") and r.garments[0].category in _HELD_OR_WORN),
         detail="Handbags and other accessories can look more natural with newly drawn hands.",
         remedy="Set `keep.hands: false`.",
     ),

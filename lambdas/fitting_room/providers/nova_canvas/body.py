@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import Any
+from typing import Any, TypeVar
 
 from fitting_room.jobs.request import GarmentMask, ImageMask, Output, PromptMask
 from fitting_room.jobs.tasks import (
@@ -21,12 +21,13 @@ from fitting_room.jobs.tasks import (
 from fitting_room.providers.base import Input, Order
 from fitting_room.providers.nova_canvas import shapes
 from fitting_room.providers.nova_canvas.garments import garment_class
-from fitting_room.providers.shared.masks import inverted
+from fitting_room.providers.shared.masks import in_rgb, inverted
 
+Config = TypeVar("Config", bound=shapes.Sampling)
 _QUALITY = {None: None, "standard": "standard", "best": "premium"}
 _SLEEVES = {None: None, "up": "SLEEVE_UP", "down": "SLEEVE_DOWN"}
 _TUCK = {None: None, "in": "TUCKED", "out": "UNTUCKED"}
-_SWITCH = {None: None, True: "ON", False: "OFF"}
+_SWITCH = {None: None, True: "ON", False: "OFF", "default": "DEFAULT"}
 _MODE = {None: None, "soft": "DEFAULT", "precise": "PRECISE"}
 
 
@@ -90,7 +91,7 @@ def _variation(order: Order, request: ImageVariation) -> shapes.ImageVariation:
             text=request.prompt,
             negative_text=request.negative_prompt,
         ),
-        image_generation_config=shapes.VariationConfig(**_sampling(order), **_size(request.size)),
+        image_generation_config=_if_any(shapes.VariationConfig(**_sampling(order), **_size(request.size))),
     )
 
 
@@ -99,7 +100,7 @@ def _inpainting(order: Order, request: Inpaint) -> shapes.InPainting:
         in_painting_params=shapes.InPaintingParams(
             image=_base64(order.base),
             mask_prompt=_words(request.mask),
-            mask_image=_base64(order.mask) if order.mask else None,
+            mask_image=_base64(in_rgb(order.mask)) if order.mask else None,
             text=request.prompt,
             negative_text=request.negative_prompt,
         ),
@@ -114,7 +115,7 @@ def _outpainting(order: Order, request: Outpaint) -> shapes.OutPainting:
         out_painting_params=shapes.OutPaintingParams(
             image=_base64(order.base),
             mask_prompt=_words(request.mask),
-            mask_image=_base64(inverted(order.mask)) if order.mask else None,
+            mask_image=_base64(inverted(order.mask, "RGB")) if order.mask else None,
             out_painting_mode=_MODE[request.transition],
             text=request.prompt,
             negative_text=request.negative_prompt,
@@ -142,7 +143,7 @@ def _mask(request: TryOn, image: Input | None) -> dict[str, Any]:
     match mask:
         case ImageMask():
             assert image is not None, "an image mask is prepared with the person picture"
-            return {"mask_type": "IMAGE", "image_based_mask": shapes.ImageBasedMask(mask_image=_base64(image))}
+            return {"mask_type": "IMAGE", "image_based_mask": shapes.ImageBasedMask(mask_image=_base64(in_rgb(image)))}
         case PromptMask():
             return {
                 "mask_type": "PROMPT",
@@ -183,17 +184,24 @@ def _exclusions(keep: Keep) -> shapes.MaskExclusions | None:
     )
 
 
-def _generation(order: Order, size: Size | None) -> shapes.GenerationConfig:
-    return shapes.GenerationConfig(**_sampling(order), **_size(size), **_quality(order.request.output))
+def _generation(order: Order, size: Size | None) -> shapes.GenerationConfig | None:
+    return _if_any(shapes.GenerationConfig(**_sampling(order), **_size(size), **_quality(order.request.output)))
 
 
-def _editing(order: Order) -> shapes.EditingConfig:
-    return shapes.EditingConfig(**_sampling(order), **_quality(order.request.output))
+def _editing(order: Order) -> shapes.EditingConfig | None:
+    return _if_any(shapes.EditingConfig(**_sampling(order), **_quality(order.request.output)))
+
+
+def _if_any(config: Config) -> Config | None:
+    """ "If you omit this object, the default configurations are used": it goes with something to configure only."""
+    return config if any(value is not None for _, value in config) else None
 
 
 def _sampling(order: Order) -> dict[str, Any]:
+    """One image is the vendor's default."""
     output = order.request.output
-    return {"number_of_images": output.count, "cfg_scale": output.guidance, "seed": order.seed}
+    count = None if output.count == 1 else output.count
+    return {"number_of_images": count, "cfg_scale": output.guidance, "seed": order.seed}
 
 
 def _quality(output: Output) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from fitting_room.providers.nova_canvas.rules import MAX_ASPECT, MAX_PIXELS, MAX
 ID = "nova_canvas"
 MODEL = "amazon.nova-canvas-v1:0"
 BODY_LIMIT = 25_000_000
-_FRAME = 20_480  # bytes of a request that are not pictures: three texts of 1024 characters, keys and quotes, with room
+_FRAME = 28_672  # bytes of a request that are not pictures: texts of 4096, 1024 and 1024 characters, keys, with room
 
 
 class Options(BaseModel):
@@ -30,38 +30,161 @@ class Options(BaseModel):
 
 _ANY = Option()
 _SAMPLING = {
-    "output.count": Option(minimum=1, maximum=5),
-    "output.seed": Option(minimum=0, maximum=2_147_483_646),
-    "output.guidance": Option(minimum=1.1, maximum=10),
+    "output.count": Option(
+        minimum=1, maximum=5, default=1, meaning="The vendor may hold back some of the images, so fewer may come."
+    ),
+    "output.seed": Option(
+        minimum=0,
+        maximum=2_147_483_646,
+        drawn=858_993_459,  # the end of the range in the vendor's older samples: such a seed is right in both
+        default=12,
+        meaning="The same seed and settings give the same image; another seed gives another image. Absent: Fitting Room"
+        " draws one. `provider`: none is sent.",
+    ),
+    "output.guidance": Option(
+        minimum=1.1,
+        maximum=10,
+        default=6.5,
+        meaning="How strictly the model follows the prompt. 1.1 to 3: more freedom, low contrast. 4 to 7: recommended for"
+        " most images. 8 to 10: strict, at times at the cost of a natural look and with too much colour.",
+    ),
 }
-_OUTPUT = {**_SAMPLING, "output.quality": Option(values=("standard", "best"))}
-_NEGATIVE = {"negative_prompt": _ANY}
+_QUALITY = Option(
+    values=("standard", "best"),
+    default="standard",
+    meanings={"standard": "The vendor's `standard`.", "best": "The vendor's `premium`: dearer and slower."},
+)
+_OUTPUT = {**_SAMPLING, "output.quality": _QUALITY}
+_NEGATIVE = {"negative_prompt": Option(meaning="What must not be seen, without negating words.")}
+_REMOVES = Option(
+    meaning="What is to be seen in the changed area. Absent: the model removes what the mask covers, and continues the"
+    " background there."
+)
 _MASK = {"mask": Option(values=("prompt", "image"))}
+
+
+def _kept(part: str) -> Option:
+    return Option(
+        values=(True, False, "default"),
+        meaning=f"Whether the {part} of a person stays as in the photo or is drawn anew. Absent: nothing is sent. The"
+        " document does not say what the vendor then does, nor whether its DEFAULT is the same.",
+        meanings={
+            "true": "ON: kept, and taken out of the mask of any type.",
+            "false": "OFF: drawn anew.",
+            "default": "DEFAULT.",
+        },
+    )
+
 
 TASKS: dict[Task, dict[str, Option]] = {
     # no prompt: "virtual try-on does not support a text prompt or negative text prompt"
     "try_on": {
         **_OUTPUT,
-        "output.mask": _ANY,
+        "output.mask": Option(meaning="The mask that was used comes back with the images."),
         "scene": _ANY,
-        "mask": _ANY,
-        "merge": _ANY,
-        "keep.face": _ANY,
-        "keep.hands": _ANY,
-        "keep.pose": _ANY,
-        "styling.sleeves": _ANY,
-        "styling.tuck": _ANY,
-        "styling.outer_layer": _ANY,
+        "mask": Option(
+            values=("garment", "prompt", "image"),
+            meaning="Absent: a garment mask.",
+            meanings={
+                "garment": "The vendor makes the mask, by the class of the garment.",
+                "prompt": "The vendor makes the mask, around the thing that the prompt names.",
+                "image": "Your own mask: black changes, white stays.",
+            },
+        ),
+        "mask.shape": Option(
+            values=("bounding_box", "contour", "default"),
+            meaning="The shape of the mask around the thing. The vendor's default for a prompt mask is the bounding box; for"
+            " a garment mask no document names one.",
+            meanings={
+                "bounding_box": "Recommended for most prompt masks. It may reach over face and hands.",
+                "contour": "Tight: the new product must have the outline of the old one.",
+                "default": "The vendor's word DEFAULT is sent. The document does not say what it comes to.",
+            },
+        ),
+        "merge": Option(
+            values=("balanced", "seamless", "detailed"),
+            meaning="How the new part is joined to the photo. The document names no default.",
+            meanings={
+                "balanced": "All pixels outside the mask stay as they are; before a plain backdrop a ghost of the mask's"
+                " shape may show.",
+                "seamless": "Never a seam, but all pixels change a little and fine detail may fade.",
+                "detailed": "Much finer logos and text, above all in a small area; a seam may show.",
+            },
+        ),
+        "keep.face": _kept("face"),
+        "keep.hands": _kept("hands"),
+        "keep.pose": _kept("body pose"),
+        "styling.sleeves": Option(
+            values=("up", "down"),
+            meaning="Of a shirt with long sleeves. `up` needs a person who does not wear long sleeves down.",
+        ),
+        "styling.tuck": Option(values=("in", "out"), meaning="`in` needs a person whose shirt is tucked in."),
+        "styling.outer_layer": Option(
+            values=("open", "closed"),
+            default="closed",
+            meanings={
+                "open": "What the person wears stays, and the jacket or coat goes over it.",
+                "closed": "Everything on the upper body is replaced; a jacket may still come out open.",
+            },
+        ),
         # these describe the pictures; the vendor takes garments "on or off a body"
         "garment.category": _ANY,
         "garment.type": _ANY,
         "garment.photo": _ANY,
     },
-    "text_to_image": {**_OUTPUT, **_NEGATIVE, "style": _ANY, "size": _ANY, "condition": _ANY},
-    "color_guided": {**_OUTPUT, **_NEGATIVE, "size": _ANY, "reference_image": _ANY},
-    "image_variation": {**_SAMPLING, **_NEGATIVE, "prompt": _ANY, "similarity": _ANY, "size": _ANY},
-    "inpaint": {**_OUTPUT, **_NEGATIVE, **_MASK, "prompt": _ANY},
-    "outpaint": {**_OUTPUT, **_NEGATIVE, **_MASK, "prompt": _ANY, "transition": _ANY},
+    "text_to_image": {
+        **_OUTPUT,
+        **_NEGATIVE,
+        "style": _ANY,
+        "size": Option(meaning="Absent: 1024 x 1024 px."),
+        "condition": Option(meaning="An image whose layout the result follows."),
+        "condition.control": Option(
+            values=("canny_edge", "segmentation"),
+            default="canny_edge",
+            meanings={
+                "canny_edge": "The result follows the contours of the image closely.",
+                "segmentation": "The result follows the areas of the image, and is freer within each.",
+            },
+        ),
+        "condition.strength": Option(
+            minimum=0, maximum=1, default=0.7, meaning="How closely the layout is followed: lower is freer."
+        ),
+    },
+    "color_guided": {
+        **_OUTPUT,
+        **_NEGATIVE,
+        "size": Option(meaning="Absent: 1024 x 1024 px."),
+        "reference_image": Option(
+            meaning="Guides subject and style. Its colours go into the result too, so `colors` have less effect."
+        ),
+    },
+    "image_variation": {
+        **_SAMPLING,
+        **_NEGATIVE,
+        "prompt": _ANY,
+        "similarity": Option(
+            minimum=0.2,
+            maximum=1,
+            meaning="How like the given images the result is: lower is freer. The document names no default.",
+        ),
+        "size": Option(meaning="Absent: 1024 x 1024 px."),
+    },
+    "inpaint": {**_OUTPUT, **_NEGATIVE, **_MASK, "prompt": _REMOVES},
+    "outpaint": {
+        **_OUTPUT,
+        **_NEGATIVE,
+        **_MASK,
+        "prompt": _REMOVES,
+        "transition": Option(
+            values=("soft", "precise"),
+            meaning="The document names no default.",
+            meanings={
+                "soft": "The vendor's DEFAULT mode: blends into the old background, whose colours show through; around a"
+                " very different one a halo may show.",
+                "precise": "Keeps to the edge of the mask: for a background that differs much.",
+            },
+        ),
+    },
     # no imageGenerationConfig, and the answer holds "a PNG image"
     "remove_background": {"output.count": Option(minimum=1, maximum=1)},
 }

@@ -2,7 +2,7 @@
 
 Sources: Amazon Nova user guide, `image-gen-req-resp-structure` (fields) and `image-gen-access` (sizes, input pictures).
 A picture is raw base64 without a data URL prefix: PNG or JPEG, 8 bit RGB, no translucent pixel, sides 320 to 4096 px,
-aspect 1:4 to 4:1, at most 4,194,304 px. A mask is a PNG of its picture's size, pure black and pure white.
+aspect 1:4 to 4:1, at most 4,194,304 px. A mask is such a PNG of its picture's size, pure black and pure white.
 A field that stays None is not sent, so that the vendor's own default applies.
 """
 
@@ -16,21 +16,24 @@ from pydantic.alias_generators import to_camel
 Picture = str
 Text = Annotated[str, Field(min_length=1, max_length=1024)]
 Side = Annotated[int, Field(ge=320, le=4096, multiple_of=16)]
-MaskShape = Literal["CONTOUR", "BOUNDING_BOX"]
-Switch = Literal["ON", "OFF"]
+MaskPrompt = Annotated[str, Field(min_length=1)]
+"""No document names a limit of its length."""
+MaskShape = Literal["CONTOUR", "BOUNDING_BOX", "DEFAULT"]
+Switch = Literal["ON", "OFF", "DEFAULT"]
+"""What DEFAULT comes to, no document says."""
 
 
 class Shape(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, defer_build=True)
 
 
-# imageGenerationConfig, "common to all task types except BACKGROUND_REMOVAL"
+# imageGenerationConfig, "common to all task types except BACKGROUND_REMOVAL. It is optional"
 
 
 class Sampling(Shape):
-    """`cfg_scale`: how strictly to follow the prompt, 6.5 by default; `seed` is 12 by default."""
+    """`number_of_images` is 1 by default, `cfg_scale`, how strictly to follow the prompt, 6.5, and `seed` 12."""
 
-    number_of_images: Annotated[int, Field(ge=1, le=5)]
+    number_of_images: Annotated[int, Field(ge=1, le=5)] | None = None
     cfg_scale: Annotated[float, Field(ge=1.1, le=10)] | None = None
     seed: Annotated[int, Field(ge=0, le=2_147_483_646)] | None = None
 
@@ -85,7 +88,7 @@ class ConditionedTextToImageParams(TextToImageParams):
 class TextImage(Shape):
     task_type: Literal["TEXT_IMAGE"] = "TEXT_IMAGE"
     text_to_image_params: ConditionedTextToImageParams | TextToImageParams
-    image_generation_config: GenerationConfig
+    image_generation_config: GenerationConfig | None
 
 
 # COLOR_GUIDED_GENERATION
@@ -103,7 +106,7 @@ class ColorGuidedGenerationParams(Shape):
 class ColorGuidedGeneration(Shape):
     task_type: Literal["COLOR_GUIDED_GENERATION"] = "COLOR_GUIDED_GENERATION"
     color_guided_generation_params: ColorGuidedGenerationParams
-    image_generation_config: GenerationConfig
+    image_generation_config: GenerationConfig | None
 
 
 # IMAGE_VARIATION
@@ -121,7 +124,7 @@ class ImageVariationParams(Shape):
 class ImageVariation(Shape):
     task_type: Literal["IMAGE_VARIATION"] = "IMAGE_VARIATION"
     image_variation_params: ImageVariationParams
-    image_generation_config: VariationConfig
+    image_generation_config: VariationConfig | None
 
 
 # INPAINTING, OUTPAINTING
@@ -132,7 +135,7 @@ class InPaintingParams(Shape):
     is removed."""
 
     image: Picture
-    mask_prompt: Text | None = None
+    mask_prompt: MaskPrompt | None = None
     mask_image: Picture | None = None
     text: Text | None = None
     negative_text: Text | None = None
@@ -141,25 +144,26 @@ class InPaintingParams(Shape):
 class InPainting(Shape):
     task_type: Literal["INPAINTING"] = "INPAINTING"
     in_painting_params: InPaintingParams
-    image_generation_config: EditingConfig
+    image_generation_config: EditingConfig | None
 
 
 class OutPaintingParams(Shape):
-    """Exactly one mask. `mask_prompt` names what stays; in `mask_image` white changes. `text` describes the whole picture.
-    DEFAULT blends the new surroundings into the old, PRECISE keeps to the mask's edge."""
+    """Exactly one mask. `mask_prompt` names what stays; in `mask_image` white changes. `text` describes the whole picture;
+    without it the model removes what the mask covers, as in inpainting. DEFAULT blends the new surroundings into the old,
+    PRECISE keeps to the mask's edge."""
 
     image: Picture
-    mask_prompt: Text | None = None
+    mask_prompt: MaskPrompt | None = None
     mask_image: Picture | None = None
     out_painting_mode: Literal["DEFAULT", "PRECISE"] | None = None
-    text: Text
+    text: Text | None = None
     negative_text: Text | None = None
 
 
 class OutPainting(Shape):
     task_type: Literal["OUTPAINTING"] = "OUTPAINTING"
     out_painting_params: OutPaintingParams
-    image_generation_config: EditingConfig
+    image_generation_config: EditingConfig | None
 
 
 # BACKGROUND_REMOVAL
@@ -205,7 +209,7 @@ class GarmentBasedMask(Shape):
 class PromptBasedMask(Shape):
     """`mask_prompt` names what changes; the bounding box around it is the default shape."""
 
-    mask_prompt: Text
+    mask_prompt: MaskPrompt
     mask_shape: MaskShape | None = None
 
 
@@ -235,7 +239,7 @@ class VirtualTryOnParams(Shape):
 class VirtualTryOn(Shape):
     task_type: Literal["VIRTUAL_TRY_ON"] = "VIRTUAL_TRY_ON"
     virtual_try_on_params: VirtualTryOnParams
-    image_generation_config: EditingConfig
+    image_generation_config: EditingConfig | None
 
 
 Body = TextImage | ColorGuidedGeneration | ImageVariation | InPainting | OutPainting | BackgroundRemoval | VirtualTryOn

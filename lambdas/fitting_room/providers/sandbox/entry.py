@@ -93,7 +93,9 @@ _OUTPUT = ("output.quality", "output.seed", "output.guidance", "output.mask", "o
 _TASKS: dict[Task, tuple[str, ...]] = {
     "try_on": (
         "scene",
+        "input_image",
         "mask",
+        "mask.shape",
         "keep.face",
         "keep.hands",
         "keep.pose",
@@ -109,7 +111,7 @@ _TASKS: dict[Task, tuple[str, ...]] = {
         "garment.type",
         "garment.photo",
     ),
-    "text_to_image": ("negative_prompt", "style", "size", "condition"),
+    "text_to_image": ("negative_prompt", "style", "size", "condition", "condition.control", "condition.strength"),
     "color_guided": ("negative_prompt", "size", "reference_image"),
     "image_variation": ("prompt", "negative_prompt", "similarity", "size"),
     "inpaint": ("mask", "prompt", "negative_prompt"),

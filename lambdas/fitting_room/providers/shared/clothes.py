@@ -19,34 +19,79 @@ Mode = Literal["performance", "balanced", "quality"]
 Moderation = Literal["conservative", "permissive", "none"]
 Format = Literal["png", "jpeg"]
 
-CATEGORIES = {"auto": "auto", "tops": "tops", "bottoms": "bottoms", "one_piece": "one-pieces"}  # ours -> the vendor's
+CATEGORIES = {"auto": None, "tops": "tops", "bottoms": "bottoms", "one_piece": "one-pieces"}  # ours -> the vendor's
+PHOTOS = {"auto": None, "flat_lay": "flat-lay", "model": "model"}
 MODES: dict[str, Mode] = {"fast": "performance", "standard": "balanced", "best": "quality"}
 OPTIONS = {
-    "garment.category": Option(values=tuple(CATEGORIES)),
-    "garment.photo": Option(values=("auto", "flat_lay", "model")),
-    "segmentation_free": Option(values=(True, False)),
-    "moderation": Option(values=("conservative", "permissive", "none")),
-    "output.count": Option(minimum=1, maximum=4),
-    "output.quality": Option(values=tuple(MODES)),
-    "output.seed": Option(minimum=0, maximum=2**32 - 1),
+    "garment.category": Option(
+        values=tuple(CATEGORIES),
+        default="auto",
+        meaning="`auto`: of a garment that lies flat, or is on a ghost mannequin, the vendor finds the kind. Of a garment that"
+        " somebody wears, a photo of the whole body swaps the whole outfit; a closer one the top or the bottoms.",
+    ),
+    "garment.photo": Option(
+        values=("auto", "flat_lay", "model"),
+        default="auto",
+        meanings={
+            "auto": "The vendor finds it out.",
+            "flat_lay": "The garment lies flat, or is on a ghost mannequin.",
+            "model": "Somebody wears it.",
+        },
+    ),
+    "segmentation_free": Option(
+        values=(True, False),
+        default=True,
+        meanings={
+            "true": "The garment is fitted without cutting the old clothes out: better for bulky garments, and for body"
+            " shape and skin.",
+            "false": "For clothes that are not taken off properly.",
+        },
+    ),
+    "moderation": Option(
+        values=("conservative", "permissive", "none"),
+        default="permissive",
+        meaning="What the vendor blocks in garment images.",
+        meanings={
+            "conservative": "Blocks underwear, swimwear and revealing outfits, for culturally sensitive contexts.",
+            "permissive": "Allows these, and blocks explicit nudity.",
+            "none": "Blocks nothing. A deployment must allow it.",
+        },
+    ),
+    "output.count": Option(minimum=1, maximum=4, default=1, meaning="Every image is charged."),
+    "output.quality": Option(
+        values=tuple(MODES),
+        default="standard",
+        meanings={
+            "fast": "The vendor's mode `performance`: the fastest, perhaps at the cost of quality.",
+            "standard": "The mode `balanced`.",
+            "best": "The mode `quality`: the slowest.",
+        },
+    ),
+    "output.seed": Option(
+        minimum=0,
+        maximum=2**32 - 1,
+        default=42,
+        meaning="Absent: Fitting Room draws one. `provider`: none is sent.",
+    ),
 }
 
 
 class ClothesRequest(BaseModel):
     """Pictures are data URLs (the prefix is mandatory). `num_samples` 1 to 4, each is charged; `seed` 0 to 2^32 - 1. What is
-    left out has the vendor's default: segmentation_free true, moderation permissive, mode balanced, seed 42, format png."""
+    left out has the vendor's default: category auto, segmentation_free true, moderation permissive, photo type auto, mode
+    balanced, seed 42, one sample, format png."""
 
     model_config = ConfigDict(frozen=True)
 
     model_image: str
     garment_image: str
-    category: Literal["auto", "tops", "bottoms", "one-pieces"]
+    category: Literal["tops", "bottoms", "one-pieces"] | None = None
     segmentation_free: bool | None = None
     moderation_level: Moderation | None = None
-    garment_photo_type: Literal["auto", "flat-lay", "model"]
+    garment_photo_type: Literal["flat-lay", "model"] | None = None
     mode: Mode | None = None
     seed: int | None = None
-    num_samples: int
+    num_samples: int | None = None
     output_format: Format | None = None
 
 
@@ -60,10 +105,10 @@ def clothes_of(order: Order) -> ClothesRequest:
         category=CATEGORIES[garment.category],
         segmentation_free=request.segmentation_free,
         moderation_level=request.moderation,
-        garment_photo_type=garment.photo.replace("_", "-"),
+        garment_photo_type=PHOTOS[garment.photo],
         mode=mode_of(output),
         seed=order.seed,
-        num_samples=output.count,
+        num_samples=None if output.count == 1 else output.count,
         output_format=format_of(output),
     )
 

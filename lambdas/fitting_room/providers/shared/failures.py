@@ -33,6 +33,7 @@ def failed(
     *,
     retryable: bool | None = None,
     retry_after: float | None = None,
+    pointer: str | None = None,
     provider_code: str | None = None,
     provider_detail: str | None = None,
 ) -> Failed:
@@ -43,6 +44,7 @@ def failed(
         detail,
         remedy,
         retryable=False if charged != "no" else retryable,
+        pointer=pointer,
         provider=provider,
         provider_code=quoted(provider_code),
         provider_detail=quoted(provider_detail),

@@ -1,22 +1,28 @@
-"""Our masks as most vendors read them: black changes in ours, white in theirs."""
+"""Our masks (PNG, black changes) in the form that a vendor's document asks for."""
 
 from __future__ import annotations
 
 import io
 from dataclasses import replace
+from typing import Literal
 
 from fitting_room.providers.base import Input
 
 
-def inverted(mask: Input) -> Input:
-    """The same mask as a one-channel PNG with black for white and the other way round."""
-    return replace(mask, media_type="image/png", read=lambda: _inverted(mask.read()))
+def in_rgb(mask: Input) -> Input:
+    """The same mask with three channels of 8 bits."""
+    return replace(mask, media_type="image/png", read=lambda: _written(mask.read(), "RGB", invert=False))
 
 
-def _inverted(mask: bytes) -> bytes:
+def inverted(mask: Input, mode: Literal["L", "RGB"] = "L") -> Input:
+    """The same mask with black for white and the other way round, as most vendors read it."""
+    return replace(mask, media_type="image/png", read=lambda: _written(mask.read(), mode, invert=True))
+
+
+def _written(mask: bytes, mode: str, *, invert: bool) -> bytes:
     from PIL import Image, ImageOps  # only an order with a mask pays for the import
 
     with Image.open(io.BytesIO(mask)) as opened:
-        file = io.BytesIO()
-        ImageOps.invert(opened.convert("L")).save(file, "PNG", compress_level=1)
+        picture, file = opened.convert("L"), io.BytesIO()
+        (ImageOps.invert(picture) if invert else picture).convert(mode).save(file, "PNG", compress_level=1)
     return file.getvalue()

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.geometry import FitSpec
-from fitting_room.jobs.tasks import AnyRequest, Inpaint, Size, TextToImage
+from fitting_room.jobs.tasks import AnyRequest, Inpaint, Outpaint, Size, TextToImage
 from fitting_room.providers.base import Advice, CatalogueEntry, Lifecycle, Model, Option, Price
 
 ID = "stability"
@@ -39,11 +39,11 @@ def aspect_ratio(size: Size) -> str | None:
 
 
 def rules(request: AnyRequest) -> list[Fault]:
-    if isinstance(request, Inpaint) and request.prompt is None:
+    if isinstance(request, Inpaint | Outpaint) and request.prompt is None:
         return [
             Fault.of(
                 "invalid_input",
-                "Stability AI inpaints only what a prompt describes; it has no plain removal.",
+                "Stability AI draws only what a prompt describes; it has no plain removal.",
                 "Say in `prompt` what is to be seen there, or choose another provider.",
                 pointer="/prompt",
                 provider=ID,
@@ -77,10 +77,16 @@ class Options(BaseModel):
 _GUIDE = "https://docs.aws.amazon.com/bedrock/latest/userguide/"
 _ANY = Option()
 _ONE = Option(minimum=1, maximum=1)
-_SEED = Option(minimum=1, maximum=4_294_967_294)  # to the vendor, 0 means a random one
+_SEED = Option(
+    minimum=1,
+    maximum=4_294_967_294,
+    default=0,
+    meaning="To the vendor 0 means a random one, so it is refused. Absent: Fitting Room draws one. `provider`: none is sent,"
+    " so the vendor takes a random one.",
+)
 _EDIT = {
     "mask": Option(values=("image",)),
-    "prompt": _ANY,
+    "prompt": Option(meaning="What is to be seen in the changed area; needed."),
     "negative_prompt": _ANY,
     "output.count": _ONE,
     "output.seed": _SEED,
@@ -103,13 +109,26 @@ ENTRY = CatalogueEntry(
     tasks={
         "text_to_image": {
             "negative_prompt": _ANY,
-            "size": _ANY,
+            "size": Option(meaning="Honoured as a shape. Absent: 1:1."),
             "output.count": _ONE,
             "output.seed": _SEED,
-            "output.quality": Option(values=("standard", "best")),
+            "output.quality": Option(
+                values=("standard", "best"),
+                meanings={"standard": "Stable Image Core.", "best": "Stable Image Ultra: dearer."},
+            ),
         },
         "inpaint": _EDIT,
-        "outpaint": _EDIT | {"transition": _ANY},
+        "outpaint": _EDIT
+        | {
+            "transition": Option(
+                values=("soft", "precise"),
+                default="soft",
+                meanings={
+                    "soft": "The changed area grows by 5 px with a blurred edge, the vendor's default.",
+                    "precise": "It does not grow.",
+                },
+            )
+        },
         "remove_background": {"output.count": _ONE},
     },
     cannot={

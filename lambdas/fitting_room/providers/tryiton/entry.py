@@ -132,7 +132,10 @@ ENTRY = CatalogueEntry(
     polled=True,
     tasks={
         "try_on": {
-            "garment.category": Option(values=tuple(CATEGORIES)),
+            "garment.category": Option(
+                values=tuple(CATEGORIES),
+                meaning="Modes and moderation are for clothing that is named: tops, bottoms or one_piece.",
+            ),
             "moderation": OPTIONS["moderation"],
             "output.count": OPTIONS["output.count"],
             "output.quality": OPTIONS["output.quality"],
