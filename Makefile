@@ -8,6 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
   $$p -c '$(RECENT)' 2>/dev/null && echo $$p && break; done)
 BIN := .local/venv/bin
 TOOLS := .local/venv/installed
+TESTS := .local/venv/tests-installed
 EMULATOR := .local/emulator-venv/installed
 CDK := node_modules/.package-lock.json
 
@@ -28,12 +29,12 @@ test: check $(EMULATOR) $(CDK) ## every test, the end-to-end ones on the local c
 	@$(BIN)/python -m local.cloud up
 	@$(BIN)/pytest tests/e2e
 
-check: $(TOOLS) ## lint and types
+check: $(TESTS) ## lint and types
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-bench: $(TOOLS) $(EMULATOR) $(CDK) ## import times and the overhead of a job, as ratios
+bench: $(TESTS) $(EMULATOR) $(CDK) ## import times and the overhead of a job, as ratios
 	@$(BIN)/python -m local.cloud up
 	@for bench in imports image_master job_overhead; do \
 	  echo; PYTHONPATH=.:lambdas $(BIN)/python tests/bench/$$bench.py || exit 1; done
@@ -47,25 +48,23 @@ synth: $(TOOLS) $(CDK) ## the CloudFormation templates, in cdk.out; STAGE=dev|pr
 	@PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk synth --quiet --no-notices -c stage=$(or $(STAGE),dev)
 
 # folder, requirements
-define environment
+define install
 	@test -n "$(PYTHON)" && $(PYTHON) -c '$(RECENT)' 2>/dev/null || \
 	  { echo "error: Python 3.11 or newer is needed and was not found; name it with make PYTHON=/path/to/python3" >&2; exit 1; }
-	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
-	  { echo "error: $(PYTHON) cannot make virtual environments: install the package python3-venv" >&2; exit 1; }
-	@echo "installing $(2)"
-	@$(PYTHON) -m venv $(1)
-	@$(1)/bin/pip install --quiet --disable-pip-version-check -r $(2)
+	@$(PYTHON) local/install.py $(1) $(2)
+	@touch $@
 endef
 
 $(TOOLS): requirements.txt
-	$(call environment,.local/venv,$<)
-	@touch $@
+	$(call install,.local/venv,$<)
 
-$(EMULATOR): local/emulator-requirements.txt
-	$(call environment,.local/emulator-venv,$<)
-	@touch $@
+$(TESTS): tests/requirements.txt | $(TOOLS)
+	$(call install,.local/venv,$<)
+
+$(EMULATOR): local/emulator-requirements.txt | $(TOOLS)
+	$(call install,.local/emulator-venv,$<)
 
 $(CDK): package-lock.json | $(TOOLS)
-	@echo "installing the CDK CLI"
-	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-fund --no-audit > /dev/null
+	@echo "installing the CDK CLI: about 11 MB to download"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-fund --no-audit --no-update-notifier --loglevel=error > /dev/null
 	@touch $@

@@ -7,12 +7,12 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
 from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from local import cloud
 from local.deploy import HOME, CloudError
@@ -93,12 +93,14 @@ class Client:
         if job["status"] != "succeeded":
             error = job["error"]
             print(f"{provider}: {job['status']}, {error['code']}: {error['detail']} {error['remedy']}", file=sys.stderr)
+            if error.get("provider_detail"):
+                print(f"{provider} said: {error['provider_detail']}", file=sys.stderr)
             return []
         paths = []
         for image in job["images"]:
-            path = PICTURES / f"{provider}_{image['n']}.png"
+            path = PICTURES / f"{provider}_{image['n']}.{image['format']}"
             answer = httpx.get(image["url"], timeout=30).raise_for_status()
-            Image.open(BytesIO(answer.content)).save(path)
+            path.write_bytes(answer.content)  # as they came: their metadata says what made them
             paths.append(path)
         return paths
 
@@ -134,7 +136,11 @@ def overview(pictures: dict[str, list[Path]]) -> Path:
         draw.text((left, HEIGHT + 2 * GAP), text, fill="black", font=font)
         left += tile.width + GAP
     path = PICTURES / "overview.png"
-    sheet.save(path)
+    marking = PngInfo()
+    marking.add_text(
+        "Comment", "Holds local previews by classical image processing, not the output of a generative model"
+    )
+    sheet.save(path, pnginfo=marking)
     return path
 
 

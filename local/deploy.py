@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -62,6 +64,7 @@ def deploy(aws_url: str, context: Mapping[str, str]) -> dict[str, str]:
     """The outputs of all stacks. Raises `CloudError`."""
     outputs = HOME / "outputs.json"
     outputs.unlink(missing_ok=True)
+    shutil.rmtree(HOME / "cdk.out", ignore_errors=True)  # it keeps every asset that it ever held
     _cdk(
         aws_url,
         *("deploy", "--all", "--require-approval", "never", "--output", str(HOME / "cdk.out")),
@@ -78,10 +81,33 @@ def _cdk(aws_url: str, *arguments: str, cwd: Path) -> None:
     log = HOME / "logs" / "cdk.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [str(CLI), *arguments, "--no-notices", "--no-version-reporting", "--ci"]
-    with log.open("w") as output:
-        done = subprocess.run(command, cwd=cwd, env=_environment(aws_url), stdout=output, stderr=output, check=False)
-    if done.returncode:
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=_environment(aws_url),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        ) as process,
+    ):
+        assert process.stdout
+        began = time.monotonic()
+        for line in process.stdout:
+            output.write(line)
+            output.flush()
+            if step := _step(line):
+                print(f"    {step:<31} {time.monotonic() - began:6.1f} s", flush=True)
+    if process.returncode:
         raise CloudError(f"cdk {arguments[0]} failed: {_reason(log.read_text())} (all of it: {log})")
+
+
+def _step(line: str) -> str:
+    """What a line of the log says of the way: a function that is bundled, a stack that is deployed."""
+    found = re.match(r"(Bundling) (\S+)|(?:FittingRoom-\w+-)(\w+): (deploying)", _plain(line))
+    return " ".join(filter(None, found.groups())).lower() if found else ""
 
 
 def _environment(aws_url: str) -> dict[str, str]:
@@ -97,6 +123,11 @@ def _environment(aws_url: str) -> dict[str, str]:
 
 def _reason(log: str) -> str:
     """The line that says most about a failure."""
-    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in log.splitlines() if line.strip()]
+    lines = [plain for line in log.splitlines() if (plain := _plain(line))]
     telling = [line for line in lines if re.search(r"CREATE_FAILED|UPDATE_FAILED|^\w*Error: |❌|‣ ", line)]
     return (telling or lines or ["it said nothing"])[0 if telling else -1]
+
+
+def _plain(line: str) -> str:
+    """Without colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", line).strip()

@@ -36,7 +36,7 @@ class PythonFunction(lambda_.Function):
         super().__init__(
             scope,
             construct_id,
-            code=function_code(folder, config.wheels),
+            code=function_code(cdk.Stack.of(scope), folder, config.wheels),
             handler="handler.handler",
             runtime=lambda_.Runtime.PYTHON_3_14,
             architecture=lambda_.Architecture.ARM_64,

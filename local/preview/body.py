@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -112,10 +113,14 @@ def _bar(rows: NDArray[Any]) -> int:
     return start + 1 if start and changed[start : start + 4].max() > 0.8 else 0
 
 
-@functools.cache
-def _face_detector() -> cv2.CascadeClassifier:
-    """The Haar cascade that ships in the OpenCV 4 wheel."""
-    return cv2.CascadeClassifier(f"{Path(cv2.__file__).parent}/data/haarcascade_frontalface_alt2.xml")
+class _Detector(threading.local):
+    """The Haar cascade that ships in the OpenCV 4 wheel. One a thread: while it looks, it writes into itself."""
+
+    def __init__(self) -> None:
+        self.cascade = cv2.CascadeClassifier(f"{Path(cv2.__file__).parent}/data/haarcascade_frontalface_alt2.xml")
+
+
+_detector = _Detector()
 
 
 def _find_face(rgb: Picture, *, side: int = 640, least: float = 2.0) -> Face | None:
@@ -126,7 +131,7 @@ def _find_face(rgb: Picture, *, side: int = 640, least: float = 2.0) -> Face | N
     grey, scale = resize_to(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), side)
     colourless = np.ptp(rgb, axis=2).mean() < 4  # a black-and-white photograph has no skin colour to ask for
     for view in (grey, cv2.equalizeHist(grey)):
-        boxes, _, scores = _face_detector().detectMultiScale3(view, 1.1, 4, minSize=(24, 24), outputRejectLevels=True)
+        boxes, _, scores = _detector.cascade.detectMultiScale3(view, 1.1, 4, minSize=(24, 24), outputRejectLevels=True)
         for score, (x, y, size, _) in sorted(zip(np.ravel(scores), map(tuple, boxes), strict=True), reverse=True):
             face = Face(x / scale, y / scale, size / scale)
             tone = _skin_at(rgb, face.middle, face.y + 0.6 * face.size, 0.3 * face.size)

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from PIL import Image, PngImagePlugin
 
+from fitting_room.jobs.outcome import Failed
 from local.simulators.bedrock.app import Bedrock
 from local.simulators.kit.previews import Previews
 from local.simulators.kit.server import Simulator, running
@@ -33,15 +34,20 @@ class Drawn(NamedTuple):
 
 
 class StandInEngine:
-    """Paints a patch that depends on the seed. A wholly black person picture is nobody."""
+    """Paints a patch that depends on the seed. A wholly black person picture is nobody. `crashes`: the next drawings
+    that fail with an error which is not about the pictures."""
 
     PreviewError = NoBodyError
 
     def __init__(self) -> None:
         self.calls: list[dict[str, Any]] = []
+        self.crashes = 0
 
     def try_on(self, person: Image.Image, garment: Image.Image, **options: Any) -> Drawn:
         self.calls.append(options | {"size": person.size})
+        if self.crashes:
+            self.crashes -= 1
+            raise IndexError("vector::_M_range_check: __n (which is 30) >= this->size() (which is 30)")
         if person.convert("L").getextrema() == (0, 0):
             raise NoBodyError("no person was found in the picture")
         image, mask = person.copy(), Image.new("L", person.size, 255)
@@ -96,6 +102,24 @@ def _serving(simulator: Simulator, previews: Previews) -> Iterator[Running]:
 @pytest.fixture(scope="session")
 def engine() -> StandInEngine:
     return StandInEngine()
+
+
+@pytest.fixture
+def broken_engine(engine: StandInEngine) -> Iterator[StandInEngine]:
+    """Crashes at every drawing, until the test sets `crashes`."""
+    engine.crashes = 1000
+    yield engine
+    engine.crashes = 0
+
+
+def assert_the_simulator_is_named(outcome: Any) -> None:
+    """Not the vendor, in any word of what a client reads; and nothing was bought."""
+    assert isinstance(outcome, Failed), outcome
+    assert (outcome.fault.code, outcome.charged, outcome.fault.retryable) == ("provider_error", "no", False)
+    assert (
+        outcome.fault.detail == "The simulator of the local cloud failed. No vendor was called, and nothing was bought."
+    )
+    assert outcome.fault.remedy == "Look for the cause in .local/logs/simulators.log."
 
 
 @pytest.fixture(scope="session")

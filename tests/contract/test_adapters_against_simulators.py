@@ -25,7 +25,7 @@ from fitting_room.providers.nova_canvas import adapter as nova
 from fitting_room.providers.nova_canvas.body import body_of, json_of
 from fitting_room.providers.nova_canvas.entry import MODEL
 from fitting_room.providers.tryiton import adapter as tryiton
-from tests.contract.conftest import Running, encoded
+from tests.contract.conftest import Running, StandInEngine, assert_the_simulator_is_named, encoded
 from tests.contract.leaves import Path, leaves, objects, removed, replaced, with_stranger, wrong_values
 from tests.contract.orders import IMAGE, connection, order, try_on
 from tests.contract.vendor import vendor
@@ -299,6 +299,17 @@ def test_nova_in_trouble(bedrock: Running, fault: dict[str, Any], expected: tupl
     assert len(bedrock.requests()) == 1
 
 
+def test_bedrock_s_simulator_that_breaks_is_not_taken_for_bedrock(
+    bedrock: Running, broken_engine: StandInEngine
+) -> None:
+    """Nor does it remember: the same request succeeds once the fault is gone."""
+    provider, request = nova.connect(connection(bedrock.url)), nova_order("try_on, garment mask")
+    assert_the_simulator_is_named(provider.start(request))
+    assert bedrock.purchases() == []
+    broken_engine.crashes = 0
+    assert isinstance(provider.start(request), Finished)
+
+
 def test_nova_partly_blocked(bedrock: Running) -> None:
     bedrock.fault(on="submit", kind="partial")
     outcome = nova.connect(connection(bedrock.url)).start(nova_order("try_on, garment mask"))
@@ -419,6 +430,19 @@ class Client:
                 return outcome
             outcome = self.provider.poll(self.order, outcome.provider_job_id)
         raise AssertionError("the simulator never finished")
+
+
+def test_tryiton_s_simulator_that_breaks_is_not_taken_for_tryiton(
+    tryiton_simulator: Running, broken_engine: StandInEngine
+) -> None:
+    assert_the_simulator_is_named(Client(tryiton_simulator).finished())
+    assert [purchase["charged"] for purchase in tryiton_simulator.purchases()] == [False]
+
+
+def test_fashn_s_simulator_that_breaks_is_not_taken_for_fashn(
+    fashn_simulator: Running, broken_engine: StandInEngine
+) -> None:
+    assert_the_simulator_is_named(Client(fashn_simulator, fashn, "/v1").finished())
 
 
 @pytest.mark.parametrize("path", TRYITON_CALLS)

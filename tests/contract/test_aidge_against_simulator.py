@@ -24,7 +24,7 @@ from fitting_room.providers.base import Order
 from local.simulators.aidge.app import Aidge
 from local.simulators.kit.previews import Previews
 from local.simulators.kit.server import running
-from tests.contract.conftest import Running, StandInEngine
+from tests.contract.conftest import Running, StandInEngine, assert_the_simulator_is_named
 from tests.contract.leaves import leaves, objects, removed, replaced, with_stranger, wrong_values
 from tests.contract.orders import IMAGE, connection, order, try_on
 
@@ -110,6 +110,12 @@ def end(vendor: adapter.Aidge, outcome: Any, order: Order) -> Any:
 
 def bought(vendor: adapter.Aidge, order: Order) -> Any:
     return end(vendor, vendor.start(order), order)
+
+
+def test_a_simulator_that_breaks_is_not_taken_for_aidge(
+    simulator: Running, media: str, broken_engine: StandInEngine
+) -> None:
+    assert_the_simulator_is_named(bought(client(simulator), wanted(media)))
 
 
 # what a stage may choose

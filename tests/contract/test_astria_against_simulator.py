@@ -22,7 +22,7 @@ from fitting_room.providers.astria.tunes import reference_of, training_of
 from fitting_room.providers.base import Order, Reference
 from local.simulators.astria.app import Astria
 from local.simulators.kit.previews import Previews
-from tests.contract.conftest import Running, StandInEngine, _serving
+from tests.contract.conftest import Running, StandInEngine, _serving, assert_the_simulator_is_named
 from tests.contract.orders import IMAGE, connection, order
 from tests.contract.vendor import vendor
 
@@ -232,6 +232,11 @@ def test_the_mock_is_free(account: Account) -> None:
 def test_a_person_nobody_finds(account: Account) -> None:
     outcome, _ = account.finished(account.ordered(SUIT, person=_file(Image.new("RGB", SIZE))))
     assert (outcome.fault.code, outcome.charged) == ("provider_error", "unknown")
+
+
+def test_a_simulator_that_breaks_is_not_taken_for_astria(account: Account, broken_engine: StandInEngine) -> None:
+    outcome, _ = account.finished(account.ordered(SUIT))
+    assert_the_simulator_is_named(outcome)
 
 
 def test_the_vendor_calls_the_address_that_it_was_given(account: Account) -> None:

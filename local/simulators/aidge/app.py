@@ -25,7 +25,7 @@ from local.simulators.aidge.pictures import Scene, drawn, scene
 from local.simulators.aidge.request import Suit, shown, suit_of, task_of
 from local.simulators.aidge.signature import SYSTEM, SignatureError, check
 from local.simulators.kit.previews import CannotDrawError, Previews
-from local.simulators.kit.server import AnswerError, Simulator
+from local.simulators.kit.server import BROKEN, BROKEN_WHY, AnswerError, Simulator
 from local.simulators.predictions.request import BadRequestError
 
 TASKS_KEPT = 1000
@@ -201,7 +201,7 @@ class Aidge(Simulator):
         except CannotDrawError as error:
             self._fail(task, "801", f"model failed: {error}")
         except Exception:
-            self._fail(task, "500")
+            self._fail(task, BROKEN, BROKEN_WHY)
             raise
         else:
             self._finish(task, files)

@@ -27,7 +27,7 @@ from local.simulators.kit import forms
 from local.simulators.kit.callbacks import FAULTS, Callbacks, reachable
 from local.simulators.kit.loading import ImageLoadError, decoded, fetched, loaded, media_type
 from local.simulators.kit.previews import CannotDrawError, Previews
-from local.simulators.kit.server import AnswerError, Simulator
+from local.simulators.kit.server import BROKEN_WHY, AnswerError, Simulator
 
 ERRORS = {
     "bad_request": 400,
@@ -196,7 +196,7 @@ class Astria(Simulator):
         except CannotDrawError as error:
             self._fail(prompt, str(error))
         except Exception:
-            self._fail(prompt, "the simulator failed: see its log")
+            self._fail(prompt, BROKEN_WHY)
             raise
         else:
             self._finish(prompt, pictures)

@@ -104,12 +104,13 @@ class Previews:
     ) -> Picture:
         told = {k: _digest(v) if isinstance(v, Image.Image) else v for k, v in options.items()}
         key = json.dumps([task, [_digest(each) for each in pictures], format, dict(label), told], sort_keys=True)
-        if key not in self._drawn:
-            self._drawn[key] = self._pool.submit(self._draw, function, pictures, format, label, options)
+        drawn = self._drawn.get(key)
+        if drawn is None or (drawn.done() and drawn.exception()):  # what failed once may succeed
+            drawn = self._drawn[key] = self._pool.submit(self._draw, function, pictures, format, label, options)
         self._drawn.move_to_end(key)
         while len(self._drawn) > self._keep:
             self._drawn.popitem(last=False)
-        return await asyncio.shield(asyncio.wrap_future(self._drawn[key]))
+        return await asyncio.shield(asyncio.wrap_future(drawn))
 
     def _draw(
         self,

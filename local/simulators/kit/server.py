@@ -26,6 +26,9 @@ from local.simulators.kit.records import Log, without_pixels
 
 TRANSPORT = "simulator.transport"
 EXPIRED = "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+BROKEN = "SimulatorFailed"
+"""The name of an error that no vendor has: the simulator itself has failed. The adapters know it by this name."""
+BROKEN_WHY = f"{BROKEN}: this is not the vendor's answer. See .local/logs/simulators.log."
 ELSEWHERE = "http://198.51.100.7/x.png"
 """An address for documentation (RFC 5737): nobody's host, and no vendor's."""
 
@@ -116,7 +119,7 @@ class Simulator(ABC):
         return Starlette(
             routes=[*control, *self.routes()],
             middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])],
-            exception_handlers={AnswerError: _answer},
+            exception_handlers={AnswerError: _answer, Exception: _broken},
         )
 
     async def _health(self, _: Request) -> Response:
@@ -152,6 +155,12 @@ def _log(request: Request, name: str, log: Log) -> Response:
 async def _answer(_: Request, error: Exception) -> Response:
     assert isinstance(error, AnswerError)
     return error.response
+
+
+async def _broken(_: Request, __: Exception) -> Response:
+    """In no vendor's shape and with no vendor's status, but with words where each adapter looks for them; the server
+    logs the error."""
+    return JSONResponse({"error": BROKEN, "message": BROKEN_WHY}, 418, headers={"x-amzn-errortype": BROKEN})
 
 
 def _raw(body: object) -> bytes:

@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from local.simulators.kit.callbacks import Callbacks, reachable
 from local.simulators.kit.loading import ImageLoadError, loaded
 from local.simulators.kit.previews import NO_PICTURE, CannotDrawError, Format, Previews
-from local.simulators.kit.server import AnswerError, Simulator
+from local.simulators.kit.server import BROKEN, BROKEN_WHY, AnswerError, Simulator
 from local.simulators.predictions.request import BadRequestError
 
 RESOLUTION = (864, 1296)
@@ -181,7 +181,7 @@ class Predictions(Simulator):
         except CannotDrawError as error:
             self._fail(job, "PoseError", str(error))
         except Exception:
-            self._fail(job, "PipelineError", "An unexpected error occurred while running the pipeline.")
+            self._fail(job, BROKEN, BROKEN_WHY)
             raise
         else:
             self._strike(job)

@@ -10,11 +10,17 @@ from typing import Any
 import httpx
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from local import cloud, demo
 from local.deploy import CloudError
 
-FAULT = {"code": "content_blocked", "detail": "The vendor refused the picture.", "remedy": "Send another picture."}
+FAULT = {
+    "code": "content_blocked",
+    "detail": "The vendor refused the picture.",
+    "remedy": "Send another picture.",
+    "provider_detail": "no swimwear",
+}
 ENDPOINTS = cloud.Endpoints(
     api="http://api.test/base", api_key="fr_live_x", test_key="", tenant="demo", region="", aws="", inbox_bucket="",
     media_bucket="", table="", job_machine="", providers={},
@@ -48,13 +54,15 @@ class Api:
         self.polls[provider] += 1
         if self.polls[provider] < 3:
             return {"status": "running", "step": ("queued", "generating")[self.polls[provider] - 1]}
-        images = [{"n": 1, "url": "http://s3.test/media/1.png"}]
+        images = [{"n": 1, "url": "http://s3.test/media/1.png", "format": "png"}]
         return {"status": self.ends[provider], "step": "done", "images": images, "error": FAULT}
 
 
 def picture() -> bytes:
     buffer = io.BytesIO()
-    Image.new("RGB", (80, 120), "teal").save(buffer, "PNG")
+    note = PngInfo()
+    note.add_text("Comment", "a preview")
+    Image.new("RGB", (80, 120), "teal").save(buffer, "PNG", pnginfo=note)
     return buffer.getvalue()
 
 
@@ -83,6 +91,13 @@ def test_it_saves_every_providers_picture_and_says_where(api: Api, capsys: pytes
     assert out.count("generating") == 2
 
 
+def test_every_picture_says_that_it_is_a_preview(api: Api) -> None:
+    demo.run()
+    assert (demo.PICTURES / "tryiton_1.png").read_bytes() == picture()
+    with Image.open(demo.PICTURES / "overview.png") as overview:
+        assert "not the output of a generative model" in overview.info["Comment"]
+
+
 def test_both_providers_get_the_same_try_on_each_under_a_key_of_its_own(api: Api) -> None:
     demo.run()
     first, second = (json.loads(r.content) for r in api.submitted)
@@ -97,6 +112,7 @@ def test_a_failed_job_ends_it_with_cause_and_remedy(api: Api, capsys: pytest.Cap
     assert not demo.run()
     said = capsys.readouterr()
     assert "tryiton: failed, content_blocked: The vendor refused the picture. Send another picture." in said.err
+    assert "tryiton said: no swimwear" in said.err
     assert "nova_canvas_1.png" in said.out
 
 

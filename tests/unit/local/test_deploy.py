@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,5 +59,26 @@ def test_the_reason_of_a_failure_is_picked_from_the_log() -> None:
     assert deploy._reason("Traceback\n  File x\nValueError: stage: 'x' is not a stage\n\nat jsii") == (
         "ValueError: stage: 'x' is not a stage"
     )
+    bundling = (
+        "BundleError: http/api does not compile: SyntaxError: x\npython3 app.py: Subprocess exited with error 1\n"
+    )
+    assert deploy._reason("Bundling http/api\n" + bundling) == "BundleError: http/api does not compile: SyntaxError: x"
     assert deploy._reason("just\nthis\n") == "this"
     assert deploy._reason("") == "it said nothing"
+
+
+def test_the_way_of_a_deployment_is_shown_and_kept_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "Bundling http/api\nnoise\n\x1b[1mFittingRoom-dev-Storage\x1b[22m: deploying... [1/2]\n"
+    cli = tmp_path / "cdk"
+    cli.write_text(f"#!{sys.executable}\nimport sys\nsys.stderr.write({said!r})\n")
+    cli.chmod(0o755)
+    monkeypatch.setattr(deploy, "CLI", cli)
+    monkeypatch.setattr(deploy, "HOME", tmp_path)
+    deploy.bootstrap("http://127.0.0.1:1")
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()] == [
+        ["bundling", "http/api"],
+        ["storage", "deploying"],
+    ]
+    assert (tmp_path / "logs/cdk.log").read_text() == said

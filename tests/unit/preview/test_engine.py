@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageOps
 from PIL.Image import Resampling
 
+from local.preview.body import Face, _find_face, shows_a_face
 from local.preview.engine import Preview, PreviewError, png, try_on
 
 SAMPLES = Path(__file__).parents[3] / "local" / "samples"
@@ -313,3 +315,17 @@ def test_the_file_says_it_is_a_preview_and_the_picture_does_not() -> None:
     assert "not the output of a generative model" in read.info["Comment"]
     assert read.info["Title"] == "job 7"
     assert read.tobytes() == picture.tobytes()
+
+
+def test_several_threads_find_what_one_finds() -> None:
+    """The simulators of several vendors draw at once, each in its own size."""
+    pictures = [np.array(sample(name)) for name in ("person_a", "tee", "person_b")]
+
+    def faces() -> list[tuple[Face | None, bool]]:
+        return [(_find_face(picture, side=480), shows_a_face(picture)) for picture in pictures]
+
+    alone = faces()
+    with ThreadPoolExecutor(4) as pool:
+        found = [job.result() for job in [pool.submit(faces) for _ in range(4)]]
+    assert found == [alone] * 4
+    assert alone[0][0] and not alone[1][1]

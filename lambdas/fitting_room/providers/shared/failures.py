@@ -9,6 +9,8 @@ from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.outcome import Charged, Failed
 
 LATER = "Submit again later."
+SIMULATOR = "SimulatorFailed"
+"""How a simulator of the local cloud says that it failed itself. No vendor says so."""
 
 _SECRETIVE = re.compile(r"https?:[\\/]+\S+|data:\S+|[A-Za-z0-9+/_=-]{40,}")
 
@@ -39,6 +41,10 @@ def failed(
 ) -> Failed:
     """A failure of `provider`. What may have been charged is never called retryable: a repeat could be a second
     purchase."""
+    if SIMULATOR in f"{provider_code} {provider_detail}":
+        code, charged, retryable = "provider_error", "no", False
+        detail = "The simulator of the local cloud failed. No vendor was called, and nothing was bought."
+        remedy = "Look for the cause in .local/logs/simulators.log."
     fault = Fault.of(
         code,
         detail,
