@@ -1,0 +1,156 @@
+"""What was paid for arrives, however the reading, the downloading or the machine around it breaks. Each test breaks several
+providers side by side: the pauses between refused reads are long."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from local import cloud as local_cloud
+from local.emulator_control import EmulatorControl
+
+from .conftest import Cloud, Simulator, until
+
+PROVIDERS = ("tryiton", "fashn", "astria", "aidge")
+READ_SECONDS = 150
+READS = {
+    "tryiton": {"kind": "status", "status": 404, "times": 3},
+    "fashn": {"kind": "status", "status": 403, "times": 2},
+    "astria": {"kind": "status", "status": 500, "times": 3},
+    "aidge": {"kind": "status", "status": 404, "times": 2},
+}
+RESULTS = {
+    "tryiton": {"kind": "drop_before", "times": 2},
+    "fashn": {"kind": "status", "status": 404, "times": 3},
+    "astria": {"kind": "wrong_type", "times": 1},
+    "aidge": {"kind": "malformed", "times": 1},
+}
+
+
+def vendor(cloud: Cloud, provider: str) -> Simulator:
+    found: Simulator = getattr(cloud, provider)
+    return found
+
+
+def bought(cloud: Cloud, provider: str) -> int:
+    """Purchases of images; Astria's log holds references, too."""
+    return sum(purchase["summary"].get("images", 1) > 0 for purchase in vendor(cloud, provider).purchases())
+
+
+def submitted(cloud: Cloud, person: bytes, tee: bytes, provider: str) -> str:
+    options = {"astria": {"person_class": "woman"}} if provider == "astria" else {}
+    return str(cloud.submit(cloud.try_on(person, tee, provider=provider, provider_options=options))["id"])
+
+
+def is_delivered(cloud: Cloud, job_id: str, provider: str, seconds: float = READ_SECONDS) -> dict[str, Any]:
+    job = cloud.finished(job_id, seconds)
+    assert (job["status"], job["error"]) == ("succeeded", None), provider
+    assert [attempt["charged"] for attempt in job["attempts"]] == ["yes"], provider
+    assert cloud.picture(job["images"][0]).width > 0
+    assert bought(cloud, provider) == 1, provider
+    return job
+
+
+@pytest.mark.parametrize(("on", "faults"), [("status", READS), ("result", RESULTS)])
+def test_a_read_or_a_download_that_is_refused_is_only_repeated(
+    cloud: Cloud, person: bytes, tee: bytes, on: str, faults: dict[str, dict[str, Any]]
+) -> None:
+    for provider, fault in faults.items():
+        vendor(cloud, provider).fault(on=on, **fault)
+    jobs = {provider: submitted(cloud, person, tee, provider) for provider in faults}
+    for provider, job_id in jobs.items():
+        is_delivered(cloud, job_id, provider)
+
+
+def test_a_function_that_is_killed_and_a_run_that_is_aborted_lose_nothing(
+    cloud: Cloud, person: bytes, tee: bytes
+) -> None:
+    """Start dies right after the provider's id was written, Poll dies twice, and an execution is stopped by hand."""
+    for provider in ("tryiton", "fashn", "aidge"):
+        vendor(cloud, provider).fault(on="status", kind="delay", seconds=4, times=2)
+    jobs = {provider: submitted(cloud, person, tee, provider) for provider in ("tryiton", "fashn", "aidge")}
+
+    def id_of(provider: str) -> str | None:
+        attempts = cloud.job(jobs[provider])["attempts"]
+        return attempts[0]["provider_job_id"] if attempts else None
+
+    until(lambda: id_of("tryiton"), "TryItOn's id")
+    _kill("StartHttp")
+    for _ in range(2):
+        until(lambda: local_cloud.lambda_pids("Poll") or None, "a look at a provider")
+        _kill("Poll")
+    until(lambda: id_of("fashn"), "FASHN's id")
+    execution = cloud.job_machine.replace(":stateMachine:", ":execution:") + f":{jobs['fashn']}"
+    cloud.aws("stepfunctions").stop_execution(executionArn=execution)
+    for provider, job_id in jobs.items():
+        is_delivered(cloud, job_id, provider, 240)
+
+
+def test_a_bucket_that_is_away_for_a_minute_is_waited_for(
+    cloud: Cloud, emulator: EmulatorControl, person: bytes, tee: bytes
+) -> None:
+    refusal = {"service": "s3", "operation": "PutObject", "match": "/results/", "code": "SlowDown", "status": 503}
+    with emulator.faults({**refusal, "for_seconds": 60}):  # type: ignore[typeddict-item]
+        job_id = submitted(cloud, person, tee, "tryiton")
+        is_delivered(cloud, job_id, "tryiton", 240)
+
+
+@pytest.mark.parametrize(
+    ("fault", "times"),
+    [
+        ({"service": "lambda", "match": "StartHttp", "code": "TooManyRequestsException", "status": 429}, 4),
+        ({"service": "dynamodb", "operation": "UpdateItem", "match": "JOB#", "code": "ThrottlingException"}, 6),
+        ({"service": "states", "operation": "StartExecution", "code": "ServiceUnavailable", "status": 503}, 2),
+    ],
+    ids=["lambda", "dynamodb", "step functions"],
+)
+def test_throttling_is_waited_out(
+    cloud: Cloud, emulator: EmulatorControl, person: bytes, tee: bytes, fault: dict[str, Any], times: int
+) -> None:
+    with emulator.faults({"status": 400, **fault, "times": times}):  # type: ignore[typeddict-item]
+        job_id = submitted(cloud, person, tee, "fashn")
+        is_delivered(cloud, job_id, "fashn", 200)
+
+
+def _kill(function: str) -> None:
+    for pid in local_cloud.lambda_pids(function):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _ended(cloud: Cloud, job_id: str) -> Callable[[], Any]:
+    return lambda: cloud.job(job_id)["status"] == "cancelled" or None
+
+
+def test_a_job_that_is_cancelled_while_the_provider_works_can_be_recovered_for_nothing(
+    cloud: Cloud, person: bytes, tee: bytes
+) -> None:
+    cloud.fashn.fault(on="status", kind="status", status=503, times=2)
+    job_id = submitted(cloud, person, tee, "fashn")
+    until(lambda: cloud.fashn.purchases() or None, "the purchase")
+    until(lambda: cloud.job(job_id)["attempts"][0]["provider_job_id"], "the provider's id")
+    assert cloud.live.post(f"/v1/jobs/{job_id}/cancel").status_code == 202
+    until(_ended(cloud, job_id), "the job to be cancelled", 90)
+    refused = cloud.live.post(f"/v1/jobs/{job_id}/retry")
+    assert (refused.status_code, refused.json()["code"]) == (409, "may_be_charged")
+    answer = cloud.live.post(f"/v1/jobs/{job_id}/recover")
+    assert answer.status_code == 202, answer.text
+    recovered = cloud.finished(answer.json()["id"], 120)
+    assert (recovered["status"], recovered["usage"]["images"]) == ("succeeded", 0)
+    assert recovered["recovered_from"] == job_id
+    assert len(cloud.fashn.purchases()) == 1
+    again = cloud.live.post(f"/v1/jobs/{job_id}/recover")
+    assert (again.json()["id"], again.headers["Idempotent-Replayed"]) == (recovered["id"], "true")
+
+
+def test_a_failed_job_is_retried_with_the_images_it_had(cloud: Cloud, person: bytes, tee: bytes) -> None:
+    cloud.tryiton.fault(on="submit", kind="status", status=401, times=1)
+    failed = cloud.finished(submitted(cloud, person, tee, "tryiton"))
+    assert (failed["status"], failed["error"]["code"]) == ("failed", "provider_auth")
+    answer = cloud.live.post(f"/v1/jobs/{failed['id']}/retry")
+    assert answer.status_code == 202, answer.text
+    assert cloud.finished(answer.json()["id"])["status"] == "succeeded"
+    assert len(cloud.tryiton.purchases()) == 1
