@@ -220,6 +220,19 @@ def test_a_garment_made_before_in_the_older_flow(account: Account) -> None:
     assert pictures(account.finished(account.ordered(body, subjects))[0]) == 1
 
 
+def test_a_garment_made_before_on_the_pose_of_another_image(account: Account) -> None:
+    """As the example of the vendor's page: the faceid of the garment, `controlnet` and an input image, here with a mask."""
+    subjects = [account.woman(), account.subject("garment", "sd15", "swimming suit", GARMENT_ID)]
+    body = OLDER | {
+        "garments": [{"subject": GARMENT_ID}],
+        "input_image": IMAGE,
+        "mask": {"type": "image", "image": IMAGE},
+    }
+    assert pictures(account.finished(account.ordered(body, subjects, input=BODY))[0]) == 2
+    [sent] = [request for request in account.simulator.requests() if "/prompts" in request["path"] and request["body"]]
+    assert {"controlnet", "input_image", "mask_image", "denoising_strength"} <= set(sent["body"]["prompt"])
+
+
 def test_the_mock_is_free(account: Account) -> None:
     outcome, _ = account.finished(account.ordered(OLDER, [account.woman(branch="fast")]))
     assert pictures(outcome) == 2

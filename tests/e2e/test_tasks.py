@@ -16,7 +16,7 @@ from .conftest import ROOT, SAMPLES, Cloud
 PICTURES = ROOT / ".local" / "pictures"
 """Where the pictures of a run lie, to be looked at."""
 PICTURE = "<picture>"
-ONE = {"numberOfImages": 1, "seed": 7}
+SEEDED = {"seed": 7}
 SEED = {"seed": 7}
 
 
@@ -69,7 +69,7 @@ def test_text_image(cloud: Cloud) -> None:
     assert sent == {
         "taskType": "TEXT_IMAGE",
         "textToImageParams": {"text": "a quiet harbour", "negativeText": "people", "style": "PHOTOREALISM"},
-        "imageGenerationConfig": {**ONE, "width": 1280, "height": 720},
+        "imageGenerationConfig": {**SEEDED, "width": 1280, "height": 720},
     }
     assert picture.size == (1280, 720)
 
@@ -91,7 +91,7 @@ def test_text_image_with_conditioning(cloud: Cloud) -> None:
             "controlMode": "SEGMENTATION",
             "controlStrength": 0.4,
         },
-        "imageGenerationConfig": ONE,
+        "imageGenerationConfig": SEEDED,
     }
     assert picture.size == (1024, 1024)
 
@@ -113,7 +113,7 @@ def test_color_guided(cloud: Cloud) -> None:
             "colors": ["#204080", "#f0c020"],
             "referenceImage": PICTURE,
         },
-        "imageGenerationConfig": ONE,
+        "imageGenerationConfig": SEEDED,
     }
     assert picture.size == (1024, 1024)
 
@@ -130,7 +130,7 @@ def test_image_variation(cloud: Cloud) -> None:
     assert sent == {
         "taskType": "IMAGE_VARIATION",
         "imageVariationParams": {"images": [PICTURE, PICTURE], "similarityStrength": 0.6},
-        "imageGenerationConfig": ONE,
+        "imageGenerationConfig": SEEDED,
     }
 
 
@@ -144,7 +144,7 @@ def test_inpaint_changes_only_inside_the_mask(cloud: Cloud) -> None:
     assert sent == {
         "taskType": "INPAINTING",
         "inPaintingParams": {"image": PICTURE, "maskImage": PICTURE, "text": "a rug"},
-        "imageGenerationConfig": ONE,
+        "imageGenerationConfig": SEEDED,
     }
     before, after = np.asarray(source), np.asarray(picture.convert("RGB"))
     corner = (slice(0, 100), slice(0, 100))
@@ -171,7 +171,7 @@ def test_outpaint_keeps_what_the_prompt_names(cloud: Cloud) -> None:
             "outPaintingMode": "PRECISE",
             "text": "a beach",
         },
-        "imageGenerationConfig": ONE,
+        "imageGenerationConfig": SEEDED,
     }
     assert picture.size == Image.open(SAMPLES / "person_a.png").size
 
@@ -209,7 +209,7 @@ def test_a_couch_in_a_room(cloud: Cloud) -> None:
             "imageBasedMask": {"maskImage": PICTURE},
             "mergeStyle": "BALANCED",
         },
-        "imageGenerationConfig": ONE,
+        "imageGenerationConfig": SEEDED,
     }
     assert picture.size == room.size
     assert not np.array_equal(np.asarray(picture.convert("RGB")), np.asarray(room))

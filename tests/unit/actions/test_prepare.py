@@ -152,7 +152,9 @@ def test_pictures_above_the_vendors_limit_are_compressed_and_the_mask_stays_pure
     assert set(open_input(world, job_id, "mask").convert("L").tobytes()) == {0, 255}
 
 
-def test_without_a_person_picture_the_mask_goes_with_the_garment_that_somebody_wears(world: World) -> None:
+@pytest.mark.parametrize("role", ["garment-0", "input"])
+def test_without_a_person_picture_the_mask_goes_with_the_image_to_start_from(world: World, role: str) -> None:
+    """Which is one of its own, or else the garment's that somebody wears."""
     world.configure("astria")
     person = Stored(
         id="sub_01J00000000000000000000001",
@@ -180,10 +182,13 @@ def test_without_a_person_picture_the_mask_goes_with_the_garment_that_somebody_w
         "garments": [{"image": worn, "category": "tops", "photo": "model"}],
         "mask": {"type": "image", "image": {"s3": f"s3://{INBOX}/{world.put('mask.png', file.getvalue())}"}},
     }
+    if role == "input":
+        flat = {"s3": f"s3://{INBOX}/{world.put('flat.png', noise(800, 800))}"}
+        body |= {"input_image": worn, "garments": [{"image": flat, "category": "tops", "photo": "flat_lay"}]}
     job_id = world.submit(body).job.id
     assert prepare(job_id, world.at)["outcome"] == "prepared"
-    sent, garment = open_input(world, job_id, "mask"), open_input(world, job_id, "garment-0")
-    assert sent.size == garment.size
+    sent, masked = open_input(world, job_id, "mask"), open_input(world, job_id, role)
+    assert sent.size == masked.size
     assert [sent.convert("L").getpixel((x, 10)) for x in (10, sent.width - 10)] == [0, 255]
 
 

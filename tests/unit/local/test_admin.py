@@ -204,7 +204,7 @@ def test_no_balance_where_nothing_can_be_asked(provider: str, words: str, monkey
 
 
 def test_an_unknown_provider_is_named_with_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SystemExit, match=r"no provider `nova`: there are nova_canvas, stability, tryiton"):
+    with pytest.raises(SystemExit, match=r"no provider `nova`: there are nova_canvas, stability, fashn"):
         run(monkeypatch, "provider", "set", "nova")
 
 
