@@ -101,10 +101,18 @@ def _inputs(
     fitted: dict[str, Fitted] = {}
     for role, pointer, _ in job.request.images():
         if role == "mask":
-            base = str(job.request.masked)
-            mask = normalise_mask(originals[role], masters[base], limits=LIMITS, pointer=pointer)
+            base, asked = str(job.request.masked), getattr(job.request, "mask", None)
+            mask = normalise_mask(
+                originals[role],
+                masters[base],
+                limits=LIMITS,
+                pointer=pointer,
+                read=asked.read,
+                part=job.request.task != "outpaint",
+            )
+            warnings += mask.warnings
             frame = fitted[base].frame
-            fitted[role] = Fitted(pointer, apply_mask(mask, frame), frame)
+            fitted[role] = Fitted(pointer, apply_mask(mask.image, frame), frame)
             continue
         masters[role] = make_master(originals[role], limits=LIMITS, pointer=pointer)
         warnings += _seen(job, role, pointer, masters[role], provider)

@@ -62,11 +62,10 @@ def delete_a_job(job_id: str) -> Response[str]:
     return _answer(202, delete_job(job_id, caller.tenant, clock, caller.mode))
 
 
-def get_an_image(job_id: str, n: str) -> Response[str]:
+def get_an_image(job_id: str, name: str) -> Response[str]:
     caller = _caller()
     job = find(job_id, caller.tenant, clock)
-    link = image_link(job, int(n) if re.fullmatch("[0-9]{1,4}", n) else 0)
-    return Response(303, body="", headers={"Location": link, **_cors()})
+    return Response(303, body="", headers={"Location": image_link(job, name), **_cors()})
 
 
 def create_a_subject() -> Response[str]:
@@ -106,7 +105,7 @@ ROUTES: list[tuple[str, str, Callable[..., Response[str]]]] = [
     ("POST", "/v1/jobs/estimate", estimate_a_job),
     ("GET", "/v1/jobs/<job_id>", get_a_job),
     ("DELETE", "/v1/jobs/<job_id>", delete_a_job),
-    ("GET", "/v1/jobs/<job_id>/images/<n>", get_an_image),
+    ("GET", "/v1/jobs/<job_id>/images/<name>", get_an_image),
     ("POST", "/v1/subjects", create_a_subject),
     ("GET", "/v1/subjects", get_the_subjects),
     ("GET", "/v1/subjects/<subject_id>", get_a_subject),
