@@ -96,7 +96,8 @@ def _levels(image: Image.Image, read: MaskRead) -> Image.Image:
     if read == "alpha":
         return image.convert("RGBA").getchannel("A")
     if image.mode.startswith("I"):
-        return from_16_bits(image)
+        eight_bits = image.getextrema()[1] <= 255  # type: ignore[operator]
+        return image.convert("I").convert("L") if eight_bits else from_16_bits(image)
     if not image.has_transparency_data:
         return image.convert("L")
     rgba = image.convert("RGBA")
