@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageCms
 from pydantic import BaseModel, ConfigDict
 
-from fitting_room.images import jpeg, png, sniff
+from fitting_room.images import jpeg, png, sniff, webp
 from fitting_room.images.stripped import BombError, Stripped
 from fitting_room.jobs.errors import JobFailure, Warning
 
@@ -29,6 +29,7 @@ _SIDEWAYS = {_UPRIGHT[number] for number in (5, 6, 7, 8)}
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 _WHITE = (255, 255, 255)
 _PLUGINS = {"HEIC": "HEIF"}
+_STRIP = {"JPEG": jpeg.strip, "PNG": png.strip, "WebP": webp.strip}
 _SAVE_AGAIN = "Open it in an image editor, save it again as JPEG or PNG, and send that."
 _COLLECTION = "HEIF"
 """The format whose further images are no frames: a phone's depth map, its other lens, a burst."""
@@ -153,11 +154,9 @@ def open_image(data: bytes, *, limits: Limits, pointer: str) -> Opened:
 
 
 def _stripped(data: bytes, name: str) -> Stripped:
-    if name == "PNG":
-        return png.strip(data)
-    if name == "JPEG":
-        return jpeg.strip(data)
-    return Stripped(sniff.with_known_brand(data, name) if name in ("AVIF", "HEIC") else data)
+    if name in _STRIP:
+        return _STRIP[name](data)
+    return Stripped(sniff.with_known_brand(data, name))
 
 
 def unreadable(pointer: str, what: str, remedy: str) -> JobFailure:

@@ -452,7 +452,7 @@ def _pngs_by_their_pixels() -> Iterator[Odd]:
     """What is seen decides, and Pillow alone would paint it black."""
     changes: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (
         ("no packed data at all", lambda pixels: b"no zlib" * 100),
-        ("damaged from the middle on", lambda pixels: pixels[: len(pixels) // 2] + b"\xff" * 4000),
+        ("damaged from the middle on", lambda pixels: pixels[: len(pixels) // 2] + b"\x55" * (len(pixels) // 2)),
         ("half of its rows", lambda pixels: zlib.compress(zlib.decompress(pixels)[: SIZE[1] // 2 * (1 + 3 * SIZE[0])])),
         ("all rows but one", lambda pixels: zlib.compress(zlib.decompress(pixels)[: -1 - 3 * SIZE[0]])),
         ("half of its data", lambda pixels: pixels[: len(pixels) // 2]),
@@ -470,6 +470,8 @@ def _pngs_by_their_pixels() -> Iterator[Odd]:
         ),
         DAMAGED,
     )
+    for place in (0.1, 0.5, 0.9):
+        yield Odd(f"PNG, a byte damaged at {place:.0%}", partial(with_pixels, partial(_struck, place=place)), DAMAGED)
     yield Odd("PNG, a piece missing", lambda: png_of(*_all_but(chunks(in_idats_of(1000)), 3)), DAMAGED)
     yield Odd("PNG, no pixels", lambda: png_of(*(p for p in chunks(saved(picture())) if p[0] != b"IDAT")), DAMAGED)
     for kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT"):
@@ -479,6 +481,11 @@ def _pngs_by_their_pixels() -> Iterator[Odd]:
         lambda: with_chunk(saved(picture()), _chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0))),
         Accepted(),
     )
+
+
+def _struck(pixels: bytes, place: float) -> bytes:
+    at = int(len(pixels) * place)
+    return pixels[:at] + bytes((pixels[at] ^ 0x55,)) + pixels[at + 1 :]
 
 
 def altered(pixels: bytes) -> bytearray:
@@ -571,6 +578,27 @@ def _newer() -> Iterator[Odd]:
     yield Odd("WebP, EXIF orientation 8", lambda: sideways(picture(), 8, "WEBP"), Accepted())
     yield Odd("WebP, animated", lambda: _animated("WEBP"), Accepted(warnings=("animation_first_frame",)))
     yield Odd("WebP, cut off", lambda: _cut(saved(picture(), "WEBP")), DAMAGED)
+    described = partial(saved, picture(), "WEBP", xmp=b"<x:xmpmeta>" * 90, icc_profile=swapped_primaries())
+    yield Odd("WebP, cut off in its description", lambda: described()[:-300], Accepted(top_left=GREEN))
+    yield Odd("WebP, translucent, cut off", lambda: _cut(saved(_translucent(), "WEBP")), DAMAGED)
+    yield Odd("WebP, lossless, cut off", lambda: _cut(saved(picture(), "WEBP", lossless=True)), DAMAGED)
+    yield Odd(
+        "WebP, its length wrong",
+        lambda: (data := described())[:4] + b"\xff\xff\xff\0" + data[8:],
+        Accepted(top_left=GREEN),
+    )
+    yield Odd("WebP, something after its end", lambda: saved(picture(), "WEBP") + b"<html>" * 100, Accepted())
+    yield Odd(
+        "WebP, cut off in its second frame",
+        lambda: _animated("WEBP")[:-60],
+        Accepted(warnings=("animation_first_frame",)),
+    )
+    yield Odd("WebP, cut off in its first frame", lambda: _cut(_animated("WEBP"), 0.4), DAMAGED)
+    yield Odd(
+        "WebP, a bomb of empty chunks",
+        lambda: (data := described())[:4] + b"\xff\xff\xff\0" + data[8:] + b"odd!\0\0\0\0" * 60_000,
+        Refused("more than 50,000 chunks"),
+    )
     yield Odd("AVIF", lambda: saved(picture(), "AVIF", speed=10), Accepted())
     yield Odd("AVIF, translucent", lambda: saved(_translucent(), "AVIF", speed=10), PINK_TO_NOTHING)
     for number in (2, 5, 6):
