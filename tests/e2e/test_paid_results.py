@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from local.emulator_control import EmulatorControl
 
 from local import cloud as local_cloud
-from local.emulator_control import EmulatorControl
 
 from .conftest import Cloud, Simulator, until
 

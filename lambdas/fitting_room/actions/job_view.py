@@ -69,22 +69,32 @@ def summary(job: Job) -> dict[str, Any]:
         "provider": job.latest.provider if job.latest else job.provider,
         "attempts": [_attempt(job, job.attempts[n]) for n in sorted(job.attempts, key=int)],
         "images": [_image(image) for image in job.images],
-        "mask": _image(job.mask) if job.mask else None,
+        "mask": _image(job.mask, number=False) if job.mask else None,
         **request,
-        "links": {"self": base, "images": [f"{base}/images/{image.n}" for image in job.images]},
+        "links": {
+            "self": base,
+            "images": [f"{base}/images/{image.n}" for image in job.images],
+            "mask": f"{base}/images/mask" if job.mask else None,
+        },
     }
 
 
-def image_link(job: Job, n: int) -> str:
-    """A fresh link to one picture, counted from 1. Raises `Refusal` `not_found` while there is none."""
-    image = next((image for image in job.images if image.n == n), None)
-    if image is None:
+def image_link(job: Job, name: str) -> str:
+    """A fresh link to one image: its number, counted from 1, or `mask`. Raises `Refusal` `not_found` while there is none."""
+    named = {str(image.n): image for image in job.images} | ({"mask": job.mask} if job.mask else {})
+    if image := named.get(name):
+        return media.link(image.key, bucket=image.bucket)
+    if name == "mask":
         raise Refusal.of(
             "not_found",
-            f"This job has no image {n}; it is {job.status} and has {len(job.images)}.",
-            "Wait until the job has succeeded, and count its images from 1.",
+            f"This job has no mask; it is {job.status}.",
+            "Wait until the job has succeeded; a mask is returned only where `output.mask` asked for it.",
         )
-    return media.link(image.key, bucket=image.bucket)
+    raise Refusal.of(
+        "not_found",
+        f"This job has no such image; it is {job.status} and has {len(job.images)}.",
+        "Wait until the job has succeeded, and count its images from 1.",
+    )
 
 
 def _erased(stone: Tombstone) -> Refusal:
@@ -113,6 +123,6 @@ def _attempt(job: Job, attempt: Attempt) -> dict[str, Any]:
     return {**shown, "charged": attempt.charged, "cost": cost and cost._asdict()}
 
 
-def _image(image: JobImage) -> dict[str, Any]:
-    shown = image.model_dump(mode="json", exclude={"bucket", "key"})
+def _image(image: JobImage, *, number: bool = True) -> dict[str, Any]:
+    shown = image.model_dump(mode="json", exclude={"bucket", "key"} | (set() if number else {"n"}))
     return {**shown, "s3": f"s3://{image.bucket}/{image.key}"}

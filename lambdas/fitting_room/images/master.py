@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from PIL import Image, ImageCms
 from pydantic import BaseModel, ConfigDict
 
-from fitting_room.images import sniff
+from fitting_room.images import jpeg, png, sniff, webp
+from fitting_room.images.stripped import BombError, Stripped
 from fitting_room.jobs.errors import JobFailure, Warning
 
 _ORIENTATION = 0x0112
@@ -28,8 +29,10 @@ _SIDEWAYS = {_UPRIGHT[number] for number in (5, 6, 7, 8)}
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 _WHITE = (255, 255, 255)
 _PLUGINS = {"HEIC": "HEIF"}
-_COLLECTIONS = {"MPO", "HEIF"}
-"""Formats whose further pictures are no frames: a phone's depth map, its other lens, a burst."""
+_STRIP = {"JPEG": jpeg.strip, "PNG": png.strip, "WebP": webp.strip}
+_SAVE_AGAIN = "Open it in an image editor, save it again as JPEG or PNG, and send that."
+_COLLECTION = "HEIF"
+"""The format whose further images are no frames: a phone's depth map, its other lens, a burst."""
 
 Size = tuple[int, int]
 
@@ -37,14 +40,15 @@ Size = tuple[int, int]
 class Limits(BaseModel):
     """What a picture may be, read from its header before a pixel is decoded. Bytes; px; long side over short side.
 
-    `master_pixels` refuses nothing: a larger picture becomes a master of at most that many pixels. 4096 x 4096 is the
-    most that any provider of ours takes, and more would only cost memory.
+    `max_pixels` lets in the 50-megapixel modes of phones, whose largest is 8192 x 6144 px. `master_pixels` refuses
+    nothing: a larger picture becomes a master of at most that many pixels. 4096 x 4096 is the most that any provider of
+    ours takes, and more would only cost memory.
     """
 
     model_config = ConfigDict(frozen=True)
 
     max_bytes: int = 30_000_000
-    max_pixels: int = 50_000_000
+    max_pixels: int = 52_000_000
     min_side: int = 64
     max_side: int = 16_384
     max_aspect: float = 16.0
@@ -70,8 +74,22 @@ class Opened:
     """A picture of which only the header was read. `size` is the size once it is upright."""
 
     image: Image.Image
+    file: Stripped
     turn: Image.Transpose | None
     size: Size
+
+    @property
+    def animated(self) -> bool:
+        return self.file.animated or (
+            self.image.format != _COLLECTION and bool(getattr(self.image, "is_animated", False))
+        )
+
+    def load(self) -> Image.Image:
+        """Decodes the pixels. Raises whatever the decoder does, and `ValueError` if some of them are missing."""
+        self.image.load()
+        if not self.file.whole(self.image):
+            raise ValueError("pixels are missing or damaged")
+        return self.image
 
     def upright(self, image: Image.Image) -> Image.Image:
         return image if self.turn is None else image.transpose(self.turn)
@@ -84,9 +102,9 @@ def make_master(data: bytes, *, limits: Limits, pointer: str) -> Master:
     Raises `JobFailure` `image_unreadable` naming the rule that is broken.
     """
     opened = open_image(data, limits=limits, pointer=pointer)
-    animated = opened.image.format not in _COLLECTIONS and getattr(opened.image, "is_animated", False)
+    warnings = (_first_frame(pointer),) if opened.animated else ()
     image = _on_white(decoded(opened, most_pixels=limits.master_pixels, pointer=pointer))
-    return Master(image, opened.size, (_first_frame(pointer),) if animated else ())
+    return Master(image, opened.size, warnings)
 
 
 def decoded(opened: Opened, *, most_pixels: int, pointer: str) -> Image.Image:
@@ -96,7 +114,7 @@ def decoded(opened: Opened, *, most_pixels: int, pointer: str) -> Image.Image:
     with decoding(pointer):
         opened.image.draft(None, size)  # a JPEG far above the size is decoded at 1/2, 1/4 or 1/8
         profile = _foreign_profile(opened.image)
-        image = _simplest(opened.image)
+        image = _simplest(opened.load())
         if image.size != size:
             image = image.resize(size, Image.Resampling.LANCZOS)
         image = opened.upright(_srgb(image, profile))
@@ -125,16 +143,20 @@ def open_image(data: bytes, *, limits: Limits, pointer: str) -> Opened:
     with decoding(pointer), warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limits say it by name
         try:
-            image = Image.open(io.BytesIO(data), formats=[_PLUGINS.get(name, name)])
+            file = _stripped(data, name)
+            image = Image.open(io.BytesIO(file.data), formats=[_PLUGINS.get(name, name)])
         except Image.DecompressionBombError:
             raise _too_many_pixels(pointer, "far more", limits) from None
         turn = _UPRIGHT.get(_orientation(image))
     size = image.size[::-1] if turn in _SIDEWAYS else image.size
     _check_size(size, limits, pointer)
-    if name == "PNG":  # Pillow decodes a PNG without looking at its checksums
-        with decoding(pointer), Image.open(io.BytesIO(data), formats=["PNG"]) as file:
-            file.verify()
-    return Opened(image, turn, size)
+    return Opened(image, file, turn, size)
+
+
+def _stripped(data: bytes, name: str) -> Stripped:
+    if name in _STRIP:
+        return _STRIP[name](data)
+    return Stripped(sniff.with_known_brand(data, name))
 
 
 def unreadable(pointer: str, what: str, remedy: str) -> JobFailure:
@@ -148,15 +170,15 @@ def decoding(pointer: str) -> Iterator[None]:
         yield
     except (JobFailure, MemoryError):
         raise
+    except BombError as bomb:
+        raise unreadable(pointer, str(bomb), _SAVE_AGAIN) from None
     except Exception:
-        raise unreadable(
-            pointer,
-            "is damaged or cut off: it cannot be decoded",
-            "Open it in an image editor, save it again as JPEG or PNG, and send that.",
-        ) from None
+        raise unreadable(pointer, "is damaged or cut off: it cannot be decoded", _SAVE_AGAIN) from None
 
 
 def _orientation(image: Image.Image) -> int:
+    if "exif" not in image.info:  # Pillow would decode all of a PNG to look for it behind the pixels
+        return 1
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # damaged EXIF does not make the picture unusable
@@ -198,7 +220,6 @@ def _within_pixels(size: Size, most: int) -> Size:
 
 def _simplest(image: Image.Image) -> Image.Image:
     """The pixels in the simplest of the modes L, LA, RGB, RGBA and CMYK."""
-    image.load()
     if image.mode.startswith("I"):
         return from_16_bits(image)
     if image.has_transparency_data:

@@ -22,7 +22,7 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
 )
 _AVIF = {b"avif", b"avis"}
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
-_HEIF = {b"mif1", b"msf1"}
+_HEIF = {b"mif1", b"msf1", b"mif2", b"miaf", b"MiHB", b"MiHE", b"MiHA"}
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be", b"\xef\xbb\xbf": "utf-8"}
 
 
@@ -38,18 +38,24 @@ def kind(data: bytes) -> str:
     return _text_kind(data[:1024])
 
 
+def with_known_brand(data: bytes, name: str) -> bytes:
+    """An AVIF or HEIC file whose major brand is one that decoders look for. Encoders put others first, which are right."""
+    brands, brand = (_AVIF, b"avif") if name == "AVIF" else (_HEIC, b"heic")
+    return data if data[8:12] in brands else data[:8] + brand + data[12:]
+
+
 def _isobmff_kind(data: bytes) -> str:
-    """By the major brand; a general HEIF file says only among the compatible brands how its pictures are coded."""
+    """By the major brand if that says how the images are coded, else by all the brands it is compatible with."""
     major = data[8:12]
     if major in _AVIF:
         return "AVIF"
     if major in _HEIC:
         return "HEIC"
-    if major not in _HEIF:
-        return "video"
-    head = data[16 : min(int.from_bytes(data[:4], "big"), 256)]
-    compatible = {head[at : at + 4] for at in range(0, len(head), 4)}
-    return "AVIF" if compatible & _AVIF and not compatible & _HEIC else "HEIC"
+    head = data[16 : min(int.from_bytes(data[:4]), 512)]
+    brands = {major, *(head[at : at + 4] for at in range(0, len(head), 4))}
+    if brands & _AVIF and not brands & _HEIC:
+        return "AVIF"
+    return "HEIC" if brands & (_HEIC | _HEIF) else "video"
 
 
 def _text_kind(head: bytes) -> str:

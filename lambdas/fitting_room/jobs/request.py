@@ -67,11 +67,15 @@ class PromptMask(Strict):
     shape: Shape | None = None
 
 
+MaskRead = Literal["black_changes", "white_changes", "alpha"]
+
+
 class ImageMask(Strict):
-    """Black changes, white stays; same size as the person picture."""
+    """As large as the image it masks, or of the same aspect. `read`: what changes; `alpha` is what is transparent."""
 
     type: Literal["image"]
     image: ImageRef
+    read: MaskRead = "black_changes"
 
 
 Mask = Annotated[GarmentMask | PromptMask | ImageMask, Field(discriminator="type")]

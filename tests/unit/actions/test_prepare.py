@@ -152,6 +152,45 @@ def test_pictures_above_the_vendors_limit_are_compressed_and_the_mask_stays_pure
     assert set(open_input(world, job_id, "mask").convert("L").tobytes()) == {0, 255}
 
 
+def mask_file(world: World, mask: Image.Image) -> dict[str, str]:
+    file = io.BytesIO()
+    mask.save(file, "PNG")
+    return {"s3": f"s3://{INBOX}/{world.put('mask.png', file.getvalue())}"}
+
+
+def left_half(kept: int, changed: int) -> Image.Image:
+    mask = Image.new("L", (600, 900), kept)
+    mask.paste(changed, (0, 0, 300, 900))
+    return mask
+
+
+def test_a_mask_of_another_tool_reaches_the_provider_as_black_that_changes(world: World) -> None:
+    hole = Image.new("RGBA", (600, 900), (200, 60, 60, 255))
+    hole.putalpha(left_half(255, 0))
+    for read, mask in (("white_changes", left_half(0, 255)), ("alpha", hole), ("black_changes", left_half(255, 0))):
+        job_id = world.prepared(
+            person={"s3": f"s3://{INBOX}/{world.put('noise.png', noise(600, 900))}"},
+            mask={"type": "image", "image": mask_file(world, mask), "read": read},
+        )
+        sent = open_input(world, job_id, "mask").convert("L")
+        assert [sent.getpixel((x, 10)) for x in (10, sent.width - 10)] == [0, 255], read
+        assert "mask_changes_most" not in {warning.code for warning in world.job(job_id).warnings}
+
+
+def test_an_inverted_mask_is_asked_about_before_it_is_paid_for_but_not_around_an_object(world: World) -> None:
+    most = left_half(255, 0)
+    most.paste(0, (300, 0, 500, 900))
+    photo = {"s3": f"s3://{INBOX}/{world.put('noise.png', noise(600, 900))}"}
+    edit = {"image": photo, "mask": {"type": "image", "image": mask_file(world, most)}, "prompt": "a beach"}
+    told = {}
+    for task in ("inpaint", "outpaint"):
+        job_id = world.submit({"task": task, "provider": "nova_canvas", **edit}).job.id
+        assert prepare(job_id, world.at)["outcome"] == "prepared"
+        told[task] = [w.detail for w in world.job(job_id).warnings if w.code == "mask_changes_most"]
+    assert told["outpaint"] == []
+    assert len(told["inpaint"]) == 1 and "83 % of the image would change" in told["inpaint"][0]
+
+
 @pytest.mark.parametrize("role", ["garment-0", "input"])
 def test_without_a_person_picture_the_mask_goes_with_the_image_to_start_from(world: World, role: str) -> None:
     """Which is one of its own, or else the garment's that somebody wears."""

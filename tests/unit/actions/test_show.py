@@ -49,15 +49,31 @@ def test_images_have_fresh_links_in_the_view_and_none_in_what_is_stored(world: W
     assert "X-Amz" not in str(summary(done))
 
 
-def test_images_are_numbered_from_one(world: World, done: Job) -> None:
+def test_images_are_numbered_from_one_and_the_mask_has_a_name(world: World, done: Job) -> None:
     assert [image["n"] for image in summary(done)["images"]] == [1, 2]
     base = f"/v1/jobs/{done.id}"
-    assert summary(done)["links"] == {"self": base, "images": [f"{base}/images/{n}" for n in (1, 2)]}
-    assert f"/{done.id}/2.png?" in image_link(done, 2)
-    for n in (0, -1, 3):
+    assert summary(done)["links"] == {
+        "self": base,
+        "images": [f"{base}/images/{n}" for n in (1, 2)],
+        "mask": f"{base}/images/mask",
+    }
+    assert f"/{done.id}/2.png?" in image_link(done, "2")
+    assert f"/{done.id}/mask.png?" in image_link(done, "mask")
+    for name in ("0", "-1", "3", "01", "masks", ""):
         with pytest.raises(Refusal) as caught:
-            image_link(done, n)
+            image_link(done, name)
         assert caught.value.status == 404
+
+
+def test_a_job_without_a_mask_says_how_one_is_asked_for(world: World, vendor: Vendor) -> None:
+    vendor.starts = [finished()]
+    job_id = world.submit().job.id
+    world.run(job_id)
+    job = world.job(job_id)
+    assert summary(job)["links"]["mask"] is None
+    with pytest.raises(Refusal) as caught:
+        image_link(job, "mask")
+    assert "`output.mask`" in caught.value.faults[0].remedy
 
 
 def test_the_published_fields_and_no_others_are_shown(world: World, done: Job) -> None:
@@ -111,6 +127,7 @@ def test_the_published_fields_and_no_others_are_shown(world: World, done: Job) -
         "sha256",
         "seed",
     }
+    assert set(shown["mask"]) == set(shown["images"][0]) - {"n"}
 
 
 def test_a_job_that_has_not_begun_is_shown_as_well(world: World) -> None:

@@ -284,6 +284,20 @@ def test_an_image_is_a_redirect_to_a_fresh_link(world: World, vendor: Vendor, ca
     assert (done.json["status"], "retry-after" in done.headers) == ("succeeded", False)
 
 
+def test_the_mask_has_an_address_that_lasts(world: World, vendor: Vendor, call: Call) -> None:
+    vendor.starts = [finished(mask=finished().images[0].data)]
+    path = call("POST", "/v1/jobs", world.body(output={"mask": True})).headers["location"]
+    early = call("GET", f"{path}/images/mask")
+    assert (early.status, early.json["remedy"].count("output.mask")) == (404, 1)
+    world.run(path.rpartition("/")[2])
+    done = call("GET", path).json
+    assert (done["links"]["mask"], "n" in done["mask"]) == (f"{path}/images/mask", False)
+    answer = call("GET", done["links"]["mask"])
+    assert (answer.status, answer.text or "") == (303, "")
+    assert "/mask.png?" in answer.headers["location"] and "X-Amz-Expires=900" in answer.headers["location"]
+    assert call("GET", done["links"]["mask"], key=OTHER_KEY).status == 404
+
+
 def test_an_upload_is_created(call: Call) -> None:
     answer = call("POST", "/v1/uploads", {"content_type": "image/png", "bytes": 100})
     assert answer.status == 201

@@ -1,4 +1,5 @@
-"""Odd files as people really send them, each with what must become of it. Every file is made here, from one picture."""
+"""Odd files as people and providers really send them, each with what must become of it, as an input and as a result.
+Every file is made here, from one picture."""
 
 from __future__ import annotations
 
@@ -19,6 +20,9 @@ SAMPLES = Path(__file__).parents[3] / "local" / "samples"
 SIZE = (720, 540)
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 Colour = tuple[int, int, int]
+SAME = "as an input"
+NO_FORM_OF_OURS = "undecodable"
+"""Of a result in AVIF or HEIC, which no provider is known to return."""
 
 
 class Accepted(NamedTuple):
@@ -37,9 +41,12 @@ class Refused(NamedTuple):
 
 
 class Odd(NamedTuple):
+    """`verdict`: as an input. `result`: why it is rejected as a provider's result; `SAME`: exactly if it is refused."""
+
     name: str
     make: Callable[[], bytes]
     verdict: Accepted | Refused
+    result: str | None = SAME
 
 
 DAMAGED = Refused("damaged or cut off")
@@ -61,6 +68,83 @@ def heic(image: Image.Image, **options: Any) -> bytes:
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def chunks(data: bytes) -> list[tuple[bytes, bytes]]:
+    """(type, body) of each chunk of a PNG."""
+    found, at = [], 8
+    while at < len(data):
+        end = at + 8 + int.from_bytes(data[at : at + 4])
+        found.append((data[at + 4 : at + 8], data[at + 8 : end]))
+        at = end + 4
+    return found
+
+
+def png_of(*parts: tuple[bytes, bytes]) -> bytes:
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, body) for kind, body in parts)
+
+
+def with_chunk(data: bytes, chunk: bytes, *, last: bool = False) -> bytes:
+    """A PNG with one more chunk, after its header or before its end."""
+    at = len(data) - 12 if last else 33
+    return data[:at] + chunk + data[at:]
+
+
+def broken_chunk(kind: bytes, body: bytes = b"Elm Street 5\0\0\0") -> bytes:
+    """Its checksum is wrong."""
+    return _chunk(kind, body)[:-4] + b"\0\1\2\3"
+
+
+def with_pixels(change: Callable[[bytes], bytes], data: bytes | None = None) -> bytes:
+    """A PNG whose compressed pixels were changed before it was written: every checksum of a chunk is right."""
+    parts = chunks(data or saved(picture()))
+    pixels = b"".join(body for kind, body in parts if kind == b"IDAT")
+    others = [part for part in parts if part[0] != b"IDAT"]
+    return png_of(*others[:-1], (b"IDAT", change(pixels)), others[-1])
+
+
+def in_idats_of(size: int) -> bytes:
+    (header, *_, end), pixels = chunks(data := saved(picture())), b"".join(b for k, b in chunks(data) if k == b"IDAT")
+    return png_of(header, *((b"IDAT", pixels[at : at + size]) for at in range(0, len(pixels), size)), end)
+
+
+def interlaced(image: Image.Image) -> bytes:
+    """A PNG in seven passes, which Pillow cannot write."""
+    width, height = image.size
+    rows = b""
+    for left, top, across, down in (
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    ):
+        for y in range(top, height, down):
+            line = image.crop((0, y, width, y + 1)).tobytes()
+            pixels = [line[3 * x : 3 * x + 3] for x in range(left, width, across)]
+            rows += b"\0" + b"".join(pixels) if pixels else b""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 1)
+    return png_of((b"IHDR", header), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b""))
+
+
+def with_segment(data: bytes, marker: int, body: bytes) -> bytes:
+    """A JPEG with one more segment, after its start."""
+    return data[:2] + bytes((0xFF, marker)) + struct.pack(">H", len(body) + 2) + body + data[2:]
+
+
+def scan_bomb(scans: int) -> bytes:
+    """A progressive JPEG whose last scan is there again and again."""
+    data = saved(picture(), "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + last * scans + data[-2:]
+
+
+def without_scans(data: bytes) -> bytes:
+    """A progressive JPEG cut off exactly where a scan ends."""
+    third = data.index(b"\xff\xda", data.index(b"\xff\xda", data.index(b"\xff\xda") + 2) + 2)
+    return data[: data.rindex(b"\xff\xc4", 0, third)]
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -235,6 +319,192 @@ def _jpegs() -> Iterator[Odd]:
     yield Odd("JPEG, its first bytes before HTML", lambda: b"\xff\xd8\xff\xe0<html><body>404</body></html>", DAMAGED)
 
 
+def _jpegs_by_their_end() -> Iterator[Odd]:
+    """Every row is there, or it is not: the end marker alone says nothing."""
+    for name, options in (("", {}), ("progressive, ", {"progressive": True}), ("grey, ", {"restart_marker_rows": 1})):
+        image = picture().convert("L") if name == "grey, " else picture()
+        good = GREY if name == "grey, " else Accepted()
+        make = partial(saved, image, "JPEG", **options)
+        yield Odd(f"JPEG, {name}without its end marker", lambda make=make: make()[:-2], good)
+        yield Odd(f"JPEG, {name}with half of its end marker", lambda make=make: make()[:-1], good)
+        yield Odd(f"JPEG, {name}zeros instead of its end", lambda make=make: make()[:-2] + b"\0" * 9000, good)
+        yield Odd(f"JPEG, {name}half of it", lambda make=make: _cut(make(), 0.5), DAMAGED)
+        yield Odd(f"JPEG, {name}a few bytes short", lambda make=make: make()[:-40], DAMAGED)
+        yield Odd(f"JPEG, {name}half of it and zeros", lambda make=make: _cut(make(), 0.5) + b"\0" * 90_000, DAMAGED)
+        if not options.get("progressive"):
+            yield Odd(
+                f"JPEG, {name}half of it with an end marker", lambda make=make: _cut(make(), 0.5) + b"\xff\xd9", DAMAGED
+            )
+    yield Odd(
+        "JPEG, progressive, cut off between two scans",
+        lambda: without_scans(saved(picture(), "JPEG", progressive=True)),
+        DAMAGED,
+    )
+    yield Odd("JPEG, its last corner the grey of missing rows", _with_grey_corner, Accepted(bottom_right=(128,) * 3))
+    yield Odd("JPEG, progressive, a bomb of 200 scans", lambda: scan_bomb(200), Refused("more than 100 scans"))
+    yield Odd("JPEG, progressive, with 80 scans", lambda: scan_bomb(70), Accepted())
+    yield Odd(
+        "JPEG, a bomb of empty comments",
+        lambda: (data := saved(picture(), "JPEG"))[:2] + b"\xff\xfe\0\2" * 60_000 + data[2:],
+        Refused("more than 50,000 segments"),
+    )
+    yield Odd(
+        "JPEG, Photoshop's block damaged",
+        lambda: with_segment(saved(picture(), "JPEG"), 0xED, b"Photoshop 3.0\x008BIM\x04\x04\xff\xff\xff"),
+        Accepted(),
+    )
+    yield Odd(
+        "JPEG, its list of further pictures damaged",
+        lambda: with_segment(saved(picture(), "JPEG"), 0xE2, b"MPF\0MM\0*\xff\xff\xff\xff"),
+        Accepted(),
+    )
+    yield Odd(
+        "JPEG, half of its profile missing",
+        lambda: with_segment(saved(picture(), "JPEG"), 0xE2, b"ICC_PROFILE\0\1\2" + b"\0" * 90),
+        Accepted(),
+    )
+    yield Odd(
+        "JPEG of a phone's 50 megapixels",
+        lambda: saved(picture().resize((8160, 6144)), "JPEG", quality=80),
+        Accepted((8160, 6144)),
+    )
+    yield Odd(
+        "JPEG, more than a phone's 50 megapixels",
+        lambda: saved(Image.new("RGB", (8200, 6400)), "JPEG"),
+        Refused("(max_pixels)"),
+    )
+
+
+def _with_grey_corner() -> bytes:
+    image = picture()
+    image.paste((128, 128, 128), (SIZE[0] - 60, SIZE[1] - 60, *SIZE))
+    return saved(image, "JPEG", quality=95)
+
+
+def _pngs_by_their_metadata() -> Iterator[Odd]:
+    """What is thrown away never decides."""
+    kinds = (b"tEXt", b"zTXt", b"iTXt", b"iCCP", b"eXIf", b"pHYs", b"tIME", b"gAMA", b"cHRM", b"sRGB", b"bKGD", b"acTL")
+    for kind in (*kinds, b"caBX", b"prVt"):
+        yield Odd(
+            f"PNG, {kind.decode()} with a wrong checksum",
+            partial(with_chunk, saved(picture()), broken_chunk(kind)),
+            Accepted(),
+        )
+    for name, chunk in (
+        ("plain text of 3 MB", lambda: _chunk(b"tEXt", b"workflow\0" + b"x" * 3_000_000)),
+        ("packed text of 2 MB", lambda: _chunk(b"zTXt", b"workflow\0\0" + zlib.compress(b"x" * 2_000_000))),
+        ("packed text of 200 MB", lambda: _chunk(b"zTXt", b"workflow\0\0" + zlib.compress(b"x" * 200_000_000, 1))),
+        (
+            "international text of 2 MB",
+            lambda: _chunk(b"iTXt", b"w\0\1\0\0\0" + zlib.compress(b"x" * 2_000_000)),
+        ),
+        ("text that is not packed", lambda: _chunk(b"zTXt", b"workflow\0\0no zlib")),
+        ("a profile of 2 MB", lambda: _chunk(b"iCCP", b"odd\0\0" + zlib.compress(b"x" * 2_000_000))),
+        ("a profile that is not packed", lambda: _chunk(b"iCCP", b"odd\0\0no zlib")),
+        (
+            "a profile packed in an unknown way",
+            lambda: _chunk(b"iCCP", b"odd\0\7" + zlib.compress(swapped_primaries())),
+        ),
+        ("a size in px of no length", lambda: _chunk(b"pHYs", b"")),
+        ("EXIF damaged", lambda: _chunk(b"eXIf", b"MM\0*\xff\xff\xff\xff")),
+        ("nothing in its animation", lambda: _chunk(b"acTL", b"")),
+    ):
+        yield Odd(f"PNG, {name}", lambda chunk=chunk: with_chunk(saved(picture()), chunk()), Accepted())
+        yield Odd(
+            f"PNG, {name} after the pixels",
+            lambda chunk=chunk: with_chunk(saved(picture()), chunk(), last=True),
+            Accepted(),
+        )
+    yield Odd("PNG, EXIF orientation 6 after the pixels", _turned_at_the_end, Accepted())
+    yield Odd("PNG, without its end", lambda: saved(picture())[:-12], Accepted())
+    yield Odd(
+        "PNG, cut off in a comment after its pixels",
+        lambda: with_chunk(saved(picture()), _chunk(b"tEXt", b"x" * 500), last=True)[:-300],
+        Accepted(),
+    )
+    yield Odd("PNG, something after its end", lambda: saved(picture()) + b"<html>" * 100, Accepted())
+    yield Odd("PNG, in pieces of 100 bytes", lambda: in_idats_of(100), Accepted())
+    yield Odd("PNG, in seven passes", lambda: interlaced(picture()), Accepted())
+    yield Odd(
+        "PNG, a bomb of empty comments",
+        lambda: with_chunk(saved(picture()), _chunk(b"tEXt", b"") * 60_000),
+        Refused("more than 50,000 chunks"),
+    )
+    yield Odd(
+        "PNG, a bomb of empty pieces",
+        lambda: with_chunk(saved(picture()), _chunk(b"IDAT", b"") * 60_000),
+        Refused("more than 50,000 chunks"),
+    )
+    yield Odd(
+        "PNG, more packed than its rows",
+        lambda: with_pixels(lambda pixels: zlib.compress(zlib.decompress(pixels) + b"\0" * 300_000_000, 1)),
+        Accepted(),
+    )
+
+
+def _turned_at_the_end() -> bytes:
+    parts = chunks(sideways(picture(), 6, "PNG"))
+    exif = next(part for part in parts if part[0] == b"eXIf")
+    return png_of(*(part for part in parts[:-1] if part != exif), exif, parts[-1])
+
+
+def _pngs_by_their_pixels() -> Iterator[Odd]:
+    """What is seen decides, and Pillow alone would paint it black."""
+    changes: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (
+        ("no packed data at all", lambda pixels: b"no zlib" * 100),
+        ("damaged from the middle on", lambda pixels: pixels[: len(pixels) // 2] + b"\x55" * (len(pixels) // 2)),
+        ("half of its rows", lambda pixels: zlib.compress(zlib.decompress(pixels)[: SIZE[1] // 2 * (1 + 3 * SIZE[0])])),
+        ("all rows but one", lambda pixels: zlib.compress(zlib.decompress(pixels)[: -1 - 3 * SIZE[0]])),
+        ("half of its data", lambda pixels: pixels[: len(pixels) // 2]),
+        ("no data", lambda pixels: b""),
+        ("one value altered", lambda pixels: zlib.compress(bytes(altered(pixels)), 1)[:-4] + pixels[-4:]),
+        ("a row filtered in an unknown way", lambda pixels: zlib.compress(b"\7" + zlib.decompress(pixels)[1:])),
+    )
+    for name, change in changes:
+        yield Odd(f"PNG, {name}", partial(with_pixels, change), DAMAGED)
+    yield Odd(
+        "PNG, in seven passes, the last missing",
+        lambda: with_pixels(
+            lambda pixels: zlib.compress(zlib.decompress(pixels)[: -SIZE[1] // 2 * (1 + 3 * SIZE[0])]),
+            interlaced(picture()),
+        ),
+        DAMAGED,
+    )
+    for place in (0.1, 0.5, 0.9):
+        yield Odd(f"PNG, a byte damaged at {place:.0%}", partial(with_pixels, partial(_struck, place=place)), DAMAGED)
+    yield Odd("PNG, a piece missing", lambda: png_of(*_all_but(chunks(in_idats_of(1000)), 3)), DAMAGED)
+    yield Odd("PNG, no pixels", lambda: png_of(*(p for p in chunks(saved(picture())) if p[0] != b"IDAT")), DAMAGED)
+    for kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT"):
+        yield Odd(f"PNG, {kind.decode()} with a wrong checksum", partial(_failing, kind), DAMAGED)
+    yield Odd(
+        "PNG, its header twice, the second a bomb",
+        lambda: with_chunk(saved(picture()), _chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0))),
+        Accepted(),
+    )
+
+
+def _struck(pixels: bytes, place: float) -> bytes:
+    at = int(len(pixels) * place)
+    return pixels[:at] + bytes((pixels[at] ^ 0x55,)) + pixels[at + 1 :]
+
+
+def altered(pixels: bytes) -> bytearray:
+    rows = bytearray(zlib.decompress(pixels))
+    rows[len(rows) // 2 + 1] ^= 0x55
+    return rows
+
+
+def _all_but(parts: list[tuple[bytes, bytes]], n: int) -> list[tuple[bytes, bytes]]:
+    return [*parts[:n], *parts[n + 1 :]]
+
+
+def _failing(kind: bytes) -> bytes:
+    data = saved(_palette(), transparency=1)
+    at = data.index(kind)
+    end = at + 4 + int.from_bytes(data[at - 4 : at])
+    return data[:end] + b"\0\1\2\3" + data[end + 4 :]
+
+
 def _pngs() -> Iterator[Odd]:
     grey = picture().convert("L")
     yield Odd(
@@ -253,6 +523,7 @@ def _pngs() -> Iterator[Odd]:
             Image.merge("LA", (grey.point([0] * 256), _translucent().getchannel("A"))), icc_profile=inverted_grey()
         ),
         Accepted(top_left=WHITE, bottom_right=WHITE, warnings=("picture_empty",)),
+        "uniform",
     )
     yield Odd("PNG, grey with a transparent level", lambda: saved(grey, transparency=76), GREY._replace(top_left=WHITE))
     yield Odd(
@@ -296,7 +567,7 @@ def _pngs() -> Iterator[Odd]:
     yield Odd("PNG, bomb of 81 megapixels", lambda: png_header(9_000, 9_000), Refused("(max_pixels)"))
     yield Odd("PNG, bomb of 3.6 gigapixels", lambda: png_header(60_000, 60_000), Refused("(max_pixels)"))
     yield Odd("PNG, a ribbon", lambda: png_header(20_000, 1_500), Refused("(max_side)"))
-    yield Odd("PNG, an icon", lambda: saved(scene(32, 32)), Refused("(min_side)"))
+    yield Odd("PNG, an icon", lambda: saved(scene(32, 32)), Refused("(min_side)"), None)
     yield Odd("PNG, a line", lambda: saved(scene(70, 1200)), Refused("(max_aspect)"))
     yield Odd("PNG, nothing but its signature", lambda: b"\x89PNG\r\n\x1a\n", DAMAGED)
 
@@ -307,6 +578,27 @@ def _newer() -> Iterator[Odd]:
     yield Odd("WebP, EXIF orientation 8", lambda: sideways(picture(), 8, "WEBP"), Accepted())
     yield Odd("WebP, animated", lambda: _animated("WEBP"), Accepted(warnings=("animation_first_frame",)))
     yield Odd("WebP, cut off", lambda: _cut(saved(picture(), "WEBP")), DAMAGED)
+    described = partial(saved, picture(), "WEBP", xmp=b"<x:xmpmeta>" * 90, icc_profile=swapped_primaries())
+    yield Odd("WebP, cut off in its description", lambda: described()[:-300], Accepted(top_left=GREEN))
+    yield Odd("WebP, translucent, cut off", lambda: _cut(saved(_translucent(), "WEBP")), DAMAGED)
+    yield Odd("WebP, lossless, cut off", lambda: _cut(saved(picture(), "WEBP", lossless=True)), DAMAGED)
+    yield Odd(
+        "WebP, its length wrong",
+        lambda: (data := described())[:4] + b"\xff\xff\xff\0" + data[8:],
+        Accepted(top_left=GREEN),
+    )
+    yield Odd("WebP, something after its end", lambda: saved(picture(), "WEBP") + b"<html>" * 100, Accepted())
+    yield Odd(
+        "WebP, cut off in its second frame",
+        lambda: _animated("WEBP")[:-60],
+        Accepted(warnings=("animation_first_frame",)),
+    )
+    yield Odd("WebP, cut off in its first frame", lambda: _cut(_animated("WEBP"), 0.4), DAMAGED)
+    yield Odd(
+        "WebP, a bomb of empty chunks",
+        lambda: (data := described())[:4] + b"\xff\xff\xff\0" + data[8:] + b"odd!\0\0\0\0" * 60_000,
+        Refused("more than 50,000 chunks"),
+    )
     yield Odd("AVIF", lambda: saved(picture(), "AVIF", speed=10), Accepted())
     yield Odd("AVIF, translucent", lambda: saved(_translucent(), "AVIF", speed=10), PINK_TO_NOTHING)
     for number in (2, 5, 6):
@@ -344,6 +636,37 @@ def sideways_heic(orientation: int) -> bytes:
     return heic(stored, exif=exif)
 
 
+def branded(data: bytes, major: bytes, *compatible: bytes) -> bytes:
+    """An AVIF or HEIC file with other brands. Its boxes have addresses in them, so the length stays."""
+    size = int.from_bytes(data[:4])
+    brands = b"".join(compatible)[: size - 16].ljust(size - 16, b"\0")
+    return data[:8] + major + data[12:16] + brands + data[size:]
+
+
+def _brands() -> Iterator[Odd]:
+    for major in (b"miaf", b"MA1B", b"MA1A", b"mif1", b"msf1", b"mif2", b"avio"):
+        yield Odd(
+            f"AVIF, first brand {major.decode()}",
+            lambda major=major: branded(saved(picture(), "AVIF", speed=10), major, b"mif1", b"avif"),
+            Accepted(),
+            NO_FORM_OF_OURS,
+        )
+    for major in (b"miaf", b"MiHB", b"MiHE", b"mif1", b"mif2", b"heim", b"odd!"):
+        yield Odd(
+            f"HEIC, first brand {major.decode()}",
+            lambda major=major: branded(heic(picture()), major, b"heic", b"mif1"),
+            Accepted(),
+            NO_FORM_OF_OURS,
+        )
+    yield Odd(
+        "HEIC, no brand that says how it is coded",
+        lambda: branded(heic(picture()), b"miaf", b"mif1"),
+        Accepted(),
+        NO_FORM_OF_OURS,
+    )
+    yield Odd("video that names many brands", lambda: b"\0\0\0 ftypisom\0\0\2\0isomiso2avc1mp41", Refused("type video"))
+
+
 def _pretenders() -> Iterator[Odd]:
     svg = '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>'
     html = "<!DOCTYPE html><html><body>Not found</body></html>"
@@ -375,6 +698,7 @@ def _poor() -> Iterator[Odd]:
         "a blank one",
         lambda: saved(Image.new("RGB", (600, 600), WHITE), "JPEG"),
         Accepted((600, 600), WHITE, WHITE, ("picture_empty",)),
+        "uniform",
     )
     yield Odd(
         "taken at night",
@@ -396,4 +720,20 @@ def _poor() -> Iterator[Odd]:
     )
 
 
-CORPUS = (*_jpegs(), *_pngs(), *_newer(), *_pretenders(), *_poor())
+def _not_returned(odd_files: Iterator[Odd]) -> Iterator[Odd]:
+    for odd in odd_files:
+        taken = isinstance(odd.verdict, Accepted) and odd.name.startswith(("AVIF", "HEIC"))
+        yield odd._replace(result=NO_FORM_OF_OURS) if taken else odd
+
+
+CORPUS = (
+    *_jpegs(),
+    *_jpegs_by_their_end(),
+    *_pngs(),
+    *_pngs_by_their_metadata(),
+    *_pngs_by_their_pixels(),
+    *_not_returned(_newer()),
+    *_brands(),
+    *_pretenders(),
+    *_poor(),
+)

@@ -4,7 +4,7 @@ import io
 from typing import Any, cast
 
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile
 
 from fitting_room.images.encode import to_jpeg, to_png
 from fitting_room.images.master import Limits, Master, make_master
@@ -187,6 +187,15 @@ def test_a_phone_s_multi_picture_jpeg_gives_its_main_picture() -> None:
 @pytest.mark.filterwarnings("error")
 def test_a_limit_is_refused_by_its_name(data: bytes, limits: dict[str, Any], rule: str) -> None:
     assert f"({rule})" in refusal(data, **limits).detail
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_limits_are_read_before_any_pixel_is_decoded(file_format: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = saved(scene(300, 300), file_format)
+    decoded: list[Image.Image] = []
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: decoded.append(image))
+    assert "(max_pixels)" in refusal(data, max_pixels=80_000).detail
+    assert decoded == []
 
 
 def test_limits_hold_up_to_their_very_value() -> None:

@@ -20,6 +20,7 @@ from fitting_room.images.master import Limits, Master, make_master
 from fitting_room.jobs.errors import JobFailure, Warning
 from fitting_room.jobs.job import Attempt, Job, PreparedInput, Source
 from fitting_room.jobs.outcome import Step, step
+from fitting_room.jobs.request import ImageMask
 from fitting_room.providers.base import CatalogueEntry
 from fitting_room.providers.catalogue import entry
 from fitting_room.settings import settings
@@ -97,12 +98,21 @@ def _inputs(
     masters: dict[str, Master] = {}
     warnings: list[Warning] = []
     fitted: dict[str, Fitted] = {}
+    asked = getattr(job.request, "mask", None)
     for role, pointer, _ in job.request.images():
-        if role == "mask":
+        if role == "mask" and isinstance(asked, ImageMask):
             base = str(job.request.masked)
-            mask = normalise_mask(originals[role], masters[base], limits=LIMITS, pointer=pointer)
+            mask = normalise_mask(
+                originals[role],
+                masters[base],
+                limits=LIMITS,
+                pointer=pointer,
+                read=asked.read,
+                part=job.request.task != "outpaint",
+            )
+            warnings += mask.warnings
             frame = fitted[base].frame
-            fitted[role] = Fitted(pointer, apply_mask(mask, frame), frame)
+            fitted[role] = Fitted(pointer, apply_mask(mask.image, frame), frame)
             continue
         masters[role] = make_master(originals[role], limits=LIMITS, pointer=pointer)
         warnings += _seen(job, role, pointer, masters[role], provider)

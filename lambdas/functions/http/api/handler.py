@@ -80,11 +80,10 @@ def delete_a_job(job_id: str) -> Response[str]:
     return _answer(202, delete_job(job_id, caller, clock))
 
 
-def get_an_image(job_id: str, n: str) -> Response[str]:
+def get_an_image(job_id: str, name: str) -> Response[str]:
     caller = _caller()
     job = find(job_id, caller, clock)
-    link = image_link(job, int(n) if re.fullmatch("[0-9]{1,4}", n) else 0)
-    return Response(303, body="", headers={"Location": link, **_cors()})
+    return Response(303, body="", headers={"Location": image_link(job, name), **_cors()})
 
 
 def create_a_subject() -> Response[str]:
@@ -127,7 +126,7 @@ ROUTES: list[tuple[str, str, Callable[..., Response[str]]]] = [
     ("POST", "/v1/jobs/<job_id>/cancel", cancel_a_job),
     ("POST", "/v1/jobs/<job_id>/retry", retry_a_job),
     ("POST", "/v1/jobs/<job_id>/recover", recover_a_job),
-    ("GET", "/v1/jobs/<job_id>/images/<n>", get_an_image),
+    ("GET", "/v1/jobs/<job_id>/images/<name>", get_an_image),
     ("POST", "/v1/subjects", create_a_subject),
     ("GET", "/v1/subjects", get_the_subjects),
     ("GET", "/v1/subjects/<subject_id>", get_a_subject),

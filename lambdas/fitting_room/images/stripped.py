@@ -1,0 +1,22 @@
+"""What a decoder is handed of a file: its pixels, and the little metadata that decides how they look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class Stripped:
+    """`data`: the file without what nobody uses. `animated`: further frames were left out of it.
+    `whole`: whether every pixel is there, asked of the image that was decoded from `data`."""
+
+    data: bytes
+    animated: bool = False
+    whole: Callable[[Image.Image], bool] = lambda _: True
+
+
+class BombError(ValueError):
+    """A file of more parts than an honest one has, counted before a decoder pays for each of them."""
