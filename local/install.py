@@ -39,22 +39,19 @@ def install(environment: Path, requirements: Path) -> bool:
 
 
 def _with_uv(python: str, requirements: Path) -> bool:
-    """uv stays only where it works: whoever finds it may use it."""
-    if not _uv_is_there():
+    """uv stays only where it works, because a bundle takes the uv that it finds."""
+    uv = TOOLS / "bin" / "uv"
+    if not uv.exists():
+        settings = subprocess.run([*PIP, "config", "list"], capture_output=True, text=True, check=False).stdout
+        if OWN_INDEX.search(settings):
+            return False
+        _shown([*PIP, "install", "--only-binary=:all:", UV])
+    if not uv.exists():
         return False
-    uv = str(TOOLS / "bin" / "uv")
-    if failed := _shown([uv, "pip", "install", "--python", python, "-r", str(requirements)]):
+    if failed := _shown([str(uv), "pip", "install", "--python", python, "-r", str(requirements)]):
         print(f"  uv could not ({failed}); pip tries")
         _shown([*PIP, "uninstall", "--yes", "uv"])
-        return False
-    return True
-
-
-def _uv_is_there() -> bool:
-    if (TOOLS / "bin" / "uv").exists():
-        return True
-    settings = subprocess.run([*PIP, "config", "list"], capture_output=True, text=True, check=False).stdout
-    return not OWN_INDEX.search(settings) and not _shown([*PIP, "install", "--only-binary=:all:", UV])
+    return not failed
 
 
 def _with_pip(python: str, requirements: Path) -> bool:
