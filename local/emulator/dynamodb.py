@@ -103,7 +103,7 @@ def charges(action: Action, before: Item | None, after: Item | None, transaction
     service = _service()
     table = service._tables[action.table]
     size = max(service._item_size_bytes(item) for item in (before or {}, after or {}))
-    for key in partition_keys(Action(action.table, {"Key": after or before or action.body.get("Key") or {}})):
+    for key in partition_keys(action):
         yield Key(action.table, None, key), service._capacity_kb(size) * (2 if transaction else 1)
     for index in table.get("GlobalSecondaryIndexes") or ():
         name = _key_name(table, index["IndexName"])

@@ -68,18 +68,29 @@ class Emulated:
         iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=document)
         return str(made["Role"]["Arn"])
 
+    def session(self, role: str, **tags: str) -> dict[str, str]:
+        """Credentials for `aws`."""
+        found = self.aws("sts").assume_role(
+            RoleArn=role, RoleSessionName="test", Tags=[{"Key": key, "Value": value} for key, value in tags.items()]
+        )["Credentials"]
+        return {
+            "aws_access_key_id": found["AccessKeyId"],
+            "aws_secret_access_key": found["SecretAccessKey"],
+            "aws_session_token": found["SessionToken"],
+        }
+
     def table(self) -> str:
-        """With keys `pk` and `sk`, and an index `queue` with the key `shard`."""
+        """With keys `pk` and `sk`, and an index `queue` with the key `place`."""
         name = f"t-{uuid.uuid4()}"
         self.aws("dynamodb").create_table(
             TableName=name,
             BillingMode="PAY_PER_REQUEST",
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in ("pk", "sk", "shard")],
+            AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in ("pk", "sk", "place")],
             GlobalSecondaryIndexes=[
                 {
                     "IndexName": "queue",
-                    "KeySchema": [{"AttributeName": "shard", "KeyType": "HASH"}],
+                    "KeySchema": [{"AttributeName": "place", "KeyType": "HASH"}],
                     "Projection": {"ProjectionType": "KEYS_ONLY"},
                 }
             ],
