@@ -1,4 +1,4 @@
-"""The client of the emulator's control paths, for tests and demonstrations: make AWS fail, read what it would bill.
+"""Make the emulated AWS fail, and read what AWS would bill: for tests and demonstrations.
 
 emulator = EmulatorControl("http://127.0.0.1:4566")
 with emulator.faults({"service": "s3", "match": "/results/", "code": "SlowDown", "status": 503, "times": 2}):

@@ -1,4 +1,4 @@
-"""The launcher's own paths: `/_emulator/faults` and `/_emulator/usage`. GET lists, POST adds a fault, DELETE clears."""
+"""Serve the launcher's own `/_emulator/faults` and `/_emulator/usage`: GET lists, POST adds a fault, DELETE clears."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""The DynamoDB keys that a request names, and the write units it costs on each of them."""
+"""Find the DynamoDB keys that a request names, and the write units that it costs on each of them."""
 
 from __future__ import annotations
 
 import importlib
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 EQUALITY = re.compile(r"([#\w.-]+)\s*=\s*(:\w+)")
@@ -12,7 +13,8 @@ EQUALITY = re.compile(r"([#\w.-]+)\s*=\s*(:\w+)")
 Item = Mapping[str, Mapping[str, Any]]
 
 
-class Key(NamedTuple):
+@dataclass(frozen=True)
+class Key:
     """A partition key's value in a table, or in one of its indexes."""
 
     table: str
@@ -34,7 +36,9 @@ def _service() -> Any:
 def actions(request: Mapping[str, Any]) -> list[Action]:
     """Every single action of a request; none when the request is malformed, for then the service refuses it."""
     try:
-        return list(_actions(request))
+        found = list(_actions(request))
+        items = [item for action in found for part in ("Key", "Item") if (item := action.body.get(part)) is not None]
+        return found if all(isinstance(value, dict) for item in items for value in item.values()) else []
     except (AttributeError, KeyError, TypeError):
         return []
 
@@ -63,15 +67,15 @@ def partition_keys(action: Action) -> list[str]:
     names = action.body.get("ExpressionAttributeNames") or {}
     values = action.body.get("ExpressionAttributeValues") or {}
     for left, right in EQUALITY.findall(action.body.get("KeyConditionExpression") or ""):
-        if names.get(left, left) == name and right in values:
-            named.append(_value(values[right]))
+        if names.get(left, left) == name and isinstance(value := values.get(right), dict):
+            named.append(_value(value))
     return named
 
 
-def _key_name(table: Mapping[str, Any], index: str | None) -> str | None:
+def _key_name(table: Mapping[str, Any], index: str | None) -> str:
     schemas = {each["IndexName"]: each["KeySchema"] for each in table.get("GlobalSecondaryIndexes") or ()}
-    schema = schemas.get(index) or table.get("KeySchema") or ()  # a local index shares the table's partition key
-    return next((each["AttributeName"] for each in schema if each["KeyType"] == "HASH"), None)
+    schema = schemas.get(index or "") or table.get("KeySchema") or ()  # a local index shares the table's partition key
+    return next((each["AttributeName"] for each in schema if each["KeyType"] == "HASH"), "")
 
 
 def _value(attribute: Mapping[str, Any]) -> str:
@@ -81,7 +85,9 @@ def _value(attribute: Mapping[str, Any]) -> str:
 def stored(action: Action) -> Item | None:
     """The item as it stands in the table."""
     table = _service()._tables.get(action.table)
-    return table and _service()._get_item_by_key(table, action.body.get("Key") or action.body.get("Item") or {})
+    key = action.body.get("Key") or action.body.get("Item") or {}
+    found: Item | None = table and _service()._get_item_by_key(table, key)
+    return found
 
 
 def touched(action: Action, before: Item | None) -> set[Key]:

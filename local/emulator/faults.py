@@ -1,4 +1,4 @@
-"""The faults in force, and the limits: what a test or a demonstration told the emulator to do wrong."""
+"""Keep the faults and the limits that a test or a demonstration sets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class Fault:
     """What goes wrong, where, when and how often.
 
     service: as in an endpoint's name, e.g. `dynamodb`, `s3`, `lambda`, `states`.
-    operation: as in the API, e.g. `UpdateItem`; absent: every one. For `lambda` absent means `Invoke`, whoever invokes.
+    operation: as in the API, e.g. `UpdateItem`; absent: every one. S3 writes of every kind are a `PutObject`. A fault of
+        `lambda` without one is of `Invoke`, and that is every invocation, a state machine's or a queue's too.
     match: a regular expression to be found in the path or body of the request, in the name of the function that is
         invoked, or, for `writes_per_second`, in the partition key's value.
     code, status, message: the error that is answered.
@@ -98,20 +99,15 @@ class Faults:
                 fault.struck += 1
         return fault
 
-    def concurrency(self) -> int | None:
-        """The account's limit of functions at once."""
-        with self._lock:
-            return min((fault.concurrency for fault in self._in_force() if fault.concurrency), default=None)
-
-    def write_limit(self, key: str) -> Fault | None:
-        """The lowest limit of write units a second on this partition key."""
+    def limit(self, name: str, text: str = "") -> tuple[float, Fault] | None:
+        """The lowest limit of this name for this text, and the fault that sets it."""
         with self._lock:
             limits = [
-                (fault.writes_per_second, fault)
+                (value, fault)
                 for fault in self._in_force()
-                if fault.writes_per_second and (fault.match is None or re.search(fault.match, key))
+                if (value := getattr(fault, name)) and (fault.match is None or re.search(fault.match, text))
             ]
-        return min(limits, key=lambda each: each[0])[1] if limits else None
+        return min(limits, key=lambda each: each[0], default=None)
 
     def _in_force(self) -> Iterator[Fault]:
         now = self._now()
@@ -152,10 +148,12 @@ def _contradiction(payload: dict[str, Any]) -> str | None:
         return "/status: an error has a code and a status; send both"
     if "concurrency" in payload and payload["service"] != "lambda":
         return "/concurrency: only functions have it; send service lambda"
+    if "concurrency" in payload and "match" in payload:
+        return "/match: the limit is the account's; leave it out, or set a function's own with PutFunctionConcurrency"
     if "writes_per_second" in payload and payload["service"] != "dynamodb":
         return "/writes_per_second: only tables have it; send service dynamodb"
+    if "reasons" in payload and not str(payload.get("operation")).startswith("Transact"):
+        return "/reasons: only a transaction has them; send operation TransactWriteItems"
     if payload.get("cut") and payload["service"] == "lambda" and payload.get("operation", "Invoke") == "Invoke":
-        return (
-            "/cut: a state machine has no connection to a function; send code Lambda's own error, e.g. ServiceException"
-        )
+        return "/cut: an invocation has no connection to cut; send a code of Lambda's own, e.g. ServiceException"
     return None

@@ -1,4 +1,4 @@
-"""Where the emulator's Lambda and HTTP API answer differently from AWS in a way this product can see."""
+"""Put right where the emulator's Lambda and HTTP API answer differently from AWS in a way this product can see."""
 
 from __future__ import annotations
 

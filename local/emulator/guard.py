@@ -1,4 +1,4 @@
-"""Who may speak to the emulator: this machine's own programs, and browsers only where a key decides."""
+"""Let this machine's own programs use the emulator, and a browser only what checks keys itself."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Any, Send], Awaitable[None]]
 
 LOOPBACK_HOST = re.compile(r"([a-z0-9-]+\.)*(127\.0\.0\.1|localhost)(:\d+)?")
 FOR_BROWSERS = ("/_aws/execute-api/", "/_aws/lambda-url/")
-"""Our HTTP API and the functions' own URLs: on AWS a page may call both, and both check keys themselves."""
+"""Our HTTP API and the functions' own URLs: on AWS a page may call both."""
 
 
 def guard(app: App) -> App:

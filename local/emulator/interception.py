@@ -1,4 +1,4 @@
-"""The three places that every call passes, where faults strike and usage is counted.
+"""Strike with faults and count usage at the three places that every call passes.
 
 Requests cover the SDK in a test and in every function. They do not cover the HTTP API, function URLs, and the calls that
 the emulator makes inside itself; of these, invocations and writes are covered by the other two.
@@ -69,7 +69,7 @@ def _operation(
     action: str = actions.extract_iam_action(service, method, path, headers, body, parameters) or ":"
     name = action.split(":")[1]
     if service == "s3" and method == "HEAD":
-        name = name.replace("Get", "Head")
+        name = "HeadBucket" if name == "ListBucket" else "HeadObject"
     return service, OPERATIONS.get(name, name)
 
 
@@ -119,11 +119,13 @@ def intercept_invocations(faults: Faults, usage: Usage) -> None:
     dispatch = service._execute_function_dispatch
 
     def acquired(func: dict[str, Any], config: dict[str, Any]) -> Any:
-        limit_concurrency(faults)
-        slot, limit = acquire(func, config)
+        fault = limit_concurrency(faults)
+        slot, refused_by = acquire(func, config)
         if slot is None:
             usage.throttled(config["FunctionName"])
-        return slot, limit
+        if fault and refused_by == "account":
+            fault.struck += 1
+        return slot, refused_by
 
     def dispatched(func: dict[str, Any], config: dict[str, Any], *rest: Any) -> Any:
         fault = faults.take("lambda", "Invoke", config["FunctionName"])
@@ -142,10 +144,12 @@ def intercept_invocations(faults: Faults, usage: Usage) -> None:
     service._execute_function_dispatch = dispatched
 
 
-def limit_concurrency(faults: Faults) -> None:
-    """The emulator enforces a limit of the account itself, computed from this machine's memory."""
+def limit_concurrency(faults: Faults) -> Fault | None:
+    """The emulator enforces a limit of the account itself, computed from this machine's memory: put ours in its place."""
     service: Any = importlib.import_module("ministack.services.lambda_svc")
-    service._ACCOUNT_CONCURRENCY_CAP = faults.concurrency() or service._default_account_concurrency()
+    value, fault = faults.limit("concurrency") or (service._default_account_concurrency(), None)
+    service._ACCOUNT_CONCURRENCY_CAP = value
+    return fault
 
 
 def intercept_writes(faults: Faults, usage: Usage) -> None:
@@ -176,8 +180,8 @@ def _metered(
 
 def _hot(action: Action, before: Item | None, faults: Faults, usage: Usage) -> bool:
     for key in dynamodb.touched(action, before):
-        fault = faults.write_limit(key.value)
-        if fault and fault.writes_per_second and usage.written_this_second(key) >= fault.writes_per_second:
+        units, fault = faults.limit("writes_per_second", key.value) or (0, None)
+        if fault and usage.written_this_second(key) >= units:
             fault.struck += 1
             return True
     return False

@@ -1,4 +1,4 @@
-"""Where the emulator's Step Functions answers differently from AWS in a way this product can see."""
+"""Put right where the emulator's Step Functions answers differently from AWS in a way this product can see."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def pause_as_told() -> None:
 def retry_pause(retrier: dict[str, Any], count: int, draw: Callable[[], float] = random.random) -> float:
     """Seconds before the retry that `count` others came before."""
     pause = float(retrier.get("IntervalSeconds", 1) * retrier.get("BackoffRate", 2.0) ** count)
-    pause = min(pause, retrier.get("MaxDelaySeconds", pause))
+    pause = min(pause, float(retrier.get("MaxDelaySeconds", pause)))
     return pause * draw() if retrier.get("JitterStrategy") == "FULL" else pause
 
 

@@ -1,4 +1,4 @@
-"""Changes a function of the pinned emulator where it stands, and stops the start when the text is not as expected."""
+"""Change a function of the pinned emulator where it stands, and stop the start when the text is not as expected."""
 
 from __future__ import annotations
 

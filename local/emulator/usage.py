@@ -1,4 +1,4 @@
-"""Counts what AWS would bill and throttle: requests, write units a key, invocations, state transitions, log bytes."""
+"""Count what AWS would bill and throttle: requests, write units a key, invocations, state transitions, log bytes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ class Usage:
 
     def written_this_second(self, key: Key) -> float:
         with self._lock:
-            return self._counts.writes[key].at(self._now())
+            rate = self._counts.writes.get(key)
+            return rate.at(self._now()) if rate else 0
 
     def invoked(self, function: str, megabytes: int, seconds: float, failed: bool) -> None:
         with self._lock:
@@ -118,7 +119,7 @@ class Usage:
                 "since": counts.since,
                 "seconds": self._now() - counts.since,
                 "requests": requests,
-                "writes": [{**key._asdict(), "total": rate.total, "peak": rate.peak} for key, rate in busiest],
+                "writes": [{**vars(key), "total": rate.total, "peak": rate.peak} for key, rate in busiest],
                 "functions": {name: vars(record) for name, record in counts.functions.items()},
                 "transitions": transitions,
                 "log_bytes": counts.log_bytes,

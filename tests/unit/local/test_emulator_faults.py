@@ -69,7 +69,8 @@ def test_a_transaction_meets_another_one(emulator: Emulated) -> None:
     table, db = emulator.table(), emulator.aws("dynamodb")
     puts = [{"Put": {"TableName": table, "Item": item(f"JOB#{n}")}} for n in range(3)]
     fault: Fault = {"service": "dynamodb", "code": "TransactionCanceledException", "status": 400}
-    with emulator.control.faults({**fault, "reasons": ["None", "TransactionConflict"], "times": 1}):
+    reasons = ["None", "TransactionConflict"]
+    with emulator.control.faults({**fault, "operation": "TransactWriteItems", "reasons": reasons, "times": 1}):
         refused = refusal(lambda: db.transact_write_items(TransactItems=puts))
     assert refused["Error"]["Code"] == "TransactionCanceledException"
     assert [each["Code"] for each in refused["CancellationReasons"]] == ["None", "TransactionConflict", "None"]
@@ -194,6 +195,7 @@ def test_an_account_runs_so_many_functions_at_once(emulator: Emulated) -> None:
         until(lambda: s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 2, "both functions to run")
         assert functions.get_account_settings()["AccountLimit"]["ConcurrentExecutions"] == 2
         refused = refusal(lambda: functions.invoke(FunctionName=emulator.function()))
+        assert emulator.control.struck() == 1
         s3.put_object(Bucket=bucket, Key="go")
         for thread in threads:
             thread.join()
@@ -259,8 +261,10 @@ def test_a_late_answer_is_still_the_answer(emulator: Emulated) -> None:
         ({"service": "s3", "code": "SlowDown"}, "/status: an error has a code and a status"),
         ({"service": "s3"}, "the fault does nothing"),
         ({"service": "s3", "concurrency": 1}, "/concurrency: only functions have it"),
+        ({"service": "lambda", "concurrency": 1, "match": "x"}, "/match: the limit is the account's"),
         ({"service": "s3", "writes_per_second": 1}, "/writes_per_second: only tables have it"),
-        ({"service": "lambda", "cut": True}, "/cut: a state machine has no connection"),
+        ({"service": "dynamodb", "cut": True, "reasons": ["x"]}, "/reasons: only a transaction has them"),
+        ({"service": "lambda", "cut": True}, "/cut: an invocation has no connection"),
     ],
 )
 def test_a_fault_that_is_none_is_refused(emulator: Emulated, fault: object, told: str) -> None:
