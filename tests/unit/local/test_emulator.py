@@ -12,16 +12,19 @@ from typing import Any
 
 import pytest
 
-from local import emulator
+from local.emulator import __main__ as launcher
+from local.emulator import guard as doorkeeper
+from local.emulator import rewriting
 
 API = "/_aws/execute-api/abc/v1/jobs"
+FUNCTION_URL = "/_aws/lambda-url/abc/v1/jobs"
 
 
 @pytest.mark.parametrize(
     "host", ["127.0.0.1:4566", "localhost", "LOCALHOST:1", "abc.execute-api.127.0.0.1:4566", "b.localhost"]
 )
 def test_programs_on_this_machine_are_let_in(host: str) -> None:
-    assert not emulator.refused("/", {"host": host})
+    assert not doorkeeper.refused("/", {"host": host})
 
 
 @pytest.mark.parametrize(
@@ -29,16 +32,19 @@ def test_programs_on_this_machine_are_let_in(host: str) -> None:
     ["evil.example", "evil.example:4566", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.7:4566", ""],
 )
 def test_a_name_that_was_pointed_at_this_machine_is_refused(host: str) -> None:
-    assert emulator.refused(API, {"host": host})
+    assert doorkeeper.refused(API, {"host": host})
 
 
 @pytest.mark.parametrize(
     "sent", [{"origin": "http://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}]
 )
-@pytest.mark.parametrize("path", ["/", "/_ministack/reset", "/inbox/uploads/x", "/x/_aws/execute-api/"])
+@pytest.mark.parametrize(
+    "path", ["/", "/_ministack/reset", "/_emulator/faults", "/inbox/uploads/x", "/x/_aws/execute-api/"]
+)
 def test_a_web_page_reaches_the_api_and_nothing_else(path: str, sent: dict[str, str]) -> None:
-    assert emulator.refused(path, {"host": "127.0.0.1:4566", **sent})
-    assert not emulator.refused(API, {"host": "127.0.0.1:4566", **sent})
+    assert doorkeeper.refused(path, {"host": "127.0.0.1:4566", **sent})
+    assert not doorkeeper.refused(API, {"host": "127.0.0.1:4566", **sent})
+    assert not doorkeeper.refused(FUNCTION_URL, {"host": "127.0.0.1:4566", **sent})
 
 
 def asked(headers: dict[str, str], kind: str = "http") -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -53,7 +59,7 @@ def asked(headers: dict[str, str], kind: str = "http") -> tuple[list[dict[str, A
         sent.append(message)
 
     scope = {"type": kind, "path": "/", "headers": [(k.encode(), v.encode()) for k, v in headers.items()]}
-    asyncio.run(emulator.guard(app)(scope, None, send))
+    asyncio.run(doorkeeper.guard(app)(scope, None, send))
     return sent, passed
 
 
@@ -79,14 +85,23 @@ def test_a_patch_reaches_those_who_imported_the_function_before(
     monkeypatch.syspath_prepend(str(tmp_path))
     module = __import__("service_of_test")
     imported_before = module.answer
-    emulator.rewrite(module, "answer", "SIZE + 1", "SIZE * 10")
+    rewriting.rewrite(module, "answer", ("SIZE + 1", "SIZE * 10"))
     assert imported_before() == module.answer() == 30
+
+
+def test_patches_of_one_function_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "other_of_test.py").write_text("def answer():\n    return 1, 2, 3\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = __import__("other_of_test")
+    rewriting.rewrite(module, "answer", ("1", "10"), ("2", "20"))
+    rewriting.rewrite(module, "answer", ("3", "30"))
+    assert module.answer() == (10, 20, 30)
 
 
 @pytest.mark.parametrize("text", ["nothing of the kind", "old and old"])
 def test_a_patch_that_no_longer_fits_stops_the_start(text: str) -> None:
     with pytest.raises(RuntimeError, match="not as expected"):
-        emulator.replaced(text, "old", "new")
+        rewriting.replaced(text, "old", "new")
 
 
 def test_another_version_is_refused_before_anything_is_touched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -94,9 +109,9 @@ def test_another_version_is_refused_before_anything_is_touched(monkeypatch: pyte
     kept.parent.mkdir()
     kept.touch()
     monkeypatch.setattr(sys, "argv", ["emulator", "--port", "1", "--home", str(kept.parent)])
-    monkeypatch.setattr(emulator.importlib.metadata, "version", lambda _: "1.5.34")
+    monkeypatch.setattr(launcher.importlib.metadata, "version", lambda _: "1.5.34")
     with pytest.raises(SystemExit, match=r"1\.5\.33, found 1\.5\.34"):
-        emulator.main()
+        launcher.main()
     assert kept.exists()
 
 
@@ -108,7 +123,7 @@ def test_lambdas_see_nothing_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("GITHUB_TOKEN", "s3cret")
     monkeypatch.setenv("FITTING_ROOM_CLOUD", "mark")
     try:
-        emulator.isolate(4566, home)
+        launcher.isolate(4566, home)
         seen = dict(os.environ)
     finally:
         os.environ.clear()
