@@ -32,9 +32,6 @@ def connect(provider: CatalogueEntry) -> Provider:
             endpoint=config.provider_endpoints.get(provider.id),
             region=config.bedrock_regions.get(provider.id),
             secret=provider_keys.secret(provider.id) if provider.secret else None,
-            download=lambda url: (
-                fetch(url, max_bytes=MAX_RESULT_BYTES, allow=config.fetch_allow, hosts=hosts, pointer="/").data
-            ),
             settings=provider.settings_model.model_validate(given) if provider.settings_model else None,
         )
     )

@@ -19,11 +19,23 @@ from fitting_room.providers.shared.failures import LATER, Told
 _OPERATOR = "The operator must store a valid key for Aidge, bought on the site whose host this deployment calls."
 _ANOTHER = "Choose another provider, or report it to the operator of this service."
 _PICTURE = "Send another picture: the garment alone, laid flat and whole, sharp and well lit."
+_ASK_AIDGE = "write to Aidge, by the contact link of its site, and name the request: its id begins `provider_detail`."
+_GARMENTS = "/garments"
+"""Which of two garments a complaint is about, the vendor does not say."""
 
 UNNAMED = Told("provider_error", "Aidge refused the request.", _ANOTHER, retryable=False)
 BROKEN = Told("provider_error", "Aidge failed on the job.", LATER)
-LIMITED = Told("rate_limited", "Aidge takes no more requests at the moment.", LATER)
+LIMITED = Told(
+    "rate_limited",
+    "Aidge takes no more requests at the moment.",
+    f"{LATER} The operator can ask Aidge for a higher limit.",
+)
 KEY = Told("provider_auth", "Aidge does not accept the key or signature of this deployment.", _OPERATOR)
+FILTERED = Told(
+    "content_blocked",
+    "The content filter of Aidge refused a picture.",
+    f"Send another picture. If the filter is wrong, {_ASK_AIDGE}",
+)
 CODES = {
     "500": BROKEN,
     "501": LIMITED,
@@ -40,17 +52,26 @@ CODES = {
         "Aidge could not fetch the garment's picture.",
         "Submit again; if it fails again, send another picture.",
         retryable=True,
+        pointer=_GARMENTS,
     ),
-    "703": Told("image_unreadable", "The garment's picture is too small or too coarse for Aidge.", _PICTURE),
-    "707": Told("image_unreadable", "To Aidge the garment's picture is no complete flat lay.", _PICTURE),
+    "703": Told(
+        "image_unreadable", "The garment's picture is too small or too coarse for Aidge.", _PICTURE, pointer=_GARMENTS
+    ),
+    "707": Told(
+        "image_unreadable", "To Aidge the garment's picture is no complete flat lay.", _PICTURE, pointer=_GARMENTS
+    ),
     "801": BROKEN,  # unconfirmed, as is 1000
-    "1000": Told("content_blocked", "The content filter of Aidge refused a picture.", "Send another picture."),
-    # "please retry"
+    "1000": FILTERED,
+    # "please retry"; "try other input. If an error persists, please contact us"
     "1001": Told(
-        "provider_error", "The content check of Aidge failed.", "Submit again; if it fails again, send other pictures."
+        "provider_error",
+        "The content check of Aidge failed.",
+        f"Submit again; if it fails again, send other pictures. If that fails, too, {_ASK_AIDGE}",
     ),
-    "1002": Told("content_blocked", "The content filter of Aidge refused a picture.", "Send another picture."),
+    "1002": FILTERED,  # "please contact us"
 }
+OF_TASKS = frozenset({"701", "703", "707", "801", "1000", "1001", "1002"})
+"""The codes that a task can end with. The others may as well be about the read that asks for its results."""
 # what the gateway in front says: by its words, for its codes are not documented
 EXHAUSTED = Told(
     "quota_exhausted",
@@ -117,13 +138,14 @@ class Answer(BaseModel):
     @property
     def statuses(self) -> list[str]:
         """The task's own first, then those of its parts: submitted | running | finished | failed."""
-        return [str(node["taskStatus"]) for node in nodes(self.data) if node.get("taskStatus")]
+        found = (node.get("taskStatus") for node in nodes(self.data))
+        return [status for status in found if status and isinstance(status, str)]
 
     @property
     def addresses(self) -> list[str]:
         """Of the results, each once."""
-        images = (image for node in nodes(self.data) for image in nodes(node.get("imageList")))
-        return list(dict.fromkeys(str(image["imageUrl"]) for image in images if image.get("imageUrl")))
+        found = (image.get("imageUrl") for node in nodes(self.data) for image in nodes(node.get("imageList")))
+        return list(dict.fromkeys(address for address in found if address and isinstance(address, str)))
 
 
 def nodes(value: Any) -> Iterator[dict[str, Any]]:

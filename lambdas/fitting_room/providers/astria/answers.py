@@ -13,9 +13,8 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel, ConfigDict
 
-from fitting_room.jobs.outcome import Charged, Failed
-from fitting_room.providers.astria.options import ID
-from fitting_room.providers.shared.failures import LATER, failed
+from fitting_room.jobs.outcome import Failed
+from fitting_room.providers.shared.failures import LATER, Failures
 from fitting_room.providers.shared.http import retry_after
 
 LOOK = "Look at the prompts and tunes of the Astria account before you submit again."
@@ -64,12 +63,13 @@ def prompt(content: bytes) -> Prompt | None:
     return _object(Prompt, content, "prompt")
 
 
-def tunes(content: bytes) -> list[Tune]:
+def tunes(content: bytes) -> list[Tune] | None:
+    """None for what is no list of tunes: it must not read as "there is none", which leads to a purchase."""
     try:
         found = json.loads(content)
-        return [Tune.model_validate(_unwrapped(item, "tune")) for item in found]
-    except (ValueError, TypeError):  # pydantic's is a ValueError
-        return []
+        return [Tune.model_validate(_unwrapped(item, "tune")) for item in found] if isinstance(found, list) else None
+    except ValueError:
+        return None
 
 
 def _object(kind: type[Kind], content: bytes, name: str) -> Kind | None:
@@ -86,12 +86,12 @@ def _unwrapped(found: Any, name: str) -> Any:
     return found[name] if isinstance(found, dict) and isinstance(found.get(name), dict) else found
 
 
-def refused(answer: httpx.Response, title: str) -> Failed:
+def refused(failed: Failures, answer: httpx.Response, title: str) -> Failed:
     """What it means that the vendor did not take a request; `title` is what was to be made."""
     status, words = answer.status_code, _words(answer)
     facts: dict[str, Any] = {"provider_code": f"HTTP {status}", "provider_detail": words}
     if status in (401, 403):
-        return _failed(
+        return failed(
             "provider_auth",
             "no",
             "Astria does not accept the key of this deployment.",
@@ -99,7 +99,7 @@ def refused(answer: httpx.Response, title: str) -> Failed:
             **facts,
         )
     if status == 402 or (status in (400, 422) and _MONEY.search(words)):
-        return _failed(
+        return failed(
             "quota_exhausted",
             "no",
             "The Astria account has no balance or plan for this.",
@@ -107,7 +107,7 @@ def refused(answer: httpx.Response, title: str) -> Failed:
             **facts,
         )
     if status == 429:
-        return _failed(
+        return failed(
             "rate_limited",
             "no",
             "Astria takes no more requests at the moment.",
@@ -116,7 +116,7 @@ def refused(answer: httpx.Response, title: str) -> Failed:
             **facts,
         )
     if status == 404:
-        return _failed(
+        return failed(
             "provider_error",
             "no",
             f"Astria does not know what the {title} is to be made on.",
@@ -126,7 +126,7 @@ def refused(answer: httpx.Response, title: str) -> Failed:
             **facts,
         )
     if status == 413 or (status in (400, 422) and _PICTURE.search(words)):
-        return _failed(
+        return failed(
             "image_unreadable",
             "no",
             "Astria cannot use one of the pictures.",
@@ -134,32 +134,30 @@ def refused(answer: httpx.Response, title: str) -> Failed:
             **facts,
         )
     if 400 <= status < 500 and status != 408:
-        return _failed(
+        return failed(
             "provider_error", "no", "Astria refused the request as invalid.", _OTHER, retryable=False, **facts
         )
     if (
         status == 500
     ):  # to be retried by the vendor's word, and of the two errors not the one that "probably" was processed
-        return _failed(
+        return failed(
             "provider_error", "no", "Astria failed before it took the request.", LATER, retry_after=PAUSE, **facts
         )
-    return _failed(
-        "provider_error", "unknown", f"Astria may have begun the {title}, but did not say so.", LOOK, **facts
-    )
+    return failed("provider_error", "unknown", f"Astria may have begun the {title}, but did not say so.", LOOK, **facts)
 
 
-def ended(error: object) -> Failed:
+def ended(failed: Failures, error: object) -> Failed:
     """A prompt's `user_error`; what such a prompt costs is not documented."""
     words = " ".join(_texts(error))
     if _CONTENT.search(words):
-        return _failed(
+        return failed(
             "content_blocked",
             "unknown",
             "The content filter of Astria, or of the model it uses, refused the job.",
             "Send other pictures or another prompt.",
             provider_detail=words,
         )
-    return _failed("provider_error", "unknown", "Astria could not make the pictures.", LOOK, provider_detail=words)
+    return failed("provider_error", "unknown", "Astria could not make the pictures.", LOOK, provider_detail=words)
 
 
 def _words(answer: httpx.Response) -> str:
@@ -180,7 +178,3 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
     elif value is not None:
         yield str(value)
-
-
-def _failed(code: str, charged: Charged, detail: str, remedy: str, **facts: Any) -> Failed:
-    return failed(ID, code, charged, detail, remedy, **facts)
