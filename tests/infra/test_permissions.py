@@ -154,7 +154,7 @@ def test_listing_is_for_those_who_must_tell_absent_from_forbidden_or_read_a_fold
     assert _holders(stage, "s3:ListBucket") == {
         "Api": {INBOX},
         "Prepare": {INBOX, MEDIA},
-        **dict.fromkeys(("StartBedrock", "StartHttp", "Poll", "Collect", "Erase"), {MEDIA}),
+        **{role: {MEDIA} for role in ("StartBedrock", "StartHttp", "Poll", "Collect", "Erase")},
         "Ingest": {INBOX},
     }
     bounds = {
