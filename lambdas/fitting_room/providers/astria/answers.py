@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import httpx
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from fitting_room.jobs.outcome import Failed
 from fitting_room.providers.shared.failures import LATER, Failures
@@ -28,12 +28,15 @@ _CONTENT = re.compile(
 )
 
 
+Id = Annotated[str, Field(coerce_numbers_to_str=True)]
+
+
 class Tune(BaseModel):
     """Ready when `trained_at` is set; `token` stands for it in a prompt."""
 
-    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="ignore")
 
-    id: str
+    id: Id
     title: str | None = None
     token: str | None = None
     trained_at: str | None = None
@@ -43,9 +46,9 @@ class Tune(BaseModel):
 class Prompt(BaseModel):
     """Over when there are `images` (addresses) or a `user_error`."""
 
-    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="ignore")
 
-    id: str
+    id: Id
     images: list[str] | None = None
     user_error: Any = None
 
