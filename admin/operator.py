@@ -120,7 +120,6 @@ class Admin:
                 Connection(
                     endpoint=self._endpoints.get(provider),
                     region=None,
-                    download=str.encode,  # of no result
                     secret=self._secrets.get_secret_value(SecretId=self._secret_ids[provider])["SecretString"],
                 )
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
 
 from fitting_room.providers import catalogue
 from fitting_room.providers.base import Model
@@ -25,6 +26,7 @@ class Permissions:
     def grant(self) -> None:
         self._items()
         self._pictures()
+        self._absences()
         self._vendors()
         self._executions()
 
@@ -66,22 +68,36 @@ class Permissions:
         self._objects(stack.prepare, get, self.inbox, "")
         self._objects(stack.prepare, get, self.media, "")
         self._objects(stack.prepare, put, self.media, "staging/")
-        # Without it a missing object answers 403, and a photo that expired would read like a bug of ours.
-        stack.prepare.allow(["s3:ListBucket"], [self.inbox, self.media])
         for function in (stack.start_bedrock, stack.start_http, stack.poll):
             self._objects(function, get, self.media, "staging/")
             self._objects(function, put, self.media, "staging/")
         self._objects(stack.collect, get, self.media, "staging/")
         self._objects(stack.ingest, get, self.inbox, "drop/")
-        stack.ingest.allow(["s3:ListBucket"], [self.inbox])
         for function in (stack.collect, stack.settle, stack.ingest, stack.sweep):
             self._objects(function, put, self.media, "results/")
         for bucket, prefixes in ((self.media, ("staging/", "results/")), (self.inbox, ("uploads/", "drop/"))):
             for prefix in prefixes:
                 self._objects(stack.erase, "s3:DeleteObject", bucket, prefix)
-        stack.erase.allow(["s3:ListBucket"], [self.media])
         for function in (stack.collect, stack.settle, stack.sweep):  # what was written while its job was erased
             self._objects(function, "s3:DeleteObject", self.media, "results/")
+
+    def _absences(self) -> None:
+        """Without ListBucket a missing object answers 403, like a fault of ours, to a function for which it is normal: an
+        upload that was not finished, an image that expired. No prefix bounds it there, for such a read names none."""
+        stack, action = self.stack, "s3:ListBucket"
+        stack.api.allow([action], [self.inbox])
+        stack.prepare.allow([action], [self.inbox, self.media])
+        for function in (stack.start_bedrock, stack.start_http, stack.poll, stack.collect):
+            function.allow([action], [self.media])
+        for function, bucket, prefixes in (  # these do list
+            (stack.ingest, self.inbox, ["drop/*"]),
+            (stack.erase, self.media, ["staging/*", "results/*"]),
+        ):
+            function.add_to_role_policy(
+                iam.PolicyStatement(
+                    actions=[action], resources=[bucket], conditions={"StringLike": {"s3:prefix": prefixes}}
+                )
+            )
 
     def _vendors(self) -> None:
         stack = self.stack

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from PIL import Image, PngImagePlugin
 
-from fitting_room.jobs.outcome import Failed
+from fitting_room.jobs.outcome import Failed, Ready
 from local.simulators.bedrock.app import Bedrock
 from local.simulators.kit.previews import Previews
 from local.simulators.kit.server import Simulator, running
@@ -164,6 +164,12 @@ def in_parallel() -> Callable[[int, Callable[[], Any]], list[Any]]:
             return [future.result() for future in [pool.submit(function) for _ in range(n)]]
 
     return run
+
+
+def fetched(outcome: Any) -> list[bytes]:
+    """The images of a job that its vendor calls done."""
+    assert isinstance(outcome, Ready), outcome
+    return [httpx.get(url, trust_env=False).raise_for_status().content for url in outcome.addresses]
 
 
 def encoded(image: Image.Image, format: str = "PNG", **options: Any) -> str:

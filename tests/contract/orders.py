@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,18 +74,8 @@ def order(
     )
 
 
-def connection(
-    endpoint: str | None = None,
-    secret: str | None = None,
-    download: Callable[[str], bytes] | None = None,
-    settings: Any = None,
-) -> Connection:
-    def refuse(url: str) -> bytes:
-        raise AssertionError(f"nothing should be downloaded, but {url} was")
-
-    return Connection(
-        endpoint=endpoint, region="us-east-1", secret=secret, download=download or refuse, settings=settings
-    )
+def connection(endpoint: str | None = None, secret: str | None = None, settings: Any = None) -> Connection:
+    return Connection(endpoint=endpoint, region="us-east-1", secret=secret, settings=settings)
 
 
 def golden(provider: str) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,7 +13,7 @@ import httpx
 import pytest
 
 from fitting_room.jobs.errors import JobFailure
-from fitting_room.jobs.outcome import Failed, Finished, Pending, Picture
+from fitting_room.jobs.outcome import Failed, Pending, Ready, Unread
 from fitting_room.providers.aidge import adapter, signature
 from fitting_room.providers.aidge.entry import AidgeSettings
 from tests.contract.orders import IMAGE, connection, golden, order, try_on
@@ -44,10 +43,9 @@ def provider(
     answer: Answer,
     sent: list[httpx.Request] | None = None,
     secret: str | None = KEY,
-    download: Callable[[str], bytes] = str.encode,
     **settings: Any,
 ) -> adapter.Aidge:
-    """On a vendor that answers the same thing each time; `sent` remembers the requests. A download is its address."""
+    """On a vendor that answers the same thing each time; `sent` remembers the requests."""
 
     def wire(request: httpx.Request) -> httpx.Response:
         if sent is not None:
@@ -57,7 +55,7 @@ def provider(
         return answer
 
     return adapter.connect(
-        connection(secret=secret, download=download, settings=AidgeSettings(**settings)),
+        connection(secret=secret, settings=AidgeSettings(**settings)),
         httpx.MockTransport(wire),
         clock=lambda: NOW,
     )
@@ -70,8 +68,8 @@ def start(answer: Answer, body: dict[str, Any] | None = None) -> Any:
     return outcome
 
 
-def poll(answer: Answer, count: int = 1, download: Callable[[str], bytes] = str.encode) -> Any:
-    return provider(answer, download=download).poll(order("aidge", try_on(output={"count": count})), TASK)
+def poll(answer: Answer, count: int = 1) -> Any:
+    return provider(answer).poll(order("aidge", try_on(output={"count": count})), TASK)
 
 
 def refusal(code: Any, message: str = "why", **fields: Any) -> httpx.Response:
@@ -330,8 +328,8 @@ def test_where_the_page_says_contact_us_the_remedy_does(code: str, says: str) ->
 def test_a_garments_image_that_is_refused_is_pointed_to(code: str) -> None:
     suit = try_on()
     suit["garments"] = [{"image": IMAGE, "category": category} for category in ("tops", "bottoms")]
-    assert start(refusal(code)).fault.pointer == "/garments/0/image"
-    assert poll(results("failed", resCode=code)).fault.pointer == "/garments/0/image"
+    assert start(refusal(code)).fault.pointer == "/garments"
+    assert poll(results("failed", resCode=code)).fault.pointer == "/garments"
     assert start(refusal(code), suit).fault.pointer == "/garments", "the vendor does not say which of two"
     assert start(refusal("700")).fault.pointer is None
 
@@ -343,6 +341,26 @@ def test_every_code_is_told_with_the_vendors_words_and_the_requests_id(
     for outcome in (start(refusal(code, message)), start(refusal(int(code), message, success=False))):
         assert facts(outcome) == expected
         assert (outcome.fault.provider_code, outcome.fault.provider_detail) == (code, f"request {REQUEST}: {message}")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        # the page's "Error Code", column Description
+        ("501", ["higher limit"]),
+        ("701", ["another picture"]),
+        ("1001", ["other pictures", "write to Aidge", "provider_detail"]),
+        ("1002", ["write to Aidge", "provider_detail"]),
+    ],
+)
+def test_a_code_comes_with_the_vendors_own_remedy(code: str, words: list[str]) -> None:
+    remedy = start(refusal(code)).fault.remedy
+    assert [word for word in words if word not in remedy] == []
+
+
+@pytest.mark.parametrize("code", ["701", "703", "707"])
+def test_a_refused_garment_is_pointed_at(code: str) -> None:
+    assert start(refusal(code)).fault.pointer == "/garments"
 
 
 @pytest.mark.parametrize(
@@ -457,28 +475,50 @@ def results(status: str, *urls: str, parts: tuple[str, ...] = (), **fields: Any)
         results("running"),
         results("a new word"),
         results("running", "https://cdn/1.png"),  # a part is finished, the task is not
-        refusal("500"),
-        refusal("501"),
-        httpx.Response(200, text="<html>"),
-        httpx.Response(200, json={}),
-        httpx.Response(503),
-        httpx.Response(429),
-        httpx.ReadTimeout("slow"),
-        httpx.ConnectError("refused"),
     ],
     ids=str,
 )
-def test_what_is_not_over_or_may_pass_is_looked_at_again(answer: Answer) -> None:
+def test_what_is_not_over_is_looked_at_again(answer: Answer) -> None:
     assert poll(answer) == Pending(TASK, 3.0)
 
 
-def test_the_vendor_may_ask_for_a_longer_pause() -> None:
-    assert poll(httpx.Response(429, headers={"Retry-After": "20"})) == Pending(TASK, 20)
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        *((httpx.Response(status), Unread(f"HTTP {status}", status)) for status in (401, 403, 404, 503)),
+        (httpx.Response(429, headers={"Retry-After": "20"}), Unread("HTTP 429", 429, 20)),
+        (httpx.Response(404, json={"resCode": "1002", "success": "false"}), Unread("HTTP 404", 404)),
+        (httpx.Response(200, text="<html>"), Unread("malformed", 200)),
+        (httpx.Response(200, json={}), Unread("malformed", 200)),
+        (httpx.Response(200, json={"data": {"taskStatus": 5}}), Unread("malformed", 200)),
+        (httpx.Response(200, json={"data": "[" * 100_000}), Unread("malformed", 200)),
+        (httpx.ReadTimeout("slow"), Unread("ReadTimeout")),
+        (httpx.ConnectError("refused"), Unread("ConnectError")),
+        # the codes that may be about this read, 700 being what a task that is not known yet may be told with
+        *((refusal(code), Unread(f"code {code}", 200)) for code in ("500", "501", "700", "999")),
+        # of the gateway: key, signature, clock, limit, and an account with nothing left to spend
+        *(
+            (httpx.Response(200, json={"code": code, "message": message}), Unread(f"code {code}", 200))
+            for code, message in (
+                ("InvalidAppKey", "The specified App Key is invalid"),
+                ("IncompleteSignature", "The request signature does not conform to platform standards"),
+                ("IllegalTimestamp", "The specified timestamp is invalid"),
+                ("ApiCallLimit", "?"),
+            )
+        ),
+        (refusal("1001", "Sorry, your calling resources have been exhausted"), Unread("code 1001", 200)),
+    ],
+    ids=str,
+)
+def test_a_read_that_is_refused_or_broken_says_nothing_of_the_task(answer: Answer, expected: Unread) -> None:
+    assert poll(answer) == expected
 
 
-def test_a_finished_task_is_downloaded_at_once_each_picture_once_and_in_order() -> None:
+def test_a_finished_task_names_each_image_once_and_in_order() -> None:
     urls = ["https://cdn/2.png", "https://cdn/1.png", "https://cdn/2.png"]
-    assert poll(results("finished", *urls)) == Finished([Picture(b"https://cdn/2.png"), Picture(b"https://cdn/1.png")])
+    outcome = poll(results("finished", *urls))
+    assert outcome == Ready(["https://cdn/2.png", "https://cdn/1.png"], outcome.kept_for)
+    assert "not document" in outcome.kept_for
 
 
 @pytest.mark.parametrize(
@@ -497,21 +537,21 @@ def test_a_finished_task_is_downloaded_at_once_each_picture_once_and_in_order() 
     ids=["nested", "flat", "in strings", "in a list"],
 )
 def test_pictures_are_found_however_they_are_nested(data: Any) -> None:
-    assert poll(httpx.Response(200, json={**ACCEPTED, "data": data})) == Finished([Picture(b"https://cdn/1.png")])
+    assert poll(httpx.Response(200, json={**ACCEPTED, "data": data})).addresses == ["https://cdn/1.png"]
 
 
 def test_more_pictures_than_asked_for_are_kept_and_fewer_are_told() -> None:
     urls = [f"https://cdn/{n}.png" for n in range(4)]
     more, fewer = poll(results("finished", *urls)), poll(results("finished", *urls), count=5)
-    assert (len(more.images), more.warnings) == (4, [])
-    assert len(fewer.images) == 4
+    assert (more.addresses, more.warnings) == (urls, [])
+    assert fewer.addresses == urls
     assert [warning.code for warning in fewer.warnings] == ["partial_result"]
 
 
 @pytest.mark.parametrize("status", ["finished", "failed"])
 def test_what_the_other_parts_made_is_kept(status: str) -> None:
     outcome = poll(results(status, "https://cdn/1.png", parts=("finished", "failed")))
-    assert outcome.images == [Picture(b"https://cdn/1.png")]
+    assert outcome.addresses == ["https://cdn/1.png"]
     assert [warning.code for warning in outcome.warnings] == ["partial_result"]
 
 
@@ -538,36 +578,12 @@ def test_every_code_of_a_task_that_failed(code: str, message: str, expected: tup
 
 
 @pytest.mark.parametrize(
-    ("answer", "code"),
-    [
-        (refusal("700", "?"), "provider_error"),
-        (refusal("1002"), "content_blocked"),
-        (refusal("801"), "provider_error"),
-        (httpx.Response(401), "provider_auth"),
-        (httpx.Response(404), "provider_error"),
-    ],
+    ("code", "expected"),
+    [(code, said) for code, message, (said, _, _) in CODES if code not in ("500", "501", "700", "999")],
 )
-def test_results_that_are_refused(answer: httpx.Response, code: str) -> None:
-    assert facts(poll(answer)) == (code, "unknown", False)
+def test_a_code_of_tasks_is_the_vendors_word_even_without_a_status(code: str, expected: str) -> None:
+    assert facts(poll(refusal(code))) == (expected, "unknown", False)
 
 
-def test_a_finished_task_without_a_picture() -> None:
-    assert facts(poll(results("finished"))) == ("output_rejected", "unknown", False)
-
-
-def test_pictures_that_cannot_be_fetched_are_tried_twice() -> None:
-    asked: list[str] = []
-
-    def download(url: str) -> bytes:
-        asked.append(url)
-        if "1" in url or asked.count(url) == 1:
-            raise JobFailure("image_unreadable", "It cannot be fetched from https://cdn/?signed.", "?")
-        return b"2"
-
-    partial = poll(results("finished", "https://cdn/1.png", "https://cdn/2.png"), count=2, download=download)
-    assert partial.images == [Picture(b"2")]
-    assert [warning.code for warning in partial.warnings] == ["partial_result"]
-    lost = poll(results("finished", "https://cdn/1.png"), download=download)
-    assert facts(lost) == ("provider_unavailable", "yes", False)
-    assert "signed" not in lost.fault.model_dump_json()
-    assert asked.count("https://cdn/1.png") == 4
+def test_a_finished_task_without_an_image_is_read_again() -> None:
+    assert poll(results("finished")) == Unread("completed without images")

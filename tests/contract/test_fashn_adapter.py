@@ -1,6 +1,6 @@
 """The FASHN adapter against the vendor's documents: what it sends, and what it makes of every answer.
 
-What it shares with TryItOn (broken connections, status reads that fail, downloads) is tested there.
+What it shares with TryItOn (broken connections, status reads that fail) is tested there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from fitting_room.jobs.errors import JobFailure
-from fitting_room.jobs.outcome import Failed, Finished, Pending, Picture
+from fitting_room.jobs.outcome import Failed, Pending, Ready, Unread
 from fitting_room.providers.fashn import adapter
 from tests.contract.orders import connection, golden, order, try_on
 
@@ -24,7 +24,7 @@ ID = "123a87r9-4129-4bb3-be18-9c9fb5bd7fc1-u1"
 
 
 def provider(answer: httpx.Response | Exception, sent: list[httpx.Request] | None = None) -> adapter.Fashn:
-    """On a vendor that answers the same thing each time; `sent` remembers the requests. A download is its address."""
+    """On a vendor that answers the same thing each time; `sent` remembers the requests."""
 
     def wire(request: httpx.Request) -> httpx.Response:
         if sent is not None:
@@ -33,7 +33,7 @@ def provider(answer: httpx.Response | Exception, sent: list[httpx.Request] | Non
             raise answer
         return answer
 
-    return adapter.connect(connection(secret=KEY, download=str.encode), httpx.MockTransport(wire))
+    return adapter.connect(connection(secret=KEY), httpx.MockTransport(wire))
 
 
 def start(answer: httpx.Response | Exception) -> Any:
@@ -162,6 +162,7 @@ def test_an_accepted_submit() -> None:
         # client 0.9.0, PredictionRunResponse.error: "Error message if prediction failed to start"
         (200, {"id": ID, "error": "could not start"}, ("provider_error", "unknown", False)),
         (200, {"id": None, "error": "could not start"}, ("provider_error", "no", False)),
+        (200, {"id": None, "error": {"name": "ImageLoadError", "message": "?"}}, ("image_unreadable", "no", False)),
         (200, {}, ("provider_error", "unknown", False)),
         (200, [ID], ("provider_error", "unknown", False)),
     ],
@@ -189,17 +190,9 @@ def test_a_job_under_way_is_looked_at_again(status: str) -> None:
     assert poll(ended(status)) == Pending(ID, 2.0)
 
 
-@pytest.mark.parametrize("answer", [httpx.Response(500), httpx.Response(429), httpx.ReadTimeout("slow")], ids=str)
-def test_what_may_pass_is_looked_at_again(answer: httpx.Response | Exception) -> None:
-    assert poll(answer) == Pending(ID, 2.0)
-
-
-def test_a_job_that_is_not_known_any_more() -> None:
-    assert facts(poll(httpx.Response(404, json={"error": "NotFound", "message": "?"}))) == (
-        "provider_error",
-        "unknown",
-        False,
-    )
+@pytest.mark.parametrize("status", [404, 429, 500])
+def test_a_refused_read_says_nothing_of_the_job(status: int) -> None:
+    assert poll(httpx.Response(status, json={"error": "NotFound", "message": "?"})) == Unread(f"HTTP {status}", status)
 
 
 # client 0.9.0, types/prediction_status_response.py: the names. Only one of them says "no charge for failures".
@@ -267,23 +260,15 @@ def completed(*urls: str, **headers: str) -> httpx.Response:
     )
 
 
-def test_a_completed_job_is_downloaded_at_once_with_its_seed() -> None:
+def test_a_completed_job_names_its_images_and_how_long_they_are_kept() -> None:
     outcome = poll(completed("https://cdn/1.png", "https://cdn/2.png"), seed=7, count=2)
-    assert outcome == Finished([Picture(b"https://cdn/1.png", 7), Picture(b"https://cdn/2.png", 7)], credits=2)
+    assert outcome == Ready(["https://cdn/1.png", "https://cdn/2.png"], "72 hours", credits=2)
 
 
-def test_a_picture_that_the_answer_holds_is_not_downloaded() -> None:
+def test_an_image_that_the_answer_holds_is_an_address_too() -> None:
     # page Virtual Try-On v1.6, return_base64: "prefixed according to the output_format (e.g., data:image/png;base64,..."
-    held = ["data:image/png;base64,UElDVFVSRQ==", "data:image/jpeg;base64,UElDVFVSRQ=="]
-    assert poll(completed(*held), count=2) == Finished([Picture(b"PICTURE"), Picture(b"PICTURE")], credits=2)
-
-
-def test_a_held_picture_that_is_broken_is_one_fewer() -> None:
-    broken = "data:image/png;base64,UElDV!"
-    outcome = poll(completed(broken, "https://cdn/2.png"), count=2)
-    assert [picture.data for picture in outcome.images] == [b"https://cdn/2.png"]
-    assert [warning.code for warning in outcome.warnings] == ["partial_result"]
-    assert facts(poll(completed(broken))) == ("provider_unavailable", "yes", False)
+    held = ["data:image/png;base64,UElDVFVSRQ==", "https://cdn/2.png"]
+    assert poll(completed(*held), count=2).addresses == held
 
 
 @pytest.mark.parametrize(("header", "credits"), [("3", 3), ("0", 0), ("", 1), ("many", 1)])
@@ -291,8 +276,8 @@ def test_the_credits_are_the_vendors_count_where_it_tells(header: str, credits: 
     assert poll(completed("https://cdn/1.png", **{"x-fashn-credits-used": header})).credits == credits
 
 
-def test_a_completed_job_without_a_picture() -> None:
-    assert facts(poll(ended("completed"))) == ("output_rejected", "unknown", False)
+def test_a_completed_job_without_an_image_is_read_again() -> None:
+    assert poll(ended("completed")) == Unread("completed without images")
 
 
 # the account

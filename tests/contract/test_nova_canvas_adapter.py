@@ -235,6 +235,21 @@ FILTERED = "This request has been blocked by our content filters. Please adjust 
         ("ValidationException", 400, FILTERED.format("input image"), ("content_blocked", "no", False)),
         ("ValidationException", 400, "sourceImage: the image must be 8 bit RGB", ("image_unreadable", "no", False)),
         ("ValidationException", 400, "cfgScale: 11 is greater than 10", ("provider_error", "no", False)),
+        ("ValidationException", 400, "Operation not allowed", ("provider_auth", "no", False)),
+        # the word in a field's name, a path or a count is not about an image
+        *(
+            ("ValidationException", 400, message, ("provider_error", "no", False))
+            for message in (
+                "Malformed input request: #/imageGenerationConfig/seed: 2000000000 is not less or equal to 858993459,"
+                " please reformat your input and try again.",
+                "Malformed input request: #/textToImageParams/text: expected maxLength: 1024, actual: 1025",
+                "Malformed input request: #: extraneous key [image] is not permitted",
+                "imageGenerationConfig and textToImageParams must be set",
+                "numberOfImages: 6 is too many",
+                "The number of images must be between 1 and 5",
+                "taskType TEXT_IMAGE is not supported",
+            )
+        ),
         # classes the document does not list
         ("UnrecognizedClientException", 403, "The security token is invalid", ("provider_auth", "no", False)),
         ("TooManyRequestsException", 429, "slow down", ("rate_limited", "no", True)),
@@ -250,6 +265,39 @@ def test_every_error_has_its_outcome(
     assert outcome.fault.provider_code == name
     assert outcome.fault.provider_detail == message
     assert len(bedrock.requests) == 1, "a purchase is tried once"
+
+
+NO_MASK = "Unable to auto-generate mask image with given input image and mask prompt"
+
+
+def test_a_mask_prompt_that_finds_nothing_is_told_as_one_and_moves_on(bedrock: Vendor) -> None:
+    outcome = start(bedrock, refusal("ValidationException", 400, NO_MASK))
+    assert facts(outcome) == ("provider_error", "no", False)
+    assert outcome.fault.pointer == "/mask/prompt"
+    assert "mask prompt" in outcome.fault.detail
+    assert "other words" in outcome.fault.remedy
+    assert outcome.fault.moves_on, "another provider may find it"
+
+
+@pytest.mark.parametrize("message", ["sourceImage: the image must be 8 bit RGB", "Operation not allowed", NO_MASK])
+def test_what_another_provider_could_do_moves_on(bedrock: Vendor, message: str) -> None:
+    assert start(bedrock, refusal("ValidationException", 400, message)).fault.moves_on
+
+
+def test_an_account_that_may_not_call_bedrock_is_the_operators_matter(bedrock: Vendor) -> None:
+    assert "AWS Support" in start(bedrock, refusal("ValidationException", 400, "Operation not allowed")).fault.remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "wait"),
+    [
+        ("ThrottlingException", 429, 15),
+        ("TooManyRequestsException", 429, 15),
+        ("ServiceUnavailableException", 503, None),
+    ],
+)
+def test_how_long_a_throttled_model_is_left_alone(bedrock: Vendor, name: str, status: int, wait: float | None) -> None:
+    assert start(bedrock, refusal(name, status)).retry_after == wait
 
 
 def test_the_vendors_words_are_stored_without_addresses_and_pictures(bedrock: Vendor) -> None:

@@ -6,6 +6,7 @@ import io
 import socket
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -321,7 +322,7 @@ def test_the_simulator_sells_a_picture_for_every_golden_request(
 ) -> None:
     region = "us-west-2"  # the only one with Core and Ultra
     line = connection(bedrock_simulator.url)
-    provider = adapter.connect(type(line)(line.endpoint, region, line.secret, line.download))
+    provider = adapter.connect(replace(line, region=region))
     outcome = provider.start(order("stability", case["request"], pictures=REAL, size=SIZE, seed=case["seed"]))
     assert isinstance(outcome, Finished), outcome
     assert [picture.seed for picture in outcome.images] == [case["seed"]]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
 from fitting_room.jobs.errors import JobFailure
-from fitting_room.jobs.outcome import Failed, Finished, Pending, Picture
+from fitting_room.jobs.outcome import Failed, Pending, Ready, Unread
 from fitting_room.providers.tryiton import adapter
 from tests.contract.orders import connection, golden, order, try_on
 
@@ -33,8 +32,8 @@ class Wire:
             raise self.answer
         return self.answer
 
-    def provider(self, download: Callable[[str], bytes] | None = None, endpoint: str | None = None) -> adapter.TryItOn:
-        return adapter.connect(connection(endpoint, secret=KEY, download=download), httpx.MockTransport(self))
+    def provider(self, endpoint: str | None = None) -> adapter.TryItOn:
+        return adapter.connect(connection(endpoint, secret=KEY), httpx.MockTransport(self))
 
 
 def start(answer: httpx.Response | Exception, body: dict[str, Any] = LEAST) -> Any:
@@ -44,10 +43,8 @@ def start(answer: httpx.Response | Exception, body: dict[str, Any] = LEAST) -> A
     return outcome
 
 
-def poll(
-    answer: httpx.Response | Exception, body: dict[str, Any] = LEAST, download: Callable[[str], bytes] | None = None
-) -> Any:
-    return Wire(answer).provider(download).poll(order("tryiton", body), "64b7")
+def poll(answer: httpx.Response | Exception, body: dict[str, Any] = LEAST) -> Any:
+    return Wire(answer).provider().poll(order("tryiton", body), "64b7")
 
 
 def facts(outcome: Any) -> tuple[str, str, bool]:
@@ -169,6 +166,11 @@ def test_both_shapes_of_an_accepted_submit(answer: dict[str, Any]) -> None:
         (200, {"ok": False, "error": "OutOfCredits", "message": "no credits"}, ("quota_exhausted", "no", False)),
         (200, {"ok": False, "error": {"name": "BadRequest", "message": "bad"}}, ("provider_error", "no", False)),
         (200, {"id": None, "error": {"name": "X", "message": "bad"}}, ("provider_error", "no", False)),
+        # the errors of a running job, told at once
+        (200, {"id": None, "error": {"name": "ImageLoadError", "message": "?"}}, ("image_unreadable", "no", False)),
+        (200, {"ok": False, "error": "PoseError", "message": "?"}, ("pose_not_found", "no", False)),
+        (400, {"error": "ContentModerationError", "message": "?"}, ("content_blocked", "no", False)),
+        (500, {"error": "PipelineError", "message": "?"}, ("provider_error", "unknown", False)),
         (200, {"id": "64b7", "error": {"name": "X", "message": "bad"}}, ("provider_error", "unknown", False)),
         (200, {"ok": True}, ("provider_error", "unknown", False)),
         (200, {"ok": True, "jobId": ""}, ("provider_error", "unknown", False)),
@@ -198,9 +200,9 @@ def test_the_vendors_own_words_are_kept() -> None:
 
 @pytest.mark.parametrize("answer", [{"error": "RateLimitExceeded", "message": "slow down"}, {}])
 @pytest.mark.parametrize(
-    ("header", "wait"), [("7", 7.0), ("900", 900.0), ("86400", 3600.0), ("soon", None), ("", None)]
+    ("header", "wait"), [("7", 7.0), ("900", 900.0), ("86400", 3600.0), ("soon", 15.0), ("", 15.0)]
 )
-def test_a_rate_limit_says_when_to_come_back(answer: dict[str, str], header: str, wait: float | None) -> None:
+def test_a_rate_limit_says_when_to_come_back(answer: dict[str, str], header: str, wait: float) -> None:
     assert start(httpx.Response(429, json=answer, headers={"Retry-After": header})).retry_after == wait
 
 
@@ -227,44 +229,43 @@ def test_a_broken_submit_is_charged_unless_nothing_was_sent(error: Exception, ex
 # the status of a job
 
 
+@pytest.mark.parametrize("status", ["processing", "in_queue", "a new word"])
+def test_a_job_under_way_is_looked_at_again(status: str) -> None:
+    assert poll(httpx.Response(200, json={"ok": True, "status": status, "output": []})) == Pending("64b7", 2.0)
+
+
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "expected"),
     [
-        httpx.Response(200, json={"ok": True, "status": "processing", "output": [], "error": None}),
-        httpx.Response(200, json={"ok": True, "status": "in_queue"}),
-        httpx.Response(500),
-        httpx.Response(503),
-        httpx.Response(429),
-        httpx.Response(200, text="half a js"),
-        httpx.Response(200, json={"ok": True}),
-        httpx.ConnectError("refused"),
-        httpx.ReadTimeout("slow"),
-        httpx.RemoteProtocolError("dropped"),
+        *((httpx.Response(status), Unread(f"HTTP {status}", status)) for status in (302, 400, 401, 404, 500, 503)),
+        (
+            httpx.Response(404, json={"status": "failed", "error": {"name": "NotFound", "message": "?"}}),
+            Unread("HTTP 404", 404),
+        ),
+        (httpx.Response(200, text="half a js"), Unread("malformed", 200)),
+        (httpx.Response(200, json={"ok": True}), Unread("malformed", 200)),
+        (httpx.Response(200, json={"ok": False, "error": "NotFound", "message": "?"}), Unread("malformed", 200)),
+        (httpx.Response(200, json={"status": "completed", "output": [None]}), Unread("malformed", 200)),
+        (httpx.Response(204), Unread("malformed", 204)),
+        (httpx.ConnectError("refused"), Unread("ConnectError")),
+        (httpx.ReadTimeout("slow"), Unread("ReadTimeout")),
+        (httpx.RemoteProtocolError("dropped"), Unread("RemoteProtocolError")),
     ],
-    ids=lambda answer: str(answer),
+    ids=str,
 )
-def test_what_may_pass_is_looked_at_again(answer: httpx.Response | Exception) -> None:
-    assert poll(answer) == Pending("64b7", 2.0)
+def test_a_read_that_is_refused_or_broken_says_nothing_of_the_job(
+    answer: httpx.Response | Exception, expected: Unread
+) -> None:
+    assert poll(answer) == expected
 
 
+@pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(
-    ("header", "wait"), [("9", 9.0), ("1", 2.0), ("3600", 60.0), ("Wed, 21 Oct 2026 07:28:00 GMT", 2.0)]
+    ("header", "wait"), [("9", 9.0), ("86400", 3600.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("", None)]
 )
-def test_a_busy_vendor_is_asked_later(header: str, wait: float) -> None:
-    assert poll(httpx.Response(429, headers={"Retry-After": header})) == Pending("64b7", wait)
-
-
-@pytest.mark.parametrize(
-    ("status", "expected"),
-    [
-        (404, ("provider_error", "unknown", False)),
-        (401, ("provider_auth", "unknown", False)),
-        (400, ("provider_error", "unknown", False)),
-        (302, ("provider_error", "unknown", False)),
-    ],
-)
-def test_a_job_whose_status_is_refused(status: int, expected: tuple[str, str, bool]) -> None:
-    assert facts(poll(httpx.Response(status, json={"error": "NotFound", "message": "?"}))) == expected
+def test_a_busy_vendor_says_when_it_wants_to_be_asked_again(status: int, header: str, wait: float | None) -> None:
+    answer = httpx.Response(status, headers={"Retry-After": header})
+    assert poll(answer) == Unread(f"HTTP {status}", status, wait)
 
 
 @pytest.mark.parametrize(
@@ -316,66 +317,22 @@ def completed(*urls: str) -> httpx.Response:
     return httpx.Response(200, json={"ok": True, "status": "completed", "output": list(urls), "error": None})
 
 
-def test_a_completed_job_is_downloaded_at_once() -> None:
-    outcome = poll(
-        completed("https://cdn/1.png", "https://cdn/2.png"), try_on(output={"count": 2}), download=str.encode
-    )
-    assert outcome == Finished([Picture(b"https://cdn/1.png"), Picture(b"https://cdn/2.png")], credits=2)
+def test_a_completed_job_names_its_images_and_how_long_they_are_kept() -> None:
+    outcome = poll(completed("https://cdn/1.png", "https://cdn/2.png"), try_on(output={"count": 2}))
+    assert outcome == Ready(["https://cdn/1.png", "https://cdn/2.png"], "72 hours", credits=2)
 
 
-def download_only_the_first(url: str) -> bytes:
-    if url.endswith("1.png"):
-        return b"first"
-    raise JobFailure("image_unreadable", "gone", "try again", retryable=True)
-
-
-def test_what_can_be_fetched_is_kept() -> None:
-    outcome = poll(
-        completed("https://cdn/1.png", "https://cdn/2.png"), try_on(output={"count": 2}), download_only_the_first
-    )
-    assert outcome.images == [Picture(b"first")]
-    assert outcome.credits == 2
+def test_fewer_images_than_asked_for_are_told() -> None:
+    outcome = poll(completed("https://cdn/1.png"), try_on(output={"count": 2}))
+    assert (outcome.addresses, outcome.credits) == (["https://cdn/1.png"], 1)
     assert [warning.code for warning in outcome.warnings] == ["partial_result"]
-
-
-def test_fewer_pictures_than_asked_for_are_told() -> None:
-    outcome = poll(completed("https://cdn/1.png"), try_on(output={"count": 2}), download_only_the_first)
     assert "1 of 2" in outcome.warnings[0].detail
 
 
-def test_paid_pictures_that_cannot_be_fetched() -> None:
-    outcome = poll(completed("https://cdn/2.png"), download=download_only_the_first)
-    assert facts(outcome) == ("provider_unavailable", "yes", False)
-    assert outcome.fault.provider_detail == "gone"
-
-
-def test_a_download_that_fails_once_loses_nothing() -> None:
-    tries = []
-
-    def second_time(url: str) -> bytes:
-        tries.append(url)
-        if len(tries) == 1:
-            raise JobFailure("image_unreadable", "a hiccup", "try again")
-        return b"picture"
-
-    assert poll(completed("https://cdn/1.png"), download=second_time) == Finished([Picture(b"picture")], credits=1)
-
-
 @pytest.mark.parametrize("output", [[], None])
-def test_a_completed_job_without_a_picture(output: Any) -> None:
+def test_a_completed_job_without_an_image_is_read_again(output: Any) -> None:
     answer = httpx.Response(200, json={"status": "completed", "output": output})
-    assert facts(poll(answer)) == ("output_rejected", "unknown", False)
-
-
-def test_the_older_call_shows_the_seed_that_made_the_pictures() -> None:
-    # page Clothes Tryon, "Successful Response"
-    done = httpx.Response(
-        200, json={"id": "64b7", "status": "completed", "output": ["https://cdn/1.png"], "error": None}
-    )
-    asked = order("tryiton", try_on(output={"seed": 7}, **CLOTHES), seed=7)
-    assert Wire(done).provider(str.encode).poll(asked, "64b7") == Finished(
-        [Picture(b"https://cdn/1.png", 7)], credits=1
-    )
+    assert poll(answer) == Unread("completed without images")
 
 
 # the account

@@ -151,7 +151,25 @@ def test_the_machine_calls_its_own_functions_and_the_api_and_the_sweep_the_one_t
 
 
 def test_listing_is_for_those_who_must_tell_absent_from_forbidden_or_read_a_folder(stage: Synthesized) -> None:
-    assert _holders(stage, "s3:ListBucket") == {"Prepare": {INBOX, MEDIA}, "Ingest": {INBOX}, "Erase": {MEDIA}}
+    assert _holders(stage, "s3:ListBucket") == {
+        "Api": {INBOX},
+        "Prepare": {INBOX, MEDIA},
+        **{role: {MEDIA} for role in ("StartBedrock", "StartHttp", "Poll", "Collect", "Erase")},
+        "Ingest": {INBOX},
+    }
+    bounds = {
+        role: statement["Condition"]["StringLike"]["s3:prefix"]
+        for role, statement in stage.statements()
+        if "s3:ListBucket" in statement["Action"] and "Condition" in statement
+    }
+    assert bounds == {"Ingest": ["drop/*"], "Erase": ["staging/*", "results/*"]}, "a read of one object names no prefix"
+
+
+def test_whoever_reads_an_object_may_learn_that_it_is_not_there(stage: Synthesized) -> None:
+    may_list = _holders(stage, "s3:ListBucket")
+    for role, objects in _holders(stage, "s3:GetObject").items():
+        buckets = {MEDIA if each.startswith(MEDIA) else INBOX for each in objects}
+        assert role == "Api" or buckets <= may_list[role], role  # the Api only signs links to results
 
 
 def test_pictures_are_deleted_by_who_erases_and_by_who_may_have_written_one_too_late(stage: Synthesized) -> None:

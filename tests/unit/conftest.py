@@ -67,7 +67,7 @@ from tests.unit.world import (  # noqa: E402
 def forget() -> None:
     """Everything but the SDK clients: making those anew takes longer than most tests."""
     settings.cache_clear()
-    provider_keys.secret.cache_clear()
+    provider_keys._secrets.clear()
     api_keys._cache.clear()
     provider_keys._configured = (0.0, frozenset())
 

@@ -14,7 +14,7 @@ PROBLEM = "application/problem+json"
 
 class Code(NamedTuple):
     """`status`: HTTP status of a refusal (None: the code only ends jobs). `retryable`: the same request may succeed
-    later. `moves_on`: the provider is at fault, so another one may be tried while nothing has been charged."""
+    later. `moves_on`: another provider may do it, so it is tried while nothing has been charged."""
 
     title: str
     status: int | None = None
@@ -45,7 +45,7 @@ CODES: dict[str, Code] = {
     "budget_exceeded": Code("The tenant's budget for today is used up", 429, retryable=True),
     "throttled": Code("Too many requests at once", 429, retryable=True),
     # ends of jobs
-    "image_unreadable": Code("An input image cannot be used"),
+    "image_unreadable": Code("An input image cannot be used", moves_on=True),
     "pose_not_found": Code("The provider finds no person in the picture"),
     "content_blocked": Code("The provider's content filter refused the input or the result"),
     "output_rejected": Code("The provider's result failed the quality check"),

@@ -311,19 +311,18 @@ class Order:
 
 @dataclass(frozen=True)
 class Connection:
-    """How to reach a vendor. `endpoint` None: the vendor's own; `secret` None: no key needed; `download` fetches a result
-    by URL through the safe fetcher, raising `JobFailure`; `settings`: the stage's own for this provider, a `settings_model`."""
+    """How to reach a vendor. `endpoint` None: the vendor's own; `secret` None: no key needed; `settings`: the stage's own for
+    this provider, a `settings_model`."""
 
     endpoint: str | None
     region: str | None
     secret: str | None
-    download: Callable[[str], bytes]
     settings: Any = None
 
 
 class Provider(Protocol):
-    """`adapter.connect(connection)` gives one. Both calls return an outcome; an exception is a bug, and after `start` it
-    counts as a purchase of unknown fate."""
+    """`adapter.connect(connection)` gives one. An exception is a bug, and after `start` it counts as a purchase of unknown
+    fate."""
 
     def start(self, order: Order) -> Outcome: ...
 

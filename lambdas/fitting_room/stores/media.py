@@ -1,4 +1,7 @@
-"""Pictures in S3: inputs, working copies in `staging/`, results. Links are signed when asked for and never stored."""
+"""Pictures in S3: inputs, working copies in `staging/`, results. Links are signed when asked for and never stored.
+
+A denied read raises: it is a fault of the deployment, not an absence. S3 tells the two apart only for callers that may list.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def read(key: str, *, bucket: str | None = None, max_bytes: int | None = None) -
     try:
         return aws.s3().get_object(**asked)["Body"].read()
     except ClientError as error:
-        if aws.reason(error) in ("NoSuchKey", "404", "AccessDenied"):  # without ListBucket, S3 denies what is not there
+        if aws.reason(error) in ("NoSuchKey", "404"):
             return None
         if aws.reason(error) == "InvalidRange":
             return b""
@@ -53,7 +56,7 @@ def exists(key: str, *, bucket: str) -> bool:
     try:
         aws.s3().head_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if aws.reason(error) in ("404", "NoSuchKey", "403"):
+        if aws.reason(error) in ("404", "NoSuchKey"):
             return False
         raise
     return True

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from functools import cache
 
 from boto3.dynamodb.conditions import Key
+from botocore.exceptions import ClientError
 
+from fitting_room.jobs.errors import JobFailure
 from fitting_room.settings import settings
 from fitting_room.stores import aws
 
 _CACHE_SECONDS = 30
 _configured: tuple[float, frozenset[str]] = (0.0, frozenset())
+_secrets: dict[str, tuple[float, str]] = {}
 
 
 def configured() -> frozenset[str]:
@@ -23,16 +25,37 @@ def configured() -> frozenset[str]:
     return _configured[1]
 
 
-@cache
 def secret(provider: str) -> str:
-    """The provider's key. A rotated key is picked up by new processes."""
-    return aws.secrets().get_secret_value(SecretId=settings().provider_secrets[provider])["SecretString"]
+    """The provider's key; it is kept for 30 s in this process. Raises `JobFailure` (`provider_auth`), `ClientError`."""
+    known = _secrets.get(provider)
+    return known[1] if known and known[0] > time.monotonic() else fresh(provider)
 
 
 def fresh(provider: str) -> str:
-    secret.cache_clear()
-    return secret(provider)
+    """The key as it is stored now, for a caller whose vendor refused the one that was kept. Raises like `secret`."""
+    value = _version(provider, "AWSCURRENT")
+    if value is None:
+        raise JobFailure(
+            "provider_auth",
+            f"The stored key of {provider} is not text.",
+            f"The operator must store it again with `python -m admin provider set {provider}`.",
+            provider=provider,
+        )
+    _secrets[provider] = (time.monotonic() + _CACHE_SECONDS, value)
+    return value
 
 
 def previous(provider: str) -> str | None:
-    return None
+    """The key before the last change, which may know jobs that the current one does not. None where there is none."""
+    try:
+        return _version(provider, "AWSPREVIOUS")
+    except ClientError as error:
+        if aws.reason(error) == "ResourceNotFoundException":
+            return None
+        raise
+
+
+def _version(provider: str, stage: str) -> str | None:
+    """None for a secret that holds bytes."""
+    found = aws.secrets().get_secret_value(SecretId=settings().provider_secrets[provider], VersionStage=stage)
+    return found.get("SecretString")

@@ -36,7 +36,6 @@ def connect(provider: CatalogueEntry, secret: str | None = None) -> Provider:
         Connection(
             endpoint=config.provider_endpoints.get(provider.id),
             region=config.bedrock_regions.get(provider.id),
-            download=lambda _: b"",
             secret=(secret or provider_keys.secret(provider.id)) if provider.secret else None,
             settings=provider.settings_model.model_validate(given) if provider.settings_model else None,
         )

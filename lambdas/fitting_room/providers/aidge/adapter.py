@@ -9,21 +9,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Self
+from typing import Self
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fitting_room.jobs.errors import JobFailure
-from fitting_room.jobs.outcome import Charged, Failed, Finished, Outcome, Pending
+from fitting_room.jobs.outcome import Charged, Failed, Outcome, Pending, Reading, Ready, Unread
 from fitting_room.providers.aidge import signature
-from fitting_room.providers.aidge.answers import BROKEN, KEY, LIMITED, OF_A_GARMENT, UNNAMED, Answer
+from fitting_room.providers.aidge.answers import BROKEN, EXHAUSTED, KEY, LIMITED, OF_TASKS, UNNAMED, Answer
 from fitting_room.providers.aidge.body import payload_of
 from fitting_room.providers.aidge.entry import ENTRY, ID, AidgeSettings
 from fitting_room.providers.base import Connection, Order
-from fitting_room.providers.shared.failures import LATER, Told, failed
+from fitting_room.providers.shared.failures import LATER, Failures, Told, Words
 from fitting_room.providers.shared.http import UNSENT, client, retry_after
-from fitting_room.providers.shared.results import collected, partial
+from fitting_room.providers.shared.reading import read
+from fitting_room.providers.shared.results import partial, ready
 
 HOSTS = {"global": "https://api.aidc-ai.com/rest", "china": "https://cn-api.aidc-ai.com/rest"}
 SUBMIT, RESULTS = "/ai/virtual/tryon-pro", "/ai/virtual/tryon-results"
@@ -31,7 +32,6 @@ POLL_SECONDS = 3.0
 WINDOW_SECONDS = 60.0
 """Of the vendor's limit on submissions: after it, there is room again."""
 _LOOK = "Look at the usage of the Aidge account before you submit again."
-LOST = Told("provider_error", "Aidge no longer tells how the job is doing.", _LOOK)
 
 
 class Keys(BaseModel):
@@ -66,7 +66,8 @@ class Aidge:
         """`clock`: seconds since 1970. Raises `JobFailure` (`provider_auth`) without a usable key."""
         self.keys = Keys.of(connection.secret)
         self.settings: AidgeSettings = connection.settings or AidgeSettings()
-        self.download, self.clock = connection.download, clock
+        self.failed = Failures(ID, self.keys.app_key, self.keys.app_secret)
+        self.clock = clock
         self.http = client(
             connection.endpoint or HOSTS[self.settings.host],
             {"x-iop-trial": "true"} if self.settings.trial else {},
@@ -90,9 +91,9 @@ class Aidge:
         try:
             answer = self.call(SUBMIT, self.settings.parameter, payload_of(order))
         except UNSENT:
-            return _failed("provider_unavailable", "no", "Aidge cannot be reached; nothing was sent.", LATER)
+            return self.failed("provider_unavailable", "no", "Aidge cannot be reached; nothing was sent.", LATER)
         except httpx.HTTPError as error:
-            return _failed(
+            return self.failed(
                 "provider_unavailable",
                 "unknown",
                 "The connection to Aidge was lost after the request.",
@@ -101,91 +102,73 @@ class Aidge:
             )
         said = Answer.of(answer.content)
         if answer.status_code == 408 or not (answer.is_success or answer.is_client_error):
-            return _failed(
+            return self.failed(
                 "provider_error", "unknown", "Aidge failed while it took the request.", _LOOK, **_words(said, answer)
             )
         if not said.task_id and (said.complaint or answer.is_client_error):
-            return _told(_meaning(said, answer, UNNAMED), said, answer, order=order)
+            return self._told(_meaning(said, answer), said, answer)
         if not said.task_id or said.complaint or answer.is_client_error:
-            return _failed(
+            return self.failed(
                 "provider_error", "unknown", "The answer of Aidge names no usable task.", _LOOK, **_words(said, answer)
             )
         return Pending(said.task_id, POLL_SECONDS)
 
     # results
 
-    def poll(self, order: Order, provider_job_id: str) -> Outcome:
-        """Reading the results costs nothing, so whatever may pass is simply looked at again, until the deadline."""
-        again = Pending(provider_job_id, POLL_SECONDS)
-        try:
-            answer = self.call(RESULTS, self.settings.task_key, provider_job_id)
-        except httpx.HTTPError:
-            return again
-        if answer.status_code in (408, 429) or answer.is_server_error:
-            return Pending(provider_job_id, min(max(POLL_SECONDS, retry_after(answer) or 0), 60))
-        said = Answer.of(answer.content)
-        if said.statuses:
-            return self._ended(order, said, answer) if said.statuses[0] in ("finished", "failed") else again
-        if not said.complaint and answer.is_success:
-            return again
-        told = _meaning(said, answer, LOST)
-        if told is LIMITED or said.complaint == "500":
-            return again
-        return _told(told, said, answer, "unknown")
+    def poll(self, order: Order, provider_job_id: str) -> Reading:
+        return read(
+            lambda: self.call(RESULTS, self.settings.task_key, provider_job_id),
+            lambda answer: self._understood(answer, order, provider_job_id),
+        )
 
-    def _ended(self, order: Order, said: Answer, answer: httpx.Response) -> Outcome:
+    def _understood(self, answer: httpx.Response, order: Order, provider_job_id: str) -> Reading | None:
+        """What an answer 2xx says of the task. Raises `ValidationError`.
+
+        The word is the task's status. Without one, only a code that the vendor has for tasks is about the task; every other
+        complaint is about this read: a key, a limit, the clock, a task that is not known yet.
+        """
+        said = Answer.model_validate_json(answer.content)
+        if said.statuses:
+            over = said.statuses[0] in ("finished", "failed")
+            return self._ended(order, said, answer) if over else Pending(provider_job_id, POLL_SECONDS)
+        if said.complaint in OF_TASKS and said.told is not EXHAUSTED:
+            return self._told(said.told, said, answer, "unknown")
+        why = self.failed.quoted(said.complaint and f"code {said.complaint}", limit=60)
+        return Unread(why, answer.status_code, retry_after(answer)) if why else None
+
+    def _ended(self, order: Order, said: Answer, answer: httpx.Response) -> Reading:
         """A task may consist of several, of which some fail. What a failed one costs, the vendor does not say."""
         some_failed = "failed" in said.statuses
         if some_failed and not said.addresses:
-            return _told(said.told if said.complaint else BROKEN, said, answer, "unknown", order)
-        outcome = collected(
-            ID,
-            ENTRY.title,
-            order,
-            said.addresses,
-            self.download,
-            remedy="How long Aidge keeps them is not documented: the operator can ask it for the task of the attempt's"
-            " provider_job_id.",
-        )
-        if some_failed and isinstance(outcome, Finished) and not outcome.warnings:
+            return self._told(said.told if said.complaint else BROKEN, said, answer, "unknown")
+        outcome = ready(ENTRY.title, order, said.addresses, kept_for="a time that it does not document")
+        if some_failed and isinstance(outcome, Ready) and not outcome.warnings:
             return replace(outcome, warnings=[partial("Aidge says that a part of the job failed.")])
         return outcome
 
+    def _told(self, told: Told, said: Answer, answer: httpx.Response, charged: Charged = "no") -> Failed:
+        wait = (retry_after(answer) or WINDOW_SECONDS) if told is LIMITED else None
+        return self.failed(
+            told.code,
+            charged,
+            told.detail,
+            told.remedy,
+            retryable=told.retryable,
+            retry_after=wait,
+            pointer=told.pointer,
+            **_words(said, answer),
+        )
 
-def _meaning(said: Answer, answer: httpx.Response, otherwise: Told) -> Told:
+
+def _meaning(said: Answer, answer: httpx.Response) -> Told:
     """Of a refusal: the vendor's words count more than the status."""
     if said.told is not UNNAMED:
         return said.told
-    return {401: KEY, 403: KEY, 429: LIMITED}.get(answer.status_code, otherwise)
+    return {401: KEY, 403: KEY, 429: LIMITED}.get(answer.status_code, UNNAMED)
 
 
-def _told(
-    told: Told, said: Answer, answer: httpx.Response, charged: Charged = "no", order: Order | None = None
-) -> Failed:
-    wait = (retry_after(answer) or WINDOW_SECONDS) if told is LIMITED else None
-    return _failed(
-        told.code,
-        charged,
-        told.detail,
-        told.remedy,
-        retryable=told.retryable,
-        retry_after=wait,
-        pointer=_garment(order) if order and said.complaint in OF_A_GARMENT else None,
-        **_words(said, answer),
-    )
-
-
-def _garment(order: Order) -> str:
-    """Where the request has the image of the garment; of two, the vendor does not say which it means."""
-    return "/garments/0/image" if len(order.garments) == 1 else "/garments"
-
-
-def _words(said: Answer, answer: httpx.Response) -> dict[str, str | None]:
+def _words(said: Answer, answer: httpx.Response) -> Words:
     return {"provider_code": said.complaint or f"HTTP {answer.status_code}", "provider_detail": said.words}
-
-
-def _failed(code: str, charged: Charged, detail: str, remedy: str, **facts: Any) -> Failed:
-    return failed(ID, code, charged, detail, remedy, **facts)
 
 
 def connect(

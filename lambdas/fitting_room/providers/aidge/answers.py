@@ -24,6 +24,8 @@ _CONTACT = (
 )
 """The page: "contact us via navigation bar or email us", with an address that its text hides."""
 _PICTURE = "Send another picture: the garment alone, laid flat and whole, sharp and well lit."
+_GARMENTS = "/garments"
+"""Which of two garments a complaint is about, the vendor does not say."""
 
 UNNAMED = Told("provider_error", "Aidge refused the request.", _ANOTHER, retryable=False)
 BROKEN = Told("provider_error", "Aidge failed on the job.", LATER)
@@ -33,6 +35,11 @@ LIMITED = Told(
     f"{LATER} The operator can ask for a higher limit: {_CONTACT}",
 )
 KEY = Told("provider_auth", "Aidge does not accept the key or signature of this deployment.", _OPERATOR)
+FILTERED = Told(
+    "content_blocked",
+    "The content filter of Aidge refused an image.",
+    f"Send another image. If Aidge should not have refused this one, {_CONTACT}",
+)
 CODES = {
     "500": BROKEN,
     "501": LIMITED,
@@ -49,30 +56,29 @@ CODES = {
         "Aidge could not fetch the garment's picture.",
         "Submit again; if it fails again, send another picture.",
         retryable=True,
+        pointer=_GARMENTS,
     ),
     "703": Told(
         "image_unreadable",
         "The resolution of the garment's image does not meet Aidge's requirements.",
         "Send another image of the garment, with sides of 150 to 3,000 px.",
+        pointer=_GARMENTS,
     ),
-    "707": Told("image_unreadable", "To Aidge the garment's picture is no complete flat lay.", _PICTURE),
+    "707": Told(
+        "image_unreadable", "To Aidge the garment's picture is no complete flat lay.", _PICTURE, pointer=_GARMENTS
+    ),
     "801": BROKEN,  # unconfirmed, as is 1000
-    "1000": Told("content_blocked", "The content filter of Aidge refused a picture.", "Send another picture."),
+    "1000": FILTERED,
     # "please retry"; "please try other input. If an error persists,please contact us"
     "1001": Told(
         "provider_error",
         "The content check of Aidge failed.",
         f"Submit again, then send other images. If it still fails, {_CONTACT}",
     ),
-    # "please contact us"
-    "1002": Told(
-        "content_blocked",
-        "The content filter of Aidge refused an image.",
-        f"Send another image. If Aidge should not have refused this one, {_CONTACT}",
-    ),
+    "1002": FILTERED,  # "please contact us"
 }
-OF_A_GARMENT = ("701", "703", "707")
-"""Codes that are about the image of a garment; which of two, the vendor does not say."""
+OF_TASKS = frozenset({"701", "703", "707", "801", "1000", "1001", "1002"})
+"""The codes that a task can end with. The others may as well be about the read that asks for its results."""
 # what the gateway in front says: by its words, for its codes are not documented
 EXHAUSTED = Told(
     "quota_exhausted",
@@ -139,13 +145,14 @@ class Answer(BaseModel):
     @property
     def statuses(self) -> list[str]:
         """The task's own first, then those of its parts: submitted | running | finished | failed."""
-        return [str(node["taskStatus"]) for node in nodes(self.data) if node.get("taskStatus")]
+        found = (node.get("taskStatus") for node in nodes(self.data))
+        return [status for status in found if status and isinstance(status, str)]
 
     @property
     def addresses(self) -> list[str]:
         """Of the results, each once."""
-        images = (image for node in nodes(self.data) for image in nodes(node.get("imageList")))
-        return list(dict.fromkeys(str(image["imageUrl"]) for image in images if image.get("imageUrl")))
+        found = (image.get("imageUrl") for node in nodes(self.data) for image in nodes(node.get("imageList")))
+        return list(dict.fromkeys(address for address in found if address and isinstance(address, str)))
 
 
 def nodes(value: Any) -> Iterator[dict[str, Any]]:

@@ -6,13 +6,12 @@ of a prompt and the workspace header by its command line tool.
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 from fitting_room.jobs.errors import JobFailure
-from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending
+from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending, Reading
 from fitting_room.jobs.tasks import TrainSubject
 from fitting_room.providers.astria.answers import LOOK, PAUSE, ended, prompt, refused, tune, tunes
 from fitting_room.providers.astria.form import Form
@@ -20,9 +19,10 @@ from fitting_room.providers.astria.options import ID, AstriaSettings
 from fitting_room.providers.astria.prompts import prompt_of
 from fitting_room.providers.astria.tunes import reference_of, training_of, training_title, trains
 from fitting_room.providers.base import Connection, Order, Reference
-from fitting_room.providers.shared.failures import LATER, failed
-from fitting_room.providers.shared.http import UNSENT, client, retry_after
-from fitting_room.providers.shared.results import collected
+from fitting_room.providers.shared.failures import LATER, Failures
+from fitting_room.providers.shared.http import UNSENT, client
+from fitting_room.providers.shared.reading import read
+from fitting_room.providers.shared.results import ready
 
 BASE = "https://api.astria.ai"
 POLL_SECONDS, TRAINING_SECONDS = 5.0, 60.0
@@ -41,7 +41,7 @@ class Astria:
                 provider=ID,
             )
         self.settings: AstriaSettings = connection.settings or AstriaSettings()
-        self.download = connection.download
+        self.failed = Failures(ID, connection.secret)
         headers = {"Authorization": f"Bearer {connection.secret}"}
         if self.settings.workspace:
             headers["X-Workspace-Id"] = str(self.settings.workspace)
@@ -59,11 +59,11 @@ class Astria:
         if isinstance(answer, Failed):
             return answer
         accepted = prompt(answer.content)
-        return Pending(f"{on}/{accepted.id}", POLL_SECONDS) if accepted else _unreadable()
+        return Pending(f"{on}/{accepted.id}", POLL_SECONDS) if accepted else self._unreadable()
 
     def register(self, reference: Reference) -> str | Failed:
         if reference.model == "sd15" and not reference.kind.shared:
-            return _failed(
+            return self.failed(
                 "provider_error",
                 "no",
                 "astria/sd15 dresses a person it was trained on, not a picture.",
@@ -81,7 +81,7 @@ class Astria:
         if isinstance(answer, httpx.Response):
             if made := tune(answer.content):
                 return made.id
-            lost = _unreadable()
+            lost = self._unreadable()
         assert lost
         found = self._found(title) if lost.charged == "unknown" else None  # it may be there although nobody said so
         return found if isinstance(found, str) else lost
@@ -91,66 +91,54 @@ class Astria:
         try:
             answer = self.http.get("tunes", params={"title": title, "limit": PAGE})
         except httpx.HTTPError:
-            return _failed("provider_unavailable", "no", "Astria cannot be reached; nothing was bought.", LATER)
+            return self.failed("provider_unavailable", "no", "Astria cannot be reached; nothing was bought.", LATER)
         if answer.status_code in (401, 403, 429):
-            return refused(answer, "subject")
-        if not answer.is_success:
-            return _failed(
+            return refused(self.failed, answer, "subject")
+        listed = tunes(answer.content) if answer.is_success else None
+        if listed is None:
+            return self.failed(
                 "provider_unavailable",
                 "no",
                 "Astria does not tell what it has; nothing was bought.",
                 LATER,
                 provider_code=f"HTTP {answer.status_code}",
             )
-        return next((each.id for each in tunes(answer.content) if each.title == title), None)
+        return next((each.id for each in listed if each.title == title), None)
 
     def _post(self, path: str, form: Form, what: str) -> httpx.Response | Failed:
         try:
             answer = self.http.post(path, files=form)
         except UNSENT:
-            return _failed("provider_unavailable", "no", "Astria cannot be reached; nothing was sent.", LATER)
+            return self.failed("provider_unavailable", "no", "Astria cannot be reached; nothing was sent.", LATER)
         except httpx.HTTPError as error:
-            return _failed(
+            return self.failed(
                 "provider_unavailable",
                 "unknown",
                 "The connection to Astria was lost after the request.",
                 LOOK,
                 provider_code=type(error).__name__,
             )
-        return answer if answer.is_success else refused(answer, what)
+        return answer if answer.is_success else refused(self.failed, answer, what)
+
+    def _unreadable(self) -> Failed:
+        return self.failed("provider_error", "unknown", "The answer of Astria cannot be read.", LOOK)
 
     # status
 
-    def poll(self, order: Order, provider_job_id: str) -> Outcome:
-        """Reading costs nothing, so whatever may pass is simply looked at again, until the deadline."""
+    def poll(self, order: Order, provider_job_id: str) -> Reading:
         on, _, job = provider_job_id.partition("/")
         path = f"tunes/{quote(on, safe='')}" + (f"/prompts/{quote(job, safe='')}" if job else "")
         again = Pending(provider_job_id, TRAINING_SECONDS if trains(order) else POLL_SECONDS)
-        try:
-            answer = self.http.get(path)
-        except httpx.HTTPError:
-            return again
-        if answer.status_code == 429:  # "This error might show when using polling"
-            return Pending(provider_job_id, min(max(again.wait, retry_after(answer) or PAUSE), 60))
-        if answer.status_code == 408 or answer.is_server_error:
-            return again
-        if not answer.is_success:
-            return _lost(answer)
-        return (self._pictures(order, answer) if job else _trained(order, answer)) or again
+        understand = self._pictures if job else _trained
+        return read(lambda: self.http.get(path), lambda answer: understand(order, answer, again), pause=PAUSE)
 
-    def _pictures(self, order: Order, answer: httpx.Response) -> Outcome | None:
+    def _pictures(self, order: Order, answer: httpx.Response, again: Pending) -> Reading | None:
         status = prompt(answer.content)
-        if status and status.images:
-            return collected(
-                ID,
-                "Astria",
-                order,
-                status.images,
-                self.download,
-                remedy="The operator can fetch them from the vendor for 30 days, by the attempt's"
-                " provider_job_id: tune and prompt.",
-            )
-        return ended(status.user_error) if status and status.user_error else None
+        if status is None:
+            return None
+        if status.images:
+            return ready("Astria", order, status.images, kept_for="30 days")
+        return ended(self.failed, status.user_error) if status.user_error else again
 
     # deletion
 
@@ -168,29 +156,12 @@ class Astria:
         return answer.is_success or answer.status_code == 404
 
 
-def _trained(order: Order, answer: httpx.Response) -> Outcome | None:
+def _trained(order: Order, answer: httpx.Response, again: Pending) -> Reading | None:
     """A reference has no token: its id stands for it."""
     status = tune(answer.content)
-    return Finished([], token=status.token if trains(order) else None) if status and status.trained_at else None
-
-
-def _lost(answer: httpx.Response) -> Failed:
-    """It was accepted, but can no longer be read."""
-    code = "provider_auth" if answer.status_code in (401, 403) else "provider_error"
-    detail = (
-        "Astria does not know the job any more."
-        if answer.status_code == 404
-        else "Astria no longer tells how the job is doing."
-    )
-    return _failed(code, "unknown", detail, LOOK, provider_code=f"HTTP {answer.status_code}")
-
-
-def _unreadable() -> Failed:
-    return _failed("provider_error", "unknown", "The answer of Astria cannot be read.", LOOK)
-
-
-def _failed(code: str, charged: Any, detail: str, remedy: str, **facts: Any) -> Failed:
-    return failed(ID, code, charged, detail, remedy, **facts)
+    if status is None:
+        return None
+    return Finished([], token=status.token if trains(order) else None) if status.trained_at else again
 
 
 def connect(connection: Connection, transport: httpx.BaseTransport | None = None) -> Astria:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import httpx
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from fitting_room.jobs.outcome import Charged, Failed
-from fitting_room.providers.astria.options import ID
-from fitting_room.providers.shared.failures import LATER, failed
+from fitting_room.jobs.outcome import Failed
+from fitting_room.providers.shared.failures import LATER, Failures
 from fitting_room.providers.shared.http import retry_after
 
 LOOK = "Look at the prompts and tunes of the Astria account before you submit again."
@@ -29,12 +28,15 @@ _CONTENT = re.compile(
 )
 
 
+Id = Annotated[str, Field(coerce_numbers_to_str=True)]
+
+
 class Tune(BaseModel):
     """Ready when `trained_at` is set; `token` stands for it in a prompt."""
 
-    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="ignore")
 
-    id: str
+    id: Id
     title: str | None = None
     token: str | None = None
     trained_at: str | None = None
@@ -44,9 +46,9 @@ class Tune(BaseModel):
 class Prompt(BaseModel):
     """Over when there are `images` (addresses) or a `user_error`."""
 
-    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="ignore")
 
-    id: str
+    id: Id
     images: list[str] | None = None
     user_error: Any = None
 
@@ -64,12 +66,13 @@ def prompt(content: bytes) -> Prompt | None:
     return _object(Prompt, content, "prompt")
 
 
-def tunes(content: bytes) -> list[Tune]:
+def tunes(content: bytes) -> list[Tune] | None:
+    """None for what is no list of tunes: it must not read as "there is none", which leads to a purchase."""
     try:
         found = json.loads(content)
-        return [Tune.model_validate(_unwrapped(item, "tune")) for item in found]
-    except (ValueError, TypeError):  # pydantic's is a ValueError
-        return []
+        return [Tune.model_validate(_unwrapped(item, "tune")) for item in found] if isinstance(found, list) else None
+    except ValueError:
+        return None
 
 
 def _object(kind: type[Kind], content: bytes, name: str) -> Kind | None:
@@ -86,12 +89,12 @@ def _unwrapped(found: Any, name: str) -> Any:
     return found[name] if isinstance(found, dict) and isinstance(found.get(name), dict) else found
 
 
-def refused(answer: httpx.Response, title: str) -> Failed:
+def refused(failed: Failures, answer: httpx.Response, title: str) -> Failed:
     """What it means that the vendor did not take a request; `title` is what was to be made."""
     status, words = answer.status_code, _words(answer)
     facts: dict[str, Any] = {"provider_code": f"HTTP {status}", "provider_detail": words}
     if status in (401, 403):
-        return _failed(
+        return failed(
             "provider_auth",
             "no",
             "Astria does not accept the key of this deployment.",
@@ -99,7 +102,7 @@ def refused(answer: httpx.Response, title: str) -> Failed:
             **facts,
         )
     if status == 402 or (status in (400, 422) and _MONEY.search(words)):
-        return _failed(
+        return failed(
             "quota_exhausted",
             "no",
             "The Astria account has no balance or plan for this.",
@@ -107,7 +110,7 @@ def refused(answer: httpx.Response, title: str) -> Failed:
             **facts,
         )
     if status == 429:
-        return _failed(
+        return failed(
             "rate_limited",
             "no",
             "Astria takes no more requests at the moment.",
@@ -116,7 +119,7 @@ def refused(answer: httpx.Response, title: str) -> Failed:
             **facts,
         )
     if status == 404:
-        return _failed(
+        return failed(
             "provider_error",
             "no",
             f"Astria does not know what the {title} is to be made on.",
@@ -126,7 +129,7 @@ def refused(answer: httpx.Response, title: str) -> Failed:
             **facts,
         )
     if status == 413 or (status in (400, 422) and _PICTURE.search(words)):
-        return _failed(
+        return failed(
             "image_unreadable",
             "no",
             "Astria cannot use one of the pictures.",
@@ -134,32 +137,30 @@ def refused(answer: httpx.Response, title: str) -> Failed:
             **facts,
         )
     if 400 <= status < 500 and status != 408:
-        return _failed(
+        return failed(
             "provider_error", "no", "Astria refused the request as invalid.", _OTHER, retryable=False, **facts
         )
     if (
         status == 500
     ):  # to be retried by the vendor's word, and of the two errors not the one that "probably" was processed
-        return _failed(
+        return failed(
             "provider_error", "no", "Astria failed before it took the request.", LATER, retry_after=PAUSE, **facts
         )
-    return _failed(
-        "provider_error", "unknown", f"Astria may have begun the {title}, but did not say so.", LOOK, **facts
-    )
+    return failed("provider_error", "unknown", f"Astria may have begun the {title}, but did not say so.", LOOK, **facts)
 
 
-def ended(error: object) -> Failed:
+def ended(failed: Failures, error: object) -> Failed:
     """A prompt's `user_error`; what such a prompt costs is not documented."""
     words = " ".join(_texts(error))
     if _CONTENT.search(words):
-        return _failed(
+        return failed(
             "content_blocked",
             "unknown",
             "The content filter of Astria, or of the model it uses, refused the job.",
             "Send other pictures or another prompt.",
             provider_detail=words,
         )
-    return _failed("provider_error", "unknown", "Astria could not make the pictures.", LOOK, provider_detail=words)
+    return failed("provider_error", "unknown", "Astria could not make the pictures.", LOOK, provider_detail=words)
 
 
 def _words(answer: httpx.Response) -> str:
@@ -180,7 +181,3 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
     elif value is not None:
         yield str(value)
-
-
-def _failed(code: str, charged: Charged, detail: str, remedy: str, **facts: Any) -> Failed:
-    return failed(ID, code, charged, detail, remedy, **facts)

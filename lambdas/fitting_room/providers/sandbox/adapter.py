@@ -14,7 +14,7 @@ from fitting_room.jobs.outcome import Finished, Outcome, Pending, Picture
 from fitting_room.jobs.tasks import TryOn
 from fitting_room.providers.base import Connection, Input, Order
 from fitting_room.providers.sandbox.entry import ID
-from fitting_room.providers.shared.failures import failed
+from fitting_room.providers.shared.failures import Failures
 
 Box = tuple[int, int, int, int]
 
@@ -31,6 +31,7 @@ PLACES = {  # where a garment goes on a standing person: left, top, right, botto
 }
 TORSO = (0.22, 0.18, 0.78, 0.52)
 BACKGROUND = 242  # a garment's pixels at least this light are its background
+_failed = Failures(ID)
 
 
 class Sandbox:
@@ -66,16 +67,14 @@ def result(order: Order) -> Outcome:
         case "unknown":
             raise ConnectionError("the sandbox was told to break off the call")
         case "blocked":
-            return failed(
-                ID,
+            return _failed(
                 "content_blocked",
                 "unknown",
                 "The sandbox was told to hold back every picture.",
                 "Ask for another outcome in provider_options.sandbox.",
             )
         case code:
-            return failed(
-                ID,
+            return _failed(
                 code,
                 "no",
                 f"{CODES[code].title}: the sandbox was told to fail like this.",

@@ -24,7 +24,7 @@ from botocore.exceptions import (
 
 from fitting_room.jobs.outcome import Charged, Failed
 from fitting_room.providers.base import Connection
-from fitting_room.providers.shared.failures import failed
+from fitting_room.providers.shared.failures import LATER, PAUSE_SECONDS, Failures
 
 if TYPE_CHECKING:
     from mypy_boto3_bedrock_runtime import BedrockRuntimeClient
@@ -33,15 +33,20 @@ LOOK_AT_THE_BILL = (
     "The call may have been billed: look at the usage of the model in the AWS bill or in CloudWatch before "
     "you submit again."
 )
-_LATER = "Submit again later."
 _NOT_OURS = "Another provider may take the request as it is."
 _SUBSCRIBE = (
     "An administrator of the AWS account must subscribe to the model once: open it in the model catalog of the "
     "Bedrock console, or call it with a role that may do aws-marketplace:Subscribe. Then wait a few minutes."
 )
+_ASK_SUPPORT = (
+    "The operator must ask AWS Support to enable Amazon Bedrock for the account; until then choose another provider."
+)
 _MAY_MEAN_RETIRED = ("ResourceNotFoundException", "ValidationException", "AccessDeniedException")
 _RETIRED = ("end of its life", "marked by provider as legacy", "model identifier is invalid")
-_MODEL_ID = re.compile(r"\S+-v\d+:\d+\S*")
+_ABOUT_AN_IMAGE = re.compile(r"(?<![\w-])images?(?![\w-])")
+_NO_IMAGE = re.compile(r"#/\S*|\S+-v\d+:\d+\S*|number of images")
+"""Words of a refusal that are not about an image though they may hold the word: a path into the request, a model's id, a
+count."""
 
 # Exception class -> code, charged, detail, remedy. A 408, 424 or 500 comes after the model was started, so it may be
 # billed; a 429 or 503 is said before.
@@ -58,15 +63,15 @@ _BY_CLASS: dict[str, tuple[str, Charged, str, str]] = {
         "Bedrock does not serve this model of {title} in this Region (any more).",
         "Check the Region in `bedrock_regions`, or choose another provider.",
     ),
-    "ThrottlingException": ("rate_limited", "no", "The account's request quota for {title} is used up.", _LATER),
-    "ModelNotReadyException": ("provider_unavailable", "no", "{title} is not ready to answer.", _LATER),
+    "ThrottlingException": ("rate_limited", "no", "The account's request quota for {title} is used up.", LATER),
+    "ModelNotReadyException": ("provider_unavailable", "no", "{title} is not ready to answer.", LATER),
     "ServiceQuotaExceededException": (
         "quota_exhausted",
         "no",
         "A service quota of the AWS account is used up.",
         "Ask for more in the Service Quotas console, or choose another provider.",
     ),
-    "ServiceUnavailableException": ("provider_unavailable", "no", "Bedrock is not available at the moment.", _LATER),
+    "ServiceUnavailableException": ("provider_unavailable", "no", "Bedrock is not available at the moment.", LATER),
     "ModelTimeoutException": ("timed_out", "unknown", "{title} took too long.", LOOK_AT_THE_BILL),
     "ModelErrorException": ("provider_error", "unknown", "{title} failed on the request.", LOOK_AT_THE_BILL),
     "InternalServerException": ("provider_error", "unknown", "Bedrock had an internal error.", LOOK_AT_THE_BILL),
@@ -77,13 +82,13 @@ class Bedrock:
     """The line to one provider's models. `title` names the provider in what a client reads of a failure.
 
     A fresh client each time, so that no stale pooled connection makes the fate of a purchase uncertain. One attempt only:
-    InvokeModel has no idempotency token. The keep-alive holds the connection open through network gear that drops silent
-    ones while the model works for minutes.
+    InvokeModel has no idempotency token.
     """
 
     def __init__(self, connection: Connection, provider: str, title: str) -> None:
-        self.provider, self.title = provider, title
-        config = Config(connect_timeout=10, read_timeout=600, retries={"total_max_attempts": 1}, tcp_keepalive=True)
+        self.title = title
+        self._failures = Failures(provider)
+        config = Config(connect_timeout=10, read_timeout=600, retries={"total_max_attempts": 1})
         self.client: BedrockRuntimeClient = boto3.client(
             "bedrock-runtime", region_name=connection.region, endpoint_url=connection.endpoint, config=config
         )
@@ -104,7 +109,7 @@ class Bedrock:
                 "Check the role of the start_bedrock function.",
             )
         except (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError):
-            return self.failed("provider_unavailable", "no", "Bedrock cannot be reached; nothing was sent.", _LATER)
+            return self.failed("provider_unavailable", "no", "Bedrock cannot be reached; nothing was sent.", LATER)
         except BotoCoreError as error:
             return self.failed(
                 "provider_unavailable",
@@ -115,7 +120,8 @@ class Bedrock:
             )
 
     def failed(self, code: str, charged: Charged, detail: str, remedy: str, **facts: Any) -> Failed:
-        return failed(self.provider, code, charged, detail.format(title=self.title), remedy, **facts)
+        wait = PAUSE_SECONDS if code == "rate_limited" else None
+        return self._failures(code, charged, detail.format(title=self.title), remedy, retry_after=wait, **facts)
 
     def _refusal(self, error: ClientError) -> Failed:
         """What an error answer means: by exception class first, by its words only where the class says too little, by
@@ -158,7 +164,23 @@ class Bedrock:
                 "Change the pictures or the prompt; the same request will be refused again.",
                 **words,
             )
-        if "image" in _MODEL_ID.sub("", message.lower()):  # a model's own id may hold the word
+        said = message.lower()
+        if "operation not allowed" in said:
+            return self.failed(
+                "provider_auth", "no", "AWS does not let this account call {title}.", _ASK_SUPPORT, **words
+            )
+        if "auto-generate mask" in said and "mask prompt" in said:
+            return self.failed(
+                "provider_error",
+                "no",
+                "The mask prompt found nothing on the image.",
+                "Describe what is on the image in other words, or send a mask image.",
+                retryable=False,
+                pointer="/mask/prompt",
+                **words,
+            )
+        malformed = "malformed input request" in said  # what we built, not what the client sent
+        if not malformed and _ABOUT_AN_IMAGE.search(_NO_IMAGE.sub("", said)):
             return self.failed(
                 "image_unreadable",
                 "no",

@@ -9,18 +9,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
 from fitting_room.jobs.errors import JobFailure
-from fitting_room.jobs.outcome import Charged, Failed, Outcome, Pending
+from fitting_room.jobs.outcome import Charged, Failed, Outcome, Pending, Reading
 from fitting_room.providers.base import Connection, Order
-from fitting_room.providers.shared.failures import LATER, Told, failed
+from fitting_room.providers.shared.failures import LATER, PAUSE_SECONDS, Failures, Told, Words
 from fitting_room.providers.shared.http import UNSENT, client, retry_after
-from fitting_room.providers.shared.results import collected
+from fitting_room.providers.shared.reading import read
+from fitting_room.providers.shared.results import ready
 
 POLL_SECONDS = 2.0
 LOADABLE = (
@@ -114,7 +115,7 @@ class Predictions(ABC):
                 f"The operator must store a key for {self.title}.",
                 provider=self.id,
             )
-        self.connection = connection
+        self.failed = Failures(self.id, connection.secret)
         self.http = client(
             connection.endpoint or self.base, {"Authorization": f"Bearer {connection.secret}"}, transport
         )
@@ -132,11 +133,11 @@ class Predictions(ABC):
                 call.path, params=call.query, content=call.body, headers={"Content-Type": "application/json"}
             )
         except UNSENT:
-            return self._failed(
+            return self.failed(
                 "provider_unavailable", "no", f"{self.title} cannot be reached; nothing was sent.", LATER
             )
         except httpx.HTTPError as error:
-            return self._failed(
+            return self.failed(
                 "provider_unavailable",
                 "unknown",
                 f"The connection to {self.title} was lost after the request.",
@@ -155,13 +156,22 @@ class Predictions(ABC):
         if not answer.is_success:
             return self._refused(answer, problem)
         if content is None:
-            return self._failed("provider_error", "unknown", f"The answer of {self.title} cannot be read.", self._look)
+            return self.failed("provider_error", "unknown", f"The answer of {self.title} cannot be read.", self._look)
         if content.problem and not content.job_id:
-            return self._named(problem) or self._failed(
-                "provider_error", "no", f"{self.title} refused the request.", _OTHER, retryable=False, **_words(problem)
+            return (
+                self._named(problem)
+                or self._ended_early(problem)
+                or self.failed(
+                    "provider_error",
+                    "no",
+                    f"{self.title} refused the request.",
+                    _OTHER,
+                    retryable=False,
+                    **_words(problem),
+                )
             )
         if content.problem or not content.job_id:
-            return self._failed(
+            return self.failed(
                 "provider_error",
                 "unknown",
                 f"{self.title} took the request but named no usable job.",
@@ -175,9 +185,11 @@ class Predictions(ABC):
         wait = retry_after(answer)
         if named := self._named(problem, wait):
             return named
+        if status in (400, 413, 422) and (ended := self._ended_early(problem)):
+            return ended
         match status:
             case 401 | 403:
-                return self._failed(
+                return self.failed(
                     "provider_auth",
                     "no",
                     f"{self.title} does not accept the key of this deployment.",
@@ -187,7 +199,7 @@ class Predictions(ABC):
             case 429:
                 return self._rate_limited(problem, wait)
             case 400 | 413 | 422 if status == 413 or "image" in (problem.message or "").lower():
-                return self._failed(
+                return self.failed(
                     "image_unreadable",
                     "no",
                     f"{self.title} cannot use one of the pictures.",
@@ -195,11 +207,11 @@ class Predictions(ABC):
                     **words,
                 )
             case 404:
-                return self._failed(
+                return self.failed(
                     "provider_error", "no", f"{self.title} no longer knows this call.", _OTHER, retryable=False, **words
                 )
             case _ if 400 <= status < 500 and status != 408:
-                return self._failed(
+                return self.failed(
                     "provider_error",
                     "no",
                     f"{self.title} refused the request as invalid.",
@@ -208,18 +220,18 @@ class Predictions(ABC):
                     **words,
                 )
             case _ if problem.name in self.refused_free:
-                return self._failed(
+                return self.failed(
                     "provider_error", "no", f"{self.title} failed before it took the request.", LATER, **words
                 )
             case _:
-                return self._failed(
+                return self.failed(
                     "provider_error", "unknown", f"{self.title} failed while it took the request.", self._look, **words
                 )
 
     def _named(self, problem: Problem, wait: float | None = None) -> Failed | None:
         """429 has two meanings, so the vendor's name counts more than the status."""
         if problem.name == "OutOfCredits":
-            return self._failed(
+            return self.failed(
                 "quota_exhausted",
                 "no",
                 f"The {self.title} account has no credits left.",
@@ -231,47 +243,45 @@ class Predictions(ABC):
         return None
 
     def _rate_limited(self, problem: Problem, wait: float | None) -> Failed:
-        return self._failed(
+        return self.failed(
             "rate_limited",
             "no",
             f"{self.title} takes no more requests at the moment.",
             LATER,
-            retry_after=wait,
+            retry_after=PAUSE_SECONDS if wait is None else wait,
             **_words(problem, "HTTP 429"),
+        )
+
+    def _ended_early(self, problem: Problem) -> Failed | None:
+        """The error of a running job, told of a request that became no job."""
+        told = self.runtime.get(problem.name or "")
+        return told and self.failed(
+            told.code, "no", told.detail, told.remedy, retryable=told.retryable, **_words(problem)
         )
 
     # status
 
-    def poll(self, order: Order, provider_job_id: str) -> Outcome:
-        """Reading the status costs nothing, so whatever may pass is simply looked at again, until the deadline."""
-        again = Pending(provider_job_id, POLL_SECONDS)
-        try:
-            answer = self.http.get(f"status/{quote(provider_job_id, safe='')}")
-        except httpx.HTTPError:
-            return again
-        if answer.status_code == 429 or answer.status_code >= 500:
-            return Pending(provider_job_id, min(max(POLL_SECONDS, retry_after(answer) or 0), 60))
-        if not answer.is_success:
-            return self._status_refused(answer)
-        try:
-            status = Status.model_validate_json(answer.content)
-        except ValidationError:
-            return again
+    def poll(self, order: Order, provider_job_id: str) -> Reading:
+        return read(
+            lambda: self.http.get(f"status/{quote(provider_job_id, safe='')}"),
+            lambda answer: self._told(answer, order, provider_job_id),
+        )
+
+    def _told(self, answer: httpx.Response, order: Order, provider_job_id: str) -> Reading:
+        """What a status says. Raises `ValidationError`."""
+        status = Status.model_validate_json(answer.content)
         if status.status == "completed":
-            return self._collect(status.output or [], order, answer)
+            addresses, used = status.output or [], self._credits(answer)
+            return ready(
+                self.title,
+                order,
+                addresses,
+                kept_for="72 hours",
+                credits=len(addresses) if used is None else used,  # each costs one
+            )
         if status.status == "failed" or status.status in self.ends:
             return self._job_failed(status, answer)
-        return again
-
-    def _status_refused(self, answer: httpx.Response) -> Failed:
-        """The job was accepted, but its status can no longer be read."""
-        code = "provider_auth" if answer.status_code in (401, 403) else "provider_error"
-        detail = (
-            f"{self.title} does not know the job any more."
-            if answer.status_code == 404
-            else f"{self.title} no longer tells the status of the job."
-        )
-        return self._failed(code, "unknown", detail, self._look, provider_code=f"HTTP {answer.status_code}")
+        return Pending(provider_job_id, POLL_SECONDS)
 
     def _job_failed(self, status: Status, answer: httpx.Response) -> Failed:
         problem = status.error if isinstance(status.error, Problem) else Problem(message=status.error)
@@ -279,23 +289,11 @@ class Predictions(ABC):
         used = self._credits(answer)
         charged: Charged = ("yes" if used else "no") if used is not None else "no" if told.free else "unknown"
         words = _words(problem, status.status if status.status in self.ends else None)
-        return self._failed(told.code, charged, told.detail, told.remedy, retryable=told.retryable, **words)
+        return self.failed(told.code, charged, told.detail, told.remedy, retryable=told.retryable, **words)
 
     def _credits(self, answer: httpx.Response) -> int | None:
         value = answer.headers.get(self.credits_header, "") if self.credits_header else ""
         return int(value) if value.isdecimal() else None
-
-    def _collect(self, addresses: list[str], order: Order, answer: httpx.Response) -> Outcome:
-        used = self._credits(answer)
-        return collected(
-            self.id,
-            self.title,
-            order,
-            addresses,
-            self.connection.download,
-            credits=len(addresses) if used is None else used,  # each costs one
-            remedy="The operator can fetch them from the vendor for 72 hours, by the attempt's provider_job_id.",
-        )
 
     # account
 
@@ -329,9 +327,6 @@ class Predictions(ABC):
     def _look(self) -> str:
         return f"Look at the credits of the {self.title} account before you submit again."
 
-    def _failed(self, code: str, charged: Charged, detail: str, remedy: str, **facts: Any) -> Failed:
-        return failed(self.id, code, charged, detail, remedy, **facts)
 
-
-def _words(problem: Problem, otherwise: str | None = None) -> dict[str, str | None]:
+def _words(problem: Problem, otherwise: str | None = None) -> Words:
     return {"provider_code": problem.name or otherwise, "provider_detail": problem.message}
