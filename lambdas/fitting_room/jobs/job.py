@@ -36,11 +36,13 @@ class _AsItsTask:
 
 
 class Source(_Record):
-    """Where one picture of the request lies: an object of ours, or a public address."""
+    """Where one image of the request lies: an object of ours, or a public address until it was fetched. `staged`: the key of
+    the job's own copy, which does for the rest of its life."""
 
     bucket: str | None = None
     key: str | None = None
     url: str | None = None
+    staged: str | None = None
 
 
 class PreparedInput(_Record):
@@ -79,6 +81,8 @@ class Attempt(_Record):
     n: int
     provider: str
     inputs: dict[str, PreparedInput] = {}
+    renewed: bool = False
+    """Its inputs were gone from staging and were made once more."""
     seed: int | None = None
     prepared_at: str | None = None
     slot_ms: int | None = None
