@@ -33,9 +33,9 @@ check: $(TOOLS) ## lint and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-bench: $(TOOLS) $(EMULATOR) $(CDK) ## import times and the overhead of a job, as ratios
+bench: $(TOOLS) $(EMULATOR) $(CDK) ## import times, the memory of Prepare and the overhead of a job
 	@$(BIN)/python -m local.cloud up
-	@for bench in imports image_master job_overhead; do \
+	@for bench in imports image_master prepare_memory job_overhead; do \
 	  echo; PYTHONPATH=.:lambdas $(BIN)/python tests/bench/$$bench.py || exit 1; done
 
 tools: $(TOOLS) $(CDK) ## what a deployment to AWS needs: Python packages, Node and the CDK CLI, all inside this folder
