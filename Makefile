@@ -34,9 +34,9 @@ check: $(TESTS) ## lint and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-bench: $(TESTS) $(EMULATOR) $(CDK) ## import times and the overhead of a job, as ratios
+bench: $(TESTS) $(EMULATOR) $(CDK) ## import times, the memory of Prepare and the overhead of a job
 	@$(BIN)/python -m local.cloud up
-	@for bench in imports image_master job_overhead; do \
+	@for bench in imports image_master prepare_memory job_overhead; do \
 	  echo; PYTHONPATH=.:lambdas $(BIN)/python tests/bench/$$bench.py || exit 1; done
 
 faults: $(TOOLS) $(CDK) ## fail every call of a job's life once, and print how each of these jobs ends

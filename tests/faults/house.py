@@ -19,9 +19,10 @@ from fitting_room.actions.workflow.poll import poll
 from fitting_room.actions.workflow.prepare import prepare
 from fitting_room.actions.workflow.settle import settle
 from fitting_room.actions.workflow.start import start
-from fitting_room.jobs.errors import Fault, JobFailure
+from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Job
 from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending, Picture, Reading, Ready, Unread
+from fitting_room.net.safe_http import FetchFailed
 from fitting_room.observability import metrics
 from fitting_room.providers.base import Connection, Order
 from fitting_room.stores import aws, executions, jobs
@@ -145,7 +146,7 @@ class Ledger:
             data = self.image(int(url.rpartition("/")[2]))
 
         def away() -> Exception:
-            return JobFailure("image_unreadable", "The host answered 503.", "Try again.", pointer="/")
+            return FetchFailed("the host answered 503", "Try again.", passing=True)
 
         return self.faults.around("provider.download", lambda: Got, away)
 

@@ -139,7 +139,7 @@ def cells(name: str, modes: tuple[Mode, ...] = MODES, *, step: int = 1, first: i
 
 def _provide(patch: pytest.MonkeyPatch, ledger: Ledger, scenario: Scenario) -> None:
     patch.setattr(attempts, "adapter", lambda _: ledger)
-    patch.setattr(downloads, "fetch", ledger.fetch)
+    patch.setattr(downloads.safe_http, "get", ledger.fetch)
     real = catalogue.entries()
     offered = tuple(
         one.model_copy(update={"callbacks": scenario.calls_back, "rate": None, "concurrency": 2}) for one in real

@@ -7,11 +7,9 @@ from typing import Literal
 
 from PIL import Image
 
-from fitting_room.images.master import unreadable
-
 MediaType = Literal["image/png", "image/jpeg"]
 
-_QUALITIES = (95, 92, 90, 88, 85)
+QUALITIES = (95, 92, 90, 88, 85)
 
 
 def to_png(image: Image.Image) -> bytes:
@@ -29,24 +27,16 @@ def to_webp(image: Image.Image, quality: int) -> bytes:
     return _saved(image, "WEBP", quality=quality)
 
 
-def within(image: Image.Image, max_bytes: int, *, pointer: str) -> tuple[bytes, MediaType]:
-    """PNG if that fits into `max_bytes`, else the best JPEG that does, at quality 95 down to 85 and never below.
-
-    The size in pixels is not touched: a mask must keep matching. Raises `JobFailure` `image_unreadable`.
-    """
+def within(image: Image.Image, max_bytes: int | None) -> tuple[bytes, MediaType] | None:
+    """PNG if that fits into `max_bytes`, else the best JPEG that does, at quality 95 down to 85; None if none does."""
     png = to_png(image)
-    if len(png) <= max_bytes:
+    if max_bytes is None or len(png) <= max_bytes:
         return png, "image/png"
-    for quality in _QUALITIES:
+    for quality in QUALITIES:
         jpeg = to_jpeg(image, quality)
         if len(jpeg) <= max_bytes:
             return jpeg, "image/jpeg"
-    raise unreadable(
-        pointer,
-        f"({image.width} x {image.height} px once prepared) does not fit into the {max_bytes:,}"
-        f" bytes the provider takes, even as a JPEG of quality {_QUALITIES[-1]}",
-        "Send a smaller picture.",
-    )
+    return None
 
 
 def _saved(image: Image.Image, file_format: str, **options: int) -> bytes:

@@ -100,6 +100,16 @@ def apply_mask(mask: Image.Image, frame: Frame) -> Image.Image:
     return _applied(mask, frame, Image.Resampling.NEAREST, _KEEP)
 
 
+def refit(fitted: Image.Image, frame: Frame, other: Frame) -> Image.Image:
+    """A copy that was fitted by `frame`, as `other` would have fitted it; both are for the same source."""
+    return fitted if frame == other else apply(_content(fitted, frame), _again(frame, other))
+
+
+def refit_mask(fitted: Image.Image, frame: Frame, other: Frame) -> Image.Image:
+    """The same for a mask."""
+    return fitted if frame == other else apply_mask(_content(fitted, frame), _again(frame, other))
+
+
 def undo(result: Image.Image, frame: Frame, *, size: OutputSize) -> tuple[Image.Image, list[Warning]]:
     """The result without the padding, in the source's aspect (the short side within 1 px).
 
@@ -112,6 +122,14 @@ def undo(result: Image.Image, frame: Frame, *, size: OutputSize) -> tuple[Image.
 def undo_mask(mask: Image.Image, frame: Frame, *, size: OutputSize) -> tuple[Image.Image, list[Warning]]:
     """The same for a mask, by nearest neighbour."""
     return _undone(mask, frame, size, Image.Resampling.NEAREST)
+
+
+def _content(fitted: Image.Image, frame: Frame) -> Image.Image:
+    return _cropped(fitted, *frame.offset, frame.content)
+
+
+def _again(frame: Frame, other: Frame) -> Frame:
+    return other.model_copy(update={"source": frame.content})
 
 
 def _scaled(size: Size, longest: int) -> Size:

@@ -46,6 +46,7 @@ CODES: dict[str, Code] = {
     "throttled": Code("Too many requests at once", 429, retryable=True),
     # ends of jobs
     "image_unreadable": Code("An input image cannot be used", moves_on=True),
+    "image_unreachable": Code("The host of an input image does not deliver it at the moment", retryable=True),
     "pose_not_found": Code("The provider finds no person in the picture"),
     "content_blocked": Code("The provider's content filter refused the input or the result"),
     "output_rejected": Code("The provider's result failed the quality check"),

@@ -36,11 +36,13 @@ class _AsItsTask:
 
 
 class Source(_Record):
-    """Where one picture of the request lies: an object of ours, or a public address."""
+    """Where one image of the request lies: an object of ours, or a public address until it was fetched. `staged`: the key of
+    the job's own copy, which does for the rest of its life."""
 
     bucket: str | None = None
     key: str | None = None
     url: str | None = None
+    staged: str | None = None
 
 
 class PreparedInput(_Record):
@@ -93,6 +95,8 @@ class Attempt(_Record):
     n: int
     provider: str
     inputs: dict[str, PreparedInput] = {}
+    renewed: bool = False
+    """Its inputs were gone from staging and were made once more."""
     seed: int | None = None
     prepared_at: str | None = None
     slot_ms: int | None = None
@@ -176,8 +180,6 @@ class Job(_Record):
     timeline: list[dict[str, str]] = []
     request: Annotated[AnyRequest, _AsItsTask]
     sources: dict[str, Source]
-    originals: dict[str, Source] = {}
-    """The files of the inbox that the client named: they are erased with the last job that uses them."""
     subject: str | None = None
     """The subject that this job makes."""
     subjects: dict[str, Subject] = {}

@@ -174,8 +174,10 @@ class CatalogueEntry(_Frozen):
     """Of the picture whose framing the results keep, and its mask."""
     others: FitSpec
     """Of every other picture: garments, references, conditions."""
-    max_body: int
-    """Bytes of all pictures of one submission together, as sent (base64 counted)."""
+    max_body: int | None = None
+    """Bytes of all images of one submission together, where they travel as base64 in one body."""
+    max_image: int | None = None
+    """Bytes of one image, where each travels by itself: as a file of a form, or by a link."""
     prices: tuple[Price, ...]
     retention: str
     erases: bool = False

@@ -42,8 +42,7 @@ def others(key: str, job_id: str) -> bool:
 
 
 def _inbox(job: Job) -> list[Source]:
-    given = [*job.sources.values(), *job.originals.values()]
-    return [source for source in given if source.key and source.bucket == settings().inbox_bucket]
+    return [source for source in job.sources.values() if source.key and source.bucket == settings().inbox_bucket]
 
 
 def _key(key: str, job_id: str) -> dict[str, str]:

@@ -73,6 +73,17 @@ def fail(job: Job, fault: Fault) -> None:
     )
 
 
+def staged(job: Job, role: str, source: Source) -> None:
+    """Remember at once where one image of an open job lies now."""
+    update_if(
+        key(job.id),
+        "SET sources.#role = :source",
+        _OPEN,
+        names={"#status": "status", "#role": role},
+        values={**_OPEN_VALUES, ":source": to_item(source)},
+    )
+
+
 def begin(job: Job, attempt: Attempt, position: int, sources: dict[str, Source]) -> bool:
     """Write down a prepared attempt. Doing it again is harmless; once it is claimed or over, it is refused."""
     return update_if(
@@ -270,6 +281,10 @@ def finish(
         ":none": None,
         ":entry": [{"step": "done", "at": clock.text(now)}],
     }
+    if any(source.url for source in job.sources.values()):  # a link may be signed, and nobody will follow it any more
+        update += ", sources = :sources"
+        unlinked = {role: source.model_copy(update={"url": None}) for role, source in job.sources.items()}
+        values[":sources"] = {role: to_item(source) for role, source in unlinked.items()}
     if owed_at:
         update, values[":owed"] = update + ", due_at = :owed", owed_at
     else:

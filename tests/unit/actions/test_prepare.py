@@ -11,12 +11,11 @@ from PIL import Image
 from fitting_room.actions.workflow import prepare as preparing
 from fitting_room.actions.workflow.prepare import prepare
 from fitting_room.actions.workflow.settle import settle
-from fitting_room.images.fetch import Fetched
 from fitting_room.providers.catalogue import entry
 from fitting_room.stores import aws, jobs, subjects
 from fitting_room.stores.items import to_item
 from fitting_room.stores.subjects import Stored
-from tests.unit.world import INBOX, MEDIA, TENANT, Vendor, World, failed, finished, picture
+from tests.unit.world import INBOX, MEDIA, TENANT, Vendor, World, finished, picture
 
 
 def open_input(world: World, job_id: str, role: str) -> Image.Image:
@@ -95,25 +94,6 @@ def test_a_job_that_is_over_or_unknown_is_left_alone(world: World) -> None:
     settle(job_id, world.at)
     assert prepare(job_id, world.at) == prepare("job_unknown", world.at) == {"outcome": "ended"}
     assert world.job(job_id).attempts == {}
-
-
-def test_a_picture_from_the_web_is_fetched_once_for_all_attempts(
-    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.configure("tryiton")
-    fetched: list[str] = []
-
-    def fetch(url: str, **_: Any) -> Fetched:
-        fetched.append(url)
-        return Fetched(picture(360, 540), "image/png")
-
-    monkeypatch.setattr(preparing, "fetch", fetch)
-    vendor.starts = [failed(), finished(864, 1296)]
-    job_id = world.submit(person={"url": "https://shop.example/p.png?signature=abc"}).job.id
-    world.run(job_id)
-    assert world.job(job_id).status == "succeeded"
-    assert fetched == ["https://shop.example/p.png?signature=abc"]
-    assert "signature=abc" not in str(world.items()), "a signed link is not kept once it was used"
 
 
 def test_sideways_photos_are_turned_and_stripped(world: World) -> None:
@@ -285,3 +265,51 @@ def test_what_cannot_be_fitted_below_the_limit_is_told_before_any_purchase(
     assert prepare(job_id, world.at) == {"outcome": "failed", "again": False}
     failure = world.job(job_id).failure
     assert failure and (failure.code, failure.pointer) == ("image_unreadable", "/person")
+
+
+def test_a_base_that_loses_pixels_keeps_its_mask_and_its_framing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = entry("nova_canvas").model_copy(update={"max_body": 1_200_000})
+    monkeypatch.setattr(preparing, "entry", lambda _: small)
+    mask, file = Image.new("L", (900, 1350), 255), io.BytesIO()
+    mask.paste(0, (0, 0, 450, 1350))
+    mask.save(file, "PNG")
+    job_id = world.prepared(
+        person={"s3": f"s3://{INBOX}/{world.put('noise.png', noise(900, 1350))}"},
+        mask={"type": "image", "image": {"s3": f"s3://{INBOX}/{world.put('mask.png', file.getvalue())}"}},
+    )
+    attempt = world.job(job_id).latest
+    assert attempt
+    person, sent = open_input(world, job_id, "person"), open_input(world, job_id, "mask").convert("L")
+    assert person.width < 900 and person.size == sent.size
+    assert person.size == (attempt.inputs["mask"].width, attempt.inputs["mask"].height)
+    assert attempt.inputs["person"].frame == attempt.inputs["mask"].frame
+    assert attempt.inputs["person"].frame["source"] == [900, 1350]
+    assert [sent.getpixel((x, 10)) for x in (10, sent.width - 10)] == [0, 255]
+
+
+def test_images_that_travel_by_themselves_share_no_budget(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = entry("nova_canvas").model_copy(update={"max_body": None, "max_image": 1_000_000})
+    monkeypatch.setattr(preparing, "entry", lambda _: files)
+    images = [{"s3": f"s3://{INBOX}/{world.put(f'{n}.png', noise(900, 1000))}"} for n in range(3)]
+    job_id = world.submit({"task": "image_variation", "images": images}).job.id
+    assert prepare(job_id, world.at)["outcome"] == "prepared"
+    attempt = world.job(job_id).latest
+    assert attempt and len(attempt.inputs) == 3
+    sizes = [len(world.read(made.key)) for made in attempt.inputs.values()]
+    assert all(500_000 < size <= 1_000_000 for size in sizes)
+    assert {made.width for made in attempt.inputs.values()} == {900}
+
+
+def test_what_was_prepared_and_is_gone_from_staging_is_made_once_more(world: World, vendor: Vendor) -> None:
+    job_id = world.prepared()
+    first = world.job(job_id).latest
+    assert first
+    aws.s3().delete_object(Bucket=MEDIA, Key=first.inputs["garment-0"].key)
+    assert prepare(job_id, world.at) == {"outcome": "prepared", "runner": "bedrock"}
+    again = world.job(job_id).latest
+    assert again and (again.n, again.inputs, again.seed) == (1, first.inputs, first.seed)
+    assert world.read(first.inputs["garment-0"].key)
+    aws.s3().delete_object(Bucket=MEDIA, Key=first.inputs["garment-0"].key)
+    assert prepare(job_id, world.at) == {"outcome": "failed", "again": False}
+    failure = world.job(job_id).failure
+    assert failure and failure.code == "image_unreadable"

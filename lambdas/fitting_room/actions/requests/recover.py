@@ -94,7 +94,6 @@ def _recovery(old: Job, attempt: Attempt, at: Clock) -> Job:
         task=old.task,
         request=old.request,
         sources=old.sources,
-        originals=old.originals,
         subject=old.subject,
         subjects=old.subjects,
         plan=[attempt.provider],

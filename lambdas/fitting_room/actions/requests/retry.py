@@ -15,7 +15,6 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job, Source
 from fitting_room.jobs.parse import faults_of
-from fitting_room.settings import settings
 from fitting_room.stores import jobs, media
 from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.items import Conflict
@@ -46,7 +45,6 @@ def retry(job_id: str, body: Any, caller: Caller, at: Clock) -> Accepted:
     job = new_job(new_id, old.request, caller, planned, used, at).model_copy(
         update={
             "sources": _copied(old, new_id),
-            "originals": old.originals,
             "retried_from": old.id,
             "drop": old.drop,
             "subject": old.subject,
@@ -55,7 +53,7 @@ def retry(job_id: str, body: Any, caller: Caller, at: Clock) -> Accepted:
     try:
         return accept(job, {}, {"retried": jobs.retried(old, job)}, at)
     except Conflict:  # another call was faster
-        media.remove([key for source in job.sources.values() if (key := source.key)])
+        media.remove([source.staged for source in job.sources.values() if source.staged])
         other = find(job_id, caller, at).retried_by
         if other is None:
             raise
@@ -92,14 +90,12 @@ def _copied(old: Job, new_id: str) -> dict[str, Source]:
     """Copy every original into the staging of the new job, before anything is stored. A link is fetched again."""
     copies: dict[str, Source] = {}
     for role, pointer, _ in old.request.images():
-        source = old.sources.get(role)
+        source = old.sources[role]
         key = f"staging/{new_id}/input-{role}"
-        if source and source.url:
-            copies[role] = source
-        elif source and source.key and media.copy(source.key, key, bucket=source.bucket):
-            copies[role] = Source(bucket=settings().media_bucket, key=key)
+        if source.url or _copy(source, key):
+            copies[role] = source.model_copy(update={"staged": None if source.url else key})
         else:
-            media.remove([copy.key for copy in copies.values() if copy.key])
+            media.remove([copy.staged for copy in copies.values() if copy.staged])
             raise Refusal.of(
                 "upload_missing",
                 "An image of this job is gone; images are kept for a few days.",
@@ -108,3 +104,10 @@ def _copied(old: Job, new_id: str) -> dict[str, Source]:
                 pointer=pointer,
             )
     return copies
+
+
+def _copy(source: Source, key: str) -> bool:
+    """Copy the job's own copy of an original, or the original while there is none. False when both are gone."""
+    if source.staged and media.copy(source.staged, key):
+        return True
+    return bool(source.key) and media.copy(str(source.key), key, bucket=source.bucket)

@@ -22,11 +22,6 @@ class Sources(NamedTuple):
     by_role: dict[str, Source]
     inline: dict[str, bytes]
 
-    @property
-    def originals(self) -> dict[str, Source]:
-        """The files of the inbox among them."""
-        return {role: source for role, source in self.by_role.items() if source.bucket == settings().inbox_bucket}
-
 
 def sources_of(request: AnyRequest, caller: Caller, job_id: str, at: Clock) -> Sources:
     """Find every image of a request. Raises `Refusal` with all faults at once."""

@@ -56,7 +56,7 @@ def submit(
     job_id = at.new_id("job")
     sources = sources_of(request, caller, job_id, at)
     job = new_job(job_id, request, caller, planned, used_subjects, at).model_copy(
-        update={"sources": sources.by_role, "originals": sources.originals, "drop": drop}
+        update={"sources": sources.by_role, "drop": drop}
     )
     writes = {}
     if idempotency_key:

@@ -6,10 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from fitting_room.actions.workflow.attempts import stage
-from fitting_room.images.fetch import data_url, fetch
+from fitting_room.images.fetch import data_url
 from fitting_room.images.result_checks import decode_result
 from fitting_room.jobs.errors import JobFailure
 from fitting_room.jobs.job import Attempt, Job, StoredPicture
+from fitting_room.net import safe_http
+from fitting_room.net.safe_http import FetchFailed
 from fitting_room.providers.base import CatalogueEntry
 from fitting_room.settings import settings
 from fitting_room.stores.aws import TROUBLE
@@ -35,6 +37,8 @@ def download(job: Job, attempt: Attempt, provider: CatalogueEntry, addresses: li
             data = _bytes(wanted[index], provider)
             decode_result(data)  # a page, half a file: not the image yet
             return stage(job, attempt, index, data, attempt.seed)
+        except FetchFailed as failed:
+            return failed.why
         except JobFailure as failure:
             return failure.fault.detail
         except TROUBLE as error:
@@ -48,9 +52,9 @@ def download(job: Job, attempt: Attempt, provider: CatalogueEntry, addresses: li
 
 
 def _bytes(address: str, provider: CatalogueEntry) -> bytes:
-    """Raises `JobFailure`."""
+    """Raises `JobFailure` or `FetchFailed`."""
     if address.startswith("data:"):
         return data_url(address, pointer="/")
     config = settings()
     hosts = frozenset([*provider.result_hosts, *config.result_hosts.get(provider.id, ())])
-    return fetch(address, max_bytes=MAX_RESULT_BYTES, allow=config.fetch_allow, hosts=hosts, pointer="/").data
+    return safe_http.get(address, max_bytes=MAX_RESULT_BYTES, allow=config.fetch_allow, hosts=hosts).data

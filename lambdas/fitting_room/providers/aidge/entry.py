@@ -108,7 +108,7 @@ ENTRY = CatalogueEntry(
     keeps_framing=False,
     base=FitSpec(min_side=150, max_side=3000),
     others=FitSpec(min_side=150, max_side=3000),
-    max_body=20_000_000,  # ours: the vendor fetches the pictures, and names no limit of bytes
+    max_image=10_000_000,  # ours: the vendor fetches each image by a link, and names no limit of bytes
     prices=(Price(source=f"{_PAGE}: no price is published there, nor credits"),),
     retention="Not documented, neither for the pictures nor for the results.",
     result_hosts=("aliexpress-media.com", "alicdn.com", "aliyuncs.com"),  # of the pictures in the vendor's samples

@@ -122,7 +122,7 @@ ENTRY = CatalogueEntry(
         min_side=512, max_side=2048
     ),  # "at least 512x512 pixels [...] 2048x2048 could be a good target resize"
     others=FitSpec(min_side=512, max_side=2048),
-    max_body=16_000_000,  # ours: the vendor has "no hard limit" and calls 3 MB a picture reasonable
+    max_image=3_000_000,  # files of a form: the vendor has "no hard limit" and calls 3 MB an image reasonable
     prices=(Price(source="https://www.astria.ai/pricing, which was not read: the documents name no price"),),
     retention="Pictures, subjects and results 30 days, or until they are deleted here (the vendor is told): "
     f"{_DOCS}/docs/api/overview, Storage",

@@ -136,7 +136,6 @@ ENTRY = CatalogueEntry(
     max_garments=8,
     base=_INPUT,
     others=_INPUT,
-    max_body=50_000_000,
     prices=(Price(amount=0, source="part of this product"),),
     retention="Nothing leaves this deployment.",
     erases=True,

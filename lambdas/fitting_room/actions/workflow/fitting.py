@@ -1,0 +1,137 @@
+"""The fitted copies of one attempt, made one image after the other: only what a later mask needs stays in memory."""
+
+from __future__ import annotations
+
+import io
+from operator import ge
+
+from PIL import Image
+
+from fitting_room.actions.workflow.originals import LIMITS, Shelf, gone
+from fitting_room.images.budget import Encoded, encoded, fair_share
+from fitting_room.images.encode import to_png
+from fitting_room.images.fit import Frame, apply, apply_mask, enlarged, plan_fit, refit_mask
+from fitting_room.images.input_checks import look, warnings_of
+from fitting_room.images.mask import normalise_mask
+from fitting_room.images.master import Limits, Master, make_master, open_image
+from fitting_room.jobs.errors import Warning
+from fitting_room.jobs.geometry import FitSpec
+from fitting_room.jobs.job import Job, PreparedInput, Source
+from fitting_room.jobs.request import ImageMask
+from fitting_room.providers.base import CatalogueEntry
+
+PLAIN_BACKDROP = "plain_backdrop"
+_BASE64 = 0.74
+"""Share of a body's bytes that are left for images once base64 and the JSON around them are paid for."""
+
+
+class Fitting:
+    """`inputs`: by role, what the provider gets. `warnings`: what there is to say about the images before they are paid for."""
+
+    def __init__(self, job: Job, n: int, provider: CatalogueEntry, shelf: Shelf) -> None:
+        self.inputs: dict[str, PreparedInput] = {}
+        self.warnings: list[Warning] = []
+        self._job, self._provider, self._shelf = job, provider, shelf
+        self._folder = f"staging/{job.id}/{n}"
+        self._pointers = {role: pointer for role, pointer, _ in job.request.images()}
+        self._frames: dict[str, Frame] = {}
+        self._sizes: dict[str, int] = {}
+        self._masked: Master | None = None
+
+    def fit(self, sources: dict[str, Source]) -> None:
+        """Make every copy and put it into staging, within the provider's limits. Raises `JobFailure`."""
+        for role in self._pointers:
+            if role == "mask":
+                self._mask(sources[role])
+            else:
+                self._image(role, sources[role])
+        if self._provider.max_body is not None:
+            self._share(int(self._provider.max_body * _BASE64))
+
+    def _image(self, role: str, source: Source) -> None:
+        pointer, request = self._pointers[role], self._job.request
+        data = self._original(role, source)
+        master = make_master(data, limits=self._enough(role, data), pointer=pointer)
+        self.warnings += self._seen(role, master)
+        frame = plan_fit(master.size, self._spec(role), original=master.original_size)
+        self.warnings += enlarged(frame, self._spec(role), self._provider.title, pointer)
+        fitted = apply(master.image, frame)
+        self._put(role, encoded(fitted, frame, self._spec(role), self._provider.max_image, pointer=pointer))
+        if "mask" in self._pointers and role == request.masked:
+            self._masked = master
+
+    def _enough(self, role: str, data: bytes) -> Limits:
+        """Decode no more than the fit keeps: at a half, a quarter or an eighth, a JPEG costs that much less memory and time."""
+        size = open_image(data, limits=LIMITS, pointer=self._pointers[role]).size
+        kept = plan_fit(size, self._spec(role)).content
+        divisor = max(by for by in (1, 2, 4, 8) if by == 1 or all(map(ge, (side // by for side in size), kept)))
+        pixels = (size[0] // divisor) * (size[1] // divisor)
+        return LIMITS.model_copy(update={"master_pixels": min(pixels, LIMITS.master_pixels)})
+
+    def _mask(self, source: Source) -> None:
+        """It goes through its image's transform, and stays PNG: JPEG would grey its edges."""
+        assert self._masked is not None, "an image comes before its mask"
+        frame = self._frames[str(self._job.request.masked)]
+        asked = getattr(self._job.request, "mask", None)
+        mask = normalise_mask(
+            self._original("mask", source),
+            self._masked,
+            limits=LIMITS,
+            pointer=self._pointers["mask"],
+            read=asked.read if isinstance(asked, ImageMask) else "black_changes",
+            part=self._job.request.task != "outpaint",
+        )
+        self.warnings += mask.warnings
+        self._put("mask", Encoded(to_png(apply_mask(mask.image, frame)), "image/png", frame))
+
+    def _share(self, budget: int) -> None:
+        """PNG for all of them if that fits, so that nothing is lost; otherwise the largest share what the others leave."""
+        if sum(self._sizes.values()) <= budget:
+            return
+        images = {role: size for role, size in self._sizes.items() if role != "mask"}
+        share = fair_share(images.values(), budget - self._sizes.get("mask", 0))
+        for role in [role for role, size in images.items() if size > share]:
+            before = self._frames[role]
+            self._put(role, encoded(self._staged(role), before, self._spec(role), share, pointer=self._pointers[role]))
+            if role == self._job.request.masked and "mask" in self.inputs:
+                after = self._frames[role]
+                mask = refit_mask(self._staged("mask"), before, after)
+                self._put("mask", Encoded(to_png(mask), "image/png", after))
+
+    def _put(self, role: str, made: Encoded) -> None:
+        data, media_type, frame = made
+        key = f"{self._folder}/{role}.{media_type.rpartition('/')[2]}"
+        self._shelf.put(key, data, media_type)
+        self._sizes[role], self._frames[role] = len(data), frame
+        width, height = frame.canvas
+        self.inputs[role] = PreparedInput(
+            key=key, media_type=media_type, width=width, height=height, frame=frame.model_dump(mode="json")
+        )
+
+    def _original(self, role: str, source: Source) -> bytes:
+        if (data := self._shelf.read(str(source.staged))) is None:
+            raise gone(self._pointers[role])
+        return data
+
+    def _staged(self, role: str) -> Image.Image:
+        if (data := self._shelf.read(self.inputs[role].key)) is None:
+            raise gone(self._pointers[role])
+        return Image.open(io.BytesIO(data))
+
+    def _spec(self, role: str) -> FitSpec:
+        return self._provider.base if role == self._job.request.base else self._provider.others
+
+    def _seen(self, role: str, master: Master) -> list[Warning]:
+        """What was found in the file and on the image, and the vendor's advice that follows from it."""
+        request = self._job.request
+        found = warnings_of(look(master.image, original=master.original_size), role, pointer=self._pointers[role])
+        codes = frozenset(warning.code for warning in found)
+        advice = [
+            warning
+            for rule in self._provider.advice
+            if role == request.base and (warning := rule.warning(request, codes)) and rule.warning(request) is None
+        ]
+        told = [
+            warning for warning in found if warning.code != PLAIN_BACKDROP
+        ]  # no fault of an image: only advice builds on it
+        return [*master.warnings, *told, *advice]

@@ -1,0 +1,127 @@
+"""The images of a job as its client gave them: each is copied once into the job's own staging, from the web if need be.
+
+From then on it does not matter to the job that an upload expires, that another job erases it, or that a link ends.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import datetime, timedelta
+from threading import Lock
+
+from fitting_room.clock import Clock
+from fitting_room.images.master import Limits
+from fitting_room.jobs.errors import JobFailure
+from fitting_room.jobs.job import Job, Source
+from fitting_room.net import safe_http
+from fitting_room.net.safe_http import FetchFailed
+from fitting_room.settings import settings
+from fitting_room.stores import aws, jobs, media
+
+LIMITS = Limits()
+FETCH_TIME = timedelta(seconds=60)
+"""For all links of a job together. Prepare has 120 s, of which the rest is for fitting what came."""
+TRY_SECONDS = 20.0
+LONGEST_PAUSE = 10.0
+SIDE_BY_SIDE = 8
+IN_HAND = 64_000_000
+
+
+class Shelf:
+    """Objects in staging. The first `IN_HAND` bytes also stay in memory, so that an ordinary job reads nothing back."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._kept: dict[str, bytes] = {}
+        self._room = IN_HAND
+
+    def put(self, key: str, data: bytes, media_type: str) -> None:
+        media.put(key, data, media_type)
+        self._keep(key, data)
+
+    def read(self, key: str) -> bytes | None:
+        if (data := self._kept.get(key)) is None and (data := media.read(key)) is not None:
+            self._keep(key, data)
+        return data
+
+    def _keep(self, key: str, data: bytes) -> None:
+        with self._lock:
+            if len(data) <= self._room:
+                self._room -= len(data)
+                self._kept[key] = data
+
+
+def stage(job: Job, shelf: Shelf, at: Clock) -> dict[str, Source]:
+    """Where each image is staged, by role; all are copied side by side. A link is struck from the job as soon as it was
+    followed. Raises `JobFailure`: `image_unreadable` before `image_unreachable`, which may pass."""
+    aws.s3()  # made here, for the SDK does not make clients in several threads at once
+    until, wanted = at.now() + FETCH_TIME, {role: pointer for role, pointer, _ in job.request.images()}
+    sources: dict[str, Source] = {}
+    failures: dict[str, JobFailure] = {}
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        coming = {pool.submit(_staged, job, role, wanted[role], shelf, until, at): role for role in wanted}
+        for done in as_completed(coming):
+            role = coming[done]
+            try:
+                sources[role] = done.result()
+            except JobFailure as failure:
+                failures[role] = failure
+                continue
+            if job.sources[role].url:
+                jobs.staged(job, role, sources[role])
+    if failures:
+        raise min((failures[role] for role in wanted if role in failures), key=lambda each: each.fault.retryable)
+    return sources
+
+
+def gone(pointer: str | None = None) -> JobFailure:
+    return JobFailure(
+        "image_unreadable",
+        "An image is no longer where the request said.",
+        "Upload it again and submit a new job.",
+        pointer=pointer,
+    )
+
+
+def _staged(job: Job, role: str, pointer: str, shelf: Shelf, until: datetime, at: Clock) -> Source:
+    source, key = job.sources[role], f"staging/{job.id}/input-{role}"
+    there = source.staged or source.key == key  # where submitting put inline data
+    if there and shelf.read(key) is not None:
+        return source.model_copy(update={"staged": key})
+    if source.url:
+        data = _fetched(source.url, pointer, until, at)
+    elif (
+        source.key is None
+        or (found := media.read(source.key, bucket=source.bucket, max_bytes=LIMITS.max_bytes)) is None
+    ):
+        raise gone(pointer)
+    else:
+        data = found
+    shelf.put(key, data, "application/octet-stream")
+    return source.model_copy(update={"url": None, "staged": key})
+
+
+def _fetched(url: str, pointer: str, until: datetime, at: Clock) -> bytes:
+    """What a link leads to. What may pass is tried again, with growing pauses, while there is time."""
+    tries = 0
+    while True:
+        left = max(1.0, (until - at.now()).total_seconds())
+        try:
+            return safe_http.get(
+                url, max_bytes=LIMITS.max_bytes, allow=settings().fetch_allow, timeout=min(TRY_SECONDS, left)
+            ).data
+        except FetchFailed as failed:
+            pause = failed.retry_after or min(2.0**tries, LONGEST_PAUSE)
+            if not failed.passing or at.now() + timedelta(seconds=pause) >= until:
+                raise _unfetched(failed, pointer) from None
+        at.sleep(pause)
+        tries += 1
+
+
+def _unfetched(failed: FetchFailed, pointer: str) -> JobFailure:
+    detail = f"The image at {pointer} cannot be fetched: {failed.why}."
+    if failed.passing:
+        remedy = "Submit the job again once the host answers, or upload the image with POST /v1/uploads."
+        return JobFailure("image_unreachable", detail, remedy, pointer=pointer)
+    remedy = f"{failed.remedy} Or upload the image with POST /v1/uploads."
+    return JobFailure("image_unreadable", detail, remedy, pointer=pointer)
