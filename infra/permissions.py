@@ -42,13 +42,14 @@ class Permissions:
             stack.settle,
             stack.ingest,
             stack.sweep,
+            stack.resume,
             stack.wait,
             stack.erase,
         ):
             function.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [self.table])
         for function in (stack.api, stack.ingest):  # a new job, and which providers are configured
             function.allow(["dynamodb:PutItem", "dynamodb:Query"], [self.table])
-        for function in (stack.settle, stack.sweep):  # debts: created and paid
+        for function in (stack.settle, stack.sweep, stack.resume):  # debts: created and paid
             function.allow(["dynamodb:PutItem", "dynamodb:DeleteItem"], [self.table])
         stack.erase.allow(["dynamodb:Query"], [self.table])  # whether other jobs use a file
         # an address for a vendor to call; a reference made, or gone
@@ -64,6 +65,8 @@ class Permissions:
         self._objects(stack.api, get, self.inbox, "uploads/")
         self._objects(stack.api, put, self.inbox, "uploads/")
         self._objects(stack.api, put, self.media, "staging/")
+        self._objects(stack.api, get, self.media, "staging/")  # a retry copies what the old job had
+        self._objects(stack.api, get, self.inbox, "drop/")
         self._objects(stack.api, get, self.media, "results/")
         self._objects(stack.prepare, get, self.inbox, "")
         self._objects(stack.prepare, get, self.media, "")
@@ -73,19 +76,28 @@ class Permissions:
             self._objects(function, put, self.media, "staging/")
         self._objects(stack.collect, get, self.media, "staging/")
         self._objects(stack.ingest, get, self.inbox, "drop/")
-        for function in (stack.collect, stack.settle, stack.ingest, stack.sweep):
+        for function in (stack.collect, stack.settle, stack.ingest, stack.sweep, stack.resume):
             self._objects(function, put, self.media, "results/")
         for bucket, prefixes in ((self.media, ("staging/", "results/")), (self.inbox, ("uploads/", "drop/"))):
             for prefix in prefixes:
                 self._objects(stack.erase, "s3:DeleteObject", bucket, prefix)
-        for function in (stack.collect, stack.settle, stack.sweep):  # what was written while its job was erased
+        # what was written while its job was erased, and the result of an earlier try in a drop folder
+        for function in (stack.collect, stack.settle, stack.sweep, stack.resume):
             self._objects(function, "s3:DeleteObject", self.media, "results/")
+        for function in (
+            stack.api,
+            stack.prepare,
+            stack.start_bedrock,
+            stack.start_http,
+            stack.poll,
+        ):  # what a refused job left, too
+            self._objects(function, "s3:DeleteObject", self.media, "staging/")
 
     def _absences(self) -> None:
         """Without ListBucket a missing object answers 403, like a fault of ours, to a function for which it is normal: an
         upload that was not finished, an image that expired. No prefix bounds it there, for such a read names none."""
         stack, action = self.stack, "s3:ListBucket"
-        stack.api.allow([action], [self.inbox])
+        stack.api.allow([action], [self.inbox, self.media])
         stack.prepare.allow([action], [self.inbox, self.media])
         for function in (stack.start_bedrock, stack.start_http, stack.poll, stack.collect):
             function.allow([action], [self.media])
@@ -137,7 +149,7 @@ class Permissions:
 
     def _executions(self) -> None:
         stack = self.stack
-        for function in (stack.api, stack.ingest, stack.sweep, stack.settle):
+        for function in (stack.api, stack.ingest, stack.sweep, stack.resume):
             function.allow(["states:StartExecution"], [self.machine.state_machine_arn])
         executions = stack.format_arn(
             service="states",

@@ -19,6 +19,7 @@ from boto3.dynamodb.conditions import Attr
 from PIL import Image
 
 from local.deploy import credentials
+from local.emulator_control import EmulatorControl
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "local" / "samples"
@@ -183,3 +184,11 @@ def person() -> bytes:
 @pytest.fixture(scope="session")
 def tee() -> bytes:
     return (SAMPLES / "tee.png").read_bytes()
+
+
+@pytest.fixture
+def emulator(cloud: Cloud) -> Iterator[EmulatorControl]:
+    control = EmulatorControl(cloud.api.split("/_aws/")[0])
+    with control.faults():  # whatever a test does, the next one finds none
+        control.reset_usage()
+        yield control

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,14 +20,6 @@ TRANSACTION: Fault = {"service": "dynamodb", "operation": "TransactWriteItems"}
 CONFLICT: Fault = {**TRANSACTION, "code": "TransactionCanceledException", "status": 400}
 SLOW_DOWN: Fault = {"service": "s3", "code": "SlowDown", "status": 503}
 START: Fault = {"service": "states", "operation": "StartExecution"}
-
-
-@pytest.fixture
-def emulator(cloud: Cloud) -> Iterator[EmulatorControl]:
-    control = EmulatorControl(cloud.api.split("/_aws/")[0])
-    with control.faults():  # whatever a test does, the next one finds none
-        control.reset_usage()
-        yield control
 
 
 def patiently(call: Callable[[], httpx.Response]) -> dict[str, Any]:

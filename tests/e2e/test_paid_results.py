@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from local.emulator_control import EmulatorControl
 
 from local import cloud as local_cloud
+from local.emulator_control import EmulatorControl
 
 from .conftest import Cloud, Simulator, until
 
@@ -97,23 +97,6 @@ def test_a_bucket_that_is_away_for_a_minute_is_waited_for(
     with emulator.faults({**refusal, "for_seconds": 60}):  # type: ignore[typeddict-item]
         job_id = submitted(cloud, person, tee, "tryiton")
         is_delivered(cloud, job_id, "tryiton", 240)
-
-
-@pytest.mark.parametrize(
-    ("fault", "times"),
-    [
-        ({"service": "lambda", "match": "StartHttp", "code": "TooManyRequestsException", "status": 429}, 4),
-        ({"service": "dynamodb", "operation": "UpdateItem", "match": "JOB#", "code": "ThrottlingException"}, 6),
-        ({"service": "states", "operation": "StartExecution", "code": "ServiceUnavailable", "status": 503}, 2),
-    ],
-    ids=["lambda", "dynamodb", "step functions"],
-)
-def test_throttling_is_waited_out(
-    cloud: Cloud, emulator: EmulatorControl, person: bytes, tee: bytes, fault: dict[str, Any], times: int
-) -> None:
-    with emulator.faults({"status": 400, **fault, "times": times}):  # type: ignore[typeddict-item]
-        job_id = submitted(cloud, person, tee, "fashn")
-        is_delivered(cloud, job_id, "fashn", 200)
 
 
 def _kill(function: str) -> None:

@@ -45,6 +45,11 @@ def peek(job_id: str) -> dict[str, Any] | None:
     return aws.table().get_item(Key=key(job_id), ConsistentRead=True).get("Item")
 
 
+def is_erased(found: dict[str, Any] | None) -> bool:
+    """Whether a job, by its raw item, is erased or is to be erased."""
+    return found is None or "erased_at" in found or bool(found.get("erase_requested_at"))
+
+
 def move(job: Job, step: StepName, now: datetime, *, slot_at: str | None = None) -> None:
     """Show where the job is, once per step and only while it is open. It goes on when that cannot be written."""
     with aws.unimportant("where a job is"):

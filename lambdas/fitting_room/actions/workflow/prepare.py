@@ -50,8 +50,16 @@ def prepare(job_id: str, at: Clock) -> Step:
     attempt = attempt.model_copy(update=made)
     if warnings := [warning for warning in fitting.warnings if warning not in job.warnings]:
         jobs.warn(job, warnings)
-    jobs.begin(job, attempt, position, sources)
+    if not jobs.begin(job, attempt, position, sources):
+        _take_back(job)
     return step("prepared", runner=provider.runner)
+
+
+def _take_back(job: Job) -> None:
+    """Remove the images of a job that was erased while they were made; another Prepare's are kept."""
+    if jobs.is_erased(jobs.peek(job.id)):
+        staged = media.listing(settings().media_bucket, f"staging/{job.id}/", deep=True)
+        media.remove(found.key for found in staged)
 
 
 def _there(attempt: Attempt) -> bool:

@@ -70,8 +70,7 @@ def _deliver(job: Job) -> None:
     body = json.dumps(summary(job), indent=2, ensure_ascii=False).encode()
     media.put(written := f"{job.results_prefix}/{name}.json", body, "application/json")
     media.remove([f"{job.results_prefix}/{other}.json"])  # of an earlier try with the same files
-    current = jobs.peek(job.id)
-    if current is None or "erased_at" in current or current.get("erase_requested_at"):
+    if jobs.is_erased(jobs.peek(job.id)):
         media.remove([written])
 
 

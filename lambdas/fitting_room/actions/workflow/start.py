@@ -79,7 +79,10 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
         if at.now() + timedelta(seconds=pause) > limit:
             return keep(job, attempt, Failed(_no_slot(provider, at.ms() + int(pause * 1000)), "no"), at)
         return step("busy", runner=provider.runner, wait=math.ceil(pause))
-    wanted = order(job, attempt, provider, read_now=True)
+    try:
+        wanted = order(job, attempt, provider, read_now=True)
+    except FileNotFoundError:  # a prepared image is gone from staging: Prepare makes it once more
+        return step("failed", again=True)
     if (waits := register(job, attempt, provider, vendor, wanted, remaining, limit, at)) is not None:
         return waits
     if (waits := _capacity(job, attempt, provider, limit, at)) is not None:
