@@ -9,7 +9,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import httpx
 import pytest
 
+from fitting_room.jobs.outcome import Unread
 from fitting_room.providers.shared.http import client, retry_after
+from fitting_room.providers.shared.reading import read
 
 
 class Vendor(BaseHTTPRequestHandler):
@@ -52,3 +54,20 @@ def test_a_real_call_logs_nothing_and_follows_nothing(caplog: pytest.LogCaptureF
 )
 def test_when_a_vendor_wants_to_be_asked_again(header: str | None, seconds: float | None) -> None:
     assert retry_after(httpx.Response(429, headers={"Retry-After": header} if header else {})) == seconds
+
+
+@pytest.mark.parametrize(
+    "location", ["http://[", "//[", "https://[::1", "https://]/", "http://[xyz]/", "http://a" * 9000]
+)
+def test_a_status_read_survives_a_redirect_to_nowhere(location: str) -> None:
+    answer = httpx.Response(302, headers={"Location": location})
+    http = client("http://vendor.example", {}, httpx.MockTransport(lambda _: answer))
+    assert isinstance(read(lambda: http.get("status/1"), lambda _: None), Unread)
+
+
+def test_a_status_read_survives_a_body_that_cannot_be_unpacked() -> None:
+    def broken(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip"))
+
+    http = client("http://vendor.example", {}, httpx.MockTransport(broken))
+    assert read(lambda: http.get("status/1"), lambda _: None) == Unread("DecodingError")
