@@ -63,6 +63,10 @@ class Permissions:
         self._objects(stack.api, put, self.inbox, "uploads/")
         self._objects(stack.api, put, self.media, "staging/")
         self._objects(stack.api, get, self.media, "results/")
+        # A retry copies the images of the job before it, and must tell one that is gone from one that is forbidden.
+        self._objects(stack.api, get, self.inbox, "drop/")
+        self._objects(stack.api, get, self.media, "staging/")
+        stack.api.allow(["s3:ListBucket"], [self.inbox, self.media])
         self._objects(stack.prepare, get, self.inbox, "")
         self._objects(stack.prepare, get, self.media, "")
         self._objects(stack.prepare, put, self.media, "staging/")
@@ -80,8 +84,11 @@ class Permissions:
             for prefix in prefixes:
                 self._objects(stack.erase, "s3:DeleteObject", bucket, prefix)
         stack.erase.allow(["s3:ListBucket"], [self.media])
-        for function in (stack.collect, stack.settle, stack.sweep):  # what was written while its job was erased
+        # what was written while its job was erased, or for a request that was refused
+        for function in (stack.collect, stack.settle, stack.sweep):
             self._objects(function, "s3:DeleteObject", self.media, "results/")
+        for function in (stack.api, stack.prepare, stack.start_bedrock, stack.start_http, stack.poll):
+            self._objects(function, "s3:DeleteObject", self.media, "staging/")
 
     def _vendors(self) -> None:
         stack = self.stack

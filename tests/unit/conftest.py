@@ -45,7 +45,7 @@ from moto import mock_aws  # noqa: E402
 from fitting_room.observability import logger  # noqa: E402
 from fitting_room.providers import catalogue  # noqa: E402
 from fitting_room.settings import settings  # noqa: E402
-from fitting_room.stores import api_keys, aws, provider_keys  # noqa: E402
+from fitting_room.stores import api_keys, aws, budgets, provider_keys  # noqa: E402
 from tests.unit.atelier import Atelier, atelier_entry  # noqa: E402
 from tests.unit.world import (  # noqa: E402
     INBOX,
@@ -69,6 +69,7 @@ def forget() -> None:
     provider_keys.secret.cache_clear()
     api_keys._cache.clear()
     provider_keys._configured = (0.0, frozenset())
+    budgets._given_back.clear()
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
             GlobalSecondaryIndexes=[
                 {
                     "IndexName": "due",
-                    "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["id"]},
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
                     "KeySchema": [
                         {"AttributeName": "due_shard", "KeyType": "HASH"},
                         {"AttributeName": "due_at", "KeyType": "RANGE"},

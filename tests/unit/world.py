@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image, ImageDraw
 
@@ -25,7 +25,7 @@ from fitting_room.actions.workflow.start import start
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Job, Mode
-from fitting_room.jobs.outcome import Charged, Failed, Finished, Outcome, Pending, Picture, Step
+from fitting_room.jobs.outcome import Charged, Failed, Finished, Outcome, Pending, Picture, Reading, Step
 from fitting_room.observability import metrics
 from fitting_room.providers.base import Connection, Order
 from fitting_room.stores import aws, jobs, uploads
@@ -39,6 +39,7 @@ OTHER_KEY = "fr_live_" + "c" * 32
 SECRET = "tryiton-secret-value"
 NOON = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
 """A day on which Nova Canvas still lived."""
+Answer = TypeVar("Answer")
 
 
 class FakeClock(Clock):
@@ -70,7 +71,7 @@ class Vendor:
     """Stands in for an adapter: answers what it is told, in order (the last answer for ever), and counts the calls."""
 
     starts: list[Outcome | Exception] = field(default_factory=list)
-    polls: list[Outcome | Exception] = field(default_factory=list)
+    polls: list[Reading | Exception] = field(default_factory=list)
     during: Callable[[], None] = lambda: None
     """What happens in the world while the vendor works on a submission."""
     orders: list[Order] = field(default_factory=list)
@@ -86,12 +87,12 @@ class Vendor:
         self.during()
         return _next(self.starts)
 
-    def poll(self, order: Order, provider_job_id: str) -> Outcome:
+    def poll(self, order: Order, provider_job_id: str) -> Reading:
         self.polled.append(provider_job_id)
         return _next(self.polls)
 
 
-def _next(answers: list[Outcome | Exception]) -> Outcome:
+def _next(answers: list[Answer | Exception]) -> Answer:
     answer = answers.pop(0) if len(answers) > 1 else answers[0]
     if isinstance(answer, Exception):
         raise answer
@@ -220,8 +221,8 @@ class World:
         return aws.table().scan()["Items"]
 
     def due(self) -> list[str]:
-        """Ids of all jobs that are owed something, now or later."""
-        return [str(item["id"]) for item in aws.table().scan(IndexName="due")["Items"]]
+        """Ids of all jobs and subjects that are owed something, now or later; a debt is `<job id>:<kind>`."""
+        return [_owed(item) for item in aws.table().scan(IndexName="due")["Items"]]
 
     def executions(self) -> list[str]:
         found = aws.step_functions().list_executions(stateMachineArn=self.machine)["executions"]
@@ -244,6 +245,14 @@ class World:
             aws.table().put_item(Item={"pk": "PROVIDERS", "sk": provider, "configured": True})
             aws.secrets().create_secret(Name=f"secret-of-{provider}", SecretString=secret)
         provider_keys._configured = (0.0, frozenset())
+
+
+def _owed(item: dict[str, Any]) -> str:
+    kind, _, name = str(item["pk"]).partition("#")
+    sort = str(item["sk"])
+    if kind == "SUBJECTS":
+        return sort
+    return name if sort == "JOB" else f"{name}:{sort.removeprefix('OWES#')}"
 
 
 def api_key(key: str, tenant: str, mode: Mode) -> dict[str, Any]:

@@ -45,6 +45,17 @@ def peek(job_id: str) -> dict[str, Any] | None:
     return aws.table().get_item(Key=key(job_id), ConsistentRead=True).get("Item")
 
 
+def unwanted(job_id: str) -> bool:
+    """Whether a job is erased, or is to be: nothing written for it may stay."""
+    found = peek(job_id)
+    return found is None or erasing(found)
+
+
+def erasing(found: dict[str, Any]) -> bool:
+    """Whether a raw item is of a job that is erased, or is to be."""
+    return "erased_at" in found or bool(found.get("erase_requested_at"))
+
+
 def move(job: Job, step: StepName, now: datetime, *, slot_at: str | None = None) -> None:
     """Show where the job is, once per step and only while it is open. It goes on when that cannot be written."""
     with aws.unimportant("where a job is"):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fitting_room.actions.job_view import find
-from fitting_room.actions.requests.accept import Accepted, accept
+from fitting_room.actions.requests.accept import Accepted, accept, changed
 from fitting_room.actions.requests.context import deployment, subjects_of
 from fitting_room.actions.requests.plan import plan
 from fitting_room.actions.requests.submit import new_job
@@ -16,7 +17,7 @@ from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job, Source
 from fitting_room.jobs.parse import faults_of
 from fitting_room.settings import settings
-from fitting_room.stores import jobs, media
+from fitting_room.stores import aws, jobs, media
 from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.items import Conflict
 
@@ -54,11 +55,14 @@ def retry(job_id: str, body: Any, caller: Caller, at: Clock) -> Accepted:
     )
     try:
         return accept(job, {}, {"retried": jobs.retried(old, job)}, at)
-    except Conflict:  # another call was faster
-        media.remove([key for source in job.sources.values() if (key := source.key)])
+    except Refusal:
+        _take_back(job.sources)
+        raise
+    except Conflict as conflict:  # another call was faster, or the job is being erased
+        _take_back(job.sources)
         other = find(job_id, caller, at).retried_by
         if other is None:
-            raise
+            raise changed() from conflict
         return Accepted(find(other, caller, at), replayed=True)
 
 
@@ -74,6 +78,8 @@ def _parsed(body: Any) -> RetryRequest:
 
 
 def _check(old: Job, asked: RetryRequest) -> None:
+    if old.erase_requested_at:
+        raise Refusal.of("conflict", "This job is being erased.", "Submit a new job with POST /v1/jobs.")
     if old.status not in ("failed", "cancelled"):
         raise Refusal.of(
             "conflict",
@@ -88,6 +94,11 @@ def _check(old: Job, asked: RetryRequest) -> None:
         )
 
 
+def _take_back(copies: Mapping[str, Source]) -> None:
+    with aws.unimportant("copies for a refused retry"):
+        media.remove([copy.key for copy in copies.values() if copy.key])
+
+
 def _copied(old: Job, new_id: str) -> dict[str, Source]:
     """Copy every original into the staging of the new job, before anything is stored. A link is fetched again."""
     copies: dict[str, Source] = {}
@@ -99,7 +110,7 @@ def _copied(old: Job, new_id: str) -> dict[str, Source]:
         elif source and source.key and media.copy(source.key, key, bucket=source.bucket):
             copies[role] = Source(bucket=settings().media_bucket, key=key)
         else:
-            media.remove([copy.key for copy in copies.values() if copy.key])
+            _take_back(copies)
             raise Refusal.of(
                 "upload_missing",
                 "An image of this job is gone; images are kept for a few days.",

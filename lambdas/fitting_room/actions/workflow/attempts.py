@@ -141,11 +141,11 @@ def write_down(job: Job, after: Attempt, warnings: list[Warning], at: Clock, unt
             jobs.move(job, "generating", at.now())
         else:
             let_go(job, after, at)
-    if after.outcome != "pending":
+    if after.outcome != "pending" and not after.recovered_n:
         metrics.add_dimension("provider", after.provider)
         metrics.add_metric("Attempt" + str(after.outcome).capitalize(), MetricUnit.Count, 1)
     current = job.model_copy(update={"attempts": {**job.attempts, str(after.n): after}})
-    if found is None or _erased(found):
+    if found is None or jobs.erasing(found):
         take_back(job, after)
     return standing(current, at) or _again()
 
@@ -197,14 +197,9 @@ def _unattended(found: dict[str, Any]) -> bool:
     return bool(found.get("adrift") or found.get("cancel_requested"))
 
 
-def _erased(found: dict[str, Any]) -> bool:
-    return "erased_at" in found or bool(found.get("erase_requested_at"))
-
-
 def take_back(job: Job, attempt: Attempt) -> None:
     """Remove the images of a job whose owner wants it erased: they must not outlive it."""
-    current = jobs.peek(job.id)
-    if current is None or _erased(current):
+    if jobs.unwanted(job.id):
         keys = [stored.key for stored in attempt.results] + ([attempt.mask] if attempt.mask else [])
         media.remove(keys)
 

@@ -1,4 +1,4 @@
-"""Make a job's pictures ready for the provider whose turn it is: fetch once, check, one neutral master each, fit."""
+"""Make a job's images ready for the provider whose turn it is: copy once, check, one neutral master each, fit."""
 
 from __future__ import annotations
 
@@ -46,9 +46,17 @@ def prepare(job_id: str, at: Clock) -> Step:
         return step("ended")
     if stands := standing(job, at):
         return stands
+    jobs.move(job, "preparing", at.now())
+    said = _next_attempt(job, at)
+    if jobs.unwanted(job.id):
+        staged = media.listing(settings().media_bucket, f"staging/{job.id}/", deep=True)
+        media.remove([key for key, _ in staged])
+    return said
+
+
+def _next_attempt(job: Job, at: Clock) -> Step:
     last, position = job.latest, next_position(job)
     assert position is not None, "a job that stands nowhere is to be prepared"
-    jobs.move(job, "preparing", at.now())
     provider = entry(job.plan[position])
     n = last.n + 1 if last else 1
     try:
@@ -67,14 +75,12 @@ def prepare(job_id: str, at: Clock) -> Step:
 
 
 def _originals(job: Job) -> tuple[dict[str, Source], dict[str, bytes]]:
-    """The pictures as the client gave them. One from the web is kept in staging, so that it is fetched once."""
+    """The images as the client gave them, each with its copy in staging: a link is fetched once, a file outlives its upload."""
     sources, originals = {}, {}
     for role, pointer, _ in job.request.images():
         source = job.sources[role]
         if source.url:
             data = fetch(source.url, max_bytes=LIMITS.max_bytes, allow=settings().fetch_allow, pointer=pointer).data
-            source = Source(bucket=settings().media_bucket, key=f"staging/{job.id}/input-{role}")
-            media.put(str(source.key), data, "application/octet-stream")
         else:
             found = media.read(str(source.key), bucket=source.bucket, max_bytes=LIMITS.max_bytes)
             if found is None:
@@ -85,7 +91,10 @@ def _originals(job: Job) -> tuple[dict[str, Source], dict[str, bytes]]:
                     pointer=pointer,
                 )
             data = found
-        sources[role], originals[role] = source, data
+        copy = Source(bucket=settings().media_bucket, key=f"staging/{job.id}/input-{role}")
+        if source != copy:
+            media.put(str(copy.key), data, "application/octet-stream")
+        sources[role], originals[role] = copy, data
     return sources, originals
 
 
