@@ -208,9 +208,8 @@ class ServiceStack(cdk.Stack):
             namespace=METRICS, metric_name="ErasureFailed", statistic="Sum", dimensions_map={"service": SERVICE}
         )
         # over all providers and answers: an alarm of one metric would have to name them
-        looks_refused = cloudwatch.MathExpression(
-            expression=f'SELECT SUM(LookRefused) FROM SCHEMA("{METRICS}", provider, service, status)', using_metrics={}
-        )
+        query = f'SELECT SUM(LookRefused) FROM SCHEMA("{METRICS}", provider, service, status)'  # noqa: S608
+        looks_refused = cloudwatch.MathExpression(expression=query, using_metrics={})
         Monitoring(
             self,
             "Monitoring",

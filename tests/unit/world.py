@@ -15,8 +15,11 @@ from typing import Any, TypeVar
 from PIL import Image, ImageDraw
 
 from fitting_room import clock as time
+from fitting_room.actions.requests.cancel import cancel
 from fitting_room.actions.requests.submit import Accepted, submit
 from fitting_room.actions.upkeep.erase import erase_job, erase_subject
+from fitting_room.actions.upkeep.resume import resume
+from fitting_room.actions.upkeep.sweep import sweep
 from fitting_room.actions.workflow.collect import collect
 from fitting_room.actions.workflow.poll import poll
 from fitting_room.actions.workflow.prepare import prepare
@@ -37,6 +40,7 @@ LIVE_KEY = "fr_live_" + "a" * 32
 TEST_KEY = "fr_test_" + "b" * 32
 OTHER_KEY = "fr_live_" + "c" * 32
 SECRET = "tryiton-secret-value"
+LIVE, TEST, RIVAL = Caller(TENANT, "live"), Caller(TENANT, "test"), Caller(OTHER, "live")
 NOON = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
 """A day on which Nova Canvas still lived."""
 Answer = TypeVar("Answer")
@@ -193,6 +197,25 @@ class World:
                     state, said = "Settle", settle(job_id, self.at)
             path.append(state)
         return path
+
+    def broken(self, job_id: str, run: int | None = None) -> None:
+        """The event of a run that broke or was stopped arrives; by default it is of the job's present run."""
+        try:
+            resume(job_id, run or self.job(job_id).run, self.at)
+        finally:
+            metrics.clear_metrics()
+
+    def sweep(self) -> int:
+        try:
+            return sweep(self.at)
+        finally:
+            metrics.clear_metrics()
+
+    def cancel(self, job_id: str) -> Job:
+        """Cancel a job and let the event of its stopped run arrive. The job as it is then."""
+        cancel(job_id, LIVE, self.at)
+        self.broken(job_id)
+        return self.job(job_id)
 
     def run_until_pending(self, job_id: str) -> None:
         """The vendor has taken the job and works on it."""

@@ -97,7 +97,9 @@ def _undo(job: Job, inline: Mapping[str, bytes]) -> None:
 
 
 def changed() -> Refusal:
-    return Refusal.of("conflict", "The job changed at this moment.", "Look at it with GET /v1/jobs/{id}, then try again.")
+    return Refusal.of(
+        "conflict", "The job changed at this moment.", "Look at it with GET /v1/jobs/{id}, then try again."
+    )
 
 
 def _over_budget(at: Clock) -> Refusal:

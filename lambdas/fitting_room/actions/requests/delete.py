@@ -33,6 +33,7 @@ _UPLOADS_GO = "they are erased with the last of these jobs, or expire"
 _SAME_PURCHASE = ("recovered_from", "recovered_by")
 _SAME_IMAGES = (*_SAME_PURCHASE, "retried_from", "retried_by")
 
+
 def delete_job(job_id: str, caller: Caller, at: Clock) -> dict[str, Any]:
     """Return `{id, remains: [{provider, what, until}]}`; the same when asked again. Raises `Refusal` `not_found`."""
     stone = tombstones.get(job_id, at.now())
