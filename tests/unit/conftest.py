@@ -42,7 +42,7 @@ os.environ.update(ENVIRONMENT)
 import pytest  # noqa: E402
 from moto import mock_aws  # noqa: E402
 
-from fitting_room.observability import logger  # noqa: E402
+from fitting_room.observability import logger, metrics  # noqa: E402
 from fitting_room.providers import catalogue  # noqa: E402
 from fitting_room.settings import settings  # noqa: E402
 from fitting_room.stores import api_keys, aws, budgets, provider_keys  # noqa: E402
@@ -70,6 +70,7 @@ def forget() -> None:
     api_keys._cache.clear()
     provider_keys._configured = (0.0, frozenset())
     budgets._given_back.clear()
+    metrics.clear_metrics()
 
 
 @pytest.fixture
