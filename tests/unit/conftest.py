@@ -133,7 +133,7 @@ def atelier(world: World, monkeypatch: pytest.MonkeyPatch) -> Atelier:
     vendor = Atelier()
     offered = (*catalogue.entries(), atelier_entry())
     monkeypatch.setattr(catalogue, "entries", lambda: offered)
-    monkeypatch.setattr("fitting_room.actions.requests.submit.entries", lambda: offered)
+    monkeypatch.setattr("fitting_room.actions.requests.context.entries", lambda: offered)
     monkeypatch.setattr("fitting_room.actions.workflow.attempts.adapter", lambda _: vendor)
     return vendor
 

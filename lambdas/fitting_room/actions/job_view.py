@@ -10,6 +10,7 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Attempt, Job, JobImage
 from fitting_room.jobs.tombstone import Tombstone
+from fitting_room.providers.catalogue import entry
 from fitting_room.stores import jobs, media, tombstones
 
 _FACTS = (
@@ -35,12 +36,18 @@ _ECHOED = ("owner", "reference", "metadata")
 
 def find(job_id: str, tenant: str, at: Clock) -> Job:
     """The tenant's job. Raises `Refusal`: `erased`, or `not_found`, for another tenant's as for one that never was."""
+    if not clock.is_id(job_id, "job"):
+        raise _unknown()
     job = jobs.get(job_id, at.now())
     if job is None and (stone := tombstones.get(job_id, at.now())) and stone.tenant == tenant:
         raise _erased(stone)
     if job is None or job.tenant != tenant:
-        raise Refusal.of("not_found", "No such job.", "Check the id; a job is kept for a limited time only.")
+        raise _unknown()
     return job
+
+
+def _unknown() -> Refusal:
+    return Refusal.of("not_found", "There is no such job.", "Check the id; a job is kept for a limited time only.")
 
 
 def view(job: Job, at: Clock) -> dict[str, Any]:
@@ -59,10 +66,11 @@ def summary(job: Job) -> dict[str, Any]:
     """The job without links, so that it may be stored."""
     facts = {name: value for name, value in job.model_dump(mode="json").items() if name in _FACTS}
     request = job.request.model_dump(mode="json", include=set(_ECHOED))
-    base = f"/v1/jobs/{job.id}"
+    base, provider = f"/v1/jobs/{job.id}", job.latest.provider if job.latest else job.provider
     return {
         **facts,
-        "provider": job.latest.provider if job.latest else job.provider,
+        "provider": provider,
+        "model": _model(job, provider),
         "attempts": [_attempt(job, job.attempts[n]) for n in sorted(job.attempts, key=int)],
         "images": [_image(image) for image in job.images],
         "mask": _image(job.mask) if job.mask else None,
@@ -106,7 +114,18 @@ def _attempt(job: Job, attempt: Attempt) -> dict[str, Any]:
         mode="json", include={"n", "provider", "outcome", "provider_job_id", "submitted_at", "finished_at", "error"}
     )
     cost = cost_of(job, attempt) if attempt.over or job.final else None
-    return {**shown, "charged": attempt.charged, "cost": cost and cost._asdict()}
+    return {
+        **shown,
+        "model": _model(job, attempt.provider),
+        "charged": attempt.charged,
+        "cost": cost and cost._asdict(),
+    }
+
+
+def _model(job: Job, provider: str) -> str | None:
+    """The model that does the job at a provider."""
+    model = entry(provider).model(job.request, job.made_for)
+    return model and model.id
 
 
 def _image(image: JobImage) -> dict[str, Any]:

@@ -5,8 +5,6 @@ A URL may be signed, so no error and no log holds more of it than scheme and hos
 
 from __future__ import annotations
 
-import base64
-import binascii
 import io
 import ipaddress
 import logging
@@ -148,25 +146,6 @@ def fetch(
             return answer
         url = urljoin(_url(target), answer)
     raise rules.refusal(f"it was redirected more than {_REDIRECTS} times", "Send the link it ends at.")
-
-
-def data_url(text: str, *, pointer: str) -> bytes:
-    """The bytes of `data:image/<type>;base64,<data>`; standard alphabet with its padding, no white space.
-
-    Raises `JobFailure` `image_unreadable`.
-    """
-    match = re.match(r"data:image/[a-z0-9.+-]+;base64,", text, re.IGNORECASE)
-    try:
-        if match is None:
-            raise ValueError
-        return base64.b64decode(text[match.end() :], validate=True)
-    except (ValueError, binascii.Error):
-        raise JobFailure(
-            "image_unreadable",
-            f"The data URL at {pointer} is not data:image/<type>;base64,<data> with plain base64 and its padding.",
-            "Encode the file's bytes again, without line breaks.",
-            pointer=pointer,
-        ) from None
 
 
 def _checked(url: str, rules: _Rules) -> _Target:

@@ -12,18 +12,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel
 
 from fitting_room import clock
-from fitting_room.actions.requests.plan import Deployment, Plan, plan
+from fitting_room.actions.cost import asked_side
+from fitting_room.actions.requests.check import Checked, check
 from fitting_room.clock import Clock
-from fitting_room.jobs.errors import Fault, JobFailure, Refusal
+from fitting_room.jobs.data_url import decode
+from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.image_ref import ImageRef
 from fitting_room.jobs.job import Job, Reservation, Source, Subject
-from fitting_room.jobs.parse import parse
 from fitting_room.jobs.tasks import AnyRequest, TrainSubject
 from fitting_room.observability import logger
-from fitting_room.providers.catalogue import entries, entry
+from fitting_room.providers.catalogue import entry
 from fitting_room.settings import settings
-from fitting_room.stores import aws, budgets, jobs, media, provider_keys, subjects, tombstones, uploads
-from fitting_room.stores import model_lifecycles as models
+from fitting_room.stores import aws, budgets, jobs, media, subjects, tombstones
 from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.items import Conflict, due, transact
 
@@ -65,10 +65,9 @@ def submit(
     if idempotency_key and (used := jobs.replayed(caller.tenant, idempotency_key, at.now())):
         return _replay(used, digest, at)
 
-    request = parse(body)
-    used_subjects = subjects_of(request, caller.tenant, at)
-    planned = plan(request, caller.mode, deployment(at), allowed=caller.providers, subjects=used_subjects)
-    job = _new_job(request, caller, planned, used_subjects, at, drop)
+    checked = check(body, caller, at, look=True)
+    request = checked.request
+    job = _new_job(checked, caller, at, drop)
     writes = [
         {
             "Put": {
@@ -106,50 +105,10 @@ def start(job_id: str) -> None:
         logger.warning("start refused", job_id=job_id, error=type(error).__name__)
 
 
-def deployment(at: Clock) -> Deployment:
-    config = settings()
-    first = {provider: index for index, provider in enumerate(config.provider_order)}
-    ordered = sorted(entries(), key=lambda entry: first.get(entry.id, len(first)))
-    return Deployment(
-        ordered,
-        provider_keys.configured(),
-        frozenset(config.bedrock_regions),
-        config.private_access,
-        models.observed(),
-        at.now().date(),
-        config.legacy_models,
-        config.unmoderated,
-    )
-
-
-def subjects_of(request: AnyRequest, tenant: str, at: Clock) -> dict[str, Subject]:
-    """By JSON pointer, the subjects that a request names. Raises `Refusal` when one of them cannot be used."""
-    found = {pointer: subjects.ready(subject_id, tenant, at.now()) for pointer, subject_id in request.subjects()}
-    missing = [
-        Fault.of(
-            "subject_not_ready",
-            "This subject is unknown, still being made, failed, or being erased.",
-            "See GET /v1/subjects/{id}, and submit the job once its status is ready.",
-            pointer=pointer,
-        )
-        for pointer, subject in found.items()
-        if subject is None
-    ]
-    misplaced = [
-        Fault.of("invalid_input", f"This subject is a {subject.kind}.", "Name it where one belongs.", pointer=pointer)
-        for pointer, subject in found.items()
-        if subject and not pointer.startswith(f"/{subject.kind}")
-    ]
-    if missing or misplaced:
-        raise Refusal(*missing, *misplaced)
-    return {pointer: subject for pointer, subject in found.items() if subject}
-
-
-def _new_job(
-    request: AnyRequest, caller: Caller, planned: Plan, used: Mapping[str, Subject], at: Clock, drop: str | None
-) -> Job:
+def _new_job(checked: Checked, caller: Caller, at: Clock, drop: str | None) -> Job:
+    request, planned, used = checked.request, checked.plan, checked.subjects
     job_id, now = at.new_id("job"), at.now()
-    sources = _sources(request, caller.tenant, job_id, at)
+    sources = {**checked.sources, **_inline(request, job_id)}
     return Job(
         id=job_id,
         tenant=caller.tenant,
@@ -174,60 +133,21 @@ def _reservation(
 ) -> Reservation | None:
     """The dearest that the plan can cost: any one of its providers, every image."""
     count, made_for = request.output.count, frozenset(subject.made_for for subject in used.values())
-    prices = [entry(name).cost(request, made_for=made_for) for name in providers]
+    prices = [entry(name).cost(request, asked_side(request), made_for) for name in providers]
     if all(price.free for price in prices):
         return None
     amount = max(price.amount or 0 for price in prices)
     return Reservation(day=day, images=count, microusd=round(amount * count * 1e6))
 
 
-def _sources(request: AnyRequest, tenant: str, job_id: str, at: Clock) -> dict[str, Source]:
-    """Where each picture lies. All faults at once; inline data is put into S3 only when there is none."""
-    faults: list[Fault] = []
-    sources: dict[str, Source] = {}
-    inline: dict[str, bytes] = {}
-    for role, pointer, ref in request.images():
-        try:
-            if ref.data:
-                from fitting_room.images.fetch import data_url  # imports an imaging library: only for those who need it
-
-                inline[role] = data_url(ref.data, pointer=pointer)
-                sources[role] = Source(bucket=settings().media_bucket, key=f"staging/{job_id}/input-{role}")
-            else:
-                sources[role] = _source(ref, tenant, at)
-        except JobFailure as failure:
-            faults.append(Fault.of("invalid_input", failure.fault.detail, failure.fault.remedy, pointer=pointer))
-        except Refusal as refusal:
-            faults += [fault.model_copy(update={"pointer": f"{pointer}/{ref.kind}"}) for fault in refusal.faults]
-    if faults:
-        raise Refusal(*faults)
-    for role, data in inline.items():
-        media.put(f"staging/{job_id}/input-{role}", data, "application/octet-stream")
+def _inline(request: AnyRequest, job_id: str) -> dict[str, Source]:
+    """Inline pictures, put into S3."""
+    sources = {}
+    for role, _, ref in request.images():
+        if ref.data:
+            sources[role] = Source(bucket=settings().media_bucket, key=f"staging/{job_id}/input-{role}")
+            media.put(f"staging/{job_id}/input-{role}", decode(ref.data), "application/octet-stream")
     return sources
-
-
-def _source(ref: ImageRef, tenant: str, at: Clock) -> Source:
-    if ref.upload:
-        upload = uploads.get(ref.upload, tenant, at.now())
-        if upload is None or not media.exists(upload.key, bucket=settings().inbox_bucket):
-            raise Refusal.of(
-                "upload_missing",
-                "This upload is unknown, expired, or its file has not arrived.",
-                "Create an upload with POST /v1/uploads, send the file, then submit the job.",
-            )
-        return Source(bucket=settings().inbox_bucket, key=upload.key)
-    if ref.s3:
-        bucket, _, key = ref.s3.removeprefix("s3://").partition("/")
-        own = {settings().inbox_bucket: ("uploads", "drop"), settings().media_bucket: ("results",)}
-        folders = own.get(bucket, ())
-        if {"..", "."} & set(key.split("/")) or not any(key.startswith(f"{folder}/{tenant}/") for folder in folders):
-            raise Refusal.of(
-                "invalid_input",
-                "An s3 reference must lie in the tenant's own folders of this deployment.",
-                f"Use uploads/{tenant}/ or drop/{tenant}/ of the inbox, or results/{tenant}/ of the media bucket.",
-            )
-        return Source(bucket=bucket, key=key)
-    return Source(url=ref.url)
 
 
 def _kept(request: AnyRequest, providers: list[str]) -> AnyRequest:
@@ -237,7 +157,7 @@ def _kept(request: AnyRequest, providers: list[str]) -> AnyRequest:
 
     def kept(value: Any) -> Any:
         if isinstance(value, ImageRef) and (value.url or value.data):
-            return type(value)(data="data:image/x;base64,")
+            return type(value)(data="data:;base64,")
         if isinstance(value, BaseModel):
             return value.model_copy(update={name: kept(part) for name, part in value})
         return [kept(part) for part in value] if isinstance(value, list) else value

@@ -56,7 +56,7 @@ def deliver(job: Job, at: Clock) -> None:
         jobs.paid(job.id)
     if job.drop:
         name = "result" if job.status == "succeeded" else "error"
-        body = json.dumps(summary(job), indent=2, ensure_ascii=False).encode()
+        body = json.dumps(summary(job), indent=2, ensure_ascii=False, allow_nan=False).encode()
         media.put(written := f"{job.results_prefix}/{name}.json", body, "application/json")
         if not jobs.paid(job.id):  # it is being erased, and what does that may have been here already
             media.remove([written])

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from botocore.exceptions import ClientError
 
 from fitting_room import clock
+from fitting_room.actions.limits import limits
 from fitting_room.actions.workflow import callback
-from fitting_room.actions.workflow.attempts import connect, following, keep, limits, order
+from fitting_room.actions.workflow.attempts import connect, following, keep, order
 from fitting_room.actions.workflow.references import forget, register
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault, JobFailure

@@ -1,0 +1,55 @@
+"""What a request is judged against: the providers that this deployment can reach, and the subjects that it names."""
+
+from __future__ import annotations
+
+from fitting_room.actions.requests.plan import Deployment
+from fitting_room.clock import Clock
+from fitting_room.jobs.errors import Fault
+from fitting_room.jobs.job import Subject
+from fitting_room.jobs.tasks import AnyRequest
+from fitting_room.providers.catalogue import entries
+from fitting_room.settings import settings
+from fitting_room.stores import model_lifecycles as models
+from fitting_room.stores import provider_keys, subjects
+
+
+def deployment(at: Clock) -> Deployment:
+    config = settings()
+    first = {provider: index for index, provider in enumerate(config.provider_order)}
+    ordered = sorted(entries(), key=lambda entry: first.get(entry.id, len(first)))
+    return Deployment(
+        ordered,
+        provider_keys.configured(),
+        frozenset(config.bedrock_regions),
+        config.private_access,
+        models.observed(),
+        at.now().date(),
+        config.legacy_models,
+        config.unmoderated,
+    )
+
+
+def subjects_of(request: AnyRequest, tenant: str, at: Clock) -> tuple[dict[str, Subject], list[Fault]]:
+    """By JSON pointer, the subjects that a request names; and the faults of those that cannot be used."""
+    found = {pointer: subjects.ready(subject_id, tenant, at.now()) for pointer, subject_id in request.subjects()}
+    missing = [
+        Fault.of(
+            "subject_not_ready",
+            "This subject is unknown, still being made, failed, or being erased.",
+            "See GET /v1/subjects/{id}, and submit the job once its status is ready.",
+            pointer=pointer,
+        )
+        for pointer, subject in found.items()
+        if subject is None
+    ]
+    misplaced = [
+        Fault.of(
+            "invalid_input",
+            f"This subject is a {subject.kind}.",
+            "Name a person in `person.subject`, and a garment in `garments[].subject`.",
+            pointer=pointer,
+        )
+        for pointer, subject in found.items()
+        if subject and not pointer.startswith(f"/{subject.kind}")
+    ]
+    return {pointer: subject for pointer, subject in found.items() if subject}, missing + misplaced
