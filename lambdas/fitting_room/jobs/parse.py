@@ -120,7 +120,7 @@ class Draft:
         sent = self.body.get("task")
         if isinstance(sent, str) and sent in TASKS:
             return TASKS[sent]
-        near, choice = nearest(sent, TASKS), f"one of: {', '.join(TASKS)}."
+        near, choice = nearest(sent, TASKS, 0.85), f"one of: {', '.join(TASKS)}."
         if sent is None:
             detail, remedy = "This field is required.", f"Add it: {choice}"
         else:

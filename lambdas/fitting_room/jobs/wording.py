@@ -98,7 +98,7 @@ def _names(model: type[BaseModel]) -> set[str]:
     return {field.alias or name for name, field in model.model_fields.items()}
 
 
-def nearest(name: Any, choices: Iterable[str]) -> str | None:
+def nearest(name: Any, choices: Iterable[str], likeness: float = 0.7) -> str | None:
     """The choice that was most likely meant, or None."""
     if not isinstance(name, str) or len(name) > 64:
         return None
@@ -106,7 +106,7 @@ def nearest(name: Any, choices: Iterable[str]) -> str | None:
     known = list(choices)
     if begun := [choice for choice in known if len(written) > 2 and choice.startswith(written)]:
         return begun[0] if len(begun) == 1 else None
-    return next(iter(difflib.get_close_matches(written, known, 1, 0.7)), None)
+    return next(iter(difflib.get_close_matches(written, known, 1, likeness)), None)
 
 
 def expected(schema: dict[str, Any]) -> str:

@@ -70,6 +70,7 @@ def test_the_published_fields_and_no_others_are_shown(world: World, done: Job) -
         "slot_at",
         "timeline",
         "provider",
+        "model",
         "subject",
         "attempts",
         "images",
@@ -91,6 +92,7 @@ def test_the_published_fields_and_no_others_are_shown(world: World, done: Job) -
     assert set(shown["attempts"][0]) == {
         "n",
         "provider",
+        "model",
         "outcome",
         "charged",
         "provider_job_id",

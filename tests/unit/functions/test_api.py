@@ -287,7 +287,7 @@ def test_an_image_is_a_redirect_to_a_fresh_link(world: World, vendor: Vendor, ca
 def test_an_upload_is_created(call: Call) -> None:
     answer = call("POST", "/v1/uploads", {"content_type": "image/png", "bytes": 100})
     assert answer.status == 201
-    assert set(answer.json) == {"id", "post", "expires_at"}
+    assert set(answer.json) == {"id", "post", "expires_at", "usable_until"}
     assert answer.json["post"]["fields"]["key"].endswith(answer.json["id"])
 
 
@@ -353,10 +353,10 @@ def test_no_origin_is_allowed_unless_the_deployment_says_so(call: Call, monkeypa
 def test_our_own_fault_is_500_and_leaks_nothing(
     world: World, call: Call, monkeypatch: pytest.MonkeyPatch, logs: io.StringIO
 ) -> None:
-    def crash(*_: Any) -> None:
+    def crash(*_: Any, **__: Any) -> None:
         raise RuntimeError("https://signed.example/?X-Amz-Signature=abc Jane Doe")
 
-    monkeypatch.setattr(submitting, "parse", crash)
+    monkeypatch.setattr(submitting, "check", crash)
     answer = call("POST", "/v1/jobs", world.body(), origin=SHOP)
     assert (answer.status, answer.codes, answer.json["retryable"]) == (500, [("internal", None)], True)
     assert answer.headers["access-control-allow-origin"] == SHOP

@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from fitting_room.images.fetch import Fetched, data_url, fetch, is_public
+from fitting_room.images.fetch import Fetched, fetch, is_public
 from fitting_room.jobs.errors import Fault, JobFailure
 from tests.unit.images.pictures import saved, scene
 
@@ -460,30 +460,3 @@ def test_the_name_is_resolved_once_per_link() -> None:
         allow = frozenset({f"shop.test:{server.port}"})
         assert got(server.url("/p", "shop.test"), server, allow=allow, resolve=rebinding).data == PICTURE
     assert asked == ["shop.test"]
-
-
-def test_a_data_url_gives_its_bytes() -> None:
-    assert data_url("data:image/png;base64,iVBORw==", pointer="/person/data") == b"\x89PNG"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "iVBORw==",
-        "data:image/png,iVBORw==",
-        "data:text/html;base64,iVBORw==",
-        "data:image/png;base64,iVBORw",
-        "data:image/png;base64,iVBO Rw==",
-        "data:image/png;base64,iVBO\nRw==",
-        "data:image/png;base64,_-8=",
-        "data:image/png;charset=x;base64,iVBORw==",
-        " data:image/png;base64,iVBORw==",
-        "data:image/png;base64,iVBORw==x",
-    ],
-)
-def test_a_data_url_that_is_not_exactly_one_is_refused(text: str) -> None:
-    with pytest.raises(JobFailure) as caught:
-        data_url(text, pointer="/person/data")
-    fault = caught.value.fault
-    assert (fault.code, fault.pointer) == ("image_unreadable", "/person/data")
-    assert "iVBO" not in f"{fault}"

@@ -102,7 +102,7 @@ def cases() -> Iterator[Case]:
         "output.count of remove_background has a maximum",
         asking("remove_background", **output(count=2)),
         "/output/count",
-        remedy="Use 1,",
+        remedy="Use 1.",
     )
     for name, value in (("quality", "standard"), ("seed", 1), ("guidance", 5)):
         yield Case(
@@ -123,7 +123,7 @@ def cases() -> Iterator[Case]:
         ("segmentation_free", True),
         ("moderation", "permissive"),
     ):
-        yield Case(f"try_on has no {name}", asking("try_on", **{name: value}), f"/{name}", remedy="another provider")
+        yield Case(f"try_on has no {name}", asking("try_on", **{name: value}), f"/{name}", remedy="Leave it out")
     # "You must specify either the maskPrompt or the maskImage parameter"
     for task in EDITING:
         yield Case(
@@ -131,7 +131,7 @@ def cases() -> Iterator[Case]:
             asking(task, mask=GARMENT_MASK),
             "/mask/type",
             "invalid_input",
-            "'prompt', 'image'",
+            "image, prompt",
         )
     yield from written_rules()
     yield from size_rules()
@@ -146,7 +146,7 @@ def written_rules() -> Iterator[Case]:
         "one garment",
         asking("try_on", garments=[{"image": IMAGE, "category": "tops"}] * 2),
         "/garments/1",
-        remedy="several jobs",
+        remedy="one image that shows all pieces",
     )
     # "garmentClass (Required)"
     for fields in (

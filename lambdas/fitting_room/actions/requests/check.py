@@ -43,8 +43,9 @@ def check(body: Any, caller: Caller, at: Clock, *, look: bool) -> Checked:
     faults += unusable
     try:
         planned = plan(draft.request, caller.mode, here, allowed=caller.providers, subjects=subjects)
-    except Refusal as refusal:
-        faults += refusal.faults
+    except Refusal as refusal:  # where auto finds nobody for a body that had to be mended, that may be why
+        guessed = draft.faults and draft.request.provider == "auto"
+        faults += [fault for fault in refusal.faults if not (guessed and fault.provider)]
     faults = together(draft, draft.certain(faults), here)
     if faults or planned is None:
         raise Refusal(*faults)

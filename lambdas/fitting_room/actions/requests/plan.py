@@ -96,7 +96,8 @@ def plan(
     chosen = [entry for entry in candidates if entry.id not in excluded]
     if unknown or not chosen or (named and excluded):
         stopping = [fault for faults in excluded.values() for fault in faults] if named or not chosen else []
-        raise Refusal(*_once([*unknown, *stopping]))
+        told = {fault.pointer for fault in unknown}
+        raise Refusal(*_once([*unknown, *(fault for fault in stopping if fault.pointer not in told)]))
     advice = [warning for entry in chosen[:1] for rule in entry.advice if (warning := rule.warning(request))]
     return Plan([entry.id for entry in chosen], excluded, advice)
 
@@ -199,15 +200,13 @@ def _or_else(fault: Fault, asked: Asked, request: AnyRequest, entry: CatalogueEn
     """The fault of an option, with the other models and providers that do take it."""
 
     def takes(other: CatalogueEntry, model: Model) -> bool:
-        return other.refuses(request.task, asked, model) is None and not other.rules(
-            request.model_copy(update={"provider": f"{other.id}/{model.id}", "fallback": []})
-        )
+        return other.refuses(request.task, asked, model) is None
 
-    ways = [
-        f"{entry.id}/{model.id}"
-        for model in entry.models
-        if model.does(request) and deployment.offers(entry, model) and takes(entry, model)
-    ]
+    def fits(model: Model) -> bool:
+        named = request.model_copy(update={"provider": f"{entry.id}/{model.id}", "fallback": []})
+        return model.does(request) and deployment.offers(entry, model) and not entry.rules(named)
+
+    ways = [f"{entry.id}/{model.id}" for model in entry.models if takes(entry, model) and fits(model)]
     ways += [
         other.id
         for other in _others(request, entry, deployment)
