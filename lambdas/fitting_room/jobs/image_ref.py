@@ -97,7 +97,9 @@ DataUrl = Annotated[
     str,
     StringConstraints(max_length=7_000_000),
     AfterValidator(_decodable),
-    Field(description="a data URL with the image in base64, such as data:image/png;base64,..."),
+    Field(
+        description="data:image/png;base64, and then the base64 of a small image; upload larger ones with POST /v1/uploads"
+    ),
 ]
 S3Url = Annotated[
     str,

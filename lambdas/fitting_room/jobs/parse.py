@@ -72,14 +72,15 @@ def read(body: Any, allow: frozenset[str] = frozenset()) -> Draft:
 
 @dataclass
 class Draft:
-    """A body on its way to a request. `mended`: pointers at which `request` does not say what was sent; `cut`: those at
-    which it says the nearest that is allowed; `renamed`: by pointer, how the client spelt it."""
+    """A body on its way to a request. `mended`: pointers at which `request` does not say what was sent. `cut`: those at
+    which too much or too little was sent: numbers stand in `request` all the same, lists are cut. `renamed`: by pointer,
+    how the client spelt it."""
 
     body: dict[str, Any]
     faults: list[Fault] = field(default_factory=list)
     request: AnyRequest | None = None
     mended: set[str] = field(default_factory=set)
-    cut: set[str] = field(default_factory=set)
+    cut: dict[str, Any] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
     tries: Counter[str] = field(default_factory=Counter)
 
@@ -135,7 +136,7 @@ class Draft:
         """Pydantic looks at rules over several fields only where each field is right."""
         for _ in range(_ROUNDS):
             try:
-                self.request = model.model_validate(self.body, context=arrival)
+                self.request = self._uncut(model.model_validate(self.body, context=arrival))
                 return
             except ValidationError as error:
                 items = error.errors(include_url=False)[:_MOST]
@@ -159,13 +160,20 @@ class Draft:
                 self.mended.add(pointer_of(path))
                 put(self.body, path, near)
             case "greater_than_equal" | "less_than_equal":
-                self.cut.add(pointer_of(path))
+                self.cut[pointer_of(path)] = item["input"]
                 put(self.body, path, schema["minimum" if item["type"] == "greater_than_equal" else "maximum"])
             case "too_long" if isinstance(item["input"], list):
-                self.cut.add(pointer_of(path))
+                self.cut[pointer_of(path)] = item["input"]
                 put(self.body, path, item["input"][: schema["maxItems"]])
             case _:
                 self._replace(path)
+
+    def _uncut(self, request: AnyRequest) -> AnyRequest:
+        """With the numbers that were sent, for providers to say what they take."""
+        for pointer, value in self.cut.items():
+            if not isinstance(value, list):
+                request = _with(request, _path_of(pointer), value)
+        return request
 
     def _rename(self, path: Path, parent: dict[str, Any]) -> None:
         value = get(self.body, path)
@@ -199,6 +207,11 @@ def _stand_in(path: Path) -> Any:
         several = _STAND_INS.get(str(path[-2]))
         return several[0] if isinstance(several, list) else None
     return _STAND_INS.get(last)
+
+
+def _with(model: Any, path: Path, value: Any) -> Any:
+    name = str(path[0])
+    return model.model_copy(update={name: value if len(path) == 1 else _with(getattr(model, name), path[1:], value)})
 
 
 def _path_of(pointer: str) -> Path:

@@ -49,6 +49,16 @@ class Option(_Frozen):
         return names[0] if len(names) == 1 else f"one of: {', '.join(names)}"
 
 
+_OTHERWISE = {
+    # what cannot simply be left out
+    "scene": "Send a `person`.",
+    "person.photos": "Send the person as one image.",
+    "person.stock": "Send the person as one image.",
+    "person.subject": "Send the person as one image.",
+    "garment.subject": "Send the garment as `image`.",
+}
+
+
 class Price(_Frozen):
     """What one image of `model` costs up to `max_side` px and at `quality` (None: any). `amount` in `currency`; None: the
     vendor bills `credits` whose worth depends on the account."""
@@ -227,7 +237,7 @@ class CatalogueEntry(_Frozen):
             detail, remedy = f"{self.title} does not take this value for `{name}`.", f"Use {option.rule()}."
         else:
             detail = f"{self.title} has no option `{name}` for the task `{task}`."
-            remedy = self.instead.get(asked.name, "Leave it out.")
+            remedy = self.instead.get(asked.name) or _OTHERWISE.get(asked.name, "Leave it out.")
         return Fault.of("unsupported_option", detail, remedy, pointer=asked.pointer, provider=self.id)
 
     def seconds(self, task: Task) -> int:

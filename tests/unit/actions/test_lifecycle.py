@@ -88,7 +88,7 @@ def test_end_of_life_retires_on_its_day_although_nobody_looked_again() -> None:
         [fault] = refused(deployment, provider=name)
         assert (fault.code, fault.pointer, fault.provider) == ("model_retired", "/provider", "stability")
         assert f"{CORE}) reached its end of life on 2027-03-01" in fault.detail
-        assert "Use nova_canvas." in fault.remedy
+        assert "another provider that can: `nova_canvas`." in fault.remedy
 
 
 def test_the_other_models_of_a_provider_live_on() -> None:
@@ -165,9 +165,9 @@ def test_the_alternatives_of_a_retired_model_are_alive_and_configured_here() -> 
     garment = {"image": {"url": "https://shop.example/g.png"}, "category": "tops"}
     try_on = {"task": "try_on", "person": {"url": "https://shop.example/p.png"}, "garments": [garment]}
     [fault] = refused(deployed(None), try_on, provider="nova_canvas")
-    assert "Use tryiton." in fault.remedy
+    assert "another provider that can: `tryiton`." in fault.remedy
     [fault] = refused(deployed(None), TEXT, provider="nova_canvas")
-    assert "Use stability." in fault.remedy
+    assert "another provider that can: `stability`." in fault.remedy
     [fault] = refused(deployed(None, regions=("nova_canvas",)), TEXT, provider="nova_canvas")
     assert "ask the operator for one" in fault.remedy
 

@@ -129,7 +129,7 @@ def broken(
     wrong_values = {
         "minLength": "",
         "maxLength": "x" * (schema.get("maxLength", 0) + 1),
-        "pattern": "No\x00such thing",
+        "pattern": "No\nsuch thing",
         "minimum": schema.get("minimum", 0) - 0.001 if kind == "number" else schema.get("minimum", 0) - 1,
         "maximum": schema.get("maximum", 0) + 0.001 if kind == "number" else schema.get("maximum", 0) + 1,
     }
@@ -144,7 +144,7 @@ def broken_object(
     elif isinstance(rest := schema.get("additionalProperties"), dict):
         yield from broken(rest, defs, None, (*path, "key"))
     for part in schema.get("patternProperties", {}).values():
-        yield (*path, "No\x00such name"), "patternProperties", "x"
+        yield (*path, "No\nsuch name"), "patternProperties", "x"
         yield from broken(part, defs, None, (*path, "key"))
     if "maxProperties" in schema:
         yield path, "maxProperties", {str(n): "x" for n in range(schema["maxProperties"] + 1)}

@@ -210,9 +210,9 @@ def size_rules() -> Iterator[Case]:
         return Case(rule, asking(task, size={"width": width, "height": height}), pointer, remedy=remedy)
 
     for task in GENERATING:
-        yield sized("side_in_range", task, 304, 512, "/size/width", "320 to 4096")
-        yield sized("side_in_range", task, 512, 319, "/size/height", "320 to 4096")
-        yield sized("side_in_range", task, 4112, 1040, "/size/width", "320 to 4096")
+        yield sized("side_in_range", task, 304, 512, "/size/width", "320 to 4,096")
+        yield sized("side_in_range", task, 512, 319, "/size/height", "320 to 4,096")
+        yield sized("side_in_range", task, 4112, 1040, "/size/width", "320 to 4,096")
         yield sized("side_in_steps", task, 1000, 512, "/size/width", "992 or 1008")
         yield sized("side_in_steps", task, 512, 4095, "/size/height", "4080 or 4096")
         yield sized("aspect_in_range", task, 320, 1296, "/size", "4 times")

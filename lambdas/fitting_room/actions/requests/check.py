@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from fitting_room.jobs.job import Source, Subject
 from fitting_room.jobs.parse import Draft, read
 from fitting_room.jobs.request import Asked
 from fitting_room.jobs.tasks import AnyRequest
+from fitting_room.jobs.wording import field_of
 from fitting_room.providers.base import CatalogueEntry
 from fitting_room.settings import settings
 from fitting_room.stores.api_keys import Caller
@@ -78,15 +80,15 @@ def _of(entry: CatalogueEntry, fault: Fault, name: str, request: AnyRequest) -> 
     model = entry.model(request)
     option = entry.honours(request.task, model).get(name)
     if option is None and request.task in entry.tasks:
-        return entry.refuses(request.task, Asked(name, fault.pointer or "", None), model) or fault
-    if option is None or not option.limited:
+        place = (fault.pointer or "").removesuffix("/type") if name == "mask" else fault.pointer
+        return entry.refuses(request.task, Asked(name, place or "", None), model) or fault
+    if option is None or not option.limited or True in (option.values or ()):
         return fault
     return fault.model_copy(update={"remedy": f"Use {option.rule()}.", "provider": entry.id})
 
 
 def _option(pointer: str) -> str:
     """The name that catalogue entries have for the option at a place."""
-    if pointer == "/mask/type":
-        return "mask"
-    name = ".".join(part for part in pointer.split("/") if part and not part.isdecimal())
-    return name.replace("garments.", "garment.", 1)
+    if pointer.startswith("/mask"):
+        return "mask" if pointer == "/mask/type" else ""
+    return re.sub(r"^garments\[\d+\]", "garment", field_of(pointer))

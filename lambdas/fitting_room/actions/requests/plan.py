@@ -318,7 +318,7 @@ def _alternatives(request: AnyRequest, entry: CatalogueEntry, deployment: Deploy
     names = [other.id for other in _others(request, entry, deployment)]
     if not names:
         return f"No other provider for `{request.task}` is configured here: ask the operator for one."
-    return f"Use {names[0]}." if len(names) == 1 else f"Use one of: {', '.join(names)}."
+    return f"Name another provider that can: {', '.join(f'`{name}`' for name in names)}."
 
 
 def _option_faults(request: AnyRequest, entry: CatalogueEntry) -> list[Fault]:
