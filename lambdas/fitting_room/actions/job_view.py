@@ -125,7 +125,7 @@ def _attempt(job: Job, attempt: Attempt) -> dict[str, Any]:
 def _model(job: Job, provider: str) -> str | None:
     """The model that does the job at a provider."""
     model = entry(provider).model(job.request, job.made_for)
-    return model and model.id
+    return model.id if model else None
 
 
 def _image(image: JobImage) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 from fitting_room.actions.job_view import find, image_link, summary, view
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job
+from fitting_room.settings import settings
 from tests.unit.world import OTHER, TENANT, Vendor, World, finished
 
 
@@ -125,3 +126,16 @@ def test_a_job_that_has_not_begun_is_shown_as_well(world: World) -> None:
         None,
     )
     assert shown["provider"] == "nova_canvas"
+
+
+def test_a_job_tells_the_model_that_does_it(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.configure("tryiton")
+    monkeypatch.setenv("LEGACY_MODELS", "tryiton/clothes")
+    settings.cache_clear()
+    vendor.starts = [finished()]
+    for provider, model in (("tryiton", "fashion-v2"), ("tryiton/clothes", "clothes"), ("sandbox", "composite")):
+        job_id = world.submit(provider=provider).job.id
+        assert view(world.job(job_id), world.at)["model"] == model, "before it has begun"
+        world.run(job_id)
+        shown = view(world.job(job_id), world.at)
+        assert (shown["model"], [attempt["model"] for attempt in shown["attempts"]]) == (model, [model])

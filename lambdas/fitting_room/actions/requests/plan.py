@@ -346,7 +346,9 @@ def _option_faults(request: AnyRequest, entry: CatalogueEntry) -> list[Fault]:
 def named_in(request: AnyRequest, entries: Sequence[CatalogueEntry]) -> tuple[dict[str, str], list[Fault]]:
     """The ids in `provider` and `fallback`, in order, with the pointer of each (none for `auto`); and the faults of names
     that are none, of which the nearest are among the ids."""
-    known, faults, named = {entry.id: entry for entry in entries}, [], {}
+    known = {entry.id: entry for entry in entries}
+    faults: list[Fault] = []
+    named: dict[str, str] = {}
     if request.provider != "auto":
         names = [("/provider", request.provider)]
         names += [(f"/fallback/{index}", name) for index, name in enumerate(request.fallback)]

@@ -139,7 +139,8 @@ def no_such_route(_: Exception) -> Response[str]:
 def _routes(method: str, path: str) -> str:
     """For a remedy: the route that was probably meant, and all there are."""
     known = [f"{known} {rule}".replace("<", "{").replace(">", "}") for known, rule in KNOWN]
-    near = difflib.get_close_matches(f"{method} {path[:100]}", known, 1)
+    asked = re.sub("[a-z]{3}_[0-9A-Z]{26}", "{job_id}", path[:200])
+    near = difflib.get_close_matches(f"{method} {asked}", known, 1)
     return (f"Did you mean `{near[0]}`? " if near else "") + f"The routes are: {', '.join(known)}."
 
 
