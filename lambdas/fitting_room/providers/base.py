@@ -236,7 +236,7 @@ class CatalogueEntry(_Frozen):
         if option is not None:
             detail, remedy = f"{self.title} does not take this value for `{name}`.", f"Use {option.rule()}."
         else:
-            detail = f"{self.title} has no option `{name}` for the task `{task}`."
+            detail = f"{self.title} does not take `{name}` for the task `{task}`."
             remedy = self.instead.get(asked.name) or _OTHERWISE.get(asked.name, "Leave it out.")
         return Fault.of("unsupported_option", detail, remedy, pointer=asked.pointer, provider=self.id)
 

@@ -19,9 +19,11 @@ from fitting_room.jobs.tasks import TASKS
 from fitting_room.providers.catalogue import entries
 from fitting_room.settings import settings as deployed
 from tests.unit.functions.events import CONTEXT, event
+from tests.unit.providers.requests import asking
 from tests.unit.providers.test_invalid_requests import FULL
 from tests.unit.world import LIVE_KEY, TENANT, TEST_KEY, World
 
+LEAST = [asking(task, **more) for task in TASKS for more in ({}, {"provider": "sandbox"}, {"provider": "nova_canvas"})]
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "200"))
 Any_ = st.SearchStrategy[Any]
 
@@ -129,8 +131,8 @@ def with_options(body: Any_) -> Any_:
 
 @st.composite
 def mutated(draw: st.DrawFn) -> Any:
-    """A request with every field, of which some are changed."""
-    body: Any = deepcopy(draw(st.sampled_from(FULL)))
+    """A request with every field, or with few, of which some are changed."""
+    body: Any = deepcopy(draw(st.sampled_from(LEAST) | st.sampled_from(FULL)))
     for _ in range(draw(st.integers(0, 4))):
         place = body
         while isinstance(place, dict | list) and place:
@@ -147,9 +149,9 @@ def bodies() -> Any_:
     schemas = [model.model_json_schema() for model in models]
     generated = st.one_of([of(schema, schema.get("$defs", {})) for schema in schemas])
     return (
-        st.one_of(generated, with_options(generated), mutated(), with_options(mutated()), JUNK).map(
-            lambda body: json.dumps(body).replace("Infinity", "1e999")
-        )
+        st.one_of(
+            generated, with_options(generated), mutated(), with_options(mutated()), st.sampled_from(LEAST), JUNK
+        ).map(lambda body: json.dumps(body).replace("Infinity", "1e999"))
         | st.text(max_size=30)
         | DEEP.map(lambda deep: '{"task": "try_on", "provider_options": {"sandbox": {"x": ' + deep + "}}}")
     )
