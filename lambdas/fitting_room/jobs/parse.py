@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -99,7 +100,7 @@ class Draft:
         return pointer
 
     def drop_flaws(self) -> None:
-        for path, detail, remedy in list(flaws(self.body))[:_MOST]:
+        for path, detail, remedy in list(islice(flaws(self.body), _MOST)):
             self.faults.append(Fault.of("invalid_input", detail, remedy, pointer=pointer_of(path)))
             self._replace(path)
 
@@ -141,7 +142,8 @@ class Draft:
             except ValidationError as error:
                 items = error.errors(include_url=False)[:_MOST]
                 self.faults += self.certain([fault_of(item, model) for item in items])
-                del self.faults[_MOST:]
+                if len(self.faults) >= _MOST:
+                    return
                 for item in items:
                     self._mend(item, model)
 

@@ -71,7 +71,8 @@ def _narrowed(fault: Fault, request: AnyRequest, here: Deployment) -> Fault:
     name = _option(fault.pointer or "")
     known = {entry.id: entry for entry in here.entries}
     named = [known[provider] for provider in named_in(request, here.entries)[0]]
-    if not named or not any(name in options for entry in here.entries for options in entry.tasks.values()):
+    options = {name for entry in here.entries for model in entry.models for name in entry.honours(request.task, model)}
+    if not named or name not in options:
         return fault
     return _of(named[0], fault, name, request)
 
