@@ -10,7 +10,6 @@ from PIL import Image
 
 from fitting_room.actions.workflow import prepare as preparing
 from fitting_room.actions.workflow.prepare import prepare
-from fitting_room.actions.workflow.settle import settle
 from fitting_room.images.fetch import Fetched
 from fitting_room.providers.catalogue import entry
 from fitting_room.stores import aws, jobs, subjects
@@ -92,9 +91,26 @@ def test_a_finished_attempt_is_not_prepared_again(world: World, vendor: Vendor) 
 
 def test_a_job_that_is_over_or_unknown_is_left_alone(world: World) -> None:
     job_id = world.submit().job.id
-    settle(job_id, world.at)
+    world.cancel(job_id)
     assert prepare(job_id, world.at) == prepare("job_unknown", world.at) == {"outcome": "ended"}
     assert world.job(job_id).attempts == {}
+
+
+def test_every_original_is_copied_so_that_it_outlives_its_upload(world: World, vendor: Vendor) -> None:
+    world.configure("tryiton")
+    upload_id = world.upload("person")
+    vendor.starts = [failed(), finished(864, 1296)]
+    job_id = world.submit(person={"upload": upload_id}).job.id
+    given = world.job(job_id).sources["person"]
+    prepare(job_id, world.at)
+    job = world.job(job_id)
+    assert job.originals["person"] == given, "what is to be erased with the job is still known"
+    for role, source in job.sources.items():
+        assert (source.bucket, source.key) == (MEDIA, f"staging/{job_id}/input-{role}")
+    assert world.read(f"staging/{job_id}/input-person") == picture(360, 540)
+    aws.s3().delete_object(Bucket=INBOX, Key=str(given.key))
+    world.run(job_id)
+    assert (world.job(job_id).status, world.job(job_id).provider) == ("succeeded", "tryiton")
 
 
 def test_a_picture_from_the_web_is_fetched_once_for_all_attempts(
