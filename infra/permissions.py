@@ -128,7 +128,7 @@ class Permissions:
 
     def _executions(self) -> None:
         stack = self.stack
-        for function in (stack.api, stack.ingest, stack.sweep, stack.settle):
+        for function in (stack.api, stack.ingest, stack.sweep):
             function.allow(["states:StartExecution"], [self.machine.state_machine_arn])
         executions = stack.format_arn(
             service="states",
