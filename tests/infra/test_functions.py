@@ -176,6 +176,7 @@ def test_the_outputs_an_operator_reads(stage: Synthesized) -> None:
         "InboxBucket": "${InboxA8E05DC3}",
         "MediaBucket": "${MediaA721A567}",
         "JobMachineArn": f"${{{machine}}}",
+        "ApiFunction": f"${{{stage.service.one('AWS::Lambda::Function', 'Api')[0]}}}",
         "ProviderSecrets": "{" + ",".join(f'"{vendor}":"${{Key{vendor}.Id}}"' for vendor in WITH_KEYS) + "}",
         "ProviderEndpoints": _environment(stage, "Poll")["PROVIDER_ENDPOINTS"],
     }

@@ -165,8 +165,7 @@ def test_the_machine_calls_its_own_functions_and_the_api_and_the_sweep_the_one_t
 
 def test_listing_is_for_those_who_must_tell_absent_from_forbidden_or_read_a_folder(stage: Synthesized) -> None:
     assert _holders(stage, "s3:ListBucket") == {
-        "Api": {INBOX},
-        "Prepare": {INBOX, MEDIA},
+        **{role: {INBOX, MEDIA} for role in ("Api", "Prepare")},
         **{role: {MEDIA} for role in ("StartBedrock", "StartHttp", "Poll", "Collect", "Erase")},
         "Ingest": {INBOX},
     }
