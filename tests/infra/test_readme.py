@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +15,7 @@ from tests.infra.synthesized import ROOT, Synthesized, Template
 
 README = (ROOT / "README.md").read_text()
 STACK, MACHINE = re.findall(r"```mermaid\n(.*?)```", README, re.DOTALL)
+SHELL = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 START_AND_END = "[*]"
 
 
@@ -64,6 +67,22 @@ def test_the_table_of_calls_names_every_route() -> None:
     shown = re.findall(r"^\| `([A-Z]+) (/v1/\S+)` \|", README, re.MULTILINE)
     assert len(shown) == len(set(shown))
     assert {_shape(*call) for call in shown} == {_shape(*route) for route in KNOWN}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_the_blocks_can_be_pasted_into_a_shell(shell: str) -> None:
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed here")
+    for block in SHELL:
+        assert "#" not in block  # zsh, when one types into it, takes a comment for a command
+        done = subprocess.run([shell, "-n"], input=block, capture_output=True, text=True, check=False)
+        assert done.stderr == ""
+
+
+def test_the_example_in_python_is_short_and_compiles() -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    compile(example, "README.md", "exec")
+    assert len([line for line in example.splitlines() if line]) <= 20
 
 
 def _shape(method: str, path: str) -> str:
