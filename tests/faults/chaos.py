@@ -60,7 +60,7 @@ def _kill_for(seconds: float) -> int:
         pids = [pid for name in names for pid in local_cloud.lambda_pids(name)]
         if pids:
             with suppress(ProcessLookupError):
-                os.kill(random.choice(pids), signal.SIGKILL)  # noqa: S311
+                os.kill(random.choice(pids), signal.SIGKILL)
                 kills += 1
     return kills
 
