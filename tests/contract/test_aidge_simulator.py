@@ -126,7 +126,7 @@ def submitted(simulator: Running, asked: dict[str, Any], headers: dict[str, str]
 
 
 def over(simulator: Running, task: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         answer: dict[str, Any] = call(simulator, RESULTS, {"task_id": task})
         if answer["data"]["taskStatus"] in ("finished", "failed"):

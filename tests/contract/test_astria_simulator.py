@@ -103,7 +103,7 @@ class Client:
 
 
 def until(look: Callable[[], Any], done: Callable[[Any], Any]) -> Any:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not done(seen := look()):
         assert time.monotonic() < deadline, f"still {seen}"
         time.sleep(0.005)
