@@ -69,8 +69,8 @@ class StageConfig(BaseModel):
     fetch_allow: CommaList = ()
     """`host:port` pairs on loopback that may be fetched. None on AWS."""
     cors_origins: CommaList = ()
-    upload_days: Days = 1
-    staging_days: Days = 1
+    upload_days: Days = 3
+    staging_days: Days = 3
     result_days: Days = 30
     daily_images: Annotated[int, Field(ge=1)] = 1000
     """Budget of a tenant per UTC day, in images."""

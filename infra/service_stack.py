@@ -86,7 +86,11 @@ class ServiceStack(cdk.Stack):
         limits = {
             "LIMITS": json.dumps({name: limit.model_dump(exclude_none=True) for name, limit in config.limits.items()})
         }
-        answers = {"CORS_ORIGINS": ",".join(config.cors_origins), "UPLOAD_DAYS": str(config.upload_days)}
+        answers = {
+            "CORS_ORIGINS": ",".join(config.cors_origins),
+            "UPLOAD_DAYS": str(config.upload_days),
+            "STAGING_DAYS": str(config.staging_days),
+        }
         regions = {"BEDROCK_REGIONS": json.dumps(config.bedrock_regions)}
         bedrock = dict(regions)
         if "bedrock-runtime" in config.endpoints:
@@ -204,17 +208,21 @@ class ServiceStack(cdk.Stack):
         not_erased = cloudwatch.Metric(
             namespace=METRICS, metric_name="ErasureFailed", statistic="Sum", dimensions_map={"service": SERVICE}
         )
+        # over all providers and answers: an alarm of one metric would have to name them
+        query = f'SELECT SUM(LookRefused) FROM SCHEMA("{METRICS}", provider, service, status)'  # noqa: S608
+        looks_refused = cloudwatch.MathExpression(expression=query, using_metrics={})
         Monitoring(
             self,
             "Monitoring",
             email,
             {
                 "Fitting Room keeps dead letters: read them in the DeadLetters queue.": letters,
-                "Fitting Room executions failed: their jobs are settled by the sweep.": machine.metric_failed(),
+                "Fitting Room executions failed: their jobs are resumed.": machine.metric_failed(),
                 "Fitting Room executions were aborted.": machine.metric_aborted(),
                 "Fitting Room's sweep fails: owed starts and settlements wait.": self.sweep.metric_errors(),
                 "Fitting Room gave up on a vendor that does not delete its copies: see the log of the erase"
                 " function.": not_erased,
+                "Fitting Room cannot read the jobs that a provider has: see the metric LookRefused.": looks_refused,
             },
             {
                 f"Fitting Room's models of {catalogue.entry(provider).title} end soon or have ended: see"

@@ -61,7 +61,8 @@ class Settings(BaseModel):
     daily_images: int = 1000
     daily_usd: float = 50.0
     result_days: int = 30
-    upload_days: int = 1
+    upload_days: int = 3
+    staging_days: int = 3
 
 
 @cache

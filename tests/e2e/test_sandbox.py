@@ -38,7 +38,7 @@ def _body(person: str, tee: str, **options: Any) -> dict[str, Any]:
 
 def test_every_job_code_and_partial_results_sync_and_polled(cloud: Cloud, person: bytes, tee: bytes) -> None:
     assert set(JOB_CODES) <= set(CODES)
-    uploads = cloud.upload(person), cloud.upload(tee)
+    uploads = cloud.upload(person, client=cloud.test), cloud.upload(tee, client=cloud.test)
     wanted = [{"outcome": code} for code in JOB_CODES] + [{"outcome": code, "polled": True} for code in JOB_CODES[:3]]
     wanted += [{"outcome": "success"}, {"outcome": "success", "polled": True, "seconds": 2}, {"outcome": "partial"}]
     with ThreadPoolExecutor(4) as pool:
@@ -59,5 +59,5 @@ def test_every_job_code_and_partial_results_sync_and_polled(cloud: Cloud, person
 
 
 def test_a_test_key_reaches_nothing_else(cloud: Cloud, person: bytes, tee: bytes) -> None:
-    answer = cloud.test.post("/v1/jobs", json=cloud.try_on(person, tee, provider="tryiton"))
+    answer = cloud.test.post("/v1/jobs", json=cloud.try_on(person, tee, client=cloud.test, provider="tryiton"))
     assert (answer.status_code, answer.json()["code"]) == (403, "provider_not_allowed")

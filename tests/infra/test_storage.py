@@ -80,7 +80,7 @@ def test_pictures_expire_by_prefix(dev: Synthesized, prod: Synthesized) -> None:
             name: {prefix: rule["ExpirationInDays"] for prefix, rule in _rules(bucket).items()}
             for name, bucket in _buckets(stage).items()
         }
-        assert days == {"Inbox": {"uploads/": 1, "drop/": 1}, "Media": {"staging/": 1, "results/": results}}
+        assert days == {"Inbox": {"uploads/": 3, "drop/": 3}, "Media": {"staging/": 3, "results/": results}}
         for bucket in _buckets(stage).values():
             for rule in _rules(bucket).values():
                 assert rule["Status"] == "Enabled"

@@ -43,10 +43,10 @@ os.environ.update(ENVIRONMENT)
 import pytest  # noqa: E402
 from moto import mock_aws  # noqa: E402
 
-from fitting_room.observability import logger  # noqa: E402
+from fitting_room.observability import logger, metrics  # noqa: E402
 from fitting_room.providers import catalogue  # noqa: E402
 from fitting_room.settings import settings  # noqa: E402
-from fitting_room.stores import api_keys, aws, provider_keys  # noqa: E402
+from fitting_room.stores import api_keys, aws, budgets, provider_keys  # noqa: E402
 from tests.unit.atelier import Atelier, atelier_entry  # noqa: E402
 from tests.unit.world import (  # noqa: E402
     INBOX,
@@ -70,6 +70,8 @@ def forget() -> None:
     provider_keys._secrets.clear()
     api_keys._cache.clear()
     provider_keys._configured = (0.0, frozenset())
+    budgets._given_back.clear()
+    metrics.clear_metrics()
 
 
 @pytest.fixture
@@ -96,7 +98,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
             GlobalSecondaryIndexes=[
                 {
                     "IndexName": "due",
-                    "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["id"]},
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
                     "KeySchema": [
                         {"AttributeName": "due_shard", "KeyType": "HASH"},
                         {"AttributeName": "due_at", "KeyType": "RANGE"},

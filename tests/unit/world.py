@@ -10,13 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image, ImageDraw
 
 from fitting_room import clock as time
+from fitting_room.actions.requests.cancel import cancel
 from fitting_room.actions.requests.submit import Accepted, submit
 from fitting_room.actions.upkeep.erase import erase_job, erase_subject
+from fitting_room.actions.upkeep.resume import resume
+from fitting_room.actions.upkeep.sweep import sweep
 from fitting_room.actions.workflow.collect import collect
 from fitting_room.actions.workflow.poll import poll
 from fitting_room.actions.workflow.prepare import prepare
@@ -25,7 +28,7 @@ from fitting_room.actions.workflow.start import start
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Job, Mode
-from fitting_room.jobs.outcome import Charged, Failed, Finished, Outcome, Pending, Picture, Step
+from fitting_room.jobs.outcome import Charged, Failed, Finished, Outcome, Pending, Picture, Reading, Step
 from fitting_room.observability import metrics
 from fitting_room.providers.base import Connection, Order
 from fitting_room.stores import aws, jobs, uploads
@@ -37,8 +40,10 @@ LIVE_KEY = "fr_live_" + "a" * 32
 TEST_KEY = "fr_test_" + "b" * 32
 OTHER_KEY = "fr_live_" + "c" * 32
 SECRET = "tryiton-secret-value"
+LIVE, TEST, RIVAL = Caller(TENANT, "live"), Caller(TENANT, "test"), Caller(OTHER, "live")
 NOON = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
 """A day on which Nova Canvas still lived."""
+Answer = TypeVar("Answer")
 
 
 class FakeClock(Clock):
@@ -70,7 +75,7 @@ class Vendor:
     """Stands in for an adapter: answers what it is told, in order (the last answer for ever), and counts the calls."""
 
     starts: list[Outcome | Exception] = field(default_factory=list)
-    polls: list[Outcome | Exception] = field(default_factory=list)
+    polls: list[Reading | Exception] = field(default_factory=list)
     during: Callable[[], None] = lambda: None
     """What happens in the world while the vendor works on a submission."""
     orders: list[Order] = field(default_factory=list)
@@ -86,12 +91,12 @@ class Vendor:
         self.during()
         return _next(self.starts)
 
-    def poll(self, order: Order, provider_job_id: str) -> Outcome:
+    def poll(self, order: Order, provider_job_id: str) -> Reading:
         self.polled.append(provider_job_id)
         return _next(self.polls)
 
 
-def _next(answers: list[Outcome | Exception]) -> Outcome:
+def _next(answers: list[Answer | Exception]) -> Answer:
     answer = answers.pop(0) if len(answers) > 1 else answers[0]
     if isinstance(answer, Exception):
         raise answer
@@ -193,6 +198,25 @@ class World:
             path.append(state)
         return path
 
+    def broken(self, job_id: str, run: int | None = None) -> None:
+        """The event of a run that broke or was stopped arrives; by default it is of the job's present run."""
+        try:
+            resume(job_id, run or self.job(job_id).run, self.at)
+        finally:
+            metrics.clear_metrics()
+
+    def sweep(self) -> int:
+        try:
+            return sweep(self.at)
+        finally:
+            metrics.clear_metrics()
+
+    def cancel(self, job_id: str) -> Job:
+        """Cancel a job and let the event of its stopped run arrive. The job as it is then."""
+        cancel(job_id, LIVE, self.at)
+        self.broken(job_id)
+        return self.job(job_id)
+
     def run_until_pending(self, job_id: str) -> None:
         """The vendor has taken the job and works on it."""
         assert prepare(job_id, self.at)["outcome"] == "prepared"
@@ -220,8 +244,8 @@ class World:
         return aws.table().scan()["Items"]
 
     def due(self) -> list[str]:
-        """Ids of all jobs that are owed something, now or later."""
-        return [str(item["id"]) for item in aws.table().scan(IndexName="due")["Items"]]
+        """Ids of all jobs and subjects that are owed something, now or later; a debt is `<job id>:<kind>`."""
+        return [_owed(item) for item in aws.table().scan(IndexName="due")["Items"]]
 
     def executions(self) -> list[str]:
         found = aws.step_functions().list_executions(stateMachineArn=self.machine)["executions"]
@@ -244,6 +268,14 @@ class World:
             aws.table().put_item(Item={"pk": "PROVIDERS", "sk": provider, "configured": True})
             aws.secrets().create_secret(Name=f"secret-of-{provider}", SecretString=secret)
         provider_keys._configured = (0.0, frozenset())
+
+
+def _owed(item: dict[str, Any]) -> str:
+    kind, _, name = str(item["pk"]).partition("#")
+    sort = str(item["sk"])
+    if kind == "SUBJECTS":
+        return sort
+    return name if sort == "JOB" else f"{name}:{sort.removeprefix('OWES#')}"
 
 
 def api_key(key: str, tenant: str, mode: Mode) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Attempt, Job, JobImage
 from fitting_room.jobs.tombstone import Tombstone
+from fitting_room.settings import settings
 from fitting_room.stores import jobs, media, tombstones
 from fitting_room.stores.api_keys import Caller
 
@@ -30,6 +31,10 @@ _FACTS = (
     "finished_at",
     "expires_at",
     "erase_requested_at",
+    "retried_from",
+    "retried_by",
+    "recovered_from",
+    "recovered_by",
 )
 _ECHOED = ("owner", "reference", "metadata")
 
@@ -48,9 +53,9 @@ def find(job_id: str, caller: Caller, at: Clock) -> Job:
 
 
 def view(job: Job, at: Clock) -> dict[str, Any]:
-    """The whole job, with fresh links to its pictures."""
+    """The whole job, with fresh links to its images."""
     until = clock.later(at.now(), media.LINK_SECONDS)
-    shown = summary(job)
+    shown = {**summary(job), "retry_until": _retry_until(job)}
     for image, stored in [
         *zip(shown["images"], job.images, strict=True),
         *([(shown["mask"], job.mask)] if job.mask else []),
@@ -119,8 +124,16 @@ def _attempt(job: Job, attempt: Attempt) -> dict[str, Any]:
     shown = attempt.model_dump(
         mode="json", include={"n", "provider", "outcome", "provider_job_id", "submitted_at", "finished_at", "error"}
     )
-    cost = cost_of(job, attempt) if attempt.over or job.final else None
-    return {**shown, "charged": attempt.charged, "cost": cost and cost._asdict()}
+    recovered = attempt.recovered_n is not None  # another job has paid for it, and tells the cost
+    cost = cost_of(job, attempt) if (attempt.over or job.final) and not recovered else None
+    return {**shown, "charged": attempt.charged, "cost": cost and cost._asdict(), "recovered": recovered}
+
+
+def _retry_until(job: Job) -> str | None:
+    """Until when a retry surely finds the images; None for a job that cannot be retried, or that never copied them."""
+    over = job.status in ("failed", "cancelled") and not (job.retried_by or job.erase_requested_at)
+    copied = all(source.url or source.bucket == settings().media_bucket for source in job.sources.values())
+    return clock.later(clock.parse(job.created_at), settings().staging_days * 86400) if over and copied else None
 
 
 def _image(image: JobImage, *, number: bool = True) -> dict[str, Any]:

@@ -45,9 +45,15 @@ def peek(job_id: str) -> dict[str, Any] | None:
     return aws.table().get_item(Key=key(job_id), ConsistentRead=True).get("Item")
 
 
-def is_erased(found: dict[str, Any] | None) -> bool:
-    """Whether a job, by its raw item, is erased or is to be erased."""
-    return found is None or "erased_at" in found or bool(found.get("erase_requested_at"))
+def unwanted(job_id: str) -> bool:
+    """Whether a job is erased, or is to be: nothing written for it may stay."""
+    found = peek(job_id)
+    return found is None or erasing(found)
+
+
+def erasing(found: dict[str, Any]) -> bool:
+    """Whether a raw item is of a job that is erased, or is to be."""
+    return "erased_at" in found or bool(found.get("erase_requested_at"))
 
 
 def move(job: Job, step: StepName, now: datetime, *, slot_at: str | None = None) -> None:

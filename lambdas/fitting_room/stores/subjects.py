@@ -109,7 +109,10 @@ def listed(tenant: str, now: datetime, limit: int, after: str | None = None) -> 
 
 
 def finish(job: Job, made_for: str | None, now: datetime) -> None:
-    """What became of the subject that a settled job was to make. Nothing happens when it was erased meanwhile."""
+    """Write down what became of the subject that a settled job was to make.
+
+    Nothing happens when it was erased meanwhile, or when another job makes it now.
+    """
     last = job.latest
     assert job.subject, "a training has a subject"
     values: dict[str, Any]
@@ -129,7 +132,7 @@ def finish(job: Job, made_for: str | None, now: datetime) -> None:
     else:
         update, names = "SET #status = :failed, #error = :error", {"#status": "status", "#error": "error"}
         values = {":failed": "failed", ":error": to_item(job.error) if job.error else None}
-    update_if(key(job.tenant, job.subject), update, "attribute_exists(pk)", names=names, values=values)
+    update_if(key(job.tenant, job.subject), update, "job_id = :job", names=names, values=values | {":job": job.id})
 
 
 def give_up(subject: Stored, now: datetime) -> None:

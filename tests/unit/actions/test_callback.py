@@ -12,8 +12,11 @@ from botocore.exceptions import ClientError
 from fitting_room.actions.workflow import attempts as purchase
 from fitting_room.actions.workflow import start
 from fitting_room.actions.workflow.callback import wait, wake
+from fitting_room.actions.workflow.collect import collect
 from fitting_room.actions.workflow.prepare import prepare
 from fitting_room.actions.workflow.settle import settle
+from fitting_room.actions.workflow.standing import CALLBACK_SOON
+from fitting_room.jobs.outcome import Unread
 from fitting_room.providers.catalogue import entry
 from fitting_room.settings import settings
 from fitting_room.stores import aws
@@ -64,7 +67,7 @@ def vendor(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> Ven
 def sent(world: World, machine: Machine, vendor: Vendor) -> str:
     """A job that the vendor has taken, with an address to call."""
     job_id = world.prepared(provider=PROVIDER)
-    assert world.start(job_id) == {"outcome": "pending", "wait": 1, "callback": "soon"}
+    assert world.start(job_id) == {"outcome": "pending", "wait": 2, "callback": "soon"}
     return job_id
 
 
@@ -110,7 +113,7 @@ def test_when_the_vendor_was_not_done_after_all_the_next_wait_is_a_real_one(
 ) -> None:
     wake(PROVIDER, token(vendor), world.at)
     wait(sent, "wait-1", world.at)
-    assert world.poll(sent) == {"outcome": "pending", "wait": 1, "callback": "soon"}
+    assert world.poll(sent) == {"outcome": "pending", "wait": 2, "callback": "soon"}
     wait(sent, "wait-2", world.at)
     assert machine.ended == ["wait-1"]
 
@@ -137,7 +140,9 @@ def test_late_it_is_taken_and_does_nothing(world: World, machine: Machine, vendo
     wait(sent, "wait-1", world.at)
     vendor.polls = [finished(864, 1296)]
     world.poll(sent)
+    collect(sent, world.at)
     settle(sent, world.at)
+    assert world.job(sent).final
     machine.over["wait-1"] = "TaskTimedOut"
     settled = world.job(sent)
     assert wake(PROVIDER, token(vendor), world.at)
@@ -149,12 +154,24 @@ def test_never_the_status_is_read_once_a_wait_and_seldom_after_five_minutes(
 ) -> None:
     assert world.poll(sent)["callback"] == "soon"
     assert len(vendor.polled) == 1, "a vendor that calls back is not asked again and again within one look"
-    world.at.sleep(purchase.CALLBACK_SOON)
+    world.at.sleep(CALLBACK_SOON)
     assert world.poll(sent)["callback"] == "later"
     world.at.sleep(1800)
+    for _ in range(2):
+        said = world.poll(sent)
+        assert said == {"outcome": "pending", "wait": 60}, "the last reads do not wait for a callback"
+        world.at.sleep(60)
     assert world.poll(sent) == {"outcome": "failed", "again": False}
     job = world.job(sent)
     assert job.latest and job.latest.error and (job.latest.error.code, job.latest.charged) == ("timed_out", "unknown")
+
+
+def test_a_refused_read_is_repeated_after_its_pause_without_waiting_for_a_callback(
+    world: World, vendor: Vendor, sent: str
+) -> None:
+    vendor.polls = [Unread("HTTP 503", 503), pending("v-1")]
+    assert world.poll(sent) == {"outcome": "pending", "wait": 5}
+    assert world.poll(sent)["callback"] == "soon"
 
 
 @pytest.mark.parametrize(
@@ -217,6 +234,7 @@ def test_there_is_nothing_to_wait_for_once_the_outcome_is_known(
     vendor.polls = [finished(864, 1296)]
     world.poll(sent)
     wait(sent, "known", world.at)
+    collect(sent, world.at)
     settle(sent, world.at)
     wait(sent, "settled", world.at)
     wait("job_unknown", "unknown", world.at)
@@ -232,7 +250,7 @@ def test_a_vendor_or_a_stage_without_callbacks_is_polled(
     monkeypatch.setenv("CALLBACK_URL", address)
     settings.cache_clear()
     job_id = world.prepared(provider=PROVIDER)
-    assert world.start(job_id) == {"outcome": "pending", "wait": 1}
+    assert world.start(job_id) == {"outcome": "pending", "wait": 2}
     assert vendor.orders[-1].callback is None
     wait(job_id, "wait-1", world.at)
     assert machine.ended == ["wait-1"], "who waits all the same is not left waiting"

@@ -138,13 +138,17 @@ def test_a_full_vendor_answers_busy_and_is_asked_again_unevenly(world: World, ve
     assert len(vendor.orders) == 1
 
 
-def test_settling_frees_the_lease(world: World, vendor: Vendor, limited: Any) -> None:
-    limited(rate=None, concurrency=1)
+def test_a_job_cancelled_at_its_vendor_keeps_its_place_there_for_the_usual_time(
+    world: World, vendor: Vendor, limited: Any
+) -> None:
+    usual = limited(rate=None, concurrency=1).usual_ms / 1000
     vendor.starts = [pending(), finished()]
     one, two = world.prepared(), world.prepared()
     world.start(one)
-    assert world.start(two)["outcome"] == "busy"
-    settle(one, world.at)
+    assert world.cancel(one).status == "cancelled"
+    world.at.sleep(usual)
+    assert world.start(two)["outcome"] == "busy", "the vendor still works on the first"
+    world.at.sleep(1)
     assert world.start(two)["outcome"] == "finished"
 
 
@@ -165,9 +169,10 @@ def test_a_stage_s_own_limits_take_the_place_of_the_catalogue_s(world: World, ve
     one, two, three = world.prepared(), world.prepared(), world.prepared()
     world.start(one)
     assert world.start(two)["wait"] <= BUSY_SECONDS[1], "one at a time"
-    settle(one, world.at)
+    vendor.polls = [failed("content_blocked")]
+    world.poll(one)
     assert world.start(two)["wait"] == 100, "and one in 97 s, and 3 s for a late start"
-    settle(two, world.at)
+    world.cancel(two)
     assert world.start(three)["wait"] == 200
 
 
@@ -217,7 +222,7 @@ def test_a_job_that_never_called_frees_its_lease_too(world: World, vendor: Vendo
     world.start(one)
     assert world.start(two)["outcome"] == "busy", "it holds the second lease and waits for its slot"
     assert world.start(three)["wait"] <= BUSY_SECONDS[1], "no lease, so no slot either"
-    settle(two, world.at)
+    world.cancel(two)
     assert world.start(three)["wait"] > 6, "now it waits for a slot"
     assert len(vendor.orders) == 1
 
@@ -229,6 +234,7 @@ def test_a_call_that_crashed_frees_its_lease_when_it_is_settled(world: World, ve
     with pytest.raises(ConnectionError):
         world.start(one)
     assert world.start(two)["outcome"] == "busy"
+    world.at.sleep(180)
     settle(one, world.at)
     assert world.start(two)["outcome"] == "finished"
 
@@ -240,8 +246,7 @@ def test_a_lease_that_was_taken_over_does_not_block_settling(world: World, vendo
     world.start(one)
     world.at.sleep(provider.deadline + 1)
     assert world.start(two)["outcome"] == "pending"
-    settle(one, world.at)
-    assert world.job(one).final
+    assert world.cancel(one).final
     assert capacity.acquire_lease(provider.id, 1, "job_other", None, world.at.ms(), world.at.ms() + 1) is None, (
         "the lease is still the second job's"
     )

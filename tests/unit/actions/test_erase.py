@@ -19,13 +19,14 @@ from fitting_room.actions.upkeep.erase import erase_job
 from fitting_room.actions.upkeep.sweep import sweep
 from fitting_room.actions.workflow.collect import collect
 from fitting_room.actions.workflow.poll import poll
+from fitting_room.actions.workflow.prepare import prepare
 from fitting_room.actions.workflow.settle import pay, settle
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.outcome import Finished, Pending, Picture
 from fitting_room.stores import aws, jobs, media, subjects
 from fitting_room.stores.api_keys import Caller
 from tests.unit.atelier import ID, Atelier
-from tests.unit.world import INBOX, OTHER, TENANT, Vendor, World, failed, finished, pending, picture
+from tests.unit.world import INBOX, LIVE, RIVAL, TENANT, TEST, Vendor, World, failed, finished, pending, picture
 
 SHOPPER = {"owner": "jane-doe", "reference": "A-8812", "metadata": {"mail": "jane@example.com"}}
 
@@ -40,7 +41,7 @@ def done(world: World, vendor: Vendor, **changes: Any) -> str:
 
 def erased(world: World, job_id: str) -> dict[str, Any]:
     """Delete a job and have it erased. What DELETE answered."""
-    answer = delete_job(job_id, TENANT, world.at)
+    answer = delete_job(job_id, LIVE, world.at)
     world.erase()
     return answer
 
@@ -48,7 +49,7 @@ def erased(world: World, job_id: str) -> dict[str, Any]:
 def told(world: World, job_id: str) -> str:
     """What `GET /v1/jobs/{id}` says of an erased job."""
     with pytest.raises(Refusal) as caught:
-        find(job_id, TENANT, world.at)
+        find(job_id, LIVE, world.at)
     assert (caught.value.status, caught.value.faults[0].code) == (410, "erased")
     return caught.value.faults[0].detail
 
@@ -71,7 +72,7 @@ def training(world: World, **changes: Any) -> tuple[str, str]:
         **SHOPPER,
         **changes,
     }
-    job = create(body, Caller(TENANT, "live"), None, world.at).job
+    job = create(body, LIVE, None, world.at).job
     return str(job.subject), job.id
 
 
@@ -82,13 +83,13 @@ def test_pictures_and_record_are_gone_and_only_a_tombstone_is_left(world: World,
     assert world.keys(f"staging/{job_id}/")
     erased(world, job_id)
     assert world.keys(f"staging/{job_id}/") == world.keys(f"results/{TENANT}/{job_id}/") == []
-    assert world.keys(f"drop/{TENANT}/", INBOX) == []
     [item] = [item for item in world.items() if item["pk"] == f"JOB#{job_id}"]
     assert set(item) == {
         "pk",
         "sk",
         "id",
         "tenant",
+        "mode",
         "erase_requested_at",
         "erased_at",
         "remains",
@@ -136,16 +137,19 @@ def test_a_drop_folder_s_results_go_and_those_of_a_folder_within_stay(world: Wor
     assert world.keys(f"drop/{TENANT}/look/blue/person", INBOX)
 
 
-def test_asking_twice_changes_nothing_and_another_tenant_may_not_ask(world: World, vendor: Vendor) -> None:
+@pytest.mark.parametrize("stranger", [RIVAL, TEST])
+def test_asking_twice_changes_nothing_and_another_tenant_or_mode_may_not_ask(
+    world: World, vendor: Vendor, stranger: Caller
+) -> None:
     job_id = done(world, vendor)
     for _ in range(2):
         with pytest.raises(Refusal) as caught:
-            delete_job(job_id, OTHER, world.at)
+            delete_job(job_id, stranger, world.at)
         assert (caught.value.status, world.erasures) == (404, [])
         first = erased(world, job_id)
     assert erased(world, job_id) == first
     with pytest.raises(Refusal) as caught:
-        find(job_id, OTHER, world.at)
+        find(job_id, stranger, world.at)
     assert caught.value.status == 404, "that there was one is nobody else's business"
 
 
@@ -157,40 +161,75 @@ def test_a_job_that_nobody_wants_erased_stays(world: World, vendor: Vendor) -> N
 
 
 # ---------------------------------------------------------------------------------------------- a job that is not over
-def test_a_job_that_has_bought_nothing_is_cancelled_first(world: World, vendor: Vendor) -> None:
-    job_id = world.prepared(**SHOPPER)
-    erased(world, job_id)
-    assert world.job(job_id).cancel_requested
-    world.run(job_id)
-    assert vendor.orders == []
-    assert world.job(job_id).status == "cancelled"
-    world.at.sleep(60)
-    sweep(world.at)
-    world.erase()
-    assert told(world, job_id)
-    assert world.due() == []
-
-
-def test_a_job_at_its_vendor_is_erased_when_it_is_over(world: World, vendor: Vendor) -> None:
+@pytest.mark.parametrize("stands", ["queued", "prepared", "pending", "finished"])
+@pytest.mark.parametrize("heard", ["the event", "the sweep"])
+def test_a_job_that_is_not_over_ends_at_once_and_nothing_more_is_bought_or_collected(
+    world: World, vendor: Vendor, stands: str, heard: str
+) -> None:
     world.configure("tryiton")
-    vendor.starts, vendor.polls = [pending()], [pending(), finished(864, 1296)]
-    job_id = world.prepared(provider="tryiton", **SHOPPER)
-    world.start(job_id)
+    vendor.starts, vendor.polls = [pending()], [finished(864, 1296)]
+    job_id = world.submit(provider="tryiton", **SHOPPER).job.id
+    if stands != "queued":
+        prepare(job_id, world.at)
+    if stands in ("pending", "finished"):
+        world.start(job_id)
+    if stands == "finished":
+        world.poll(job_id)
+    bought, looked = len(vendor.orders), len(vendor.polled)
     erased(world, job_id)
-    for _ in range(3):
+    if heard == "the event":
+        world.broken(job_id)
+        assert (world.job(job_id).status, world.due()) == ("cancelled", [job_id]), "settling does not forget it"
+    for function in (lambda: world.start(job_id), lambda: world.poll(job_id), lambda: prepare(job_id, world.at)):
+        assert function() == {"outcome": "ended"}
+    for _ in range(4):
         world.at.sleep(60)
-        sweep(world.at)
+        world.sweep()
         world.erase()
-    assert world.job(job_id).status == "running"
-    world.poll(job_id)
-    collect(job_id, world.at)
-    settle(job_id, world.at)
-    assert world.due() == [job_id], "settling does not forget it"
+    assert told(world, job_id)
+    assert (len(vendor.orders), len(vendor.polled), world.due()) == (bought, looked, [])
+    assert world.keys(f"results/{TENANT}/") == world.keys(f"staging/{job_id}/") == []
+
+
+def test_a_call_in_flight_is_waited_for_and_what_it_made_is_removed(world: World, vendor: Vendor) -> None:
+    job_id = world.prepared(**SHOPPER)
+
+    def meanwhile() -> None:
+        erased(world, job_id)
+        world.broken(job_id)
+        assert not world.job(job_id).final
+
+    vendor.starts, vendor.during = [finished()], meanwhile
+    world.start(job_id)
+    assert world.keys(f"staging/{job_id}/1/result") == []
+    world.sweep()
+    assert world.job(job_id).final, "as soon as the call is over"
     world.at.sleep(60)
-    sweep(world.at)
+    world.sweep()
     world.erase()
     assert told(world, job_id)
-    assert world.keys(f"results/{TENANT}/") == []
+
+
+def test_a_prepare_in_flight_takes_its_copies_back(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id, real = world.submit(**SHOPPER).job.id, media.put
+    put: list[str] = []
+
+    def slow(key: str, *args: Any, **more: Any) -> None:
+        if not put:
+            erased(world, job_id)
+            world.broken(job_id)
+            world.at.sleep(180)
+            world.sweep()
+            world.erase()
+            assert told(world, job_id)
+        put.append(key)
+        real(key, *args, **more)
+
+    monkeypatch.setattr(media, "put", slow)
+    prepare(job_id, world.at)
+    assert put and world.keys(f"staging/{job_id}/") == []
 
 
 def test_what_is_asked_while_the_job_is_being_settled_is_not_lost(
@@ -200,10 +239,11 @@ def test_what_is_asked_while_the_job_is_being_settled_is_not_lost(
     job_id, real = world.prepared(), jobs.finish
 
     def meanwhile(*args: Any, **more: Any) -> Any:
-        delete_job(job_id, TENANT, world.at)
+        delete_job(job_id, LIVE, world.at)
         return real(*args, **more)
 
     world.start(job_id)
+    collect(job_id, world.at)
     monkeypatch.setattr(jobs, "finish", meanwhile)
     settle(job_id, world.at)
     assert (world.job(job_id).final, world.due()) == (True, [job_id])
@@ -222,8 +262,9 @@ def test_a_collect_still_in_flight_takes_its_pictures_back(
 
     def put(key: str, *args: Any, **more: Any) -> None:
         if not written:
-            settle(job_id, world.at)
-            delete_job(job_id, TENANT, world.at)
+            delete_job(job_id, LIVE, world.at)
+            world.broken(job_id)
+            assert world.job(job_id).final
             if over:
                 world.erase()
         written.append(key)
@@ -257,8 +298,9 @@ def test_a_poll_still_in_flight_writes_nothing_into_the_tombstone(world: World, 
     real = vendor.poll
 
     def meanwhile(*args: Any) -> Any:
-        settle(job_id, world.at)
-        erased(world, job_id)
+        delete_job(job_id, LIVE, world.at)
+        world.broken(job_id)
+        world.erase()
         return real(*args)
 
     vendor.poll = meanwhile  # type: ignore[method-assign]
@@ -277,11 +319,11 @@ def test_what_remains_at_a_vendor_that_deletes_nothing_is_said_with_its_time(wor
     [left] = erased(world, job_id)["remains"]
     assert (left["provider"], left["what"]) == ("tryiton", "pictures sent and made")
     assert "72 hours" in left["until"]
-    assert delete_job(job_id, TENANT, world.at)["remains"] == [left], "and again when asked again"
+    assert delete_job(job_id, LIVE, world.at)["remains"] == [left], "and again when asked again"
 
 
 def test_a_provider_that_was_never_called_keeps_nothing(world: World, vendor: Vendor) -> None:
-    assert delete_job(world.prepared(), TENANT, world.at)["remains"] == []
+    assert delete_job(world.prepared(), LIVE, world.at)["remains"] == []
 
 
 def test_a_vendor_is_asked_to_delete_the_job_and_the_person_but_not_the_shared_garment(
@@ -300,6 +342,7 @@ def test_a_call_without_an_answer_may_have_left_something_anywhere(world: World,
     job_id = world.prepared(provider=ID)
     with pytest.raises(ConnectionError):
         world.start(job_id)
+    world.at.sleep(180)
     settle(job_id, world.at)
     assert any("without an answer" in left["what"] for left in erased(world, job_id)["remains"])
     assert atelier.erased == [("reference", "woman-1")]
@@ -361,11 +404,11 @@ def test_a_vendor_whose_key_is_missing_keeps_the_others_from_nothing(
 # ------------------------------------------------------------------------------------------------------------ subjects
 def test_a_subject_goes_at_its_vendor_and_with_the_job_that_holds_its_pictures(world: World, atelier: Atelier) -> None:
     subject_id, job_id = trained(world, atelier)
-    assert delete_subject(subject_id, TENANT, world.at) == {"id": subject_id, "remains": []}
+    assert delete_subject(subject_id, LIVE, world.at) == {"id": subject_id, "remains": []}
     world.erase()
     assert atelier.erased == [("reference", "tune-1")]
     with pytest.raises(Refusal) as caught:
-        find_subject(subject_id, TENANT, world.at)
+        find_subject(subject_id, LIVE, world.at)
     assert caught.value.status == 404
     assert told(world, job_id)
     assert world.keys(f"staging/{job_id}/") == world.keys(f"drop/{TENANT}/person", INBOX) == []
@@ -377,8 +420,8 @@ def test_a_subject_outlives_its_job_until_it_is_deleted_itself(world: World, ate
     subject_id, job_id = trained(world, atelier)
     [left] = erased(world, job_id)["remains"]
     assert (left["provider"], left["until"]) == (ID, f"DELETE /v1/subjects/{subject_id}")
-    assert (atelier.erased, find_subject(subject_id, TENANT, world.at).status) == ([], "ready")
-    delete_subject(subject_id, TENANT, world.at)
+    assert (atelier.erased, find_subject(subject_id, LIVE, world.at).status) == ([], "ready")
+    delete_subject(subject_id, LIVE, world.at)
     world.erase()
     assert atelier.erased == [("reference", "tune-1")]
 
@@ -387,10 +430,10 @@ def test_a_training_that_failed_leaves_nothing_at_its_vendor(world: World, ateli
     atelier.starts, atelier.polls = [pending("tune-1")], [failed("image_unreadable", "yes")]
     subject_id, job_id = training(world)
     world.run(job_id)
-    assert delete_job(job_id, TENANT, world.at)["remains"] == [], "a subject that failed is none"
+    assert delete_job(job_id, LIVE, world.at)["remains"] == [], "a subject that failed is none"
     world.erase()
     assert atelier.erased == [("reference", "tune-1")]
-    assert find_subject(subject_id, TENANT, world.at).status == "failed"
+    assert find_subject(subject_id, LIVE, world.at).status == "failed"
 
 
 def test_what_became_of_a_subject_is_written_down_before_its_job_is_erased(
@@ -408,18 +451,18 @@ def test_what_became_of_a_subject_is_written_down_before_its_job_is_erased(
             world.run(job_id)
     erased(world, job_id)
     assert told(world, job_id)
-    assert find_subject(subject_id, TENANT, world.at).made_id == "tune-1"
+    assert find_subject(subject_id, LIVE, world.at).made_id == "tune-1"
 
 
 def test_a_subject_whose_vendor_s_id_comes_to_light_only_now_is_not_removed_without_it(
     world: World, atelier: Atelier
 ) -> None:
     subject_id, _ = training(world)
-    before = find_subject(subject_id, TENANT, world.at)
+    before = find_subject(subject_id, LIVE, world.at)
     trained(world, atelier)
     world.run(before.job_id)
     assert not subjects.remove(before)
-    assert find_subject(subject_id, TENANT, world.at).made_id == "tune-1"
+    assert find_subject(subject_id, LIVE, world.at).made_id == "tune-1"
 
 
 def test_a_subject_that_is_to_be_erased_serves_no_new_job(world: World, atelier: Atelier) -> None:
@@ -428,7 +471,7 @@ def test_a_subject_that_is_to_be_erased_serves_no_new_job(world: World, atelier:
     body = world.body(provider=ID, garments=[{"subject": subject_id}])
     world.put("person.png", picture(360, 540))
     assert world.submit(body)
-    delete_subject(subject_id, TENANT, world.at)
+    delete_subject(subject_id, LIVE, world.at)
     world.erase()
     with pytest.raises(Refusal) as caught:
         world.submit(body)
@@ -442,13 +485,11 @@ def test_a_subject_in_training_is_stopped_at_its_vendor_and_goes_when_the_job_is
     atelier.polls = [pending("tune-1"), Pending("tune-1", 20.0), Finished([], token="ohwx")]
     subject_id, job_id = training(world)
     world.run_until_pending(job_id)
-    delete_subject(subject_id, TENANT, world.at)
+    delete_subject(subject_id, LIVE, world.at)
     world.erase()
     assert atelier.erased == [("reference", "tune-1")]
-    assert find_subject(subject_id, TENANT, world.at).status == "training"
-    atelier.polls = [Finished([], token="ohwx")]
-    world.poll(job_id)
-    settle(job_id, world.at)
+    assert find_subject(subject_id, LIVE, world.at).status == "training"
+    world.broken(job_id)
     for _ in range(2):
         world.at.sleep(60)
         sweep(world.at)
@@ -461,7 +502,7 @@ def test_a_subject_in_training_is_stopped_at_its_vendor_and_goes_when_the_job_is
 
 def test_a_training_deleted_before_it_was_bought_leaves_nothing_anywhere(world: World, atelier: Atelier) -> None:
     subject_id, job_id = training(world)
-    delete_subject(subject_id, TENANT, world.at)
+    delete_subject(subject_id, LIVE, world.at)
     world.erase()
     world.run(job_id)
     for _ in range(2):
@@ -478,17 +519,17 @@ def test_a_vendor_that_keeps_a_subject_is_asked_again_and_given_up_on_after_a_we
 ) -> None:
     subject_id, _ = trained(world, atelier)
     atelier.keeps = {"tune-1"}
-    delete_subject(subject_id, TENANT, world.at)
+    delete_subject(subject_id, LIVE, world.at)
     world.erase()
     for _ in range(8 * 24):
         world.at.sleep(3600)
         sweep(world.at)
         world.erase()
-    subject = find_subject(subject_id, TENANT, world.at)
+    subject = find_subject(subject_id, LIVE, world.at)
     assert subject.erase_failed_at and world.due() == []
     assert subject_id in logs.getvalue()
-    delete_subject(subject_id, TENANT, world.at)
-    assert find_subject(subject_id, TENANT, world.at).erase_failed_at is None, "asking again begins anew"
+    delete_subject(subject_id, LIVE, world.at)
+    assert find_subject(subject_id, LIVE, world.at).erase_failed_at is None, "asking again begins anew"
     atelier.keeps = set()
     world.erase()
     assert subjects.get(subject_id, TENANT, world.at.now()) is None
@@ -505,7 +546,7 @@ def test_a_call_of_the_erase_function_that_was_refused_is_repeated_by_the_sweep(
 
     with monkeypatch.context() as patched:
         patched.setattr(World, "invoke", lambda _, **asked: throttled(**asked))
-        assert delete_job(job_id, TENANT, world.at)["id"] == job_id
+        assert delete_job(job_id, LIVE, world.at)["id"] == job_id
     assert world.job(job_id).images, "not yet"
     world.at.sleep(180)
     assert [sweep(world.at), sweep(world.at)] == [1, 0]
@@ -528,7 +569,7 @@ def test_s3_that_keeps_a_picture_keeps_the_record_that_knows_it(
     answer = {"Errors": [{"Key": "k", "Code": "InternalError", "Message": "x"}]}
     with monkeypatch.context() as patched:
         patched.setattr(aws.s3(), "delete_objects", lambda **_: answer)
-        delete_job(job_id, TENANT, world.at)
+        delete_job(job_id, LIVE, world.at)
         with pytest.raises(OSError, match="InternalError"):
             world.erase()
     assert world.job(job_id).erase_requested_at
@@ -549,7 +590,7 @@ def test_a_reference_of_a_person_that_may_have_been_made_unseen_is_told(
         once.setattr(jobs, "keep_place", killed)
         with pytest.raises(ConnectionError):
             world.start(job_id)
-    settle(job_id, world.at)
+    world.cancel(job_id)
     assert (len(atelier.made), atelier.orders) == (1, [])
     [left] = erased(world, job_id)["remains"]
     assert (left["provider"], left["what"]) == (ID, "what a call may have left that ended without an answer")
@@ -558,8 +599,42 @@ def test_a_reference_of_a_person_that_may_have_been_made_unseen_is_told(
 
 def test_a_test_key_erases_what_a_test_key_made_and_nothing_else(world: World) -> None:
     live, test = world.submit().job.id, world.submit(mode="test").job.id
-    with pytest.raises(Refusal) as caught:
-        delete_job(live, TENANT, world.at, "test")
-    assert (caught.value.status, caught.value.faults[0].code) == (403, "forbidden")
-    assert world.job(live).erase_requested_at is None
-    assert delete_job(test, TENANT, world.at, "test")["id"] == test
+    for job_id, caller in ((live, TEST), (test, LIVE)):
+        with pytest.raises(Refusal) as caught:
+            delete_job(job_id, caller, world.at)
+        assert (caught.value.status, caught.value.faults[0].code) == (404, "not_found")
+        assert world.job(job_id).erase_requested_at is None
+    assert delete_job(test, TEST, world.at)["id"] == test
+
+
+# ---------------------------------------------------------------------------------------------------- files in the inbox
+def test_a_file_that_another_job_uses_stays_until_the_last_of_them_is_erased(world: World, vendor: Vendor) -> None:
+    upload_id = world.upload("person")
+    vendor.starts = [finished()]
+    one, two = (done(world, vendor, person={"upload": upload_id}) for _ in range(2))
+    remaining = [left for left in erased(world, one)["remains"] if "upload" in left["what"]]
+    assert len(remaining) == 1 and "last of these jobs" in remaining[0]["until"]
+    assert world.keys(f"uploads/{TENANT}/{upload_id}", INBOX)
+    assert not [left for left in erased(world, two)["remains"] if "upload" in left["what"]]
+    assert world.keys(f"uploads/{TENANT}/", INBOX) == []
+    assert [item for item in world.items() if item["pk"].startswith("USED#")] == []
+
+
+def test_a_job_that_has_not_read_the_shared_file_yet_can_still_do_so(world: World, vendor: Vendor) -> None:
+    upload_id = world.upload("person")
+    one = done(world, vendor, person={"upload": upload_id})
+    two = world.submit(person={"upload": upload_id}).job.id
+    erased(world, one)
+    world.run(two)
+    assert world.job(two).status == "succeeded"
+
+
+def test_a_job_that_was_refused_is_no_user_of_its_files(world: World, vendor: Vendor) -> None:
+    upload_id = world.upload("person")
+    job_id = done(world, vendor, person={"upload": upload_id})
+    for _ in range(9):
+        world.submit()
+    with pytest.raises(Refusal):
+        world.submit(person={"upload": upload_id}, output={"count": 5})
+    erased(world, job_id)
+    assert world.keys(f"uploads/{TENANT}/", INBOX) == []

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from fitting_room.actions.workflow import start
+from fitting_room.actions.workflow.attempts import keep
+from fitting_room.actions.workflow.prepare import prepare
 from fitting_room.actions.workflow.settle import settle
-from fitting_room.stores import aws, items, jobs
+from fitting_room.providers.catalogue import entry
+from fitting_room.stores import aws, capacity, items, jobs
 from fitting_room.stores.items import due_now
 from tests.unit.world import TENANT, Vendor, World, failed, finished, pending
 
@@ -87,8 +92,24 @@ def test_a_charged_failure_is_not_refunded(world: World, vendor: Vendor) -> None
     assert world.job(job_id).usage.images == 1
 
 
-def test_a_job_that_stopped_before_anything_was_bought_is_refunded(world: World) -> None:
+@pytest.mark.parametrize("stands", ["queued", "prepared", "pending", "finished"])
+def test_a_job_with_work_left_is_not_ended_but_looked_at_at_once(world: World, vendor: Vendor, stands: str) -> None:
+    world.configure("tryiton")
+    vendor.starts = [pending()] if stands == "pending" else [finished(864, 1296)]
+    job_id = world.submit(provider="tryiton").job.id
+    if stands != "queued":
+        prepare(job_id, world.at)
+    if stands in ("pending", "finished"):
+        world.start(job_id)
+    spent = world.spent()
+    assert settle(job_id, world.at) == {"outcome": "ended"}
+    assert (world.job(job_id).final, world.spent()) == (False, spent)
+    assert list(due_now(world.at.now())) == [jobs.key(job_id)]
+
+
+def test_a_job_that_failed_before_anything_was_bought_is_refunded(world: World) -> None:
     job_id = world.submit().job.id
+    jobs.fail(world.job(job_id), failed("internal").fault)
     settle(job_id, world.at)
     job = world.job(job_id)
     assert job.error and (job.status, job.error.code, job.error.retryable) == ("failed", "internal", True)
@@ -119,20 +140,15 @@ def test_a_job_stopped_while_the_vendor_works_may_have_been_charged(world: World
     vendor.starts = [pending()]
     job_id = world.prepared(provider="tryiton")
     world.start(job_id)
-    settle(job_id, world.at)
-    job = world.job(job_id)
+    job = world.cancel(job_id)
     assert job.error and job.latest
-    assert (job.status, job.error.retryable, job.latest.charged, job.usage.credits) == ("failed", False, "unknown", 1)
-
-
-def test_an_event_during_a_call_waits_until_the_call_must_be_over(world: World, vendor: Vendor) -> None:
-    job_id = world.prepared()
-    vendor.starts, vendor.during = [finished()], lambda: settle(job_id, world.at) and None
-    began = world.at.now()
-    assert world.start(job_id, remaining=180) == {"outcome": "finished"}, "the answer still counts"
-    assert not world.job(job_id).final
-    assert list(due_now(began + timedelta(seconds=179))) == []
-    assert list(due_now(began + timedelta(seconds=180))) == [jobs.key(job_id)], "the sweep comes back then"
+    assert (job.status, job.error.retryable, job.latest.charged, job.usage.credits) == (
+        "cancelled",
+        False,
+        "unknown",
+        1,
+    )
+    assert "POST /v1/jobs/{id}/recover" in job.error.remedy
 
 
 def test_an_event_after_a_crashed_call_settles_once_it_must_be_over(world: World, vendor: Vendor) -> None:
@@ -141,10 +157,10 @@ def test_an_event_after_a_crashed_call_settles_once_it_must_be_over(world: World
     with pytest.raises(ConnectionError):
         world.start(job_id, remaining=180)
     world.at.sleep(179)
-    settle(job_id, world.at)
+    world.broken(job_id)
     assert not world.job(job_id).final
     world.at.sleep(1)
-    settle(job_id, world.at)
+    world.broken(job_id)
     job = world.job(job_id)
     assert job.latest and (job.status, job.latest.charged) == ("failed", "unknown")
 
@@ -161,18 +177,43 @@ def race(monkeypatch: pytest.MonkeyPatch, meanwhile: Any) -> None:
     monkeypatch.setattr("fitting_room.actions.workflow.settle.transact", transact)
 
 
-def test_a_claim_made_while_a_sweep_settles_is_not_overlooked(
+def test_a_result_that_arrives_while_a_cancelled_job_is_settled_is_kept(
     world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise the job would end as never bought, refunded, while the vendor is being paid."""
+    world.configure("tryiton")
+    vendor.starts, vendor.polls = [pending()], [finished(864, 1296)]
+    job_id = world.submit(provider="tryiton").job.id
+    world.run_until_pending(job_id)
+    as_read = world.job(job_id)
+
+    def arrive() -> None:
+        keep(as_read, as_read.attempts["1"], finished(864, 1296), world.at)
+
+    jobs.want_cancelled(as_read, "2026-09-01")
+    race(monkeypatch, arrive)
+    settle(job_id, world.at)
+    assert not world.job(job_id).final, "it is resumed"
+    assert world.run(job_id) == ["Prepare", "Collect", "Settle"]
+    assert world.job(job_id).status == "succeeded"
+
+
+def test_an_answer_at_the_last_moment_of_a_call_is_not_overlooked(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the job would end as of unknown fate, although its images are there."""
     vendor.starts = [finished()]
     job_id = world.prepared()
-    vendor.during = lambda: None
-    race(monkeypatch, lambda: world.start(job_id))
-    settle(job_id, world.at)
+
+    def settled_by_another() -> None:
+        world.at.sleep(180)
+        as_read = world.job(job_id)
+        race(monkeypatch, lambda: keep(as_read, as_read.attempts["1"], finished(), world.at))
+        settle(job_id, world.at)
+
+    vendor.during = settled_by_another
+    world.start(job_id, remaining=180)
     job = world.job(job_id)
-    assert job.final and job.latest
-    assert (job.latest.charged, job.usage.images, world.spent()) == ("yes", 1, (1, 40_000))
+    assert job.latest and (job.final, job.latest.charged) == (False, "yes")
 
 
 def test_results_written_while_a_sweep_settles_are_kept(
@@ -183,6 +224,7 @@ def test_results_written_while_a_sweep_settles_are_kept(
     vendor.starts = [finished()]
     job_id = world.prepared()
     world.start(job_id)
+    jobs.fail(world.job(job_id), failed("output_rejected").fault)
     race(monkeypatch, lambda: collect(job_id, world.at))
     settle(job_id, world.at)
     assert world.job(job_id).status == "succeeded"
@@ -191,6 +233,7 @@ def test_results_written_while_a_sweep_settles_are_kept(
 def test_two_who_settle_at_once_refund_once(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = world.submit(output={"count": 3}).job.id
     world.submit(output={"count": 3})
+    jobs.fail(world.job(job_id), failed("internal").fault)
     race(monkeypatch, lambda: settle(job_id, world.at))
     settle(job_id, world.at)
     assert world.spent() == (3, 180_000)
@@ -201,6 +244,7 @@ def test_a_table_that_stays_busy_is_an_error_so_that_the_machine_tries_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, job_id = aws.table().meta.client, world.submit().job.id
+    jobs.fail(world.job(job_id), failed("internal").fault)
 
     def busy(**asked: Any) -> None:
         raise client.exceptions.TransactionCanceledException(
@@ -213,10 +257,44 @@ def test_a_table_that_stays_busy_is_an_error_so_that_the_machine_tries_again(
 
     with monkeypatch.context() as patched:
         patched.setattr(client, "transact_write_items", busy)
-        with pytest.raises(items.Conflict):
+        with pytest.raises(items.Busy):
             settle(job_id, world.at)
     settle(job_id, world.at)
     assert world.job(job_id).final
+
+
+def test_the_end_touches_no_item_that_other_jobs_end_with(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the day's budget only one of sixteen items, and no lease: two ends that met would refuse each other."""
+    vendor.starts = [failed("content_blocked")]
+    job_id, written = world.submit().job.id, []
+    real = items.transact
+
+    def transact(named: Any, *args: Any) -> None:
+        written.extend(next(iter(item.values())).get("Key") or item["Put"]["Item"] for item in named.values())
+        real(named, *args)
+
+    monkeypatch.setattr("fitting_room.actions.workflow.settle.transact", transact)
+    world.run(job_id)
+    keys = {(key["pk"], key["sk"]) for key in written}
+    assert len(keys) == 2 and (f"JOB#{job_id}", "JOB") in keys
+    [(pk, sk)] = keys - {(f"JOB#{job_id}", "JOB")}
+    assert pk == f"BUDGET#{TENANT}" and re.fullmatch(r"2026-09-01#(0\d|1[0-5])", sk)
+
+
+def test_a_place_that_cannot_be_freed_does_not_keep_a_job_from_its_end(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow = entry("nova_canvas").model_copy(update={"rate": None, "concurrency": 1})
+    monkeypatch.setattr(start, "entry", lambda _: narrow)
+    vendor.starts = [failed("content_blocked")]
+    job_id = world.prepared()
+    monkeypatch.setattr(capacity, "free_lease", lambda *_: (_ for _ in ()).throw(TimeoutError("the table is away")))
+    world.start(job_id)
+    settle(job_id, world.at)
+    job = world.job(job_id)
+    assert job.latest and (job.status, job.latest.lease) == ("failed", 0)
 
 
 def test_the_stored_state_holds_no_link(world: World, vendor: Vendor) -> None:

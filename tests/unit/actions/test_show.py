@@ -9,7 +9,8 @@ import pytest
 from fitting_room.actions.job_view import find, image_link, summary, view
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job
-from tests.unit.world import OTHER, TENANT, Vendor, World, finished
+from fitting_room.stores.api_keys import Caller
+from tests.unit.world import LIVE, RIVAL, TEST, Vendor, World, failed, finished
 
 
 @pytest.fixture
@@ -22,23 +23,23 @@ def done(world: World, vendor: Vendor) -> Job:
     return world.job(job_id)
 
 
-@pytest.mark.parametrize("tenant", [OTHER, "", "acm"])
-def test_another_tenants_job_is_as_unknown_as_none(world: World, done: Job, tenant: str) -> None:
-    assert find(done.id, TENANT, world.at).id == done.id
+@pytest.mark.parametrize("caller", [RIVAL, TEST, Caller("", "live"), Caller("acm", "live")])
+def test_a_job_of_another_tenant_or_mode_is_as_unknown_as_none(world: World, done: Job, caller: Caller) -> None:
+    assert find(done.id, LIVE, world.at).id == done.id
     with pytest.raises(Refusal) as others:
-        find(done.id, tenant, world.at)
+        find(done.id, caller, world.at)
     with pytest.raises(Refusal) as nobodys:
-        find("job_unknown", TENANT, world.at)
+        find("job_unknown", LIVE, world.at)
     assert others.value.faults == nobodys.value.faults
     assert others.value.status == 404
 
 
 def test_a_job_is_gone_when_its_time_is_up_whatever_the_table_holds(world: World, done: Job) -> None:
     world.at.moment += timedelta(days=29, hours=23)
-    assert find(done.id, TENANT, world.at)
+    assert find(done.id, LIVE, world.at)
     world.at.moment += timedelta(hours=2)
     with pytest.raises(Refusal):
-        find(done.id, TENANT, world.at)
+        find(done.id, LIVE, world.at)
 
 
 def test_images_have_fresh_links_in_the_view_and_none_in_what_is_stored(world: World, done: Job) -> None:
@@ -98,6 +99,11 @@ def test_the_published_fields_and_no_others_are_shown(world: World, done: Job) -
         "finished_at",
         "expires_at",
         "erase_requested_at",
+        "retry_until",
+        "retried_from",
+        "retried_by",
+        "recovered_from",
+        "recovered_by",
         "owner",
         "reference",
         "metadata",
@@ -114,6 +120,7 @@ def test_the_published_fields_and_no_others_are_shown(world: World, done: Job) -
         "finished_at",
         "error",
         "cost",
+        "recovered",
     }
     assert set(shown["images"][0]) == {
         "n",
@@ -140,3 +147,21 @@ def test_a_job_that_has_not_begun_is_shown_as_well(world: World) -> None:
         None,
     )
     assert shown["provider"] == "nova_canvas"
+
+
+def test_until_when_the_images_of_a_failed_job_are_surely_kept_is_told(world: World, vendor: Vendor) -> None:
+    vendor.starts = [failed("content_blocked")]
+    job_id = world.submit().job.id
+    assert view(world.job(job_id), world.at)["retry_until"] is None, "it may still succeed"
+    world.run(job_id)
+    assert view(world.job(job_id), world.at)["retry_until"] == "2026-09-04T12:00:00.000Z"
+
+
+def test_images_that_were_never_copied_are_not_surely_kept(world: World) -> None:
+    job_id = world.submit().job.id
+    assert world.cancel(job_id).status == "cancelled"
+    assert view(world.job(job_id), world.at)["retry_until"] is None
+
+
+def test_a_job_that_has_succeeded_cannot_be_retried(world: World, done: Job) -> None:
+    assert view(done, world.at)["retry_until"] is None

@@ -10,9 +10,8 @@ from fitting_room.actions.requests import subjects
 from fitting_room.actions.requests.submit import Accepted
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.outcome import Finished
-from fitting_room.stores.api_keys import Caller
 from tests.unit.atelier import ID, Atelier
-from tests.unit.world import INBOX, OTHER, TENANT, World, failed, finished, pending
+from tests.unit.world import INBOX, LIVE, RIVAL, TENANT, TEST, World, failed, finished, pending
 
 
 def body(world: World, **changes: Any) -> dict[str, Any]:
@@ -29,11 +28,11 @@ def body(world: World, **changes: Any) -> dict[str, Any]:
 
 
 def create(world: World, key: str | None = None, **changes: Any) -> Accepted:
-    return subjects.create(body(world, **changes), Caller(TENANT, "live"), key, world.at)
+    return subjects.create(body(world, **changes), LIVE, key, world.at)
 
 
 def shown(world: World, accepted: Accepted) -> dict[str, Any]:
-    return subjects.view(subjects.find(str(accepted.job.subject), TENANT, world.at))
+    return subjects.view(subjects.find(str(accepted.job.subject), LIVE, world.at))
 
 
 def test_a_person_is_in_training_until_the_job_has_ended_and_ready_then(world: World, atelier: Atelier) -> None:
@@ -118,33 +117,34 @@ def test_a_field_that_breaks_its_rule_is_named(
         create(world, **changes)
     [fault] = caught.value.faults
     assert (fault.code, fault.pointer) == ("invalid_input", pointer)
-    assert subjects.listing(TENANT, "100", None, world.at)["items"] == []
+    assert subjects.listing(LIVE, "100", None, world.at)["items"] == []
 
 
 @pytest.mark.parametrize("given", [None, [], "woman", 1])
 def test_a_body_that_is_no_object_is_refused(world: World, given: Any) -> None:
     with pytest.raises(Refusal) as caught:
-        subjects.create(given, Caller(TENANT, "live"), None, world.at)
+        subjects.create(given, LIVE, None, world.at)
     assert caught.value.faults[0].code == "invalid_input"
 
 
 def test_a_list_comes_in_pages_newest_first_and_ends(world: World, atelier: Atelier) -> None:
     ids = [str(create(world).job.subject) for _ in range(3)]
-    first = subjects.listing(TENANT, "2", None, world.at)
+    first = subjects.listing(LIVE, "2", None, world.at)
     assert [item["id"] for item in first["items"]] == [ids[2], ids[1]]
-    last = subjects.listing(TENANT, "2", first["next_cursor"], world.at)
+    last = subjects.listing(LIVE, "2", first["next_cursor"], world.at)
     assert ([item["id"] for item in last["items"]], last["next_cursor"]) == ([ids[0]], None)
-    assert subjects.listing(OTHER, "100", None, world.at) == {"items": [], "next_cursor": None}
+    for caller in (RIVAL, TEST):
+        assert subjects.listing(caller, "100", None, world.at) == {"items": [], "next_cursor": None}
 
 
-def test_another_tenants_subject_is_as_unknown_as_none(world: World, atelier: Atelier) -> None:
+def test_a_subject_of_another_tenant_or_mode_is_as_unknown_as_none(world: World, atelier: Atelier) -> None:
     subject_id = str(create(world).job.subject)
     refusals = []
-    for tenant, asked in ((OTHER, subject_id), (TENANT, "sub_unknown")):
+    for caller, asked in ((RIVAL, subject_id), (TEST, subject_id), (LIVE, "sub_unknown")):
         with pytest.raises(Refusal) as caught:
-            subjects.find(asked, tenant, world.at)
+            subjects.find(asked, caller, world.at)
         refusals.append((caught.value.status, caught.value.faults))
-    assert refusals[0] == refusals[1]
+    assert refusals[0] == refusals[1] == refusals[2]
     assert refusals[0][0] == 404
 
 

@@ -12,18 +12,26 @@ from botocore.exceptions import ClientError
 
 from fitting_room.actions.requests.upload import create_upload
 from fitting_room.jobs.errors import Fault, Refusal
-from fitting_room.stores import aws, jobs
-from tests.unit.world import INBOX, MEDIA, OTHER, TENANT, World, picture
+from fitting_room.jobs.job import Mode
+from fitting_room.stores import aws, jobs, media
+from fitting_room.stores.api_keys import Caller
+from tests.unit.world import INBOX, LIVE, MEDIA, OTHER, TENANT, World, picture
 
 MIDNIGHT = 12 * 3600
 
 
 def refused(world: World, *args: Any, **changes: Any) -> Refusal:
-    before = world.items(), world.executions()
+    before = everything(world)
     with pytest.raises(Refusal) as caught:
         world.submit(*args, **changes)
-    assert (world.items(), world.executions()) == before, "a refusal stores and starts nothing"
+    assert everything(world) == before, "a refusal stores, starts and costs nothing, and leaves no image behind"
     return caught.value
+
+
+def everything(world: World) -> Any:
+    """All that there is. A budget by what is left of it: what was set aside and given back is two items."""
+    items = [item for item in world.items() if not item["pk"].startswith("BUDGET#")]
+    return items, world.spent(), world.executions(), world.keys("", MEDIA)
 
 
 def first(refusal: Refusal) -> tuple[str, str | None]:
@@ -170,8 +178,9 @@ def test_budgets_are_per_tenant_and_the_sandbox_is_free(world: World) -> None:
 
 
 # --------------------------------------------------------------------------------------------------- pictures
-def uploaded(world: World, tenant: str = TENANT, *, send: bool = True) -> str:
-    upload_id: str = create_upload({"content_type": "image/png", "bytes": 5000}, tenant, world.at)["id"]
+def uploaded(world: World, tenant: str = TENANT, *, mode: Mode = "live", send: bool = True) -> str:
+    caller = Caller(tenant, mode)
+    upload_id: str = create_upload({"content_type": "image/png", "bytes": 5000}, caller, world.at)["id"]
     if send:
         world.put(upload_id, picture(360, 540), folder=f"uploads/{tenant}")
     return upload_id
@@ -183,20 +192,25 @@ def test_an_upload_is_found_by_its_id(world: World) -> None:
     assert job.sources["person"].key == f"uploads/{TENANT}/{upload_id}"
 
 
-@pytest.mark.parametrize("case", ["another tenant's", "not sent", "expired", "unknown"])
+@pytest.mark.parametrize("case", ["another tenant's", "a test key's", "not sent", "expired", "unknown"])
 def test_an_upload_that_cannot_be_used_is_refused(world: World, case: str) -> None:
     upload_id = (
         "upl_01J00000000000000000000999"
         if case == "unknown"
-        else uploaded(world, OTHER if case == "another tenant's" else TENANT, send=case != "not sent")
+        else uploaded(
+            world,
+            OTHER if case == "another tenant's" else TENANT,
+            mode="test" if case == "a test key's" else "live",
+            send=case != "not sent",
+        )
     )
     if case == "expired":
-        world.at.moment += timedelta(days=1)
+        world.at.moment += timedelta(days=3)
     assert first(refused(world, person={"upload": upload_id})) == ("upload_missing", "/person/upload")
 
 
 def test_an_upload_form_takes_exactly_the_declared_type_and_at_most_the_declared_size(world: World) -> None:
-    answer = create_upload({"content_type": "image/jpeg", "bytes": 1234}, TENANT, world.at)
+    answer = create_upload({"content_type": "image/jpeg", "bytes": 1234}, LIVE, world.at)
     policy = json.loads(base64.b64decode(answer["post"]["fields"]["policy"]))
     assert ["content-length-range", 1, 1234] in policy["conditions"]
     assert {"Content-Type": "image/jpeg"} in policy["conditions"]
@@ -218,7 +232,7 @@ def test_an_upload_form_takes_exactly_the_declared_type_and_at_most_the_declared
 )
 def test_an_upload_that_breaks_a_rule_is_refused(world: World, body: Any, pointer: str) -> None:
     with pytest.raises(Refusal) as caught:
-        create_upload(body, TENANT, world.at)
+        create_upload(body, LIVE, world.at)
     assert [fault.pointer for fault in caught.value.faults] == [pointer]
 
 
@@ -268,6 +282,83 @@ def test_all_pictures_that_cannot_be_used_are_told_at_once(world: World) -> None
     assert [fault.pointer for fault in refusal.faults] == ["/person/s3", "/garments/0/image/upload", "/mask/image"]
 
 
+# ------------------------------------------------------------------------------------ what a refused request leaves
+def inline(world: World, **changes: Any) -> dict[str, Any]:
+    data = {"data": "data:image/png;base64," + base64.b64encode(picture(360, 540)).decode()}
+    return world.body(person=data, garments=[{"image": data, "category": "tops"}], **changes)
+
+
+@pytest.mark.parametrize("why", ["budget_exceeded", "throttled", "upload_missing"])
+def test_no_image_of_a_refused_request_is_left_in_staging(
+    world: World, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    body = inline(world, output={"count": 5})
+    if why == "budget_exceeded":
+        for _ in range(2):
+            world.submit(output={"count": 5})
+    if why == "throttled":
+        Busy(99, monkeypatch)
+    if why == "upload_missing":
+        body["garments"][0]["image"] = {"upload": "upl_01J00000000000000000000999"}
+    assert first(refused(world, body))[0] == why
+
+
+def test_no_image_of_a_request_that_lost_the_race_for_its_key_is_left_in_staging(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = inline(world)
+    winner = world.submit(body, key="k").job.id
+    before = everything(world)
+    real, first_look = jobs.replayed, [None]
+    monkeypatch.setattr(jobs, "replayed", lambda *args: first_look.pop() if first_look else real(*args))
+    assert world.submit(body, key="k").job.id == winner
+    assert everything(world) == before
+
+
+def test_no_image_is_left_when_the_next_one_cannot_be_put(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    body, real, put = inline(world), media.put, []
+    before = everything(world)
+
+    def second_fails(*args: Any, **more: Any) -> None:
+        put.append(args)
+        if len(put) == 2:
+            raise ClientError({"Error": {"Code": "SlowDown", "Message": "x"}}, "PutObject")
+        real(*args, **more)
+
+    monkeypatch.setattr(media, "put", second_fails)
+    with pytest.raises(ClientError):
+        world.submit(body)
+    assert everything(world) == before
+
+
+def test_nothing_of_an_inline_image_is_put_before_the_budget_covers_the_job(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        world.submit(output={"count": 5})
+    put: list[str] = []
+    monkeypatch.setattr(media, "put", lambda key, *_: put.append(key))
+    refused(world, inline(world))
+    assert put == []
+
+
+# ------------------------------------------------------------------------------------------------ live and test apart
+def test_a_test_key_reads_nothing_of_the_live_folders(world: World) -> None:
+    body = world.body("test", person={"s3": f"s3://{INBOX}/drop/{TENANT}/person.png"})
+    assert first(refused(world, body, mode="test")) == ("invalid_input", "/person/s3")
+
+
+def test_an_idempotency_key_of_a_test_key_is_another_one(world: World) -> None:
+    assert world.submit(key="k", mode="test").job.id != world.submit(key="k").job.id
+
+
+def test_a_test_key_uses_no_live_upload_and_the_other_way_round(world: World) -> None:
+    for upload, key in (("live", "test"), ("test", "live")):
+        body = world.body(key, person={"upload": uploaded(world, mode=upload)})  # type: ignore[arg-type]
+        assert first(refused(world, body, mode=key)) == ("upload_missing", "/person/upload")
+    assert world.submit(mode="test", person={"upload": uploaded(world, mode="test")}).job.mode == "test"
+
+
 # -------------------------------------------------------------------------------------------------- conflicts
 class Busy:
     """The table's client, whose transactions meet others as often as told. DynamoDB does that; the emulators do not."""
@@ -308,9 +399,15 @@ def test_a_table_that_stays_busy_ends_as_throttled(world: World, monkeypatch: py
     assert (refusal.status, refusal.retry_after, busy.calls) == (429, 1, 8)
 
 
-def test_a_throttled_transaction_is_told_as_throttled(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    Busy(1, monkeypatch, "ThrottlingError")
+@pytest.mark.parametrize("reason", ["ThrottlingError", "ProvisionedThroughputExceeded"])
+def test_a_throttled_transaction_is_repeated_and_then_told_as_throttled(
+    world: World, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    busy = Busy(7, monkeypatch, reason)
+    assert world.submit().job
+    busy.left = 99
     assert first(refused(world)) == ("throttled", None)
+    assert busy.calls == 16
 
 
 def test_who_loses_the_race_for_a_key_answers_the_winners_job(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

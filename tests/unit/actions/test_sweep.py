@@ -11,8 +11,8 @@ import pytest
 from fitting_room.actions.requests.ingest import ingest
 from fitting_room.actions.upkeep.sweep import sweep
 from fitting_room.actions.workflow.settle import settle
-from fitting_room.stores import aws, media
-from tests.unit.world import TENANT, Vendor, World, finished, picture
+from fitting_room.stores import aws, jobs, media
+from tests.unit.world import TENANT, Vendor, World, failed, finished, picture
 
 
 def execution(world: World, job_id: str) -> str:
@@ -21,7 +21,7 @@ def execution(world: World, job_id: str) -> str:
 
 def unstarted(world: World, monkeypatch: pytest.MonkeyPatch) -> str:
     with monkeypatch.context() as patched:
-        patched.setattr("fitting_room.stores.executions.start", lambda _: None)
+        patched.setattr("fitting_room.stores.executions.start", lambda *_: None)
         return world.submit().job.id
 
 
@@ -42,34 +42,6 @@ def test_a_running_job_is_left_alone_and_looked_at_again(world: World) -> None:
         world.at.sleep(120)
         assert sweep(world.at) == 1
     assert (world.job(job_id).status, world.due(), len(world.executions())) == ("queued", [job_id], 1)
-
-
-def test_an_aborted_execution_is_settled(world: World) -> None:
-    job_id = world.submit().job.id
-    aws.step_functions().stop_execution(executionArn=execution(world, job_id))
-    world.at.sleep(60)
-    sweep(world.at)
-    job = world.job(job_id)
-    assert job.error and (job.status, job.error.code) == ("failed", "internal")
-    assert (world.spent(), world.due()) == ((0, 0), [])
-
-
-def test_an_aborted_execution_with_a_call_in_flight_is_settled_when_the_call_must_be_over(
-    world: World, vendor: Vendor
-) -> None:
-    vendor.starts = [ConnectionError("killed")]
-    job_id = world.prepared()
-    aws.step_functions().stop_execution(executionArn=execution(world, job_id))
-    with pytest.raises(ConnectionError):
-        world.start(job_id, remaining=900)
-    world.at.sleep(899)
-    assert sweep(world.at) == 1
-    assert not world.job(job_id).final
-    assert sweep(world.at) == 0
-    world.at.sleep(1)
-    assert sweep(world.at) == 1
-    job = world.job(job_id)
-    assert job.final and job.latest and job.latest.charged == "unknown"
 
 
 def test_a_drop_result_that_was_owed_is_delivered(
@@ -94,7 +66,7 @@ def test_a_drop_result_that_was_owed_is_delivered(
         with pytest.raises(TimeoutError):
             world.run(job_id)
     assert world.job(job_id).status == "succeeded"
-    assert world.due() == [job_id]
+    assert world.due() == [f"{job_id}:drop"], "a debt of its own: the job itself is owed nothing"
     world.at.sleep(60)
     sweep(world.at)
     assert json.loads(world.read(f"results/{TENANT}/drop/look/result.json"))["id"] == job_id
@@ -106,6 +78,7 @@ def test_one_stuck_job_does_not_keep_the_others_waiting(
 ) -> None:
     stuck, fine = world.submit().job.id, world.submit().job.id
     for job_id in (stuck, fine):
+        jobs.fail(world.job(job_id), failed("internal").fault)
         aws.step_functions().stop_execution(executionArn=execution(world, job_id))
 
     def settle_or_not(job_id: str, *args: Any, **more: Any) -> Any:
@@ -113,7 +86,7 @@ def test_one_stuck_job_does_not_keep_the_others_waiting(
             raise KeyError("https://secret.example/?token=1")
         return settle(job_id, *args, **more)
 
-    monkeypatch.setattr("fitting_room.actions.upkeep.sweep.settle", settle_or_not)
+    monkeypatch.setattr("fitting_room.actions.upkeep.resume.settle", settle_or_not)
     world.at.sleep(60)
     assert sweep(world.at) == 2
     assert world.job(fine).final

@@ -38,6 +38,10 @@ def accept(job: Job, inline: Mapping[str, bytes], writes: Mapping[str, dict[str,
     try:
         for key, data in inline.items():
             media.put(key, data, "application/octet-stream")
+    except aws.TROUBLE:
+        _undo(job, inline)
+        raise
+    try:
         transact({"job": _stored(job, at), **file_users.of_job(job), **_subject(job), **writes}, at.sleep)
     except (Conflict, Busy) as refused:
         _undo(job, inline)
@@ -90,6 +94,12 @@ def _undo(job: Job, inline: Mapping[str, bytes]) -> None:
     with aws.unimportant("the reservation of a refused job"):
         if job.reserved:
             budgets.give_back(job.tenant, job.id, job.reserved)
+
+
+def changed() -> Refusal:
+    return Refusal.of(
+        "conflict", "The job changed at this moment.", "Look at it with GET /v1/jobs/{id}, then try again."
+    )
 
 
 def _over_budget(at: Clock) -> Refusal:

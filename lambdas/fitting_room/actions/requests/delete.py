@@ -6,6 +6,7 @@ Marking is what counts: a call of the function that is refused or fails is the s
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -29,6 +30,8 @@ GRACE = 180
 
 
 _UPLOADS_GO = "they are erased with the last of these jobs, or expire"
+_SAME_PURCHASE = ("recovered_from", "recovered_by")
+_SAME_IMAGES = (*_SAME_PURCHASE, "retried_from", "retried_by")
 
 
 def delete_job(job_id: str, caller: Caller, at: Clock) -> dict[str, Any]:
@@ -41,18 +44,30 @@ def delete_job(job_id: str, caller: Caller, at: Clock) -> dict[str, Any]:
     else:
         job = find(job_id, caller, at)
         left = remains(job, at)
-        _want_job(job, at)
+        for each in _linked(job, _SAME_PURCHASE, at):
+            _want_job(each, at)
     return _answer(job_id, left)
 
 
 def delete_subject(subject_id: str, caller: Caller, at: Clock) -> dict[str, Any]:
-    """As `delete_job`. The job that made the subject, or is making it, goes with it: it holds the images."""
+    """As `delete_job`. The jobs that made the subject, or tried to, go with it: they hold the images."""
     subject = find_subject(subject_id, caller, at)
     job = jobs.get(subject.job_id, at.now())
     _want(subjects.key(caller.tenant, subject_id), at, subject_id=subject_id, tenant=caller.tenant)
-    if job:
-        _want_job(job, at)
+    for each in _linked(job, _SAME_IMAGES, at) if job else ():
+        _want_job(each, at)
     return _answer(subject_id, remains(job, at) if job else _kept(subject.provider))
+
+
+def _linked(job: Job, links: tuple[str, ...], at: Clock) -> Iterator[Job]:
+    """The job and those that these fields lead to, each once."""
+    seen, left = set(), [job.id]
+    while left:
+        if (job_id := left.pop()) in seen or (found := jobs.get(job_id, at.now())) is None:
+            continue
+        seen.add(job_id)
+        yield found
+        left += [linked for name in links if (linked := getattr(found, name))]
 
 
 def _want_job(job: Job, at: Clock) -> None:

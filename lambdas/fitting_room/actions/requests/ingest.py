@@ -18,7 +18,7 @@ from fitting_room.stores import api_keys, aws, media
 from fitting_room.stores.api_keys import Caller
 
 KEEP = timedelta(days=15)
-"""Longer than an event can come late: S3 and the queue repeat for days, the files themselves go after one."""
+"""Longer than an event can come late: S3 and the queue repeat for days, the files themselves go after three."""
 
 
 class Folder(NamedTuple):

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from fitting_room import clock
 from fitting_room.actions.job_view import find
-from fitting_room.actions.requests.accept import Accepted, accept, expiry
+from fitting_room.actions.requests.accept import Accepted, accept, changed, expiry
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Attempt, Job, Reads
@@ -36,10 +36,10 @@ def recover(job_id: str, caller: Caller, at: Clock, *, provider_job_id: str | No
     job = _recovery(old, attempt, at)
     try:
         return accept(job, {}, {"recovered": jobs.recovered(old, job)}, at)
-    except Conflict:
+    except Conflict as conflict:
         other = _open(find(job_id, caller, at), caller, at)
         if other is None:
-            raise
+            raise changed() from conflict
         return Accepted(other, replayed=True)
 
 

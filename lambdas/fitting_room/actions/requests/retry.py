@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fitting_room.actions.job_view import find
-from fitting_room.actions.requests.accept import Accepted, accept
+from fitting_room.actions.requests.accept import Accepted, accept, changed
 from fitting_room.actions.requests.context import deployment, subjects_of
 from fitting_room.actions.requests.plan import plan
 from fitting_room.actions.requests.submit import new_job
@@ -15,7 +16,7 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job, Source
 from fitting_room.jobs.parse import faults_of
-from fitting_room.stores import jobs, media
+from fitting_room.stores import aws, jobs, media
 from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.items import Conflict
 
@@ -52,11 +53,14 @@ def retry(job_id: str, body: Any, caller: Caller, at: Clock) -> Accepted:
     )
     try:
         return accept(job, {}, {"retried": jobs.retried(old, job)}, at)
-    except Conflict:  # another call was faster
-        media.remove([source.staged for source in job.sources.values() if source.staged])
+    except Refusal:
+        _take_back(job.sources)
+        raise
+    except Conflict as conflict:  # another call was faster, or the job is being erased
+        _take_back(job.sources)
         other = find(job_id, caller, at).retried_by
         if other is None:
-            raise
+            raise changed() from conflict
         return Accepted(find(other, caller, at), replayed=True)
 
 
@@ -72,6 +76,8 @@ def _parsed(body: Any) -> RetryRequest:
 
 
 def _check(old: Job, asked: RetryRequest) -> None:
+    if old.erase_requested_at:
+        raise Refusal.of("conflict", "This job is being erased.", "Submit a new job with POST /v1/jobs.")
     if old.status not in ("failed", "cancelled"):
         raise Refusal.of(
             "conflict",
@@ -86,6 +92,11 @@ def _check(old: Job, asked: RetryRequest) -> None:
         )
 
 
+def _take_back(copies: Mapping[str, Source]) -> None:
+    with aws.unimportant("copies for a refused retry"):
+        media.remove([copy.staged for copy in copies.values() if copy.staged])
+
+
 def _copied(old: Job, new_id: str) -> dict[str, Source]:
     """Copy every original into the staging of the new job, before anything is stored. A link is fetched again."""
     copies: dict[str, Source] = {}
@@ -95,7 +106,7 @@ def _copied(old: Job, new_id: str) -> dict[str, Source]:
         if source.url or _copy(source, key):
             copies[role] = source.model_copy(update={"staged": None if source.url else key})
         else:
-            media.remove([copy.staged for copy in copies.values() if copy.staged])
+            _take_back(copies)
             raise Refusal.of(
                 "upload_missing",
                 "An image of this job is gone; images are kept for a few days.",

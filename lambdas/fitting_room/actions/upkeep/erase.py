@@ -80,7 +80,7 @@ def _bury(job: Job, at: Clock) -> Tombstone:
         erase_requested_at=str(job.erase_requested_at),
         erased_at=clock.text(now),
         remains=remains(job, at),
-        owed=list(_copies(job)),
+        owed=list(_copies(job, at)),
         expires_at=clock.text(now + KEEP_TOMBSTONE),
     )
     tombstones.put(stone, clock.later(now, GRACE) if stone.owed else None)
@@ -100,14 +100,14 @@ def _ask_vendors(stone: Tombstone, at: Clock) -> None:
         _alarm(stone.id)
 
 
-def _copies(job: Job) -> Iterator[VendorCopy]:
+def _copies(job: Job, at: Clock) -> Iterator[VendorCopy]:
     """What vendors keep of a job alone: not the references that the tenant's other jobs use, nor a subject, which is erased
     by itself."""
     for attempt in job.attempts.values():
         provider = entry(attempt.provider)
         if not provider.erases:
             continue
-        if attempt.provider_job_id and not (job.subject and _made_the_subject(job, attempt)):
+        if attempt.provider_job_id and not (job.subject and _made_the_subject(job, attempt, at)):
             yield VendorCopy(
                 provider=provider.id, what="reference" if job.subject else "job", id=attempt.provider_job_id
             )
@@ -119,8 +119,12 @@ def _copies(job: Job) -> Iterator[VendorCopy]:
         )
 
 
-def _made_the_subject(job: Job, attempt: Attempt) -> bool:
-    return job.status == "succeeded" and job.latest is attempt
+def _made_the_subject(job: Job, attempt: Attempt, at: Clock) -> bool:
+    """A job that failed has made it all the same when its recovery fetched it."""
+    if job.status == "succeeded" and job.latest is attempt:
+        return True
+    subject = subjects.get(str(job.subject), job.tenant, at.now())
+    return subject is not None and subject.made_id == attempt.provider_job_id
 
 
 def _made(subject: subjects.Stored, job: Job | None) -> VendorCopy | None:

@@ -59,6 +59,6 @@ def _bought(job: Job) -> bool:
 def _broken() -> Fault:
     return Fault.of(
         "internal",
-        f"The job broke {len(PAUSES)} times before anything was bought.",
+        f"The job was resumed {len(PAUSES)} times and broke each time before anything was bought.",
         "Submit it again; if it breaks again, give its id to the operator.",
     )

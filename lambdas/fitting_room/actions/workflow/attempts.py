@@ -140,11 +140,11 @@ def write_down(job: Job, after: Attempt, warnings: list[Warning], at: Clock, unt
             jobs.move(job, "generating", at.now())
         else:
             let_go(job, after, at)
-    if after.outcome != "pending":
+    if after.outcome != "pending" and not after.recovered_n:
         metrics.add_dimension("provider", after.provider)
         metrics.add_metric("Attempt" + str(after.outcome).capitalize(), MetricUnit.Count, 1)
     current = job.model_copy(update={"attempts": {**job.attempts, str(after.n): after}})
-    if jobs.is_erased(found):
+    if found is None or jobs.erasing(found):
         take_back(job, after)
     return standing(current, at) or _again()
 
@@ -198,7 +198,7 @@ def _unattended(found: dict[str, Any]) -> bool:
 
 def take_back(job: Job, attempt: Attempt) -> None:
     """Remove the images of a job whose owner wants it erased: they must not outlive it."""
-    if jobs.is_erased(jobs.peek(job.id)):
+    if jobs.unwanted(job.id):
         keys = [stored.key for stored in attempt.results] + ([attempt.mask] if attempt.mask else [])
         media.remove(keys)
 

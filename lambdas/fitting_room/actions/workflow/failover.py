@@ -21,6 +21,8 @@ def next_position(job: Job) -> int | None:
         return 0
     if last.outcome != "failed" or last.error is None or last.charged != "no" or not last.error.moves_on:
         return None
+    if last.recovered_n:  # a recovery buys nothing
+        return None
     tries = sum(attempt.provider == last.provider for attempt in job.attempts.values())
     if last.error.code == "provider_error" and last.error.retryable and last.provider_job_id and tries == 1:
         return job.position

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from fitting_room import clock
 from fitting_room.actions.workflow.attempts import connect, keep, let_go, order, take_back, write_down
 from fitting_room.actions.workflow.downloads import download
@@ -25,7 +23,7 @@ from fitting_room.providers.base import CatalogueEntry, Provider
 from fitting_room.providers.catalogue import entry
 from fitting_room.providers.shared.results import partial
 from fitting_room.stores import jobs, provider_keys
-from fitting_room.stores.aws import unimportant
+from fitting_room.stores.aws import TROUBLE, unimportant
 
 REFUSED_PAUSES = (5, 15, 30, 60, 120, 300)
 """Seconds after the first, second ... refused read in a row; the last one repeats."""
@@ -73,18 +71,18 @@ def _read(job: Job, attempt: Attempt, provider: CatalogueEntry) -> Reading:
 
 
 def _connections(provider: CatalogueEntry) -> Iterator[Provider]:
-    """What is bought is worth waiting for an operator who mends a key, so a key that cannot be read only ends the list."""
-    try:
-        if not provider.secret:
-            yield connect(provider)
-            return
-        tried: set[str] = set()
-        for key_of in (provider_keys.secret, provider_keys.fresh, provider_keys.previous):
-            if (key := key_of(provider.id)) and key not in tried:
+    """What is bought is worth waiting for an operator who mends a key, so one that cannot be read or used is passed over."""
+    if not provider.secret:
+        yield connect(provider)
+        return
+    tried: set[str | None] = {None}
+    for key_of in (provider_keys.secret, provider_keys.fresh, provider_keys.previous):
+        try:
+            if (key := key_of(provider.id)) not in tried:
                 tried.add(key)
                 yield connect(provider, key)
-    except (ClientError, BotoCoreError, JobFailure) as error:
-        logger.error("a provider's key cannot be read or used", provider=provider.id, **described(error))
+        except (*TROUBLE, JobFailure) as error:
+            logger.error("a provider's key cannot be read or used", provider=provider.id, **described(error))
 
 
 def _fetch(job: Job, attempt: Attempt, provider: CatalogueEntry, ready: Ready, at: Clock) -> Step:
@@ -143,7 +141,7 @@ def _refused(
         metrics.add_dimension("provider", provider.id)
         metrics.add_dimension("status", str(unread.status or unread.why))
         metrics.add_metric("LookRefused", MetricUnit.Count, 1)
-        warnings = [_not_answering(provider, unread)]
+        warnings = [told for told in [_not_answering(provider, unread)] if told not in job.warnings]
     after = attempt.model_copy(update={"reads": reads})
     with unimportant("how a read went"):
         jobs.looked(job, after, warnings)

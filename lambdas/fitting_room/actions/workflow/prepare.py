@@ -28,15 +28,20 @@ def prepare(job_id: str, at: Clock) -> Step:
     again = last if last and stands and stands["outcome"] == "prepared" and not _there(last) else None
     if stands and not again:
         return stands
-    position = job.position if again else next_position(job)
-    assert position is not None, "a job that stands nowhere is to be prepared"
     jobs.move(job, "preparing", at.now())
+    said = _next_attempt(job, again, at)
+    if jobs.unwanted(job.id):
+        staged = media.listing(settings().media_bucket, f"staging/{job.id}/", deep=True)
+        media.remove([found.key for found in staged])
+    return said
+
+
+def _next_attempt(job: Job, again: Attempt | None, at: Clock) -> Step:
+    """Prepare the next attempt, or once more one whose images are gone from staging."""
+    position, last = job.position if again else next_position(job), job.latest
+    assert position is not None, "a job that stands nowhere is to be prepared"
     provider, shelf = entry(job.plan[position]), Shelf()
-    attempt = again or Attempt(
-        n=last.n + 1 if last else 1,
-        provider=provider.id,
-        seed=_seed(job, provider),
-    )
+    attempt = again or Attempt(n=last.n + 1 if last else 1, provider=provider.id, seed=_seed(job, provider))
     try:
         if attempt.renewed:
             raise gone()
@@ -50,16 +55,8 @@ def prepare(job_id: str, at: Clock) -> Step:
     attempt = attempt.model_copy(update=made)
     if warnings := [warning for warning in fitting.warnings if warning not in job.warnings]:
         jobs.warn(job, warnings)
-    if not jobs.begin(job, attempt, position, sources):
-        _take_back(job)
+    jobs.begin(job, attempt, position, sources)
     return step("prepared", runner=provider.runner)
-
-
-def _take_back(job: Job) -> None:
-    """Remove the images of a job that was erased while they were made; another Prepare's are kept."""
-    if jobs.is_erased(jobs.peek(job.id)):
-        staged = media.listing(settings().media_bucket, f"staging/{job.id}/", deep=True)
-        media.remove(found.key for found in staged)
 
 
 def _there(attempt: Attempt) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -38,7 +37,6 @@ def settle(job_id: str, at: Clock) -> Step:
         if job is None:
             return step("ended")
         if job.final:
-            _correct_bought(job, at)
             for kind in _debts(job):
                 pay(job, kind, at)
             return step("ended")
@@ -70,7 +68,7 @@ def _deliver(job: Job) -> None:
     body = json.dumps(summary(job), indent=2, ensure_ascii=False).encode()
     media.put(written := f"{job.results_prefix}/{name}.json", body, "application/json")
     media.remove([f"{job.results_prefix}/{other}.json"])  # of an earlier try with the same files
-    if jobs.is_erased(jobs.peek(job.id)):
+    if jobs.unwanted(job.id):
         media.remove([written])
 
 
@@ -93,7 +91,7 @@ def _finish(job: Job, at: Clock) -> None:
     end = jobs.finish(job, status=status, error=error, usage=_item(usage), now=at.now(), owed_at=erased)
     owed = {f"owes {kind}": debts.owed(job.id, kind, look_at) for kind in _debts(job)}
     try:
-        transact({"end": end, **owed, **_refund(job, usage)}, at.sleep)
+        transact({"end": end, **owed, **_refund(job, usage), **_correction(job, at)}, at.sleep)
     except Conflict:
         return
     with unimportant("places at providers"):
@@ -177,26 +175,25 @@ def _refund(job: Job, usage: Usage) -> dict[str, dict[str, Any]]:
     return {"refund": budgets.refund(job.tenant, job.id, job.reserved.day, images, microusd)}
 
 
-def _correct_bought(job: Job, at: Clock) -> None:
+def _correction(job: Job, at: Clock) -> dict[str, dict[str, Any]]:
     """A recovery found out that its provider charged nothing: the job that bought it says so, and its cost is given back."""
     last = job.latest
     if not (last and last.recovered_n and last.outcome == "failed" and last.charged == "no" and job.recovered_from):
-        return
+        return {}
     old = jobs.get(job.recovered_from, at.now())
     attempt = old.attempts.get(str(last.recovered_n)) if old else None
     if old is None or attempt is None or attempt.charged == "no":
-        return
+        return {}
     free = old.model_copy(
         update={"attempts": {**old.attempts, str(attempt.n): attempt.model_copy(update={"told": "no"})}}
     )
     before, after = _usage(old), _usage(free)
-    writes = {"attempt": jobs.not_charged(old, attempt, _item(after))}
+    writes = {"not charged": jobs.not_charged(old, attempt, _item(after))}
     if old.reserved:
         microusd = round(((before.amount or 0) - (after.amount or 0)) * 1e6)
         images = before.images - after.images
-        writes["refund"] = budgets.refund(old.tenant, old.id, old.reserved.day, images, microusd)
-    with suppress(Conflict):  # it was given back before
-        transact(writes, at.sleep)
+        writes["late refund"] = budgets.refund(old.tenant, old.id, old.reserved.day, images, microusd)
+    return writes
 
 
 def _item(usage: Usage) -> dict[str, Any]:

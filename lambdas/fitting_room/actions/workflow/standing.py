@@ -51,12 +51,11 @@ def in_flight(attempt: Attempt, at: Clock) -> bool:
 
 def waiting(job: Job, attempt: Attempt, at: Clock, wait: float = 0) -> Step:
     """Return `pending` with the wait until the next look, in seconds: at least `wait`, and longer from look to look."""
-    since = _since(attempt.submitted_at, at)
+    since = _since(job.created_at if attempt.recovered_n else attempt.submitted_at, at)
     longest = LONGEST_TRAINING_WAIT if job.subject else LONGEST_WAIT
-    grown = max(SHORTEST_WAIT, min(longest, int(since)))
-    if (
-        attempt.callback and not wait
-    ):  # with a wait too: an execution that began before callbacks were known can only poll
+    grown = min(longest, SHORTEST_WAIT + int(since))
+    if attempt.callback and not wait:
+        # with a wait too: an execution that began before callbacks were known can only poll
         return step("pending", wait=grown, callback="soon" if since < CALLBACK_SOON else "later")
     return step("pending", wait=math.ceil(max(grown, wait)))
 
