@@ -317,7 +317,7 @@ def test_what_remains_at_a_vendor_that_deletes_nothing_is_said_with_its_time(wor
     vendor.starts = [finished(864, 1296)]
     job_id = done(world, vendor, provider="tryiton")
     [left] = erased(world, job_id)["remains"]
-    assert (left["provider"], left["what"]) == ("tryiton", "pictures sent and made")
+    assert (left["provider"], left["what"]) == ("tryiton", "images sent and made")
     assert "72 hours" in left["until"]
     assert delete_job(job_id, LIVE, world.at)["remains"] == [left], "and again when asked again"
 
@@ -593,7 +593,7 @@ def test_a_reference_of_a_person_that_may_have_been_made_unseen_is_told(
     world.cancel(job_id)
     assert (len(atelier.made), atelier.orders) == (1, [])
     [left] = erased(world, job_id)["remains"]
-    assert (left["provider"], left["what"]) == (ID, "what a call may have left that ended without an answer")
+    assert (left["provider"], left["what"]) == (ID, "what a call without an answer may have left")
     assert atelier.erased == []
 
 

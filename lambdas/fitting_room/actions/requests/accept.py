@@ -48,7 +48,7 @@ def accept(job: Job, inline: Mapping[str, bytes], writes: Mapping[str, dict[str,
         if isinstance(refused, Conflict):
             raise
         raise Refusal.of(
-            "throttled", "Too many jobs are being submitted at this moment.", "Send the request again.", retry_after=1
+            "throttled", "Too many jobs are being submitted at once.", "Send the request again.", retry_after=1
         ) from refused
     executions.start(job.id)
     return Accepted(job)

@@ -53,8 +53,8 @@ def ingest(key: str, at: Clock) -> str | None:
         if extra := [role for role in ("person", "garment") if roles.count(role) > 1]:
             raise Refusal.of(
                 "invalid_input",
-                f"The folder holds more than one {extra[0]} picture.",
-                f"Keep one {extra[0]}.<ext> in it and drop it again.",
+                f"The folder holds more than one {extra[0]} image.",
+                f"Keep one file {extra[0]}.<ext> in the folder and put it again.",
                 pointer=f"/{extra[0]}",
             )
         if len(found) < 2:

@@ -25,7 +25,7 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
         return _answer(refusal.status, refusal.body(), PROBLEM)
     except Exception as error:
         logger.error("crashed", **described(error))
-        failed = Refusal.of("internal", "Something of ours failed.", "Call again.", status=500)
+        failed = Refusal.of("internal", "Internal server error.", "Call again.", status=500)
         return _answer(failed.status, failed.body(), PROBLEM)
     return _answer(200, {}, "application/json")
 
