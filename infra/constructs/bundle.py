@@ -171,7 +171,7 @@ def _compiled(folder: Path) -> str:
             prependdir="/var/task",
             invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
         )
-    return complaint.getvalue().strip()
+    return complaint.getvalue().replace(f"{folder}/", "")
 
 
 def _pack(folder: Path, zipped: Path) -> None:

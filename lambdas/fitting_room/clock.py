@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -23,6 +24,11 @@ class Clock:
     def new_id(self, prefix: str) -> str:
         """`job_` or `upl_` and a ULID: sorts by time of creation."""
         return f"{prefix}_{ULID.from_datetime(self.now())}"
+
+
+def is_id(value: str, prefix: str) -> bool:
+    """Whether `new_id` may have given it out."""
+    return re.fullmatch(rf"{prefix}_[0-9A-HJKMNP-TV-Z]{{26}}", value) is not None
 
 
 def text(moment: datetime) -> str:

@@ -24,7 +24,9 @@ from fitting_room.providers.nova_canvas import adapter as nova
 from fitting_room.providers.nova_canvas.body import body_of, json_of
 from fitting_room.providers.nova_canvas.entry import MODEL
 from fitting_room.providers.tryiton import adapter as tryiton
-from tests.contract.conftest import Running, StandInEngine, assert_the_simulator_is_named, encoded, fetched
+from local.simulators.bedrock.app import Bedrock
+from local.simulators.kit.previews import Previews
+from tests.contract.conftest import Running, StandInEngine, _serving, assert_the_simulator_is_named, encoded, fetched
 from tests.contract.leaves import Path, leaves, objects, removed, replaced, with_stranger, wrong_values
 from tests.contract.orders import IMAGE, connection, order, try_on
 from tests.contract.vendor import vendor
@@ -299,14 +301,18 @@ def test_nova_in_trouble(bedrock: Running, fault: dict[str, Any], expected: tupl
 
 
 def test_bedrock_s_simulator_that_breaks_is_not_taken_for_bedrock(
-    bedrock: Running, broken_engine: StandInEngine
+    broken_engine: StandInEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor does it remember: the same request succeeds once the fault is gone."""
-    provider, request = nova.connect(connection(bedrock.url)), nova_order("try_on, garment mask")
-    assert_the_simulator_is_named(provider.start(request))
-    assert bedrock.purchases() == []
-    broken_engine.crashes = 0
-    assert isinstance(provider.start(request), Finished)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    request, previews = nova_order("try_on, garment mask"), Previews(broken_engine)
+    for simulator in _serving(Bedrock(previews), previews):  # with nothing drawn before
+        provider = nova.connect(connection(simulator.url))
+        assert_the_simulator_is_named(provider.start(request))
+        assert simulator.purchases() == []
+        broken_engine.crashes = 0
+        assert isinstance(provider.start(request), Finished)
 
 
 def test_nova_partly_blocked(bedrock: Running) -> None:

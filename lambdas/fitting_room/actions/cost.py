@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fitting_room.jobs.job import Attempt, Job
+from fitting_room.jobs.tasks import AnyRequest, Size
 from fitting_room.providers.catalogue import entry
 
 
@@ -33,5 +34,11 @@ def _side(job: Job, attempt: Attempt) -> int | None:
     """The longer side in px of what was made, where it is known: the base picture's, or the asked size."""
     if base := attempt.inputs.get(job.request.base or ""):
         return max(base.width, base.height)
-    size = getattr(job.request, "size", None) or next(iter(job.images), None)
+    image = next(iter(job.images), None)
+    return asked_side(job.request) or (max(image.width, image.height) if image else None)
+
+
+def asked_side(request: AnyRequest) -> int | None:
+    """The longer side in px that a request asks for, if it does."""
+    size: Size | None = getattr(request, "size", None)
     return max(size.width, size.height) if size else None

@@ -10,6 +10,7 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Attempt, Job, JobImage
 from fitting_room.jobs.tombstone import Tombstone
+from fitting_room.providers.catalogue import entry
 from fitting_room.settings import settings
 from fitting_room.stores import jobs, media, tombstones
 from fitting_room.stores.api_keys import Caller
@@ -44,12 +45,18 @@ def find(job_id: str, caller: Caller, at: Clock) -> Job:
 
     Raises `Refusal`: `erased`, or `not_found`, for another tenant's or mode's as for one that never was.
     """
+    if not clock.is_id(job_id, "job"):
+        raise _unknown()
     job = jobs.get(job_id, at.now())
     if job is None and (stone := tombstones.get(job_id, at.now())) and caller.owns(stone):
         raise _erased(stone)
     if job is None or not caller.owns(job):
-        raise Refusal.of("not_found", "No such job.", "Check the id; a job is kept for a limited time only.")
+        raise _unknown()
     return job
+
+
+def _unknown() -> Refusal:
+    return Refusal.of("not_found", "There is no such job.", "Check the id; a job is kept for a limited time only.")
 
 
 def view(job: Job, at: Clock) -> dict[str, Any]:
@@ -68,10 +75,11 @@ def summary(job: Job) -> dict[str, Any]:
     """The job without links, so that it may be stored."""
     facts = {name: value for name, value in job.model_dump(mode="json").items() if name in _FACTS}
     request = job.request.model_dump(mode="json", include=set(_ECHOED))
-    base = f"/v1/jobs/{job.id}"
+    base, provider = f"/v1/jobs/{job.id}", job.latest.provider if job.latest else job.provider
     return {
         **facts,
-        "provider": job.latest.provider if job.latest else job.provider,
+        "provider": provider,
+        "model": _model(job, provider),
         "attempts": [_attempt(job, job.attempts[n]) for n in sorted(job.attempts, key=int)],
         "images": [_image(image) for image in job.images],
         "mask": _image(job.mask, number=False) if job.mask else None,
@@ -126,7 +134,19 @@ def _attempt(job: Job, attempt: Attempt) -> dict[str, Any]:
     )
     recovered = attempt.recovered_n is not None  # another job has paid for it, and tells the cost
     cost = cost_of(job, attempt) if (attempt.over or job.final) and not recovered else None
-    return {**shown, "charged": attempt.charged, "cost": cost and cost._asdict(), "recovered": recovered}
+    return {
+        **shown,
+        "model": _model(job, attempt.provider),
+        "charged": attempt.charged,
+        "cost": cost and cost._asdict(),
+        "recovered": recovered,
+    }
+
+
+def _model(job: Job, provider: str) -> str | None:
+    """The model that does the job at a provider."""
+    model = entry(provider).model(job.request, job.made_for)
+    return model.id if model else None
 
 
 def _retry_until(job: Job) -> str | None:

@@ -1,26 +1,119 @@
-"""How a request names a picture: exactly one of `upload`, `url`, `data`, `s3`; and how it names a subject."""
+"""How a request names a picture: exactly one of `upload`, `url`, `data`, `s3`; and how it names a subject.
+
+Addresses are judged when a client sends them (`parse` passes an `Arrival`), not when a stored request is read again.
+"""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Self, get_args
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationInfo, model_validator
+
+from fitting_room.jobs.data_url import NotDecodable, decode
+from fitting_room.jobs.fields import Strict, broken
 
 Kind = Literal["upload", "url", "data", "s3"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-
-SubjectId = Annotated[str, StringConstraints(pattern=r"^sub_[0-9A-HJKMNP-TV-Z]{26}$")]
-UploadId = Annotated[str, StringConstraints(pattern=r"^upl_[0-9A-HJKMNP-TV-Z]{26}$")]
-HttpsUrl = Annotated[str, StringConstraints(pattern=r"^https?://\S+$", max_length=4096)]
-DataUrl = Annotated[str, StringConstraints(pattern=r"^data:image/[a-z+.-]+;base64,", max_length=7_000_000)]
-S3Url = Annotated[str, StringConstraints(pattern=r"^s3://[a-z0-9.-]{3,63}/[^\x00-\x1f]+$", max_length=1200)]
+MAX_KEY = 1024
+"""Bytes of a key in S3."""
+_LINK = "Send a public https link, or upload the image with POST /v1/uploads."
 
 
-class ImageRef(BaseModel):
+@dataclass(frozen=True)
+class Arrival:
+    """A request that a client sends. `allow`: the `host:port` pairs that may be fetched though they are not public."""
+
+    allow: frozenset[str] = frozenset()
+
+
+def _fetchable(url: str, info: ValidationInfo) -> str:
+    """What can be seen of an address without asking for it; the fetcher looks again, and closer."""
+    if not isinstance(info.context, Arrival):
+        return url
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or parts.scheme.lower() not in ("http", "https") or re.search(r"[\x00-\x20\x7f\\]", url):
+        raise broken("", "This is not the address of an image.", _LINK)
+    if parts.username is not None or parts.password is not None:
+        raise broken(
+            "", "The link holds a user name or a password.", "Send a link that needs neither; it may be signed."
+        )
+    if f"{host}:{port or (443 if parts.scheme.lower() == 'https' else 80)}" in info.context.allow:
+        return url
+    if parts.scheme.lower() == "http":
+        raise broken("", "The link is http, which anybody on the way can read.", _LINK)
+    if port not in (None, 443):
+        raise broken("", "The link names a port other than 443.", _LINK)
+    if host == "localhost" or host.endswith(".localhost"):
+        raise broken("", "The link names a computer that only you can reach.", _LINK)
+    return url
+
+
+def _decodable(text: str, info: ValidationInfo) -> str:
+    if isinstance(info.context, Arrival):
+        try:
+            decode(text)
+        except NotDecodable as error:
+            raise broken("", error.detail, error.remedy) from None
+    return text
+
+
+def _object_key(address: str, info: ValidationInfo) -> str:
+    if not isinstance(info.context, Arrival):
+        return address
+    key = address.removeprefix("s3://").partition("/")[2]
+    if key.endswith("/"):
+        raise broken("", "This names a folder, not a file.", "Send the address of one image in it.")
+    if len(key.encode("utf-8", "replace")) > MAX_KEY:
+        raise broken(
+            "", f"The key is longer than the {MAX_KEY:,} bytes of S3.", "Send the key of an object that exists."
+        )
+    return address
+
+
+SubjectId = Annotated[
+    str,
+    StringConstraints(pattern=r"^sub_[0-9A-HJKMNP-TV-Z]{26}$"),
+    Field(description="the id of a subject as POST /v1/subjects answered it: sub_ and 26 digits and capitals"),
+]
+UploadId = Annotated[
+    str,
+    StringConstraints(pattern=r"^upl_[0-9A-HJKMNP-TV-Z]{26}$"),
+    Field(description="the id of an upload as POST /v1/uploads answered it: upl_ and 26 digits and capitals"),
+]
+HttpsUrl = Annotated[
+    str,
+    StringConstraints(max_length=4096),
+    AfterValidator(_fetchable),
+    Field(description="a public https link of at most 4,096 characters"),
+]
+DataUrl = Annotated[
+    str,
+    StringConstraints(max_length=7_000_000),
+    AfterValidator(_decodable),
+    Field(
+        description="data:image/png;base64, and then the base64 of a small image; upload larger ones with POST /v1/uploads"
+    ),
+]
+S3Url = Annotated[
+    str,
+    StringConstraints(pattern=r"^s3://[a-z0-9.-]{3,63}/[^\x00-\x1f]+$", max_length=4096),
+    AfterValidator(_object_key),
+    Field(description="the address of an object in the tenant's own folders, such as s3://bucket/uploads/tenant/file"),
+]
+
+
+class ImageRef(Strict):
     """`upload`: id from `POST /v1/uploads`; `url`: public https address; `data`: base64 data URL, inside the body limit;
     `s3`: an object in the tenant's own folders (`uploads/<tenant>/`, `drop/<tenant>/`, `results/<tenant>/`)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(json_schema_extra={"examples": [{"upload": "upl_..."}]})
 
     upload: UploadId | None = None
     url: HttpsUrl | None = None
@@ -32,8 +125,12 @@ class ImageRef(BaseModel):
 
     @model_validator(mode="after")
     def exactly_one(self) -> Self:
-        if sum(getattr(self, way) is not None for way in self.ways) != 1:
-            raise ValueError(f"Name it in exactly one way: {', '.join(self.ways[:-1])} or {self.ways[-1]}")
+        given = sum(getattr(self, way) is not None for way in self.ways)
+        if given != 1:
+            ways = f"{', '.join(self.ways[:-1])} or {self.ways[-1]}"
+            if not given:
+                raise broken("", "Nothing says which image is meant.", f"Send one of {ways}.")
+            raise broken("", "The image is named in several ways.", f"Send only one of {ways}.")
         return self
 
     @property

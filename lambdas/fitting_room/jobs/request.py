@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     GetPydanticSchema,
     JsonValue,
@@ -20,13 +18,13 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError, core_schema
+from pydantic_core import core_schema
 
+from fitting_room.jobs.fields import Name, Strict, broken
 from fitting_room.jobs.image_ref import ImageRef
 
 Shape = Literal["contour", "bounding_box", "default"]
 """`default` sends the vendor's own word for it; None sends nothing. Whether both mean the same, the vendor does not say."""
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1024)]
 MaskText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]
 """The limit is ours: Nova Canvas names none for a mask's prompt."""
 OWN_SEED = "provider"
@@ -41,17 +39,6 @@ Seed = Annotated[
         )
     ),
 ]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f]+$")]
-
-
-def broken(pointer: str, detail: str, remedy: str) -> PydanticCustomError:
-    """A rule over several fields that does not hold, for a validator to raise: says which field to change, and how.
-    `pointer` begins with a slash, or is a field of the model that raises."""
-    return PydanticCustomError("rule", "{detail}", {"pointer": pointer, "detail": detail, "remedy": remedy})
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class GarmentMask(Strict):
@@ -95,6 +82,13 @@ class Output(Strict):
     mask: bool = False
 
 
+ProviderName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=128),
+    Field(description="auto, or the name of a provider or of one of its models, as GET /v1/providers lists them"),
+]
+
+
 class Asked(NamedTuple):
     """One option of a request: its name in catalogue entries, where it stands, and its value."""
 
@@ -108,10 +102,8 @@ class Request(Strict):
     `owner`, `reference` and `metadata` are the client's own and come back with the job."""
 
     output: Output = Output()
-    provider: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(/[A-Za-z0-9._:-]+)?$", max_length=128)] = (
-        "auto"
-    )
-    fallback: Annotated[list[Annotated[str, StringConstraints(max_length=128)]], Field(max_length=4)] = []
+    provider: ProviderName = "auto"
+    fallback: Annotated[list[ProviderName], Field(max_length=4)] = []
     provider_options: dict[str, dict[str, JsonValue]] = {}
     owner: Name | None = None
     reference: Name | None = None
@@ -126,8 +118,8 @@ class Request(Strict):
         if fallback and info.data.get("provider") == "auto":
             raise broken(
                 "/fallback",
-                "A fallback only goes with a named provider: auto plans its own.",
-                "Leave it out, or name the provider to try first.",
+                "A fallback goes only with a named provider: auto plans its own.",
+                "Leave it out, or name in `provider` the one to try first.",
             )
         return fallback
 
@@ -136,8 +128,8 @@ class Request(Strict):
         if self.base is None and self.output.size == "original":
             raise broken(
                 "/output/size",
-                "There is no original: this task makes pictures from nothing.",
-                "Leave `output.size` out, and name the size in `size`.",
+                "There is no original size: this task starts from no image whose size it keeps.",
+                "Leave `output.size` out, and say width and height in `size`.",
             )
         return self
 

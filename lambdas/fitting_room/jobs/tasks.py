@@ -7,8 +7,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
+from fitting_room.jobs.fields import ClassName, Name, Strict, Text, broken
 from fitting_room.jobs.image_ref import KINDS, ImageRef, SubjectId
-from fitting_room.jobs.request import Asked, ImageMask, Mask, Name, Output, PromptMask, Request, Strict, Text, broken
+from fitting_room.jobs.request import Asked, ImageMask, Mask, Output, PromptMask, Request
 
 Task = Literal[
     "try_on",
@@ -59,7 +60,11 @@ Style = Literal[
     "photorealism",
     "soft_digital_painting",
 ]
-Color = Annotated[str, StringConstraints(pattern=r"^#[0-9A-Fa-f]{6}$")]
+Color = Annotated[
+    str,
+    StringConstraints(pattern=r"^#[0-9A-Fa-f]{6}$"),
+    Field(description="a colour as # and six hexadecimal digits, such as #1a2b3c"),
+]
 Side = Annotated[int, Field(ge=64, le=8192)]
 
 
@@ -76,7 +81,9 @@ class Stock(Strict):
     @model_validator(mode="after")
     def name_or_traits(self) -> Stock:
         if self.name and (self.gender or self.style or self.age or self.body):
-            raise broken("name", "A named stock person has its own traits.", "Send the name or the traits, not both.")
+            raise broken(
+                "name", "A named stock person has its own traits.", "Send the name or the other fields, not both."
+            )
         return self
 
 
@@ -104,7 +111,7 @@ class Garment(Strict):
     def image_or_subject(self) -> Garment:
         if (self.image is None) == (self.subject is None):
             raise broken(
-                "image", "A garment is either a picture or a subject.", "Add `image` or `subject`, exactly one."
+                "image", "A garment is either an image or a subject.", "Send `image` or `subject`, exactly one of them."
             )
         return self
 
@@ -171,8 +178,10 @@ class TryOn(Request):
 
     @model_validator(mode="after")
     def person_or_scene(self) -> TryOn:
-        if (self.person is None) == (self.scene is None):
-            raise broken("/person", "A try-on has either a person or a scene.", "Send one of them.")
+        if self.person is None and self.scene is None:
+            raise broken("/person", "A try-on needs a person or a scene.", "Send one of them.")
+        if self.person and self.scene:
+            raise broken("/scene", "A try-on has a person or a scene, not both.", "Leave one of them out.")
         if self.scene and (self.mask is None or self.mask.type == "garment"):
             raise broken(
                 "/mask",
@@ -183,7 +192,7 @@ class TryOn(Request):
             if self.mask and self.mask.type == "image" and self.masked == "garment-0" and not self.garments[0].worn:
                 raise broken(
                     "/mask",
-                    "A drawn mask belongs to one image with a person in it, and there is none.",
+                    "An image mask belongs to one image of a person, and there is none.",
                     "Set garments[0].photo to model if that image shows a person who wears the garment, or send the image"
                     " that the mask belongs to as `input_image`."
                     if self.person and self.person.subject
@@ -192,8 +201,8 @@ class TryOn(Request):
             if self.output.size == "original":
                 raise broken(
                     "/output/size",
-                    "There is no original: the person is not given as one picture.",
-                    "Leave `output.size` out.",
+                    "There is no original size: the person is not given as one image.",
+                    "Leave `output.size` out, or send the person as one image.",
                 )
         return self
 
@@ -353,7 +362,7 @@ class _Edit(Request):
     @classmethod
     def no_shape(cls, mask: PromptMask | ImageMask) -> PromptMask | ImageMask:
         if isinstance(mask, PromptMask) and mask.shape:
-            raise broken("/mask/shape", "A mask has a shape only in a try-on.", "Leave it out.")
+            raise broken("/mask/shape", "A mask has a shape only in `try_on`.", "Leave it out.")
         return mask
 
     def images(self) -> Iterator[tuple[str, str, ImageRef]]:
@@ -400,7 +409,7 @@ class RemoveBackground(Request):
     def alpha_needs_a_format(self) -> RemoveBackground:
         if self.output.format == "jpeg":
             raise broken(
-                "/output/format", "A picture without background needs a format with transparency.", "Use png or webp."
+                "/output/format", "An image without background needs a format with transparency.", "Use png or webp."
             )
         return self
 
@@ -415,16 +424,18 @@ class TrainSubject(Request):
 
     task: Literal["train_subject"]
     kind: Literal["person", "garment"]
-    class_name: Annotated[str, StringConstraints(pattern=r"^[a-z]+( [a-z]+)?$", max_length=32)]
+    class_name: ClassName
     pictures: Annotated[list[ImageRef], Field(min_length=1, max_length=30)]
     photo: Literal["auto", "flat_lay", "model"] = "auto"
 
     @model_validator(mode="after")
     def makes_no_pictures(self) -> TrainSubject:
         if self.output != Output():
-            raise broken("/output", "A training makes no pictures.", "Leave `output` out.")
+            raise broken("/output", "A training makes no images.", "Leave `output` out.")
         if self.photo != "auto" and self.kind == "person":
-            raise broken("/photo", "This says how a garment was photographed.", "Leave it out.")
+            raise broken(
+                "/photo", "This says how a garment was photographed, and a person is trained.", "Leave it out."
+            )
         return self
 
     def images(self) -> Iterator[tuple[str, str, ImageRef]]:

@@ -18,6 +18,7 @@ from fitting_room.jobs.job import Subject
 from fitting_room.jobs.outcome import Failed, Outcome, Reading
 from fitting_room.jobs.request import Asked
 from fitting_room.jobs.tasks import AnyRequest, Task
+from fitting_room.jobs.wording import field_of, span
 
 
 class _Frozen(BaseModel):
@@ -46,13 +47,26 @@ class Option(_Frozen):
             return False
         return (self.minimum is None or value >= self.minimum) and (self.maximum is None or value <= self.maximum)
 
+    @property
+    def limited(self) -> bool:
+        return self.values is not None or self.minimum is not None or self.maximum is not None
+
     def rule(self) -> str:
-        """The rule in words, for a remedy: `one of: a, b` or `1 to 5`."""
-        if self.values is not None:
-            return "one of: " + ", ".join(str(value) for value in self.values)
-        if self.minimum == self.maximum:
-            return f"{self.minimum:g}"
-        return f"{self.minimum:g} to {self.maximum:g}"
+        """The rule in words, for a remedy: `one of: a, b` or `1 to 2,147,483,646`."""
+        if self.values is None:
+            return span(self.minimum, self.maximum)
+        names = [str(value).lower() if isinstance(value, bool) else value for value in self.values]
+        return names[0] if len(names) == 1 else f"one of: {', '.join(names)}"
+
+
+_OTHERWISE = {
+    # what cannot simply be left out
+    "scene": "Send a `person`.",
+    "person.photos": "Send the person as one image.",
+    "person.stock": "Send the person as one image.",
+    "person.subject": "Send the person as one image.",
+    "garment.subject": "Send the garment as `image`.",
+}
 
 
 class Price(_Frozen):
@@ -165,6 +179,8 @@ class CatalogueEntry(_Frozen):
     tasks: Mapping[Task, Mapping[str, Option]]
     cannot: Mapping[Task, str] = {}
     """Why a task that one might expect of this vendor is not offered."""
+    instead: Mapping[str, str] = {}
+    """What to do about an option that is not honoured, or about too many `garments`, where the vendor has another way."""
     max_garments: int = 1
     keeps_framing: bool = True
     """Whether a result shows the base picture's own frame, so that what was done to fit it can be undone."""
@@ -225,15 +241,17 @@ class CatalogueEntry(_Frozen):
         return own.get(task, {})
 
     def refuses(self, task: Task, asked: Asked, model: Model | None = None) -> Fault | None:
-        """Why this vendor cannot honour one option, or None. The pointer is the option's."""
+        """Why this vendor cannot honour one option, or None. The pointer is the option's. Of other models and providers
+        the planner knows."""
         option = self.honours(task, model).get(asked.name)
         if option is not None and option.honours(asked.value):
             return None
-        if option is None:
-            detail, remedy = f"{self.title} has no option `{asked.name}`.", "Leave it out, or choose another provider."
+        name = field_of(asked.pointer)
+        if option is not None:
+            detail, remedy = f"{self.title} does not take this value for `{name}`.", f"Use {option.rule()}."
         else:
-            detail = f"{self.title} does not take this value for `{asked.name}`."
-            remedy = f"Use {option.rule()}, or choose another provider."
+            detail = f"{self.title} does not take `{name}` for the task `{task}`."
+            remedy = self.instead.get(asked.name) or _OTHERWISE.get(asked.name, "Leave it out.")
         return Fault.of("unsupported_option", detail, remedy, pointer=asked.pointer, provider=self.id)
 
     @property

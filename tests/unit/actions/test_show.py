@@ -9,6 +9,7 @@ import pytest
 from fitting_room.actions.job_view import find, image_link, summary, view
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job
+from fitting_room.settings import settings
 from fitting_room.stores.api_keys import Caller
 from tests.unit.world import LIVE, RIVAL, TEST, Vendor, World, failed, finished
 
@@ -87,6 +88,7 @@ def test_the_published_fields_and_no_others_are_shown(world: World, done: Job) -
         "slot_at",
         "timeline",
         "provider",
+        "model",
         "subject",
         "attempts",
         "images",
@@ -113,6 +115,7 @@ def test_the_published_fields_and_no_others_are_shown(world: World, done: Job) -
     assert set(shown["attempts"][0]) == {
         "n",
         "provider",
+        "model",
         "outcome",
         "charged",
         "provider_job_id",
@@ -165,3 +168,16 @@ def test_images_that_were_never_copied_are_not_surely_kept(world: World) -> None
 
 def test_a_job_that_has_succeeded_cannot_be_retried(world: World, done: Job) -> None:
     assert view(done, world.at)["retry_until"] is None
+
+
+def test_a_job_tells_the_model_that_does_it(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.configure("tryiton")
+    monkeypatch.setenv("LEGACY_MODELS", "tryiton/clothes")
+    settings.cache_clear()
+    vendor.starts = [finished()]
+    for provider, model in (("tryiton", "fashion-v2"), ("tryiton/clothes", "clothes"), ("sandbox", "composite")):
+        job_id = world.submit(provider=provider).job.id
+        assert view(world.job(job_id), world.at)["model"] == model, "before it has begun"
+        world.run(job_id)
+        shown = view(world.job(job_id), world.at)
+        assert (shown["model"], [attempt["model"] for attempt in shown["attempts"]]) == (model, [model])

@@ -16,15 +16,9 @@ import pytest
 from fitting_room.actions.requests import submit as submitting
 from fitting_room.jobs.outcome import Finished, Pending
 from tests.unit.atelier import Atelier
+from tests.unit.functions.events import CONTEXT, event
 from tests.unit.world import LIVE_KEY, OTHER_KEY, TENANT, TEST_KEY, Vendor, World, finished, picture
 
-CONTEXT = SimpleNamespace(
-    function_name="api",
-    memory_limit_in_mb=512,
-    aws_request_id="request-1",
-    invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:api",
-    get_remaining_time_in_millis=lambda: 29_000,
-)
 SHOP = "https://shop.example"
 
 
@@ -67,38 +61,18 @@ def call(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
             sent["authorization"] = f"Bearer {key}"
         if body is not None or raw is not None:
             sent.setdefault("content-type", "application/json")
-        event = {
-            "version": "2.0",
-            "routeKey": "$default",
-            "rawPath": path,
-            "rawQueryString": "",
-            "headers": sent,
-            **({"queryStringParameters": query} if query else {}),
-            "requestContext": {
-                "http": {
-                    "method": method,
-                    "path": path,
-                    "protocol": "HTTP/1.1",
-                    "sourceIp": "203.0.113.9",
-                    "userAgent": "curl",
-                },
-                "stage": "$default",
-                "requestId": "r",
-                "apiId": "a",
-                "accountId": "123456789012",
-                "routeKey": "$default",
-            },
-            "isBase64Encoded": base64_encoded,
-        }
-        if raw is not None or body is not None:
-            event["body"] = json.dumps(body) if raw is None else raw
-        answer = handler.handler(event, CONTEXT)
+        text = json.dumps(body) if raw is None and body is not None else raw
+        asked = event(method, path, text, headers=sent, query=query, base64_encoded=base64_encoded)
+        answer = handler.handler(asked, CONTEXT)
+        if method == "HEAD":
+            return Answer(answer["statusCode"], {k.lower(): v for k, v in answer["headers"].items()}, answer["body"])
         found = {name.lower(): value for name, value in answer["headers"].items()}
         if not 200 <= answer["statusCode"] < 400:
             assert found["content-type"] == "application/problem+json"
             problem = json.loads(answer["body"])
             assert problem["status"] == answer["statusCode"]
-            assert {"type", "title", "code", "detail", "remedy", "retryable", "errors"} <= set(problem)
+            assert {"type", "title", "code", "detail", "remedy", "retryable", "errors", "instance"} <= set(problem)
+            assert problem["instance"] == f"urn:request:{found['request-id']}"
         return Answer(answer["statusCode"], found, answer["body"])
 
     yield send
@@ -146,6 +120,61 @@ def test_a_revoked_key_is_401_within_half_a_minute(world: World, call: Call, mon
 def test_an_unknown_path_is_404(call: Call, path: str) -> None:
     answer = call("GET", path)
     assert (answer.status, answer.codes) == (404, [("not_found", None)])
+    assert "tenant" not in answer.json["title"]
+    assert "POST /v1/jobs," in answer.json["remedy"]
+
+
+def test_an_unknown_path_is_told_the_route_that_was_meant(call: Call) -> None:
+    for method, path, meant in (
+        ("POST", "/v1/job", "POST /v1/jobs"),
+        ("GET", "/v1/provider", "GET /v1/providers"),
+        ("GET", "/jobs/job_01J00000000000000000000001", "GET /v1/jobs/{job_id}"),
+    ):
+        assert call(method, path).json["remedy"].startswith(f"Did you mean `{meant}`?")
+
+
+def test_a_trailing_slash_means_nothing(world: World, call: Call) -> None:
+    made = call("POST", "/v1/jobs/", world.body())
+    assert made.status == 202
+    assert call("GET", made.headers["location"] + "/").json["id"] == made.json["id"]
+    assert call("GET", "/v1/providers/").status == 200
+    assert call("PUT", "/v1/jobs/").status == 405
+
+
+def test_head_answers_as_get_does_but_without_a_body(world: World, vendor: Vendor, call: Call) -> None:
+    vendor.starts = [finished()]
+    path = call("POST", "/v1/jobs", world.body()).headers["location"]
+    world.run(path.rpartition("/")[2])
+    for each in (path, f"{path}/images/1", f"{path}/images/2", "/v1/jobs/x", "/v1/jobs"):
+        get, head = call("GET", each), call("HEAD", each)
+        assert (head.status, head.text) == (get.status, "")
+        assert set(head.headers) == set(get.headers)
+
+
+def test_every_answer_carries_the_id_of_its_request(world: World, call: Call) -> None:
+    answers = [
+        call("GET", "/v1/providers"),
+        call("POST", "/v1/jobs", world.body()),
+        call("GET", "/nowhere"),
+        call("POST", "/v1/jobs", raw="{"),
+        call("GET", "/v1/providers", key=None),
+        call("OPTIONS", "/v1/jobs", key=None, origin=SHOP),
+        call("HEAD", "/v1/providers"),
+    ]
+    assert {answer.headers["request-id"] for answer in answers} == {"request-1"}
+    shop = call("GET", "/v1/providers", origin=SHOP)
+    assert "Request-Id" in shop.headers["access-control-expose-headers"]
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@pytest.mark.parametrize("of", ["jobs", "subjects"])
+@pytest.mark.parametrize(
+    "wrong", ["a" * 3000, "job_" + "0" * 3000, "job_01j00000000000000000000001", "sub_1", "ü" * 900, "upl_" + "0" * 26]
+)
+def test_an_id_that_is_none_is_never_looked_up(call: Call, method: str, of: str, wrong: str) -> None:
+    assert call(method, f"/v1/{of}/{wrong}").status == 404
+    if (method, of) == ("GET", "jobs"):
+        assert call("GET", f"/v1/jobs/{wrong}/images/1").status == 404
 
 
 @pytest.mark.parametrize(
@@ -198,6 +227,36 @@ def test_a_picture_sent_as_the_body_is_415(call: Call) -> None:
 def test_a_body_that_is_not_json_is_400(call: Call, raw: str) -> None:
     answer = call("POST", "/v1/jobs", raw=raw)
     assert (answer.status, answer.codes) == (400, [("invalid_input", "")])
+
+
+@pytest.mark.parametrize("depth", [65, 300, 975, 980, 5000])
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs/estimate", "/v1/uploads", "/v1/subjects"])
+def test_a_body_that_is_nested_too_deep_is_400(call: Call, depth: int, path: str) -> None:
+    for opened, closed in (("[", "]"), ('{"a":', "}")):
+        deep = opened * depth + "1" + closed * depth
+        raw = '{"task": "try_on", "provider_options": {"sandbox": {"x": ' + deep + "}}}"
+        answer = call("POST", path, raw=raw)
+        assert (answer.status, answer.codes) == (400, [("invalid_input", "")])
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "GZIP, deflate"])
+def test_a_packed_body_is_415_and_names_the_packing(call: Call, encoding: str) -> None:
+    raw = base64.b64encode(b"\x1f\x8b\x08 and so on").decode()
+    answer = call("POST", "/v1/jobs", raw=raw, base64_encoded=True, content_encoding=encoding)
+    assert (answer.status, answer.codes) == (415, [("unsupported_media_type", None)])
+    assert encoding.lower() in answer.json["detail"]
+    assert "Content-Encoding" in answer.json["remedy"]
+
+
+def test_a_body_that_says_it_is_not_packed_is_read(world: World, call: Call) -> None:
+    assert call("POST", "/v1/jobs", world.body(), content_encoding="identity").status == 202
+
+
+def test_thousands_of_faults_make_an_answer_of_bounded_size(call: Call) -> None:
+    body = {"task": "try_on", **{f"field-{n}" + "x" * 300: n for n in range(5000)}}
+    answer = call("POST", "/v1/jobs", body)
+    assert answer.status == 422
+    assert len(answer.json["errors"]) <= 60 and len(answer.text) < 60_000
 
 
 def test_bytes_that_are_no_text_are_400(call: Call) -> None:
@@ -301,8 +360,21 @@ def test_the_mask_has_an_address_that_lasts(world: World, vendor: Vendor, call: 
 def test_an_upload_is_created(call: Call) -> None:
     answer = call("POST", "/v1/uploads", {"content_type": "image/png", "bytes": 100})
     assert answer.status == 201
-    assert set(answer.json) == {"id", "post", "expires_at"}
+    assert set(answer.json) == {"id", "post", "expires_at", "usable_until"}
     assert answer.json["post"]["fields"]["key"].endswith(answer.json["id"])
+    assert (answer.json["expires_at"], answer.json["usable_until"]) == (
+        "2026-09-01T12:15:00.000Z",
+        "2026-09-02T12:00:00.000Z",
+    ), "the form ends long before the upload does"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"bytes": "100"}, {"bytes": True}, {"bytes": 0}, {"content_type": "image/jpg"}, {"z": 1}]
+)
+def test_an_upload_is_as_strict_as_a_job(call: Call, wrong: dict[str, Any]) -> None:
+    answer = call("POST", "/v1/uploads", {"content_type": "image/png", "bytes": 100, **wrong})
+    assert (answer.status, answer.codes) == (422, [("invalid_input", f"/{next(iter(wrong))}")])
+    assert answer.json["remedy"].endswith(".")
 
 
 def test_the_providers_are_listed(call: Call) -> None:
@@ -367,10 +439,10 @@ def test_no_origin_is_allowed_unless_the_deployment_says_so(call: Call, monkeypa
 def test_our_own_fault_is_500_and_leaks_nothing(
     world: World, call: Call, monkeypatch: pytest.MonkeyPatch, logs: io.StringIO
 ) -> None:
-    def crash(*_: Any) -> None:
+    def crash(*_: Any, **__: Any) -> None:
         raise RuntimeError("https://signed.example/?X-Amz-Signature=abc Jane Doe")
 
-    monkeypatch.setattr(submitting, "parse", crash)
+    monkeypatch.setattr(submitting, "check", crash)
     answer = call("POST", "/v1/jobs", world.body(), origin=SHOP)
     assert (answer.status, answer.codes, answer.json["retryable"]) == (500, [("internal", None)], True)
     assert answer.headers["access-control-allow-origin"] == SHOP
@@ -457,6 +529,7 @@ def test_another_tenant_neither_sees_nor_deletes_a_subject_or_a_job(world: World
         {"limit": "0"},
         {"limit": "101"},
         {"limit": "x"},
+        {"limit": "١٢"},
         {"limit": ""},
         {"cursor": "x"},
         {"cursor": "job_01J00000000000000000000001"},

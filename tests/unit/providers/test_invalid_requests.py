@@ -129,7 +129,7 @@ def broken(
     wrong_values = {
         "minLength": "",
         "maxLength": "x" * (schema.get("maxLength", 0) + 1),
-        "pattern": "No\x00such thing",
+        "pattern": "No\nsuch thing",
         "minimum": schema.get("minimum", 0) - 0.001 if kind == "number" else schema.get("minimum", 0) - 1,
         "maximum": schema.get("maximum", 0) + 0.001 if kind == "number" else schema.get("maximum", 0) + 1,
     }
@@ -144,7 +144,7 @@ def broken_object(
     elif isinstance(rest := schema.get("additionalProperties"), dict):
         yield from broken(rest, defs, None, (*path, "key"))
     for part in schema.get("patternProperties", {}).values():
-        yield (*path, "No\x00such name"), "patternProperties", "x"
+        yield (*path, "No\nsuch name"), "patternProperties", "x"
         yield from broken(part, defs, None, (*path, "key"))
     if "maxProperties" in schema:
         yield path, "maxProperties", {str(n): "x" for n in range(schema["maxProperties"] + 1)}
@@ -236,6 +236,7 @@ def test_every_keyword_of_the_schemas_is_broken_somewhere() -> None:
         "oneOf",
         "discriminator",
         "propertyNames",
+        "examples",
     }
     for task in TASKS:
         assert set(keywords(schema_of(task))) <= known | silent
@@ -261,8 +262,12 @@ def keywords(schema: Any) -> Iterator[str]:
 # rules over several fields
 
 TOGETHER = [
-    ("A try-on has either a person or a scene.", {**asking("try_on"), "scene": IMAGE, "mask": PROMPT_MASK}, "/person"),
-    ("A try-on has either a person or a scene.", {"task": "try_on", "garments": [{"image": IMAGE}]}, "/person"),
+    (
+        "A try-on has a person or a scene, not both.",
+        {**asking("try_on"), "scene": IMAGE, "mask": PROMPT_MASK},
+        "/scene",
+    ),
+    ("A try-on needs a person or a scene.", {"task": "try_on", "garments": [{"image": IMAGE}]}, "/person"),
     ("Nobody in a scene wears a garment, so there is no garment mask.", asking("try_on", scene=IMAGE), "/mask"),
     (
         "Nobody in a scene wears a garment, so there is no garment mask.",
@@ -270,30 +275,30 @@ TOGETHER = [
         "/mask",
     ),
     *(
-        ("A mask has a shape only in a try-on.", asking(task, mask={**PROMPT_MASK, "shape": "contour"}), "/mask/shape")
+        ("A mask has a shape only in `try_on`.", asking(task, mask={**PROMPT_MASK, "shape": "contour"}), "/mask/shape")
         for task in ("inpaint", "outpaint")
     ),
     (
-        "A picture without background needs a format with transparency.",
+        "An image without background needs a format with transparency.",
         asking("remove_background", output={"format": "jpeg"}),
         "/output/format",
     ),
     *(
         (
-            "There is no original: this task makes pictures from nothing.",
+            "There is no original size: this task starts from no image whose size it keeps.",
             asking(task, output={"size": "original"}),
             "/output/size",
         )
         for task in ("text_to_image", "color_guided", "image_variation")
     ),
     (
-        "A fallback only goes with a named provider: auto plans its own.",
+        "A fallback goes only with a named provider: auto plans its own.",
         asking("inpaint", fallback=["tryiton"]),
         "/fallback",
     ),
-    ("A garment is either a picture or a subject.", asking("try_on", garments=[{}]), "/garments/0/image"),
+    ("A garment is either an image or a subject.", asking("try_on", garments=[{}]), "/garments/0/image"),
     (
-        "A garment is either a picture or a subject.",
+        "A garment is either an image or a subject.",
         asking("try_on", garments=[{"image": IMAGE, "subject": SUBJECT}]),
         "/garments/0/image",
     ),
@@ -304,14 +309,14 @@ TOGETHER = [
     ),
     *(
         (
-            "A drawn mask belongs to one image with a person in it, and there is none.",
+            "An image mask belongs to one image of a person, and there is none.",
             asking("try_on", person=person, mask=IMAGE_MASK),
             "/mask",
         )
         for person in ({"photos": [IMAGE]}, {"stock": {}}, {"subject": SUBJECT})
     ),
     (
-        "A drawn mask belongs to one image with a person in it, and there is none.",
+        "An image mask belongs to one image of a person, and there is none.",
         asking(
             "try_on", person={"subject": SUBJECT}, mask=IMAGE_MASK, garments=[{"subject": SUBJECT, "photo": "model"}]
         ),
@@ -319,7 +324,7 @@ TOGETHER = [
     ),
     *(
         (
-            "There is no original: the person is not given as one picture.",
+            "There is no original size: the person is not given as one image.",
             asking("try_on", person=person, output={"size": "original"}),
             "/output/size",
         )
@@ -333,8 +338,12 @@ TOGETHER = [
         )
         for task in ("try_on", "inpaint", "outpaint", "remove_background")
     ),
-    ("A training makes no pictures.", asking("train_subject", output={"count": 2}), "/output"),
-    ("This says how a garment was photographed.", asking("train_subject", kind="person", photo="flat_lay"), "/photo"),
+    ("A training makes no images.", asking("train_subject", output={"count": 2}), "/output"),
+    (
+        "This says how a garment was photographed, and a person is trained.",
+        asking("train_subject", kind="person", photo="flat_lay"),
+        "/photo",
+    ),
 ]
 
 

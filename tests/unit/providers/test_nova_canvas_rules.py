@@ -102,7 +102,7 @@ def cases() -> Iterator[Case]:
         "output.count of remove_background has a maximum",
         asking("remove_background", **output(count=2)),
         "/output/count",
-        remedy="Use 1,",
+        remedy="Use 1.",
     )
     for name, value in (("quality", "standard"), ("seed", 1), ("guidance", 5)):
         yield Case(
@@ -124,7 +124,7 @@ def cases() -> Iterator[Case]:
         ("moderation", "permissive"),
         ("input_image", IMAGE),
     ):
-        yield Case(f"try_on has no {name}", asking("try_on", **{name: value}), f"/{name}", remedy="another provider")
+        yield Case(f"try_on has no {name}", asking("try_on", **{name: value}), f"/{name}", remedy="Leave it out")
     # "You must specify either the maskPrompt or the maskImage parameter"
     for task in EDITING:
         yield Case(
@@ -132,7 +132,7 @@ def cases() -> Iterator[Case]:
             asking(task, mask=GARMENT_MASK),
             "/mask/type",
             "invalid_input",
-            "'prompt', 'image'",
+            "image, prompt",
         )
     yield from values_of_the_shapes()
     yield from written_rules()
@@ -184,7 +184,7 @@ def written_rules() -> Iterator[Case]:
         "one garment",
         asking("try_on", garments=[{"image": IMAGE, "category": "tops"}] * 2),
         "/garments/1",
-        remedy="several jobs",
+        remedy="one image that shows all pieces",
     )
     # "garmentClass (Required)"
     for fields in (
@@ -248,9 +248,9 @@ def size_rules() -> Iterator[Case]:
         return Case(rule, asking(task, size={"width": width, "height": height}), pointer, remedy=remedy)
 
     for task in GENERATING:
-        yield sized("side_in_range", task, 304, 512, "/size/width", "320 to 4096")
-        yield sized("side_in_range", task, 512, 319, "/size/height", "320 to 4096")
-        yield sized("side_in_range", task, 4112, 1040, "/size/width", "320 to 4096")
+        yield sized("side_in_range", task, 304, 512, "/size/width", "320 to 4,096")
+        yield sized("side_in_range", task, 512, 319, "/size/height", "320 to 4,096")
+        yield sized("side_in_range", task, 4112, 1040, "/size/width", "320 to 4,096")
         yield sized("side_in_steps", task, 1000, 512, "/size/width", "992 or 1008")
         yield sized("side_in_steps", task, 512, 4095, "/size/height", "4080 or 4096")
         yield sized("aspect_in_range", task, 320, 1296, "/size", "4 times")

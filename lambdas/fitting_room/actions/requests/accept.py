@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from fitting_room import clock
+from fitting_room.actions.cost import asked_side
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job, Reservation, Subject
@@ -59,7 +60,7 @@ def reservation(
 ) -> Reservation | None:
     """Return the dearest that the plan can cost: any one of its providers, every image. None for what is free."""
     count, made_for = request.output.count, frozenset(subject.made_for for subject in used.values())
-    prices = [entry(name).cost(request, made_for=made_for) for name in providers]
+    prices = [entry(name).cost(request, asked_side(request), made_for) for name in providers]
     if all(price.free for price in prices):
         return None
     amount = max(price.amount or 0 for price in prices)

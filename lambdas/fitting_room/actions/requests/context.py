@@ -1,10 +1,10 @@
-"""What a request is judged by: the providers that this deployment can reach, and the subjects that the tenant has."""
+"""What a request is judged against: the providers that this deployment can reach, and the subjects that it names."""
 
 from __future__ import annotations
 
 from fitting_room.actions.requests.plan import Deployment
 from fitting_room.clock import Clock
-from fitting_room.jobs.errors import Fault, Refusal
+from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Subject
 from fitting_room.jobs.tasks import AnyRequest
 from fitting_room.providers.catalogue import entries
@@ -29,8 +29,8 @@ def deployment(at: Clock) -> Deployment:
     )
 
 
-def subjects_of(request: AnyRequest, caller: Caller, at: Clock) -> dict[str, Subject]:
-    """By JSON pointer, the subjects that a request names. Raises `Refusal` when one of them cannot be used."""
+def subjects_of(request: AnyRequest, caller: Caller, at: Clock) -> tuple[dict[str, Subject], list[Fault]]:
+    """By JSON pointer, the subjects that a request names; and the faults of those that cannot be used."""
     found = {pointer: _ready(subject_id, caller, at) for pointer, subject_id in request.subjects()}
     missing = [
         Fault.of(
@@ -43,13 +43,16 @@ def subjects_of(request: AnyRequest, caller: Caller, at: Clock) -> dict[str, Sub
         if subject is None
     ]
     misplaced = [
-        Fault.of("invalid_input", f"This subject is a {subject.kind}.", "Name it where one belongs.", pointer=pointer)
+        Fault.of(
+            "invalid_input",
+            f"This subject is a {subject.kind}.",
+            "Name a person in `person.subject`, and a garment in `garments[].subject`.",
+            pointer=pointer,
+        )
         for pointer, subject in found.items()
         if subject and not pointer.startswith(f"/{subject.kind}")
     ]
-    if missing or misplaced:
-        raise Refusal(*missing, *misplaced)
-    return {pointer: subject for pointer, subject in found.items() if subject}
+    return {pointer: subject for pointer, subject in found.items() if subject}, missing + misplaced
 
 
 def _ready(subject_id: str, caller: Caller, at: Clock) -> Subject | None:

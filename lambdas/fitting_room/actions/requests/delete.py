@@ -36,7 +36,7 @@ _SAME_IMAGES = (*_SAME_PURCHASE, "retried_from", "retried_by")
 
 def delete_job(job_id: str, caller: Caller, at: Clock) -> dict[str, Any]:
     """Return `{id, remains: [{provider, what, until}]}`; the same when asked again. Raises `Refusal` `not_found`."""
-    stone = tombstones.get(job_id, at.now())
+    stone = tombstones.get(job_id, at.now()) if clock.is_id(job_id, "job") else None
     if stone and caller.owns(stone):
         left = stone.remains
         if stone.owed:

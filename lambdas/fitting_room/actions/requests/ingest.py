@@ -118,6 +118,6 @@ def _explain(folder: Folder, faults: tuple[Fault, ...]) -> None:
     body: dict[str, Any] = {"status": "refused", "errors": [fault.model_dump(exclude_none=True) for fault in faults]}
     media.put(
         f"results/{folder.tenant}/drop/{folder.name}/error.json",
-        json.dumps(body, indent=2).encode(),
+        json.dumps(body, indent=2, allow_nan=False).encode(),
         "application/json",
     )

@@ -60,6 +60,6 @@ def _model(entry: CatalogueEntry, model: Model, deployment: Deployment) -> dict[
         "tasks": model.tasks,
         "qualities": model.qualities,
         "options": None if model.options is None else _options(model.options),
-        "offered": not model.opt_in or f"{entry.id}/{model.id}" in deployment.legacy_models,
+        "offered": deployment.offers(entry, model),
         "lifecycle": {**lifecycle, **observed, "retired": deployment.retired(entry, model)},
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
@@ -12,7 +12,9 @@ from pydantic import ValidationError
 from fitting_room.jobs.errors import Fault, Refusal, Warning
 from fitting_room.jobs.job import Mode, Subject
 from fitting_room.jobs.parse import faults_of
+from fitting_room.jobs.request import Asked
 from fitting_room.jobs.tasks import AnyRequest, TryOn
+from fitting_room.jobs.wording import nearest
 from fitting_room.providers.base import CatalogueEntry, Model
 from fitting_room.stores.model_lifecycles import Observed
 
@@ -45,6 +47,9 @@ class Deployment:
         end, seen = self.end_of_life(model), self.observed.get(model.id)
         return (end is not None and self.today >= end) or (seen is not None and seen.state == "gone")
 
+    def offers(self, entry: CatalogueEntry, model: Model) -> bool:
+        return not model.opt_in or f"{entry.id}/{model.id}" in self.legacy_models
+
     def usable(self, entry: CatalogueEntry) -> bool:
         return (not entry.secret or entry.id in self.configured) and (
             entry.runner != "bedrock" or entry.id in self.regions
@@ -71,7 +76,7 @@ def plan(
     """`allowed`: the providers that the tenant may use (None: all). `subjects`: by JSON pointer, those the request names.
     Raises `Refusal` with every fault when no provider, or not the named one, can do the request."""
     known = {entry.id: entry for entry in deployment.entries}
-    places = _named(request, known)
+    places, unknown = named_in(request, deployment.entries)
     named = [known[provider] for provider in places]
     if mode == "test":
         if any(provider != SANDBOX for provider in places):
@@ -89,8 +94,10 @@ def plan(
         if (faults := _not_allowed(entry, allowed) + faults_for(request, entry, deployment, subjects))
     }
     chosen = [entry for entry in candidates if entry.id not in excluded]
-    if not chosen or (named and excluded):
-        raise Refusal(*_once([fault for faults in excluded.values() for fault in faults]))
+    if unknown or not chosen or (named and excluded):
+        stopping = [fault for faults in excluded.values() for fault in faults] if named or not chosen else []
+        told = {fault.pointer for fault in unknown}
+        raise Refusal(*_once([*unknown, *(fault for fault in stopping if fault.pointer not in told)]))
     advice = [
         warning
         for entry in chosen[:1]
@@ -118,17 +125,20 @@ def faults_for(
     if request.task not in entry.tasks:
         return [_wrong_task(request, entry, deployment)]
     model = _model(request, entry, subjects)
-    faults = [fault for asked in request.options() if (fault := entry.refuses(request.task, asked, model))]
+    faults = [
+        _or_else(fault, asked, request, entry, deployment)
+        for asked in request.options()
+        if (fault := entry.refuses(request.task, asked, model))
+    ]
     if model is None:
         told = {fault.pointer for fault in faults}
-        faults += (
-            [_misplaced(entry, at, subject) for at, subject in subjects.items() if at not in told]
-            if subjects
-            else [_no_model(entry)]
-        )
+        if subjects:
+            faults += [_misplaced(entry, at, subject) for at, subject in subjects.items() if at not in told]
+        elif "/output/quality" not in told:
+            faults.append(_no_model(request, entry))
     elif deployment.retired(entry, model):
         faults.append(_retired(request, entry, model, deployment))
-    elif model.opt_in and f"{entry.id}/{model.id}" not in deployment.legacy_models:
+    elif not deployment.offers(entry, model):
         faults.append(
             Fault.of(
                 "provider_not_configured",
@@ -144,20 +154,21 @@ def faults_for(
         faults.append(
             Fault.of(
                 "unsupported_option",
-                f"{entry.title} draws pictures of its own framing: there is no original to go back to.",
+                f"{entry.title} draws images of its own framing: there is no original size to go back to.",
                 "Leave `output.size` out, or choose another provider.",
                 pointer="/output/size",
                 provider=entry.id,
             )
         )
-    if isinstance(request, TryOn) and len(request.garments) > entry.max_garments:
+    if isinstance(request, TryOn) and (count := len(request.garments)) > entry.max_garments:
         faults.append(
             Fault.of(
                 "unsupported_option",
                 f"{entry.title} takes {entry.max_garments} garments per job at most."
                 if entry.max_garments > 1
                 else f"{entry.title} takes one garment per job.",
-                "Spread them over several jobs, or choose another provider.",
+                entry.instead.get("garments", "Send one job per garment.")
+                + _ways(other.id for other in _others(request, entry, deployment) if other.max_garments >= count),
                 pointer=f"/garments/{entry.max_garments}",
                 provider=entry.id,
             )
@@ -197,11 +208,37 @@ def _not_allowed(entry: CatalogueEntry, allowed: frozenset[str] | None) -> list[
     ]
 
 
-def _no_model(entry: CatalogueEntry) -> Fault:
+def _or_else(fault: Fault, asked: Asked, request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) -> Fault:
+    """The fault of an option, with the other models and providers that do take it."""
+
+    def takes(other: CatalogueEntry, model: Model) -> bool:
+        return other.refuses(request.task, asked, model) is None
+
+    def fits(model: Model) -> bool:
+        named = request.model_copy(update={"provider": f"{entry.id}/{model.id}", "fallback": []})
+        return model.does(request) and deployment.offers(entry, model) and not entry.rules(named)
+
+    ways = [f"{entry.id}/{model.id}" for model in entry.models if takes(entry, model) and fits(model)]
+    ways += [
+        other.id
+        for other in _others(request, entry, deployment)
+        if (model := other.model(request)) and takes(other, model)
+    ]
+    return fault.model_copy(update={"remedy": fault.remedy + _ways(ways)})
+
+
+def _ways(providers: Iterable[str]) -> str:
+    names = ", ".join(f"`{name}`" for name in providers)
+    return f" Or name another provider that can: {names}." if names else ""
+
+
+def _no_model(request: AnyRequest, entry: CatalogueEntry) -> Fault:
+    does = [model for model in entry.models if model.does(request)]
+    names = ", ".join(f"{entry.id}/{model.id}" for model in does)
     return Fault.of(
         "unsupported_option",
-        f"{entry.title} has no model of that name for this task and quality.",
-        f"Use {entry.id}, or another quality.",
+        f"The model that is named does not do `{request.task}` at this quality.",
+        f"Name {entry.id} alone, or one of its models that does: {names}." if names else "Leave `output.quality` out.",
         pointer="/provider",
         provider=entry.id,
     )
@@ -236,7 +273,7 @@ def _wrong_task(request: AnyRequest, entry: CatalogueEntry, deployment: Deployme
     return Fault.of(
         "unsupported_option",
         why,
-        f"Use a provider that does: {_alternatives(request, entry, deployment)}.",
+        _alternatives(request, entry, deployment),
         pointer="/task",
         provider=entry.id,
     )
@@ -249,8 +286,8 @@ def _retired(request: AnyRequest, entry: CatalogueEntry, model: Model, deploymen
     return Fault.of(
         "model_retired",
         f"{entry.title} ({model.id}) {when}.",
-        f"Use another provider ({_alternatives(request, entry, deployment)}), or declare private access in the"
-        " deployment if the vendor grants it.",
+        f"{_alternatives(request, entry, deployment)} If the vendor grants this account private access, its operator can"
+        " declare that in `private_access`.",
         pointer="/provider",
         provider=entry.id,
     )
@@ -274,20 +311,26 @@ def _not_usable(entry: CatalogueEntry) -> Fault:
     )
 
 
+def _others(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) -> list[CatalogueEntry]:
+    """The other providers with a living model for such a request."""
+    return [
+        other
+        for other in deployment.entries
+        if other.live
+        and other.id != entry.id
+        and deployment.usable(other)
+        and (model := other.model(request))
+        and deployment.offers(other, model)
+        and not deployment.retired(other, model)
+    ]
+
+
 def _alternatives(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) -> str:
-    """The other providers with a living model for such a request, for a remedy."""
-    return (
-        ", ".join(
-            other.id
-            for other in deployment.entries
-            if other.live
-            and other.id != entry.id
-            and deployment.usable(other)
-            and (model := other.model(request))
-            and not deployment.retired(other, model)
-        )
-        or "none is configured"
-    )
+    """For a remedy."""
+    names = [other.id for other in _others(request, entry, deployment)]
+    if not names:
+        return f"No other provider for `{request.task}` is configured here: ask the operator for one."
+    return f"Name another provider that can: {', '.join(f'`{name}`' for name in names)}."
 
 
 def _option_faults(request: AnyRequest, entry: CatalogueEntry) -> list[Fault]:
@@ -305,14 +348,17 @@ def _option_faults(request: AnyRequest, entry: CatalogueEntry) -> list[Fault]:
             )
         ]
     try:
-        entry.options_model.model_validate(given)
+        entry.options_model.model_validate(given, strict=True)
     except ValidationError as error:
-        return [fault.model_copy(update={"provider": entry.id}) for fault in faults_of(error, pointer)]
+        faults = faults_of(error, entry.options_model, pointer)
+        return [fault.model_copy(update={"provider": entry.id}) for fault in faults]
     return []
 
 
-def _named(request: AnyRequest, known: dict[str, CatalogueEntry]) -> dict[str, str]:
-    """The ids in `provider` and `fallback`, in order, with the pointer of each; none for `auto`."""
+def named_in(request: AnyRequest, entries: Sequence[CatalogueEntry]) -> tuple[dict[str, str], list[Fault]]:
+    """The ids in `provider` and `fallback`, in order, with the pointer of each (none for `auto`); and the faults of names
+    that are none, of which the nearest are among the ids."""
+    known = {entry.id: entry for entry in entries}
     faults: list[Fault] = []
     named: dict[str, str] = {}
     if request.provider != "auto":
@@ -320,29 +366,27 @@ def _named(request: AnyRequest, known: dict[str, CatalogueEntry]) -> dict[str, s
         names += [(f"/fallback/{index}", name) for index, name in enumerate(request.fallback)]
         for pointer, name in names:
             provider, _, model = name.partition("/")
-            entry = known.get(provider)
-            if entry is None or model not in ("", *(each.id for each in entry.models)):
-                choices = ", ".join(
-                    name for e in known.values() for name in (e.id, *(f"{e.id}/{m.id}" for m in e.models))
-                )
-                faults.append(
-                    Fault.of("invalid_input", "No such provider or model.", f"Use auto, {choices}.", pointer=pointer)
-                )
-            else:
+            entry = known.get(provider) or known.get(nearest(provider, known) or "")
+            if entry is None or entry.id != provider or model not in ("", *(each.id for each in entry.models)):
+                faults.append(_unknown(pointer, model, entry, known))
+            if entry is not None:
                 named.setdefault(entry.id, pointer)
     faults += [
-        Fault.of(
-            "invalid_input",
-            "No such provider.",
-            f"Use one of: {', '.join(known)}.",
-            pointer=f"/provider_options/{provider}",
-        )
+        _unknown(f"/provider_options/{provider}", "", known.get(nearest(provider, known) or ""), known)
         for provider in request.provider_options
         if provider not in known
     ]
-    if faults:
-        raise Refusal(*faults)
-    return named
+    return named, faults
+
+
+def _unknown(pointer: str, model: str, meant: CatalogueEntry | None, known: Mapping[str, CatalogueEntry]) -> Fault:
+    """A name that is no provider or model. `meant`: the provider whose name is like it."""
+    if meant and model:
+        remedy = f"Use {meant.id} alone, or one of its models: {', '.join(f'{meant.id}/{m.id}' for m in meant.models)}."
+    else:
+        auto = "" if pointer.startswith("/provider_options/") else "auto, or "
+        remedy = (f"Did you mean `{meant.id}`? " if meant else "") + f"Use {auto}one of: {', '.join(known)}."
+    return Fault.of("invalid_input", "There is no such provider or model.", remedy, pointer=pointer)
 
 
 def _once(faults: list[Fault]) -> list[Fault]:

@@ -40,7 +40,9 @@ def retry(job_id: str, body: Any, caller: Caller, at: Clock) -> Accepted:
     if old.retried_by:
         return Accepted(find(old.retried_by, caller, at), replayed=True)
     _check(old, asked)
-    used = subjects_of(old.request, caller, at)
+    used, unusable = subjects_of(old.request, caller, at)
+    if unusable:
+        raise Refusal(*unusable)
     planned = plan(old.request, caller.mode, deployment(at), allowed=caller.providers, subjects=used)
     new_id = at.new_id("job")
     job = new_job(new_id, old.request, caller, planned, used, at).model_copy(
@@ -72,7 +74,7 @@ def _parsed(body: Any) -> RetryRequest:
     try:
         return RetryRequest.model_validate(body)
     except ValidationError as error:
-        raise Refusal(*faults_of(error)) from None
+        raise Refusal(*faults_of(error, RetryRequest)) from None
 
 
 def _check(old: Job, asked: RetryRequest) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel
 
 from fitting_room.clock import Clock
-from fitting_room.jobs.errors import Fault, JobFailure, Refusal
+from fitting_room.jobs.data_url import decode
+from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.image_ref import ImageRef
 from fitting_room.jobs.job import Source
 from fitting_room.jobs.tasks import AnyRequest
@@ -16,34 +17,26 @@ from fitting_room.stores import media, uploads
 from fitting_room.stores.api_keys import Caller
 
 
-class Sources(NamedTuple):
-    """By role: where each image lies. `inline`: by key in staging, the data URLs' bytes, which are not stored yet."""
+def located(request: AnyRequest, caller: Caller, at: Clock, *, look: bool) -> tuple[dict[str, Source], list[Fault]]:
+    """Return by role where each image lies that is no inline data, and the faults of those that cannot be used.
 
-    by_role: dict[str, Source]
-    inline: dict[str, bytes]
-
-
-def sources_of(request: AnyRequest, caller: Caller, job_id: str, at: Clock) -> Sources:
-    """Find every image of a request. Raises `Refusal` with all faults at once."""
+    `look`: ask whether an upload is there; without it uploads are left out.
+    """
+    sources: dict[str, Source] = {}
     faults: list[Fault] = []
-    found = Sources({}, {})
     for role, pointer, ref in request.images():
+        if ref.data or (ref.upload and not look):
+            continue
         try:
-            if ref.data:
-                from fitting_room.images.fetch import data_url  # imports an imaging library: only for those who need it
-
-                key = f"staging/{job_id}/input-{role}"
-                found.inline[key] = data_url(ref.data, pointer=pointer)
-                found.by_role[role] = Source(bucket=settings().media_bucket, key=key)
-            else:
-                found.by_role[role] = _source(ref, caller, at)
-        except JobFailure as failure:
-            faults.append(Fault.of("invalid_input", failure.fault.detail, failure.fault.remedy, pointer=pointer))
+            sources[role] = _source(ref, caller, at)
         except Refusal as refusal:
             faults += [fault.model_copy(update={"pointer": f"{pointer}/{ref.kind}"}) for fault in refusal.faults]
-    if faults:
-        raise Refusal(*faults)
-    return found
+    return sources, faults
+
+
+def inline(request: AnyRequest) -> dict[str, bytes]:
+    """Return by role the images that a checked request holds itself."""
+    return {role: decode(ref.data) for role, _, ref in request.images() if ref.data}
 
 
 def _source(ref: ImageRef, caller: Caller, at: Clock) -> Source:
@@ -86,7 +79,7 @@ def kept_request(request: AnyRequest, providers: list[str]) -> AnyRequest:
 
     def kept(value: Any) -> Any:
         if isinstance(value, ImageRef) and (value.url or value.data):
-            return type(value)(data="data:image/x;base64,")
+            return type(value)(data="data:;base64,")
         if isinstance(value, BaseModel):
             return value.model_copy(update={name: kept(part) for name, part in value})
         return [kept(part) for part in value] if isinstance(value, list) else value

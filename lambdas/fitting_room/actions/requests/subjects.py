@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from fitting_room.actions.requests.accept import Accepted
 from fitting_room.actions.requests.submit import submit
-from fitting_room.clock import Clock
+from fitting_room.clock import Clock, is_id
 from fitting_room.jobs.errors import Refusal
 from fitting_room.stores import subjects
 from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.subjects import Stored
 
-_ID = re.compile(r"sub_[0-9A-HJKMNP-TV-Z]{26}")
 _SHOWN = {
     "id",
     "kind",
@@ -44,10 +42,11 @@ def create(body: Any, caller: Caller, idempotency_key: str | None, at: Clock) ->
 
 def find(subject_id: str, caller: Caller, at: Clock) -> Stored:
     """The tenant's subject. Another tenant's is as unknown as one that never was: `Refusal` `not_found`."""
-    subject = subjects.get(subject_id, caller.tenant, at.now()) if caller.mode == "live" else None
+    known = caller.mode == "live" and is_id(subject_id, "sub")
+    subject = subjects.get(subject_id, caller.tenant, at.now()) if known else None
     if subject is None:
         raise Refusal.of(
-            "not_found", "No such subject.", "Check the id; a subject is kept until it expires or is deleted."
+            "not_found", "There is no such subject.", "Check the id; a subject is kept until it expires or is deleted."
         )
     return subject
 
@@ -59,15 +58,15 @@ def view(subject: Stored) -> dict[str, Any]:
 
 def listing(caller: Caller, limit: str, cursor: str | None, at: Clock) -> dict[str, Any]:
     """`{items, next_cursor}`, newest first. Raises `Refusal` with status 400 for a limit or a cursor that is none."""
-    if not (limit.isdecimal() and 1 <= len(limit) <= 3 and 1 <= int(limit) <= 100):
+    if not (limit.isascii() and limit.isdecimal() and len(limit) <= 3 and 1 <= int(limit) <= 100):
         raise Refusal.of(
             "invalid_input", "`limit` must be a number from 1 to 100.", "Leave it out for 100.", status=400
         )
-    if cursor is not None and not _ID.fullmatch(cursor):
+    if cursor is not None and not is_id(cursor, "sub"):
         raise Refusal.of(
             "invalid_input",
             "This `cursor` was not given out by us.",
-            "Use the `next_cursor` of the page before, or leave it out to begin anew.",
+            "Use the `next_cursor` of the page before, or leave it out to begin with the newest.",
             status=400,
         )
     if caller.mode == "test":  # a test key makes no subjects, and sees none that a live one made

@@ -9,14 +9,14 @@ from typing import Any
 
 from fitting_room import clock
 from fitting_room.actions.requests.accept import Accepted, accept, expiry, reservation
-from fitting_room.actions.requests.context import deployment, subjects_of
-from fitting_room.actions.requests.plan import Plan, plan
-from fitting_room.actions.requests.sources import kept_request, sources_of
+from fitting_room.actions.requests.check import check
+from fitting_room.actions.requests.plan import Plan
+from fitting_room.actions.requests.sources import inline, kept_request
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
-from fitting_room.jobs.job import Job, Subject
-from fitting_room.jobs.parse import parse
+from fitting_room.jobs.job import Job, Source, Subject
 from fitting_room.jobs.tasks import AnyRequest
+from fitting_room.settings import settings
 from fitting_room.stores import jobs, tombstones
 from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.items import Conflict
@@ -50,13 +50,11 @@ def submit(
     digest = jobs.body_hash(body)
     if idempotency_key and (used := jobs.replayed(caller.tenant, idempotency_key, at.now())):
         return _replay(used, digest, at)
-    request = parse(body)
-    used_subjects = subjects_of(request, caller, at)
-    planned = plan(request, caller.mode, deployment(at), allowed=caller.providers, subjects=used_subjects)
-    job_id = at.new_id("job")
-    sources = sources_of(request, caller, job_id, at)
-    job = new_job(job_id, request, caller, planned, used_subjects, at).model_copy(
-        update={"sources": sources.by_role, "drop": drop}
+    checked = check(body, caller, at, look=True)
+    job_id, given = at.new_id("job"), inline(checked.request)
+    staged = {role: Source(bucket=settings().media_bucket, key=f"staging/{job_id}/input-{role}") for role in given}
+    job = new_job(job_id, checked.request, caller, checked.plan, checked.subjects, at).model_copy(
+        update={"sources": {**checked.sources, **staged}, "drop": drop}
     )
     writes = {}
     if idempotency_key:
@@ -64,7 +62,7 @@ def submit(
             caller.tenant, idempotency_key, job_id=job.id, digest=digest, now=at.now(), keep=keep
         )
     try:
-        return accept(job, sources.inline, writes, at)
+        return accept(job, {str(staged[role].key): data for role, data in given.items()}, writes, at)
     except Conflict:  # another request with the same key was faster
         used_now = idempotency_key and jobs.replayed(caller.tenant, idempotency_key, at.now())
         if not used_now:

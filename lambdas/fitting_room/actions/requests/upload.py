@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from fitting_room import clock
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
+from fitting_room.jobs.fields import Strict
 from fitting_room.jobs.parse import faults_of
 from fitting_room.settings import settings
 from fitting_room.stores import media, uploads
@@ -18,23 +19,29 @@ from fitting_room.stores.api_keys import Caller
 MAX_BYTES = 30_000_000
 
 
-class UploadRequest(BaseModel):
+class UploadRequest(Strict):
     """`bytes`: the file's size, at most 30,000,000; a larger file is refused by S3 itself."""
-
-    model_config = ConfigDict(extra="forbid")
 
     content_type: Literal["image/jpeg", "image/png", "image/webp", "image/avif", "image/heic", "image/heif"]
     bytes: Annotated[int, Field(ge=1, le=MAX_BYTES)]
 
 
 def create_upload(body: Any, caller: Caller, at: Clock) -> dict[str, Any]:
-    """`{id, post: {url, fields}, expires_at}`: send `fields` and then the file as one multipart POST to `url`."""
+    """Return `{id, post: {url, fields}, expires_at, usable_until}`: send `fields` and then the file as one POST to `url`.
+
+    The form ends at `expires_at`; jobs may name the upload until `usable_until`.
+    """
     try:
         request = UploadRequest.model_validate(body)
     except ValidationError as error:
-        raise Refusal(*faults_of(error)) from None
+        raise Refusal(*faults_of(error, UploadRequest)) from None
     upload_id = at.new_id("upl")
     upload = uploads.Upload(upload_id, caller.tenant, f"uploads/{caller.tenant}/{upload_id}", caller.mode)
-    uploads.put(upload, at.now() + timedelta(days=settings().upload_days))
-    post = media.upload_form(upload.key, request.content_type, request.bytes)
-    return {"id": upload_id, "post": post, "expires_at": clock.later(at.now(), media.LINK_SECONDS)}
+    until = at.now() + timedelta(days=settings().upload_days)
+    uploads.put(upload, until)
+    return {
+        "id": upload_id,
+        "post": media.upload_form(upload.key, request.content_type, request.bytes),
+        "expires_at": clock.later(at.now(), media.LINK_SECONDS),
+        "usable_until": clock.text(until),
+    }

@@ -12,9 +12,9 @@ from fitting_room.jobs.errors import Warning
 from fitting_room.jobs.job import Attempt, Job, PreparedInput, StoredPicture
 from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending, Step
 from fitting_room.observability import MetricUnit, described, logger, metrics
-from fitting_room.providers.base import CatalogueEntry, Connection, Input, Order, Provider, Rate
+from fitting_room.providers.base import CatalogueEntry, Connection, Input, Order, Provider
 from fitting_room.providers.catalogue import adapter
-from fitting_room.settings import Limits, settings
+from fitting_room.settings import settings
 from fitting_room.stores import capacity, jobs, media, provider_keys
 from fitting_room.stores.aws import TROUBLE, unimportant
 from fitting_room.stores.items import owe
@@ -40,17 +40,6 @@ def connect(provider: CatalogueEntry, secret: str | None = None) -> Provider:
             settings=provider.settings_model.model_validate(given) if provider.settings_model else None,
         )
     )
-
-
-def limits(provider: CatalogueEntry) -> tuple[Rate | None, int | None]:
-    """The rate and the concurrency that hold in this stage."""
-    own = settings().limits.get(provider.id, Limits())
-    rate = provider.rate
-    if own.submits or own.seconds:
-        rate = Rate(
-            submits=own.submits or (rate.submits if rate else 1), seconds=own.seconds or (rate.seconds if rate else 60)
-        )
-    return rate, own.concurrency or provider.concurrency
 
 
 def order(job: Job, attempt: Attempt, provider: CatalogueEntry, *, read_now: bool = False) -> Order:

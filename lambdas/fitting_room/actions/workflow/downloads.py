@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from fitting_room.actions.workflow.attempts import stage
-from fitting_room.images.fetch import data_url
 from fitting_room.images.result_checks import decode_result
+from fitting_room.jobs.data_url import NotDecodable, decode
 from fitting_room.jobs.errors import JobFailure
 from fitting_room.jobs.job import Attempt, Job, StoredPicture
 from fitting_room.net import safe_http
@@ -39,6 +39,8 @@ def download(job: Job, attempt: Attempt, provider: CatalogueEntry, addresses: li
             return stage(job, attempt, index, data, attempt.seed)
         except FetchFailed as failed:
             return failed.why
+        except NotDecodable as broken:
+            return broken.detail
         except JobFailure as failure:
             return failure.fault.detail
         except TROUBLE as error:
@@ -52,9 +54,9 @@ def download(job: Job, attempt: Attempt, provider: CatalogueEntry, addresses: li
 
 
 def _bytes(address: str, provider: CatalogueEntry) -> bytes:
-    """Raises `JobFailure` or `FetchFailed`."""
+    """Raises `FetchFailed` or `NotDecodable`."""
     if address.startswith("data:"):
-        return data_url(address, pointer="/")
+        return decode(address)
     config = settings()
     hosts = frozenset([*provider.result_hosts, *config.result_hosts.get(provider.id, ())])
     return safe_http.get(address, max_bytes=MAX_RESULT_BYTES, allow=config.fetch_allow, hosts=hosts).data

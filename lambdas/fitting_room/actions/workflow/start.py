@@ -14,14 +14,9 @@ from datetime import datetime, timedelta
 from botocore.exceptions import ClientError
 
 from fitting_room import clock
+from fitting_room.actions.limits import limits
 from fitting_room.actions.workflow import callback
-from fitting_room.actions.workflow.attempts import (
-    connect,
-    keep,
-    limits,
-    order,
-    persist,
-)
+from fitting_room.actions.workflow.attempts import connect, keep, order, persist
 from fitting_room.actions.workflow.references import forget, register
 from fitting_room.actions.workflow.standing import standing
 from fitting_room.clock import Clock

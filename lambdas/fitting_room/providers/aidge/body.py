@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from fitting_room.jobs.request import Name
+from fitting_room.jobs.fields import Name
 from fitting_room.jobs.tasks import Stock, TryOn
 from fitting_room.providers.aidge.entry import CATEGORIES
 from fitting_room.providers.base import Order

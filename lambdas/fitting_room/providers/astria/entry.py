@@ -116,6 +116,7 @@ ENTRY = CatalogueEntry(
     secret=True,
     polled=True,
     tasks=_PARTNER,
+    instead={"output.guidance": "Send provider_options.astria.cfg_scale, 0 to 15, with the provider astria/sd15."},
     max_garments=3,  # with the person four references: "Five or six references stacked in one prompt [...] compete"
     keeps_framing=False,
     base=FitSpec(

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from fitting_room.jobs.request import broken
+from fitting_room.jobs.fields import ClassName, broken
 
 ID = "astria"
 Partner = Literal["gemini", "seedream", "gpt-image-2"]
 AspectRatio = Literal["1:1", "16:9", "9:16", "21:9", "9:21", "3:2", "2:3", "5:4", "4:5", "4:3", "3:4"]
-ClassName = Annotated[str, StringConstraints(pattern=r"^[a-z]+( [a-z]+)?$", max_length=32)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=8, multiple_of=8)]
 

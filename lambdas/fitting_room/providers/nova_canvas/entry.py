@@ -207,6 +207,11 @@ ENTRY = CatalogueEntry(
     secret=False,
     polled=False,
     tasks=TASKS,
+    instead={
+        "prompt": "Leave it out: virtual try-on takes no text.",
+        "negative_prompt": "Leave it out: virtual try-on takes no text.",
+        "garments": "Send one image that shows all pieces, with the category outfit.",
+    },
     base=_INPUT,
     others=_INPUT,
     max_body=BODY_LIMIT - _FRAME,

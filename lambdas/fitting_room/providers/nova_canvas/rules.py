@@ -102,7 +102,7 @@ def side_in_range(request: AnyRequest) -> Iterator[Broken]:
                 "unsupported_option",
                 f"/size/{name}",
                 f"Nova Canvas draws no image with a side of {side} px.",
-                f"Use {MIN_SIDE} to {MAX_SIDE} px.",
+                f"Use {MIN_SIDE} to {MAX_SIDE:,} px.",
             )
 
 

@@ -55,7 +55,7 @@ def rules(request: AnyRequest) -> list[Fault]:
             Fault.of(
                 "unsupported_option",
                 f"Stability AI draws no image of {size.width} x {size.height} px.",
-                f"Use sides of {SIDES[0]} to {SIDES[-1]} px in one of the shapes {', '.join(RATIOS)}, leave the size"
+                f"Use sides of {SIDES[0]} to {SIDES[-1]:,} px in one of the shapes {', '.join(RATIOS)}, leave the size"
                 " out, or choose another provider.",
                 pointer="/size",
                 provider=ID,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.geometry import FitSpec
@@ -34,12 +34,19 @@ CATEGORIES: dict[str, tuple[str, str | None]] = {  # ours -> the vendor's catego
 NEED_SUBCATEGORY = ("jewelry", "accessories")
 
 
+Subcategory = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"),
+    Field(description="one word of at most 64 letters, digits, - and _ that begins with a letter, such as necklace"),
+]
+
+
 class Options(BaseModel):
     """`subcategory`: the vendor's own word, needed for jewelry and accessories, whose list the vendor does not publish."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    subcategory: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")] | None = None
+    subcategory: Subcategory | None = None
 
 
 def is_clothing(request: TryOn) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import difflib
 import json
 import re
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from fitting_room.actions.requests.retry import retry
 from fitting_room.actions.requests.submit import submit
 from fitting_room.actions.requests.upload import create_upload
 from fitting_room.clock import Clock
+from fitting_room.jobs.document import MAX_DEPTH, too_deep
 from fitting_room.jobs.errors import PROBLEM, Refusal
 from fitting_room.observability import described, logger
 from fitting_room.settings import settings
@@ -83,7 +85,7 @@ def delete_a_job(job_id: str) -> Response[str]:
 def get_an_image(job_id: str, name: str) -> Response[str]:
     caller = _caller()
     job = find(job_id, caller, clock)
-    return Response(303, body="", headers={"Location": image_link(job, name), **_cors()})
+    return Response(303, body="", headers={"Location": image_link(job, name), **_common()})
 
 
 def create_a_subject() -> Response[str]:
@@ -144,13 +146,21 @@ def no_such_route(_: Exception) -> Response[str]:
     path, asked = app.current_event.path, app.current_event.http_method
     allowed = sorted({method for method, rule in KNOWN if re.fullmatch(re.sub(r"<\w+>", "[^/]+", rule), path)})
     if not allowed or asked in allowed:  # allowed, and yet no route: the path has characters that no id has
-        return _problem(
-            Refusal.of("not_found", "There is nothing at this path.", "See the API reference for the routes.")
-        )
+        return _problem(Refusal.of("not_found", "There is nothing at this path.", _routes(asked, path)))
     if asked == "OPTIONS":
-        return Response(204, body="", headers={"Allow": ", ".join(allowed), **_cors(", ".join([*allowed, "OPTIONS"]))})
+        return Response(
+            204, body="", headers={"Allow": ", ".join(allowed), **_common(", ".join([*allowed, "OPTIONS"]))}
+        )
     refusal = Refusal.of("method_not_allowed", f"{asked} is not served here.", f"Use {' or '.join(allowed)}.")
     return _problem(refusal, {"Allow": ", ".join(allowed)})
+
+
+def _routes(method: str, path: str) -> str:
+    """For a remedy: the route that was probably meant, and all there are."""
+    known = [f"{known} {rule}".replace("<", "{").replace(">", "}") for known, rule in KNOWN]
+    asked = re.sub("[a-z]{3}_[0-9A-Z]{26}", "{job_id}", path[:200])
+    near = difflib.get_close_matches(f"{method} {asked}", known, 1)
+    return (f"Did you mean `{near[0]}`? " if near else "") + f"The routes are: {', '.join(known)}."
 
 
 @app.exception_handler(Refusal)  # type: ignore[untyped-decorator]
@@ -173,7 +183,13 @@ def broken(error: Exception) -> Response[str]:
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return app.resolve(event, context)
+    """A trailing slash means nothing, and HEAD is GET without a body."""
+    http = event["requestContext"]["http"]
+    path, head = event["rawPath"].rstrip("/") or "/", http["method"] == "HEAD"
+    http = {**http, "path": path, "method": "GET" if head else http["method"]}
+    routed = {**event, "rawPath": path, "requestContext": {**event["requestContext"], "http": http}}
+    answer: dict[str, Any] = app.resolve(routed, context)
+    return {**answer, "body": ""} if head else answer
 
 
 def _accepted(accepted: Accepted) -> Response[str]:
@@ -189,7 +205,7 @@ def _caller() -> Caller:
 def _body(*, optional: bool = False) -> Any:
     """Return the decoded JSON body, or {} for none where one is `optional`.
 
-    Refused: a body that is too large, not declared as JSON, or not JSON.
+    Refused: a body that is too large, packed, not declared as JSON, not JSON, or very deep.
     """
     event = app.current_event
     if optional and not event.body:
@@ -201,16 +217,27 @@ def _body(*, optional: bool = False) -> Any:
             f"The body has {len(raw):,} bytes; the limit is {MAX_BODY:,}.",
             "Send pictures with POST /v1/uploads and name them by their upload id.",
         )
+    encoding = event.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Refusal.of(
+            "unsupported_media_type",
+            f"The body is encoded as {encoding[:20]!r}.",
+            "Send it as plain JSON, without `Content-Encoding`.",
+        )
     if event.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refusal.of(
             "unsupported_media_type", "The body is not declared as JSON.", "Send `Content-Type: application/json`."
         )
     try:
-        return json.loads(raw, parse_constant=_no_number)
+        body = json.loads(raw, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise Refusal.of(
             "invalid_input", "The body is not valid JSON.", "Check quotes, commas and brackets.", status=400, pointer=""
         ) from None
+    if too_deep(body):
+        detail = f"The body is nested more than {MAX_DEPTH} levels deep."
+        raise Refusal.of("invalid_input", detail, "Nothing here needs so many levels.", status=400, pointer="")
+    return body
 
 
 def _no_number(name: str) -> None:
@@ -219,7 +246,10 @@ def _no_number(name: str) -> None:
 
 def _answer(status: int, body: Any, headers: dict[str, str] | None = None) -> Response[str]:
     return Response(
-        status, content_type="application/json", body=json.dumps(body), headers={**(headers or {}), **_cors()}
+        status,
+        content_type="application/json",
+        body=json.dumps(body, allow_nan=False),
+        headers={**(headers or {}), **_common()},
     )
 
 
@@ -229,21 +259,31 @@ def _problem(refusal: Refusal, headers: dict[str, str] | None = None) -> Respons
         headers["Retry-After"] = str(refusal.retry_after)
     if refusal.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
+    body = {**refusal.body(), "instance": f"urn:request:{_request_id()}"}
     return Response(
-        refusal.status, content_type=PROBLEM, body=json.dumps(refusal.body()), headers={**headers, **_cors()}
+        refusal.status,
+        content_type=PROBLEM,
+        body=json.dumps(body, allow_nan=False),
+        headers={**headers, **_common()},
     )
 
 
-def _cors(methods: str = "") -> dict[str, str]:
-    """For a browser of an allowed origin, and for no other. What holds links to photos is kept in no cache."""
+def _request_id() -> str:
+    """By which our log is found."""
+    return str(app.lambda_context.aws_request_id)
+
+
+def _common(methods: str = "") -> dict[str, str]:
+    """The request's id, and what a browser of an allowed origin needs, and no other. What holds links to photos is kept in
+    no cache."""
     origin, allowed = app.current_event.headers.get("origin", ""), settings().cors_origins
-    headers = {"Cache-Control": "no-store"}
+    headers = {"Cache-Control": "no-store", "Request-Id": _request_id()}
     if not origin or not ({origin, "*"} & allowed):
         return headers | ({"Vary": "Origin"} if allowed else {})
     headers |= {
         "Access-Control-Allow-Origin": origin,
         "Vary": "Origin",
-        "Access-Control-Expose-Headers": "Location, Retry-After, Idempotent-Replayed",
+        "Access-Control-Expose-Headers": "Location, Retry-After, Idempotent-Replayed, Request-Id",
     }
     if methods:
         headers |= {

@@ -1,0 +1,95 @@
+"""Everything that is wrong with a body, in one answer: fields, rules over several, pictures, and what providers cannot do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fitting_room.actions.requests.context import deployment, subjects_of
+from fitting_room.actions.requests.plan import Deployment, Plan, named_in, plan
+from fitting_room.actions.requests.sources import located
+from fitting_room.clock import Clock
+from fitting_room.jobs.document import within
+from fitting_room.jobs.errors import Fault, Refusal
+from fitting_room.jobs.job import Source, Subject
+from fitting_room.jobs.parse import Draft, read
+from fitting_room.jobs.request import Asked
+from fitting_room.jobs.tasks import AnyRequest
+from fitting_room.jobs.wording import field_of
+from fitting_room.providers.base import CatalogueEntry
+from fitting_room.settings import settings
+from fitting_room.stores.api_keys import Caller
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A request without a fault. `subjects`: by JSON pointer, those it names; `sources`: by role, its pictures that are no
+    inline data."""
+
+    request: AnyRequest
+    subjects: Mapping[str, Subject]
+    sources: Mapping[str, Source]
+    plan: Plan
+
+
+def check(body: Any, caller: Caller, at: Clock, *, look: bool) -> Checked:
+    """`look`: whether pictures are there is a question, too. Raises `Refusal` with all faults at once."""
+    draft = read(body, settings().fetch_allow)
+    if draft.request is None:
+        raise Refusal(*draft.faults)
+    here, planned = deployment(at), None
+    subjects, faults = subjects_of(draft.request, caller, at)
+    sources, unusable = located(draft.request, caller, at, look=look)
+    faults += unusable
+    try:
+        planned = plan(draft.request, caller.mode, here, allowed=caller.providers, subjects=subjects)
+    except Refusal as refusal:  # where auto finds nobody for a body that had to be mended, that may be why
+        guessed = draft.faults and draft.request.provider == "auto"
+        faults += [fault for fault in refusal.faults if not (guessed and fault.provider)]
+    faults = together(draft, draft.certain(faults), here)
+    if faults or planned is None:
+        raise Refusal(*faults)
+    return Checked(draft.request, subjects, sources, planned)
+
+
+def together(draft: Draft, others: list[Fault], here: Deployment) -> list[Fault]:
+    """The faults of the fields and those of the providers. Where both tell a limit, the provider's is told: ours is the
+    widest of all, and a value within it may be refused again."""
+    told = {fault.pointer or "" for fault in others}
+    own = [
+        _narrowed(fault, draft.request, here) if draft.request else fault
+        for fault in draft.faults
+        if not (fault.pointer in draft.cut and any(within(pointer, fault.pointer) for pointer in told))
+    ]
+    return list(dict.fromkeys([*own, *others]))
+
+
+def _narrowed(fault: Fault, request: AnyRequest, here: Deployment) -> Fault:
+    """A fault of a field, with what the provider that was named takes there."""
+    name = _option(fault.pointer or "")
+    known = {entry.id: entry for entry in here.entries}
+    named = [known[provider] for provider in named_in(request, here.entries)[0]]
+    options = {name for entry in here.entries for model in entry.models for name in entry.honours(request.task, model)}
+    if not named or name not in options:
+        return fault
+    return _of(named[0], fault, name, request)
+
+
+def _of(entry: CatalogueEntry, fault: Fault, name: str, request: AnyRequest) -> Fault:
+    model = entry.model(request)
+    option = entry.honours(request.task, model).get(name)
+    if option is None and request.task in entry.tasks:
+        place = (fault.pointer or "").removesuffix("/type") if name == "mask" else fault.pointer
+        return entry.refuses(request.task, Asked(name, place or "", None), model) or fault
+    if option is None or not option.limited or True in (option.values or ()):
+        return fault
+    return fault.model_copy(update={"remedy": f"Use {option.rule()}.", "provider": entry.id})
+
+
+def _option(pointer: str) -> str:
+    """The name that catalogue entries have for the option at a place."""
+    if pointer.startswith("/mask"):
+        return "mask" if pointer == "/mask/type" else ""
+    return re.sub(r"^garments\[\d+\]", "garment", field_of(pointer))

@@ -1,0 +1,91 @@
+"""A JSON document: where something in it lies, what no JSON should hold, and changing it place by place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+Path = tuple[str | int, ...]
+
+MAX_DEPTH = 64
+_LONGEST_NAME = 128
+
+
+def pointer_of(path: Path) -> str:
+    """The JSON pointer. A name that is no text, or a very long one, is shown as well as it can be."""
+    return "".join("/" + _shown(str(part)).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _shown(name: str) -> str:
+    name = name.encode("utf-8", "replace").decode()
+    return name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "..."
+
+
+def within(pointer: str, outer: str) -> bool:
+    return pointer == outer or pointer.startswith(outer + "/")
+
+
+def too_deep(document: Any) -> bool:
+    """Whether it is nested more than `MAX_DEPTH` times; whatever its depth, this does not fail."""
+    level = [document]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            part
+            for value in level
+            if isinstance(value, dict | list)
+            for part in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def flaws(value: Any, path: Path = ()) -> Iterator[tuple[Path, str, str]]:
+    """(where, what is wrong, what to do) of values that Python's JSON reader lets pass and others do not."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            if flaw := _flaw(name):
+                yield (*path, name), *flaw
+            else:
+                yield from flaws(part, (*path, name))
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from flaws(part, (*path, index))
+    elif flaw := _flaw(value):
+        yield path, *flaw
+
+
+def _flaw(value: Any) -> tuple[str, str] | None:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "The number is too large.", "Send a smaller number."
+    if isinstance(value, str):
+        if "\x00" in value:
+            return "The text holds a NUL character.", "Leave that character out."
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return "The text holds half a character (a lone surrogate).", "Send the text as UTF-8."
+    return None
+
+
+def get(document: Any, path: Path) -> Any:
+    """The value at a path, or None."""
+    for part in path:
+        try:
+            document = document[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return document
+
+
+def put(document: Any, path: Path, value: Any) -> None:
+    """Set what lies at a path whose parent is there."""
+    get(document, path[:-1])[path[-1]] = value
+
+
+def remove(document: Any, path: Path) -> None:
+    """Take away what lies at a path, if anything does."""
+    parent = get(document, path[:-1])
+    if isinstance(parent, dict):
+        parent.pop(path[-1], None)
