@@ -99,7 +99,7 @@ def _undo(job: Job, inline: Mapping[str, bytes]) -> None:
 
 def changed() -> Refusal:
     return Refusal.of(
-        "conflict", "The job changed at this moment.", "Look at it with GET /v1/jobs/{id}, then try again."
+        "conflict", "The job changed at the same time.", "Look at it with GET /v1/jobs/{id}, then try again."
     )
 
 

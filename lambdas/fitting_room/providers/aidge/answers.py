@@ -31,7 +31,7 @@ UNNAMED = Told("provider_error", "Aidge refused the request.", _ANOTHER, retryab
 BROKEN = Told("provider_error", "Aidge failed on the job.", LATER)
 LIMITED = Told(
     "rate_limited",
-    "Aidge takes no more requests at the moment.",
+    "Aidge takes no more requests now.",
     f"{LATER} The operator can ask for a higher limit: {_CONTACT}",
 )
 KEY = Told("provider_auth", "Aidge does not accept the key or signature of this deployment.", _OPERATOR)

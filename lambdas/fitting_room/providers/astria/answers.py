@@ -113,7 +113,7 @@ def refused(failed: Failures, answer: httpx.Response, title: str) -> Failed:
         return failed(
             "rate_limited",
             "no",
-            "Astria takes no more requests at the moment.",
+            "Astria takes no more requests now.",
             LATER,
             retry_after=retry_after(answer) or PAUSE,
             **facts,

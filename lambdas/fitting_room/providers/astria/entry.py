@@ -125,7 +125,7 @@ ENTRY = CatalogueEntry(
     others=FitSpec(min_side=512, max_side=2048),
     max_image=3_000_000,  # files of a form: the vendor has "no hard limit" and calls 3 MB an image reasonable
     prices=(Price(source="https://www.astria.ai/pricing, which was not read: the documents name no price"),),
-    retention="Images, subjects and results 30 days, or until they are deleted here (the provider is told): "
+    retention="Images, subjects and results 30 days, or until they are deleted here (also at the provider): "
     f"{_DOCS}/docs/api/overview, Storage",
     erases=True,
     result_hosts=("astria.ai", "sdbooth2-production.s3.amazonaws.com"),  # others are not documented

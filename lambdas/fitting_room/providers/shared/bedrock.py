@@ -71,7 +71,7 @@ _BY_CLASS: dict[str, tuple[str, Charged, str, str]] = {
         "A service quota of the AWS account is used up.",
         "Ask for more in the Service Quotas console, or choose another provider.",
     ),
-    "ServiceUnavailableException": ("provider_unavailable", "no", "Bedrock is not available at the moment.", LATER),
+    "ServiceUnavailableException": ("provider_unavailable", "no", "Bedrock is not available now.", LATER),
     "ModelTimeoutException": ("timed_out", "unknown", "{title} took too long.", LOOK_AT_THE_BILL),
     "ModelErrorException": ("provider_error", "unknown", "{title} failed on the request.", LOOK_AT_THE_BILL),
     "InternalServerException": ("provider_error", "unknown", "Bedrock had an internal error.", LOOK_AT_THE_BILL),

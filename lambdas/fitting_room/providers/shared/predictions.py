@@ -246,7 +246,7 @@ class Predictions(ABC):
         return self.failed(
             "rate_limited",
             "no",
-            f"{self.title} takes no more requests at the moment.",
+            f"{self.title} takes no more requests now.",
             LATER,
             retry_after=PAUSE_SECONDS if wait is None else wait,
             **_words(problem, "HTTP 429"),
