@@ -150,7 +150,7 @@ def _numbers(kind: str, schema: dict[str, Any]) -> str:
 def values(schema: dict[str, Any]) -> tuple[str, ...]:
     """The values, or the kinds, of which one must be chosen; none where the schema is no choice."""
     found = schema.get("enum") or ([schema["const"]] if "const" in schema else ())
-    return tuple(str(value) for value in found)
+    return tuple(value if isinstance(value, str) else json.dumps(value) for value in found)
 
 
 def number(value: float) -> str:
