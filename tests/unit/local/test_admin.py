@@ -73,6 +73,7 @@ def account(monkeypatch: pytest.MonkeyPatch, vendor: str) -> Iterator[None]:
                 "TableName": "jobs",
                 "ProviderSecrets": json.dumps({"tryiton": secret}),
                 "ProviderEndpoints": json.dumps({"tryiton": vendor}),
+                "ApiFunction": "api",
             }
         )
         made = boto3.Session.client
@@ -137,7 +138,7 @@ def test_a_tenant_s_providers_are_named_and_set_free_again(
     [
         (["demo"], "name the providers .*--all"),
         (["demo", "tryiton", "--all"], "name the providers .*--all"),
-        (["demo", "tryion"], "no provider `tryion`: there are .*tryiton"),
+        (["demo", "tryion"], "no provider `tryion`: use one of .*tryiton"),
         (["nobody", "tryiton"], "no tenant `nobody`.*tenant create nobody"),
     ],
 )
@@ -193,8 +194,8 @@ def test_a_balance_proves_the_key(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 @pytest.mark.parametrize(
     ("provider", "words"),
     [
-        ("tryiton", "store it first, with `provider set tryiton`"),
-        ("nova_canvas", "no account of its own"),
+        ("tryiton", "store one with `provider set tryiton`"),
+        ("nova_canvas", "billed by AWS"),
         ("nova", "no provider `nova`"),
     ],
 )
