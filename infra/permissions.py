@@ -42,14 +42,13 @@ class Permissions:
             stack.settle,
             stack.ingest,
             stack.sweep,
-            stack.resume,
             stack.wait,
             stack.erase,
         ):
             function.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [self.table])
         for function in (stack.api, stack.ingest):  # a new job, and which providers are configured
             function.allow(["dynamodb:PutItem", "dynamodb:Query"], [self.table])
-        for function in (stack.settle, stack.sweep, stack.resume):  # debts: created and paid
+        for function in (stack.settle, stack.sweep):  # debts: created and paid
             function.allow(["dynamodb:PutItem", "dynamodb:DeleteItem"], [self.table])
         stack.erase.allow(["dynamodb:Query"], [self.table])  # whether other jobs use a file
         # an address for a vendor to call; a reference made, or gone
@@ -76,13 +75,13 @@ class Permissions:
             self._objects(function, put, self.media, "staging/")
         self._objects(stack.collect, get, self.media, "staging/")
         self._objects(stack.ingest, get, self.inbox, "drop/")
-        for function in (stack.collect, stack.settle, stack.ingest, stack.sweep, stack.resume):
+        for function in (stack.collect, stack.settle, stack.ingest, stack.sweep):
             self._objects(function, put, self.media, "results/")
         for bucket, prefixes in ((self.media, ("staging/", "results/")), (self.inbox, ("uploads/", "drop/"))):
             for prefix in prefixes:
                 self._objects(stack.erase, "s3:DeleteObject", bucket, prefix)
         # what was written while its job was erased, and the result of an earlier try in a drop folder
-        for function in (stack.collect, stack.settle, stack.sweep, stack.resume):
+        for function in (stack.collect, stack.settle, stack.sweep):
             self._objects(function, "s3:DeleteObject", self.media, "results/")
         for function in (
             stack.api,
@@ -149,7 +148,7 @@ class Permissions:
 
     def _executions(self) -> None:
         stack = self.stack
-        for function in (stack.api, stack.ingest, stack.sweep, stack.resume):
+        for function in (stack.api, stack.ingest, stack.sweep):
             function.allow(["states:StartExecution"], [self.machine.state_machine_arn])
         executions = stack.format_arn(
             service="states",

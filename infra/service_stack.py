@@ -47,7 +47,7 @@ class ServiceStack(cdk.Stack):
                 "Settle": self.settle,
             },
         )
-        for function in (self.api, self.ingest, self.sweep, self.resume):
+        for function in (self.api, self.ingest, self.sweep):
             function.add_environment("JOB_MACHINE_ARN", self.workflow.machine.state_machine_arn)
         for function in (self.api, self.sweep):
             function.add_environment("ERASE_FUNCTION", self.erase.function_name)
@@ -57,8 +57,8 @@ class ServiceStack(cdk.Stack):
         self.start_http.add_environment(
             "CALLBACK_URL", self.http_api.url if config.callback_url is None else config.callback_url
         )
-        self._resume_broken_executions()
         self._sweep_every_minute()
+        self._resume_broken_executions()
         self._watch_models_every_day()
         self._ingest_drops()
         if config.alarm_email:
@@ -115,7 +115,6 @@ class ServiceStack(cdk.Stack):
         self.erase = self._function(
             "Erase", "event/erase", 512, 120, vendors | keys | {"PROVIDER_SETTINGS": own["PROVIDER_SETTINGS"]}
         )
-        self.resume = self._function("Resume", "event/resume", 512, 60, {})
         self.sweep = self._function("Sweep", "schedule/sweep", 512, 60, {})
         self.watch_models = self._function("WatchModels", "schedule/watch_models", 512, 120, watches)
 
@@ -146,12 +145,12 @@ class ServiceStack(cdk.Stack):
         )
 
     def _resume_broken_executions(self) -> None:
-        self._keep_failures(self.resume)
+        """By the sweep, which must start runs anyway; a function of the machine cannot depend on the machine."""
         events.Rule(
             self,
             "ExecutionBroken",
             event_pattern=self.workflow.on_broken(),
-            targets=[targets.LambdaFunction(self.resume, dead_letter_queue=self.dead_letters)],
+            targets=[targets.LambdaFunction(self.sweep, dead_letter_queue=self.dead_letters)],
         )
 
     def _sweep_every_minute(self) -> None:

@@ -36,13 +36,13 @@ def test_every_rule_keeps_what_it_could_not_deliver(stage: Synthesized) -> None:
 def test_functions_that_events_call_keep_what_they_failed_on(stage: Synthesized) -> None:
     dead = _arn(stage, "AWS::SQS::Queue", "DeadLetters")
     kept = {config["FunctionName"]: config for config in stage.service.of("AWS::Lambda::EventInvokeConfig").values()}
-    assert kept.keys() == {f"${{{_function(stage, name)}}}" for name in ("Settle", "Sweep", "WatchModels", "Erase")}
+    assert kept.keys() == {f"${{{_function(stage, name)}}}" for name in ("Sweep", "WatchModels", "Erase")}
     assert {config["DestinationConfig"]["OnFailure"]["Destination"] for config in kept.values()} == {dead}
     sent = {role for role, statement in stage.statements() if "sqs:SendMessage" in statement["Action"]}
-    assert sent == {"Settle", "Sweep", "WatchModels", "Erase"}
+    assert sent == {"Sweep", "WatchModels", "Erase"}
 
 
-def test_an_execution_that_broke_is_settled(stage: Synthesized) -> None:
+def test_an_execution_that_broke_is_resumed(stage: Synthesized) -> None:
     rule, target = _rule(stage, "ExecutionBroken")
     machine, _ = stage.service.one("AWS::StepFunctions::StateMachine")
     assert rule["EventPattern"] == {
@@ -50,7 +50,7 @@ def test_an_execution_that_broke_is_settled(stage: Synthesized) -> None:
         "detail-type": ["Step Functions Execution Status Change"],
         "detail": {"stateMachineArn": [f"${{{machine}}}"], "status": ["FAILED", "TIMED_OUT", "ABORTED"]},
     }
-    assert target["Arn"] == f"${{{_function(stage, 'Settle')}.Arn}}"
+    assert target["Arn"] == f"${{{_function(stage, 'Sweep')}.Arn}}"
 
 
 def test_the_sweep_runs_every_minute_and_the_next_minute_is_its_retry(stage: Synthesized) -> None:
@@ -128,11 +128,10 @@ def test_functions_are_called_by_their_own_rule_or_api_only(stage: Synthesized) 
     api, _ = stage.service.one("AWS::ApiGatewayV2::Api")
     gateway = f"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{{api}}}"
     names = {
-        function: f"${{{_function(stage, function)}.Arn}}"
-        for function in ("Api", "Callback", "Settle", "Sweep", "WatchModels")
+        function: f"${{{_function(stage, function)}.Arn}}" for function in ("Api", "Callback", "Sweep", "WatchModels")
     }
     assert allowed == {
-        (names["Settle"], "events.amazonaws.com", _arn(stage, "AWS::Events::Rule", "ExecutionBroken")),
+        (names["Sweep"], "events.amazonaws.com", _arn(stage, "AWS::Events::Rule", "ExecutionBroken")),
         (names["Sweep"], "events.amazonaws.com", _arn(stage, "AWS::Events::Rule", "EveryMinute")),
         (names["WatchModels"], "events.amazonaws.com", _arn(stage, "AWS::Events::Rule", "EveryDay")),
         (names["Api"], "apigateway.amazonaws.com", f"{gateway}/*/*"),
@@ -140,9 +139,15 @@ def test_functions_are_called_by_their_own_rule_or_api_only(stage: Synthesized) 
     }
 
 
+def _metric(alarm: dict[str, Any]) -> str:
+    """The name of what an alarm watches, or its query over several metrics."""
+    return str(alarm.get("MetricName") or alarm["Metrics"][0]["Expression"])
+
+
 def test_someone_hears_of_what_needs_a_person(dev: Synthesized, prod: Synthesized) -> None:
-    alarms = {alarm["MetricName"]: alarm for alarm in prod.service.of("AWS::CloudWatch::Alarm").values()}
+    alarms = {_metric(alarm): alarm for alarm in prod.service.of("AWS::CloudWatch::Alarm").values()}
     assert alarms.keys() == {
+        'SELECT SUM(LookRefused) FROM SCHEMA("FittingRoom", provider, service, status)',
         "ApproximateNumberOfMessagesVisible",
         "ExecutionsFailed",
         "ExecutionsAborted",
@@ -168,7 +173,7 @@ def test_someone_hears_of_what_needs_a_person(dev: Synthesized, prod: Synthesize
 
 
 def test_someone_hears_of_a_provider_whose_models_end_within_90_days(prod: Synthesized) -> None:
-    (alarm,) = (a for a in prod.service.of("AWS::CloudWatch::Alarm").values() if a["MetricName"] == METRIC)
+    (alarm,) = (a for a in prod.service.of("AWS::CloudWatch::Alarm").values() if _metric(a) == METRIC)
     told = prod.functions()["WatchModels"]["Environment"]["Variables"]
     assert (alarm["Threshold"], alarm["ComparisonOperator"], alarm["Statistic"]) == (90, "LessThanThreshold", "Minimum")
     assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (86400, 1, "ignore")

@@ -44,7 +44,7 @@ PLANS = {
 }
 CALLS = {"PROVIDER_ENDPOINTS", "PROVIDER_SECRETS", "FETCH_ALLOW", "PROVIDER_SETTINGS", "RESULT_HOSTS"}
 TOLD = {
-    "Api": PLANS | {"CORS_ORIGINS", "UPLOAD_DAYS", "ERASE_FUNCTION"},
+    "Api": PLANS | {"CORS_ORIGINS", "UPLOAD_DAYS", "STAGING_DAYS", "ERASE_FUNCTION"},
     "Prepare": {"FETCH_ALLOW"},
     "StartBedrock": {"PROVIDER_ENDPOINTS", "BEDROCK_REGIONS", "LIMITS"},
     "StartHttp": CALLS | {"LIMITS", "CALLBACK_URL"},
@@ -176,6 +176,7 @@ def test_the_outputs_an_operator_reads(stage: Synthesized) -> None:
         "InboxBucket": "${InboxA8E05DC3}",
         "MediaBucket": "${MediaA721A567}",
         "JobMachineArn": f"${{{machine}}}",
+        "ApiFunction": f"${{{stage.service.one('AWS::Lambda::Function', 'Api')[0]}}}",
         "ProviderSecrets": "{" + ",".join(f'"{vendor}":"${{Key{vendor}.Id}}"' for vendor in WITH_KEYS) + "}",
         "ProviderEndpoints": _environment(stage, "Poll")["PROVIDER_ENDPOINTS"],
     }

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from fitting_room.actions.workflow import poll, start
+from fitting_room.providers.catalogue import entries
 from tests.infra.synthesized import Synthesized
 
 
@@ -33,20 +35,48 @@ def _keys(value: Any) -> Iterator[str]:
             yield from _keys(item)
 
 
-def test_a_purchase_is_repeated_only_when_nothing_ran(stage: Synthesized) -> None:
-    for name in ("StartBedrock", "StartHttp"):
-        assert [retry["ErrorEquals"] for retry in _tasks(stage)[name]["Retry"]] == [["Lambda.TooManyRequestsException"]]
+def _seconds(retry: dict[str, Any]) -> float:
+    """How long a retrier waits in all, on average: FULL jitter draws each delay between zero and the longest."""
+    delays = (retry["IntervalSeconds"] * retry["BackoffRate"] ** n for n in range(retry["MaxAttempts"]))
+    return sum(min(delay, retry["MaxDelaySeconds"]) for delay in delays) / 2
 
 
-def test_what_may_be_repeated_is_with_backoff_and_full_jitter(stage: Synthesized) -> None:
-    for name, task in _tasks(stage).items():
-        errors = [error for retry in task["Retry"] for error in retry["ErrorEquals"]]
-        assert errors[0] == "Lambda.TooManyRequestsException"
-        assert ("States.TaskFailed" in errors) is (name in _calling(stage) and not name.startswith("Start"))
+def test_every_repetition_grows_to_a_longest_pause_with_full_jitter(stage: Synthesized) -> None:
+    for task in _tasks(stage).values():
         for retry in task["Retry"]:
-            assert retry["JitterStrategy"] == "FULL"
-            assert retry["BackoffRate"] > 1
-            assert 3 <= retry["MaxAttempts"] <= 8
+            assert (retry["JitterStrategy"], retry["BackoffRate"]) == ("FULL", 2)
+            assert retry["IntervalSeconds"] <= 2 < retry["MaxDelaySeconds"] <= 300
+
+
+def test_a_function_that_could_not_run_is_waited_for_half_an_hour_everywhere(stage: Synthesized) -> None:
+    for task in _tasks(stage).values():
+        throttled, *_ = task["Retry"]
+        assert throttled["ErrorEquals"] == ["Lambda.TooManyRequestsException"]
+        assert throttled["MaxDelaySeconds"] == 30
+        assert _seconds(throttled) >= 1_800
+
+
+MINUTE, HOUR = 60, 3600
+LASTS = {
+    # before the purchase the next run comes soon enough; after it, nothing is given up
+    "Prepare": MINUTE,
+    "StartBedrock": MINUTE,
+    "StartHttp": MINUTE,
+    "Poll": 6 * HOUR,
+    "Collect": 20 * HOUR,
+    "Settle": 20 * HOUR,
+}
+
+
+def test_every_task_is_run_again_whatever_it_failed_of_for_as_long_as_its_work_is_worth(stage: Synthesized) -> None:
+    assert _calling(stage).keys() == LASTS.keys()
+    for name, task in _calling(stage).items():
+        _, broken = task["Retry"]
+        assert broken["ErrorEquals"] == ["States.ALL"]
+        assert _seconds(broken) >= LASTS[name], name
+    longest = {name: task["Retry"][1]["MaxDelaySeconds"] for name, task in _calling(stage).items()}
+    assert longest["Collect"] == longest["Settle"] == 300
+    assert longest["Poll"] == 60
 
 
 def test_a_task_is_not_given_up_while_its_function_may_still_run(stage: Synthesized) -> None:
@@ -79,10 +109,11 @@ def test_every_other_task_calls_the_function_of_its_name_with_the_job_s_id_and_n
         }
 
 
-def test_every_failure_but_settle_s_own_is_settled(stage: Synthesized) -> None:
-    for name, task in _calling(stage).items():
-        expected = None if name == "Settle" else [{"ErrorEquals": ["States.ALL"], "Next": "Settle"}]
-        assert task.get("Catch") == expected
+def test_nothing_that_failed_is_settled_it_breaks_the_run_and_the_next_one_goes_on(stage: Synthesized) -> None:
+    for name, task in _tasks(stage).items():
+        catchers = task.get("Catch", [])
+        assert "Settle" not in {catcher["Next"] for catcher in catchers}
+        assert bool(catchers) is (name in _waiting(stage)), "only a wait for a callback is worth nothing by itself"
 
 
 def test_jsonata_throughout(stage: Synthesized) -> None:
@@ -95,8 +126,10 @@ def test_jsonata_throughout(stage: Synthesized) -> None:
 def test_a_standard_machine_with_a_last_resort(stage: Synthesized) -> None:
     _, machine = stage.service.one("AWS::StepFunctions::StateMachine")
     assert machine["StateMachineType"] == "STANDARD"
-    longest = 24 * 3600 + sum(task["TimeoutSeconds"] for task in _tasks(stage).values())
-    assert longest < stage.job_machine()["TimeoutSeconds"] <= 48 * 3600
+    collected = 20 * HOUR
+    queued = max(start.QUEUE_LIMIT, start.BATCH_QUEUE_LIMIT).total_seconds()
+    looked_at = max(entry.training_deadline for entry in entries()) + poll.UNMADE.total_seconds()
+    assert queued + looked_at + collected < stage.job_machine()["TimeoutSeconds"] <= 72 * HOUR
 
 
 def test_the_history_is_logged_without_its_data_and_traced(stage: Synthesized) -> None:

@@ -24,6 +24,7 @@ FUNCTIONS = {
     "Erase",
 }
 MACHINE = "Job"
+EXECUTIONS = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${JobMachine45953B44.Name}:*"
 MEDIA, INBOX = "${MediaA721A567.Arn}", "${InboxA8E05DC3.Arn}"
 
 TRACES = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
@@ -52,6 +53,13 @@ WILDCARDS = {
     ("Api", "s3:PutObject", f"{INBOX}/uploads/*"),
     ("Api", "s3:PutObject", f"{MEDIA}/staging/*"),
     ("Api", "s3:GetObject", f"{MEDIA}/results/*"),
+    # a retry copies the images of the job before it
+    ("Api", "s3:GetObject", f"{INBOX}/drop/*"),
+    ("Api", "s3:GetObject", f"{MEDIA}/staging/*"),
+    *(
+        (role, "s3:DeleteObject", f"{MEDIA}/staging/*")
+        for role in ("Api", "Prepare", "StartBedrock", "StartHttp", "Poll")
+    ),
     ("Prepare", "s3:GetObject", f"{INBOX}/*"),
     ("Prepare", "s3:GetObject", f"{MEDIA}/*"),
     ("Prepare", "s3:PutObject", f"{MEDIA}/staging/*"),
@@ -66,12 +74,13 @@ WILDCARDS = {
     *((role, "s3:DeleteObject", f"{MEDIA}/results/*") for role in ("Collect", "Settle", "Sweep", "Erase")),
     ("Erase", "s3:DeleteObject", f"{MEDIA}/staging/*"),
     *(("Erase", "s3:DeleteObject", f"{INBOX}/{folder}/*") for folder in ("uploads", "drop")),
-    (
-        "Sweep",
-        "states:DescribeExecution",
-        "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${JobMachine45953B44.Name}:*",
-    ),
+    ("Sweep", "states:DescribeExecution", EXECUTIONS),
+    ("Api", "states:StopExecution", EXECUTIONS),
 }
+
+
+WRITERS_OF_STAGING = ("Api", "Prepare", "StartBedrock", "StartHttp", "Poll")
+WRITERS_OF_RESULTS = ("Collect", "Settle", "Sweep")
 
 
 def _grants(stage: Synthesized) -> set[tuple[str, str, str]]:
@@ -135,9 +144,13 @@ def test_only_the_watcher_may_ask_about_a_model_and_only_where_it_is_called(
     assert _holders(prod, "bedrock:GetFoundationModel") == {"WatchModels": {NOVA}}
 
 
-def test_executions_are_started_by_whoever_accepts_a_job_and_by_the_sweep(stage: Synthesized) -> None:
+def test_runs_are_started_where_a_job_is_accepted_or_resumed_and_stopped_where_it_is_cancelled(
+    stage: Synthesized,
+) -> None:
     machine = {"${JobMachine45953B44}"}
-    assert _holders(stage, "states:StartExecution") == {"Api": machine, "Ingest": machine, "Sweep": machine}
+    assert _holders(stage, "states:StartExecution") == dict.fromkeys(("Api", "Ingest", "Sweep"), machine)
+    assert _holders(stage, "states:StopExecution") == {"Api": {EXECUTIONS}}
+    assert _holders(stage, "states:DescribeExecution") == {"Sweep": {EXECUTIONS}}
 
 
 def test_the_machine_calls_its_own_functions_and_the_api_and_the_sweep_the_one_that_erases(stage: Synthesized) -> None:
@@ -152,8 +165,7 @@ def test_the_machine_calls_its_own_functions_and_the_api_and_the_sweep_the_one_t
 
 def test_listing_is_for_those_who_must_tell_absent_from_forbidden_or_read_a_folder(stage: Synthesized) -> None:
     assert _holders(stage, "s3:ListBucket") == {
-        "Api": {INBOX},
-        "Prepare": {INBOX, MEDIA},
+        **{role: {INBOX, MEDIA} for role in ("Api", "Prepare")},
         **{role: {MEDIA} for role in ("StartBedrock", "StartHttp", "Poll", "Collect", "Erase")},
         "Ingest": {INBOX},
     }
@@ -173,7 +185,12 @@ def test_whoever_reads_an_object_may_learn_that_it_is_not_there(stage: Synthesiz
 
 
 def test_pictures_are_deleted_by_who_erases_and_by_who_may_have_written_one_too_late(stage: Synthesized) -> None:
-    assert _holders(stage, "s3:DeleteObject").keys() == {"Erase", "Collect", "Settle", "Sweep"}
+    deleting = _holders(stage, "s3:DeleteObject")
+    assert deleting.keys() == {"Erase", *WRITERS_OF_STAGING, *WRITERS_OF_RESULTS}
+    for role in WRITERS_OF_STAGING:
+        assert deleting[role] == {f"{MEDIA}/staging/*"}
+    for role in WRITERS_OF_RESULTS:
+        assert deleting[role] == {f"{MEDIA}/results/*"}
     assert "Erase" not in _holders(stage, "s3:GetObject")
 
 
@@ -181,7 +198,6 @@ def test_pictures_are_deleted_by_who_erases_and_by_who_may_have_written_one_too_
     "action",
     [
         "dynamodb:Scan",
-        "states:StopExecution",
         "secretsmanager:PutSecretValue",
         "iam:PassRole",
         "kms:Decrypt",
@@ -209,13 +225,22 @@ def test_whom_everybody_may_call_touches_single_rows_and_waits_only(stage: Synth
 
 
 def test_rows_are_deleted_and_created_only_by_those_whose_they_are(stage: Synthesized) -> None:
-    """Leases by those who settle; jobs by those who accept them; callbacks and references by who calls the vendor; subjects
+    """Debts by those who settle; jobs by those who accept them; callbacks and references by who calls the vendor; subjects
     and the tombstones of jobs by who erases."""
     assert _holders(stage, "dynamodb:DeleteItem").keys() == {"Settle", "Sweep", "StartHttp", "Erase"}
-    assert _holders(stage, "dynamodb:PutItem").keys() == {"Api", "Ingest", "WatchModels", "StartHttp", "Erase"}
+    assert _holders(stage, "dynamodb:PutItem").keys() == {
+        "Api",
+        "Ingest",
+        "WatchModels",
+        "StartHttp",
+        "Settle",
+        "Sweep",
+        "Erase",
+    }
     assert "WatchModels" not in _holders(stage, "dynamodb:GetItem")
     assert _holders(stage, "dynamodb:Query") == {
         "Api": {"${TableCD117FA1.Arn}"},
         "Ingest": {"${TableCD117FA1.Arn}"},
+        "Erase": {"${TableCD117FA1.Arn}"},
         "Sweep": {"${TableCD117FA1.Arn}/index/due"},
     }

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from fitting_room.actions.workflow import attempts as purchase
-from fitting_room.actions.workflow import start
+from fitting_room.actions.workflow import poll, start
+from fitting_room.actions.workflow.standing import waiting
 from fitting_room.clock import Clock, text
 from fitting_room.jobs.job import Attempt, Job
 from fitting_room.providers.catalogue import entries
@@ -38,6 +38,7 @@ FAULTS = [
     "States.TaskFailed",
     "States.Timeout",
 ]
+STATES = ["Prepare", "StartBedrock", "StartHttp", "Poll", "Collect", "Settle"]
 USUAL = {
     "Prepare": PREPARED,
     "StartBedrock": FINISHED,
@@ -67,6 +68,14 @@ def _answering(answer: Any) -> Function:
         return given
 
     return call
+
+
+def broken(state: str, answers: Any) -> Run:
+    """Run a job whose function of one state gives these answers; after a list of errors, its usual one."""
+    usual = USUAL | {"StartHttp": PENDING}
+    if state == "StartBedrock":
+        usual["Prepare"] = {"outcome": "prepared", "runner": "bedrock"}
+    return run(**usual | {state: [*answers, usual[state]] if isinstance(answers, list) else answers})
 
 
 def calls(done: Run, name: str) -> int:
@@ -189,60 +198,65 @@ def test_every_other_function_is_given_the_job_s_id_and_nothing_else() -> None:
     assert [payload for _, payload in done.calls] == [JOB] * len(done.calls)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize(("runner", "starter"), [("bedrock", "StartBedrock"), ("http", "StartHttp")])
-def test_a_purchase_that_broke_is_never_repeated_and_is_settled(runner: str, starter: str, fault: str) -> None:
-    done = run(Prepare={"outcome": "prepared", "runner": runner}, **{starter: LambdaError(fault)})
-    assert done.path == ["Prepare", "Next", starter, "Settle"]
-    assert calls(done, starter) == 1
-    assert done.status == "SUCCEEDED"
-
-
-@pytest.mark.parametrize("state", ["Prepare", "StartBedrock", "StartHttp", "Poll", "Collect", "Settle"])
+@pytest.mark.parametrize("state", STATES)
 def test_a_call_that_was_throttled_did_not_run_and_is_repeated(state: str) -> None:
-    runner = {"outcome": "prepared", "runner": "bedrock" if state == "StartBedrock" else "http"}
-    usual = {
-        "Prepare": runner,
-        "StartHttp": PENDING,
-        "Poll": FINISHED,
-        "Collect": ENDED,
-        "Settle": ENDED,
-        "StartBedrock": FINISHED,
-    }
-    done = run(**(usual | {state: [THROTTLED, THROTTLED, usual[state]]}))
+    done = broken(state, [THROTTLED, THROTTLED])
     assert calls(done, state) == 3
     assert done.status == "SUCCEEDED"
     assert done.path[-2:] == ["Collect", "Settle"]
 
 
-def test_a_call_throttled_for_minutes_gives_up_without_a_purchase() -> None:
-    done = run(StartHttp=lambda _: _raise(THROTTLED))
-    assert done.path[-2:] == ["StartHttp", "Settle"]
-    assert 60 <= done.seconds <= 300
+@pytest.mark.parametrize("state", STATES)
+def test_a_call_throttled_for_half_an_hour_goes_on(state: str) -> None:
+    """Every delay is drawn between zero and the longest one: half of the longest is the average."""
+    done = broken(state, [THROTTLED] * 130)
+    assert (done.status, done.path[-1]) == ("SUCCEEDED", "Settle")
+    assert done.seconds / 2 >= 1800
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_call_throttled_for_longer_breaks_the_run_and_settles_nothing(state: str) -> None:
+    done = broken(state, lambda _: _raise(THROTTLED))
+    assert (done.status, done.path[-1]) == ("FAILED", state)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("state", ["Prepare", "Poll", "Collect", "Settle"])
-def test_what_buys_nothing_is_repeated_after_a_fault(state: str, fault: str) -> None:
-    usual = USUAL | {"StartHttp": PENDING}
-    done = run(StartHttp=PENDING, **{state: [LambdaError(fault), LambdaError(fault), usual[state]]})
-    assert calls(done, state) == 3
-    assert done.path[-2:] == ["Collect", "Settle"]
-    assert done.status == "SUCCEEDED"
+@pytest.mark.parametrize("state", STATES)
+def test_every_function_is_run_again_after_a_fault(state: str, fault: str) -> None:
+    """Also one that buys: its claim and its record keep it from buying twice."""
+    done = broken(state, [LambdaError(fault)] * 5)
+    assert calls(done, state) == 6
+    assert (done.status, done.path[-2:]) == ("SUCCEEDED", ["Collect", "Settle"])
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("state", ["Prepare", "Poll", "Collect"])
-def test_what_keeps_failing_is_settled(state: str, fault: str) -> None:
-    done = run(StartHttp=PENDING, **{state: lambda _: _raise(LambdaError(fault))})
-    assert done.path[-2:] == [state, "Settle"]
-    assert calls(done, state) == 4
-    assert done.status == "SUCCEEDED"
+@pytest.mark.parametrize("state", STATES)
+def test_what_keeps_failing_breaks_the_run_and_settles_nothing(state: str, fault: str) -> None:
+    """The event of the broken execution, or the sweep, starts the next run."""
+    done = broken(state, lambda _: _raise(LambdaError(fault)))
+    assert (done.status, done.path[-1]) == ("FAILED", state)
+    hours = done.seconds / 2 / 3600
+    assert hours >= {"Poll": 6, "Collect": 20, "Settle": 20}.get(state, 0)
+    assert state in ("Poll", "Collect", "Settle") or hours * 3600 >= 60
 
 
-def test_a_settlement_that_keeps_failing_ends_the_execution_for_the_event_and_the_sweep() -> None:
-    done = run(Settle=lambda _: _raise(LambdaError("KeyError")))
-    assert (done.status, done.path[-1]) == ("FAILED", "Settle")
+@pytest.mark.parametrize(
+    ("stands", "path"),
+    [
+        (PREPARED, ["StartHttp", "Next", "Collect", "Settle"]),
+        (PENDING, ["WaitToPoll", "Poll", "Next", "Collect", "Settle"]),
+        (SOON, ["AwaitCallback", "Poll", "Next", "Collect", "Settle"]),
+        (FINISHED, ["Collect", "Settle"]),
+        (ENDED, ["Settle"]),
+        (FAILED, ["Settle"]),
+        (
+            {"outcome": "busy", "runner": "http", "wait": 2},
+            ["WaitForSlot", "Next", "StartHttp", "Next", "Collect", "Settle"],
+        ),
+    ],
+)
+def test_a_resumed_run_goes_from_prepare_to_where_the_job_stands(stands: dict[str, Any], path: list[str]) -> None:
+    assert run(Prepare=stands).path == ["Prepare", "Next", *path]
 
 
 def test_a_busy_answer_without_its_wait_ends_the_execution_for_the_event_and_the_sweep() -> None:
@@ -261,6 +275,7 @@ class Still(Clock):
 
 
 TRY_ON, TRAINING = max(entry.deadline for entry in entries()), max(entry.training_deadline for entry in entries())
+UNMADE = int(poll.UNMADE.total_seconds())
 HOW = {
     "polled": None,
     "callbacks that never come": lambda: None,
@@ -268,11 +283,15 @@ HOW = {
 }
 
 
-def patient(attempts: int, deadline: int, how: str) -> Run:
+def patient(attempts: int, deadline: int, how: str, *, unmade: int = 0, faults: int = 0) -> Run:
     """The longest possible history: each attempt uses up its queue, looking as often as it may, and then its deadline at
-    the product's own pace, every call answering in no time; then it fails and the next one begins."""
+    the product's own pace, every call answering in no time; then it fails and the next one begins.
+
+    `unmade`: seconds after the deadline in which no read can be made. `faults`: of every look, so many calls fail first.
+    """
     clock, began, wait = Still(), datetime(2026, 1, 1, tzinfo=UTC), HOW[how]
-    left = attempts
+    left, failing = attempts, 0
+    job = cast(Any, Job).model_construct(subject="sub_1" if deadline == TRAINING else None, created_at=text(began))
 
     def prepare(_: dict[str, Any]) -> Any:
         nonlocal began, left
@@ -285,16 +304,24 @@ def patient(attempts: int, deadline: int, how: str) -> Run:
             clock.moment += timedelta(seconds=start.BUSY_SECONDS[0])
             return {"outcome": "busy", "runner": "http", "wait": start.BUSY_SECONDS[0]}
         began = clock.moment
-        return look({})
+        return pace()
 
     def look(_: dict[str, Any]) -> Any:
-        if clock.moment - began >= timedelta(seconds=deadline):
+        nonlocal failing
+        if failing < faults:
+            failing += 1
+            raise LambdaError("Lambda.Unknown")
+        failing = 0
+        if clock.moment - began >= timedelta(seconds=deadline + unmade):
             return AGAIN if left else FAILED
-        attempt = Attempt(
-            n=1, provider="tryiton", outcome="pending", submitted_at=text(began), callback=wait and "digest"
-        )
-        answer = purchase.following(cast(Any, Job).model_construct(attempts={"1": attempt}), clock)
-        clock.moment += timedelta(seconds=CALLBACK_SECONDS[answer["callback"]] if wait else answer["wait"])
+        return pace()
+
+    def pace() -> Any:
+        late = clock.moment - began >= timedelta(seconds=deadline)
+        digest = "digest" if wait and not late else None
+        attempt = Attempt(n=1, provider="tryiton", outcome="pending", submitted_at=text(began), callback=digest)
+        answer = waiting(job, attempt, clock, poll.LAST_READ_SECONDS if late else 0)
+        clock.moment += timedelta(seconds=CALLBACK_SECONDS[answer["callback"]] if digest else answer["wait"])
         return answer
 
     return run(Prepare=prepare, StartHttp=begin, Poll=look, Wait=lambda _: wait and wait())
@@ -310,6 +337,14 @@ def test_the_longest_queue_and_deadline_stay_far_below_the_history_limit(deadlin
 
 
 @pytest.mark.parametrize("how", HOW)
+def test_the_longest_training_with_six_hours_of_reads_that_cannot_be_made_fits_the_history(how: str) -> None:
+    """At one read a minute to the end, which is oftener than reads that fail are made; and every look fails twice before."""
+    done = patient(1, TRAINING, how, unmade=UNMADE, faults=2)
+    assert done.seconds >= 15 * 60 + 12 * 3600
+    assert done.events < 25_000
+
+
+@pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("deadline", [TRY_ON, TRAINING])
 def test_no_plan_is_so_long_that_aws_ends_the_execution(deadline: int, how: str) -> None:
     """The provider that failed on a job for nothing is asked once more; and one does not train what another can use."""
@@ -317,6 +352,13 @@ def test_no_plan_is_so_long_that_aws_ends_the_execution(deadline: int, how: str)
     done = patient(attempts, deadline, how)
     assert calls(done, "Prepare") == attempts  # the interpreter ends like AWS at 25,000 events
     assert done.seconds < synthesized("dev").job_machine()["TimeoutSeconds"]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_longest_repetition_of_one_state_fits_the_history(state: str) -> None:
+    done = broken(state, lambda _: _raise(LambdaError("Lambda.Unknown")))
+    throttled = broken(state, lambda _: _raise(THROTTLED))
+    assert done.events + throttled.events < 10_000, "so that there is room for what came before"
 
 
 def _raise(error: Exception) -> Any:

@@ -16,7 +16,7 @@ from fitting_room.jobs.job import Job
 from fitting_room.jobs.outcome import Finished, Picture
 from fitting_room.settings import settings
 from fitting_room.stores import jobs
-from tests.unit.world import INBOX, TENANT, Vendor, World, finished, picture
+from tests.unit.world import INBOX, TENANT, Vendor, World, failed, finished, picture
 
 
 def bought(world: World, vendor: Vendor, outcome: Finished, **changes: Any) -> Job:
@@ -209,9 +209,10 @@ def test_pictures_that_arrive_after_the_job_was_settled_do_not_change_it(world: 
     vendor.starts = [finished()]
     job_id = world.prepared()
     world.start(job_id)
+    jobs.fail(world.job(job_id), failed("output_rejected").fault)
     settle(job_id, world.at)
     before = world.job(job_id)
-    assert before.error and before.error.code == "internal"
+    assert before.error and before.error.code == "output_rejected"
     assert before.usage.images == 1, "the vendor was paid"
     collect(job_id, world.at)
     assert world.job(job_id) == before

@@ -15,7 +15,7 @@ from fitting_room.jobs.outcome import Finished
 from fitting_room.observability import Crash, metrics
 from fitting_room.stores import aws
 from tests.unit.atelier import Atelier
-from tests.unit.world import TENANT, Vendor, World, finished, picture
+from tests.unit.world import LIVE, TENANT, Vendor, World, finished, picture
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")  # pytest undoes our own filter
 CONTEXT = SimpleNamespace(
@@ -58,7 +58,7 @@ def test_the_state_machines_functions_take_a_job_id_and_answer_an_outcome(
 
 
 @pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED"])
-def test_an_event_of_a_broken_execution_settles_its_job(world: World, invoke: Any, status: str) -> None:
+def test_an_event_of_a_broken_execution_resumes_its_job_once(world: World, invoke: Any, status: str) -> None:
     job_id = world.submit().job.id
     event = {
         "version": "0",
@@ -71,13 +71,22 @@ def test_an_event_of_a_broken_execution_settles_its_job(world: World, invoke: An
             "status": status,
         },
     }
-    invoke("job.settle", event)
-    assert world.job(job_id).status == "failed"
+    for _ in range(2):
+        invoke("schedule.sweep", event)
+    assert (world.job(job_id).status, sorted(world.executions())) == ("queued", [job_id, f"{job_id}.r2"])
+    assert world.job(job_id).run == 2
+
+
+def test_the_run_is_taken_from_the_execution_s_name(world: World, invoke: Any) -> None:
+    job_id = world.submit().job.id
+    invoke("schedule.sweep", {"detail": {"name": job_id}})
+    invoke("schedule.sweep", {"detail": {"name": f"{job_id}.r2"}})
+    assert world.job(job_id).resume_at == "2026-09-01T12:01:00.000Z", "its second break is followed by a pause"
 
 
 def test_such_an_event_leaves_a_call_in_flight_alone(world: World, vendor: Vendor, invoke: Any) -> None:
     job_id = world.prepared()
-    vendor.starts, vendor.during = [finished()], lambda: invoke("job.settle", {"detail": {"name": job_id}})
+    vendor.starts, vendor.during = [finished()], lambda: invoke("schedule.sweep", {"detail": {"name": job_id}})
     assert invoke("job.start_bedrock", {"job_id": job_id}) == {"outcome": "finished"}
     assert not world.job(job_id).final
 
@@ -85,7 +94,7 @@ def test_such_an_event_leaves_a_call_in_flight_alone(world: World, vendor: Vendo
 def test_the_sweep_tells_how_many_jobs_were_due(world: World, invoke: Any) -> None:
     world.submit()
     world.at.sleep(60)
-    assert invoke("schedule.sweep", {}) == {"due": 1}
+    assert invoke("schedule.sweep", {"detail-type": "Scheduled Event", "detail": {}}) == {"due": 1}
 
 
 def test_the_erase_function_takes_a_job_or_a_subject_and_answers_nothing(
@@ -104,8 +113,8 @@ def test_the_erase_function_takes_a_job_or_a_subject_and_answers_nothing(
         ).job.subject
     )
     atelier.starts = [Finished([])]
-    delete_subject(subject_id, TENANT, world.at)
-    delete_job(job_id, TENANT, world.at)
+    delete_subject(subject_id, LIVE, world.at)
+    delete_job(job_id, LIVE, world.at)
     for asked in list(world.erasures):
         assert invoke("event.erase", asked) is None
     assert sorted(next(iter(asked)) for asked in world.erasures) == ["job_id", "job_id", "subject_id"]

@@ -1,18 +1,27 @@
-"""Once a minute: pay what is owed."""
+"""Pay what is owed: once a minute, and at once for a job whose execution broke."""
 
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from fitting_room.actions.upkeep.resume import resume
 from fitting_room.actions.upkeep.sweep import sweep
 from fitting_room.clock import Clock
 from fitting_room.observability import logger, metrics, unspoken
+from fitting_room.stores import executions
 
 clock = Clock()
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 @unspoken()
-def handler(_event: dict[str, Any], _: LambdaContext) -> dict[str, int]:
-    return {"due": sweep(clock)}
+def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, int] | None:
+    """The event of an execution that broke names the job and its run; the schedule's names nothing."""
+    name = event.get("detail", {}).get("name")
+    if name is None:
+        return {"due": sweep(clock)}
+    job_id, run = executions.parsed(name)
+    logger.append_keys(job_id=job_id)
+    resume(job_id, run, clock)
+    return None
