@@ -1,4 +1,4 @@
-"""The gate for a provider's picture: is it one, is it what the task promises, and is it more than an echo of the input?"""
+"""Judge a provider's image: is it one, is it what the task promises, and is it more than an echo of the input."""
 
 from __future__ import annotations
 
