@@ -25,7 +25,7 @@ down: ## stop the local cloud and forget its state
 	@! test -e $(TOOLS) || $(BIN)/python -m local.cloud down
 
 test: check $(EMULATOR) $(CDK) ## every test, the end-to-end ones on the local cloud
-	@$(BIN)/pytest tests/unit tests/contract tests/workflow tests/infra
+	@$(BIN)/pytest tests/unit tests/contract tests/workflow tests/infra tests/faults
 	@$(BIN)/python -m local.cloud up
 	@$(BIN)/pytest tests/e2e
 

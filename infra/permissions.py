@@ -81,7 +81,7 @@ class Permissions:
             for prefix in prefixes:
                 self._objects(stack.erase, "s3:DeleteObject", bucket, prefix)
         # what was written while its job was erased, and the result of an earlier try in a drop folder
-        for function in (stack.collect, stack.settle, stack.sweep):
+        for function in (stack.collect, stack.settle, stack.sweep, stack.ingest):
             self._objects(function, "s3:DeleteObject", self.media, "results/")
         for function in (
             stack.api,

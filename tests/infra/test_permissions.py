@@ -71,7 +71,7 @@ WILDCARDS = {
     ("Collect", "s3:GetObject", f"{MEDIA}/staging/*"),
     ("Ingest", "s3:GetObject", f"{INBOX}/drop/*"),
     *((role, "s3:PutObject", f"{MEDIA}/results/*") for role in ("Collect", "Settle", "Ingest", "Sweep")),
-    *((role, "s3:DeleteObject", f"{MEDIA}/results/*") for role in ("Collect", "Settle", "Sweep", "Erase")),
+    *((role, "s3:DeleteObject", f"{MEDIA}/results/*") for role in ("Collect", "Settle", "Sweep", "Ingest", "Erase")),
     ("Erase", "s3:DeleteObject", f"{MEDIA}/staging/*"),
     *(("Erase", "s3:DeleteObject", f"{INBOX}/{folder}/*") for folder in ("uploads", "drop")),
     ("Sweep", "states:DescribeExecution", EXECUTIONS),
@@ -80,7 +80,7 @@ WILDCARDS = {
 
 
 WRITERS_OF_STAGING = ("Api", "Prepare", "StartBedrock", "StartHttp", "Poll")
-WRITERS_OF_RESULTS = ("Collect", "Settle", "Sweep")
+WRITERS_OF_RESULTS = ("Collect", "Settle", "Sweep", "Ingest")
 
 
 def _grants(stage: Synthesized) -> set[tuple[str, str, str]]:

@@ -160,7 +160,7 @@ class Draft:
                 self._rename(path, place(model, {**item, "loc": item["loc"][:-1]})[1])
             case "literal_error" | "union_tag_invalid" if near := nearest(chosen(item), values(schema)):
                 self.mended.add(pointer_of(path))
-                put(self.body, path, near)
+                put(self.body, path, values(schema)[near])
             case "greater_than_equal" | "less_than_equal":
                 self.cut[pointer_of(path)] = item["input"]
                 put(self.body, path, schema["minimum" if item["type"] == "greater_than_equal" else "maximum"])

@@ -67,8 +67,9 @@ def _remedy(item: Any, model: type[BaseModel], path: Path, schema: dict[str, Any
         case "extra_forbidden":
             return _stranger(str(path[-1]), model, path, place(model, {**item, "loc": item["loc"][:-1]})[1])
         case "literal_error" | "union_tag_invalid":
-            near = nearest(chosen(item), values(schema))
-            return (f"Did you mean `{near}`? " if near else "") + f"Use {wanted}."
+            near = nearest(chosen(item), choices := values(schema))
+            bare = "" if near is None or isinstance(choices[near], str) else " without quotes"
+            return (f"Did you mean `{near}`{bare}? " if near else "") + f"Use {wanted}."
         case _:
             quoted = isinstance(item.get("input"), str) and schema.get("type") in ("integer", "number", "boolean")
             return f"Send {wanted}{', without quotes' if quoted else ''}."
@@ -86,7 +87,7 @@ def _stranger(name: str, model: type[BaseModel], path: Path, schema: dict[str, A
         return f"Leave it out: `{name}` belongs to {_either(tasks)}."
     if home := next((home for home, fields in HOMES.items() if name in fields.model_fields and path[0] != home), None):
         return f"It stands in `{home}`: send `{home}.{name}`."
-    known = tuple(schema.get("properties", ()))
+    known = [field for field, part in schema.get("properties", {}).items() if part.get("type") != "null"]
     if near := nearest(name, known):
         return f"Did you mean `{near}`? Otherwise leave it out."
     if known:
@@ -95,7 +96,8 @@ def _stranger(name: str, model: type[BaseModel], path: Path, schema: dict[str, A
 
 
 def _names(model: type[BaseModel]) -> set[str]:
-    return {field.alias or name for name, field in model.model_fields.items()}
+    """Of the fields that a request may have; those that are known only to be refused are left out."""
+    return {field.alias or name for name, field in model.model_fields.items() if not field.exclude}
 
 
 def nearest(name: Any, choices: Iterable[str], likeness: float = 0.7) -> str | None:
@@ -114,7 +116,7 @@ def expected(schema: dict[str, Any]) -> str:
     if kinds := schema.get("discriminator"):
         return f"an object whose `{kinds['propertyName']}` is one of: {', '.join(kinds['mapping'])}"
     if allowed := values(schema):
-        return allowed[0] if len(allowed) == 1 else f"one of: {', '.join(allowed)}"
+        return ("" if len(allowed) == 1 else "one of: ") + ", ".join(allowed)
     match schema.get("type"):
         case "string":
             told = schema.get("description")
@@ -147,10 +149,10 @@ def _numbers(kind: str, schema: dict[str, Any]) -> str:
     return words if high is None else f"{words} of at most {number(high)}"
 
 
-def values(schema: dict[str, Any]) -> tuple[str, ...]:
-    """The values, or the kinds, of which one must be chosen; none where the schema is no choice."""
+def values(schema: dict[str, Any]) -> dict[str, Any]:
+    """The values, or the kinds, of which one must be chosen, as JSON writes them; none where the schema is no choice."""
     found = schema.get("enum") or ([schema["const"]] if "const" in schema else ())
-    return tuple(value if isinstance(value, str) else json.dumps(value) for value in found)
+    return {value if isinstance(value, str) else json.dumps(value): value for value in found}
 
 
 def number(value: float) -> str:

@@ -10,10 +10,10 @@ from botocore.exceptions import ClientError
 
 from fitting_room.actions.upkeep.erase import erase_job
 from fitting_room.actions.workflow import downloads
-from fitting_room.images.fetch import Fetched
-from fitting_room.jobs.errors import JobFailure, Warning
+from fitting_room.jobs.errors import Warning
 from fitting_room.jobs.job import Attempt
 from fitting_room.jobs.outcome import Pending, Ready, Unread
+from fitting_room.net.safe_http import Fetched, FetchFailed
 from fitting_room.stores import media
 from fitting_room.stores.items import want_erased
 from tests.unit.world import MEDIA, Vendor, World, moment, pending, picture
@@ -23,18 +23,18 @@ IMAGE, OTHER_IMAGE = picture(864, 1296, "crimson"), picture(864, 1296, "purple")
 PAGE = b"<!DOCTYPE html><title>503 Service Unavailable</title>"
 
 
-def gone(status: int) -> JobFailure:
-    return JobFailure("image_unreadable", f"The server answered {status}.", "Send another link.")
+def gone(status: int) -> FetchFailed:
+    return FetchFailed(f"https://cdn.example answered {status}", "Send another link.")
 
 
-BAD: dict[str, bytes | JobFailure] = {
+BAD: dict[str, bytes | FetchFailed] = {
     "a page": PAGE,
     "nothing": b"",
     "half a file": IMAGE[: len(IMAGE) // 2],
     "403": gone(403),
     "404": gone(404),
     "503": gone(503),
-    "a reset": JobFailure("image_unreadable", "The connection broke.", "Send another link."),
+    "a reset": FetchFailed("the connection broke", "Try again soon.", passing=True),
 }
 
 
@@ -52,7 +52,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             raise found
         return Fetched(found, "image/png")
 
-    monkeypatch.setattr(downloads, "fetch", fetch)
+    monkeypatch.setattr(downloads.safe_http, "get", fetch)
     return lies
 
 

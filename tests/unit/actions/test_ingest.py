@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from fitting_room.actions.requests.ingest import Folder, ingest
 from fitting_room.jobs.errors import Refusal
-from tests.unit.world import OTHER, TENANT, Vendor, World, failed, finished, picture
+from fitting_room.stores import media
+from tests.unit.world import OTHER, TENANT, Vendor, World, failed, finished, moment, picture
 
 
 @pytest.fixture(autouse=True)
@@ -167,3 +169,87 @@ def test_a_job_that_failed_leaves_a_readable_error(world: World, vendor: Vendor)
     job_id = ingest(drop(world, "garment.png"), world.at)
     world.run(str(job_id))
     assert (error(world)["status"], error(world)["error"]["code"]) == ("failed", "pose_not_found")
+
+
+@pytest.mark.parametrize(
+    "beside",
+    ["person.AAE", "garment.xmp", "garment.txt", "person.png.crdownload", ".person.png", "Thumbs.db", "person"],
+)
+def test_what_is_no_image_is_ignored(world: World, beside: str) -> None:
+    drop(world, beside)
+    drop(world, "person.jpg")
+    assert ingest(drop(world, "garment.png"), world.at)
+    assert world.keys(f"results/{TENANT}/drop/look/") == []
+
+
+@pytest.mark.parametrize("name", ["person (1).png", "model.jpg", "garment1.png", "person .png", "tee.webp"])
+def test_an_image_of_another_name_is_told_while_the_pair_is_not_there(world: World, name: str) -> None:
+    assert ingest(drop(world, name), world.at) is None
+    [fault] = error(world)["errors"]
+    assert name in fault["detail"]
+    assert "person.<ext>" in fault["remedy"]
+    drop(world, "person.png")
+    assert ingest(drop(world, "garment.png"), world.at)
+    assert world.keys(f"results/{TENANT}/drop/look/") == [], "the news of before is gone"
+
+
+@pytest.mark.parametrize(("there", "missing"), [("person.png", "garment"), ("garment.png", "person")])
+def test_half_a_folder_says_what_it_waits_for(world: World, vendor: Vendor, there: str, missing: str) -> None:
+    vendor.starts = [finished(864, 1296)]
+    ingest(drop(world, there), world.at)
+    news = json.loads(world.read(f"results/{TENANT}/drop/look/status.json"))
+    assert (news["status"], missing in news["detail"]) == ("waiting", True)
+    job_id = ingest(drop(world, f"{missing}.png"), world.at)
+    world.run(str(job_id))
+    names = {key.rpartition("/")[2] for key in world.keys(f"results/{TENANT}/drop/look/")}
+    assert names == {"1.png", "result.json"}
+
+
+def test_a_file_that_lies_in_no_folder_is_told(world: World) -> None:
+    key = world.put("person.png", picture(360, 540), folder=f"drop/{TENANT}")
+    assert ingest(key, world.at) is None
+    told = json.loads(world.read(f"results/{TENANT}/drop/error.json"))
+    assert "lies in no folder" in told["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize("folder", ["a/../b", "./a", ".."])
+def test_a_folder_that_a_client_would_walk_out_of_is_refused_in_its_own_words(world: World, folder: str) -> None:
+    drop(world, "person.png", folder)
+    assert ingest(drop(world, "garment.png", folder), world.at) is None
+    assert "`.` or `..`" in error(world, folder)["errors"][0]["detail"]
+
+
+def test_a_name_too_long_for_its_results_is_refused_before_anything_is_bought(world: World) -> None:
+    room = 1024 - len(f"results/{TENANT}/drop//error.json")
+    for length, told in ((room, True), (room + 1, False)):
+        folder = "x" * length
+        drop(world, "person.png", folder)
+        assert ingest(drop(world, "garment.png", folder), world.at) is None
+        assert bool(world.keys(f"results/{TENANT}/drop/{folder}/")) is told
+    assert world.executions() == []
+
+
+def put_at(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> None:
+    """All files were put at that moment."""
+    real = media.listing
+    monkeypatch.setattr(
+        media, "listing", lambda *args, **more: (f._replace(modified=moment) for f in real(*args, **more))
+    )
+
+
+def test_files_that_are_put_again_after_a_failure_that_may_pass_run_again(world: World, vendor: Vendor) -> None:
+    vendor.starts = [failed("rate_limited", retryable=True)]
+    drop(world, "person.png")
+    first = str(ingest(drop(world, "garment.png"), world.at))
+    world.run(first)
+    assert error(world)["error"]["retryable"] is True
+    ended = moment(world.job(first).finished_at)
+    for seconds, again in ((-1, False), (1, True)):
+        with pytest.MonkeyPatch.context() as patch:
+            put_at(patch, ended + timedelta(seconds=seconds))
+            second = str(ingest(f"drop/{TENANT}/look/person.png", world.at))
+        assert (second != first) is again
+    vendor.starts = [finished(864, 1296)]
+    world.run(second)
+    names = {key.rpartition("/")[2] for key in world.keys(f"results/{TENANT}/drop/look/")}
+    assert names == {"1.png", "result.json"}, "no stale error stands beside the result"

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from fitting_room.actions.requests import submit as submitting
+from fitting_room.jobs.job import Mode
 from fitting_room.jobs.outcome import Finished, Pending
 from tests.unit.atelier import Atelier
 from tests.unit.functions.events import CONTEXT, event
-from tests.unit.world import LIVE_KEY, OTHER_KEY, TENANT, TEST_KEY, Vendor, World, finished, picture
+from tests.unit.world import LIVE_KEY, OTHER_KEY, TENANT, TEST_KEY, Vendor, World, failed, finished, pending, picture
 
 SHOP = "https://shop.example"
 
@@ -315,7 +316,7 @@ def test_a_used_up_budget_is_429_with_retry_after(world: World, call: Call) -> N
 
 
 def test_a_test_key_that_names_a_vendor_is_403(world: World, call: Call) -> None:
-    answer = call("POST", "/v1/jobs", world.body(provider="nova_canvas"), key=TEST_KEY)
+    answer = call("POST", "/v1/jobs", world.body("test", provider="nova_canvas"), key=TEST_KEY)
     assert (answer.status, answer.codes) == (403, [("provider_not_allowed", "/provider")])
 
 
@@ -364,7 +365,7 @@ def test_an_upload_is_created(call: Call) -> None:
     assert answer.json["post"]["fields"]["key"].endswith(answer.json["id"])
     assert (answer.json["expires_at"], answer.json["usable_until"]) == (
         "2026-09-01T12:15:00.000Z",
-        "2026-09-02T12:00:00.000Z",
+        "2026-09-04T12:00:00.000Z",
     ), "the form ends long before the upload does"
 
 
@@ -563,3 +564,92 @@ def test_an_erased_job_answers_410_at_each_of_its_addresses(world: World, vendor
     again = call("POST", "/v1/jobs", body, idempotency_key="k")
     assert (again.status, again.codes) == (410, [("erased", None)]), "and is not made anew by a late repetition"
     assert call("DELETE", "/v1/jobs/job_unknown").status == 404
+
+
+# ------------------------------------------------------------------------------------- cancel, retry and recover
+def made(world: World, call: Call, vendor: Vendor, outcome: Any, **changes: Any) -> str:
+    """The address of a job that ended as its vendor said."""
+    vendor.starts = [outcome]
+    at: str = call("POST", "/v1/jobs", world.body(**changes)).headers["location"]
+    world.run(at.rpartition("/")[2])
+    return at
+
+
+def test_a_cancelled_job_is_answered_as_it_is_and_again_when_asked_again(
+    world: World, vendor: Vendor, call: Call
+) -> None:
+    at = call("POST", "/v1/jobs", world.body()).headers["location"]
+    answer = call("POST", f"{at}/cancel")
+    assert (answer.status, answer.json["id"], answer.json["attempts"]) == (202, at.rpartition("/")[2], [])
+    world.broken(answer.json["id"])
+    for _ in range(2):
+        answer = call("POST", f"{at}/cancel")
+        assert (answer.status, answer.json["status"], answer.json["error"]["code"]) == (202, "cancelled", "cancelled")
+    assert vendor.orders == []
+
+
+def test_a_retry_is_accepted_with_the_new_job_s_address_and_replayed(world: World, vendor: Vendor, call: Call) -> None:
+    at = made(world, call, vendor, failed("content_blocked"))
+    first, second = call("POST", f"{at}/retry"), call("POST", f"{at}/retry", {"buy_again": False})
+    assert (first.status, "idempotent-replayed" in first.headers) == (202, False)
+    assert (second.status, second.headers["idempotent-replayed"]) == (202, "true")
+    assert first.headers["location"] == second.headers["location"] == f"/v1/jobs/{first.json['id']}"
+    assert first.json["retried_from"] == at.rpartition("/")[2]
+    assert call("GET", at).json["retried_by"] == first.json["id"]
+
+
+def test_a_retry_that_may_be_charged_twice_is_409_and_says_what_to_send(
+    world: World, vendor: Vendor, call: Call
+) -> None:
+    at = made(world, call, vendor, failed("content_blocked", "yes"))
+    answer = call("POST", f"{at}/retry")
+    assert (answer.status, answer.codes) == (409, [("may_be_charged", None)])
+    assert '{"buy_again": true}' in answer.json["remedy"]
+    assert call("POST", f"{at}/retry", {"buy_again": True}).status == 202
+    answer = call("POST", f"{at}/retry", {"buy_again": "yes"})
+    assert (answer.status, answer.codes) == (422, [("invalid_input", "/buy_again")])
+
+
+def test_a_recovery_is_accepted_with_the_new_job_s_address_and_replayed(
+    world: World, vendor: Vendor, call: Call
+) -> None:
+    world.configure("tryiton")
+    vendor.starts = [pending("v-9")]
+    at = call("POST", "/v1/jobs", world.body(provider="tryiton")).headers["location"]
+    job_id = at.rpartition("/")[2]
+    world.run_until_pending(job_id)
+    world.cancel(job_id)
+    first, second = call("POST", f"{at}/recover"), call("POST", f"{at}/recover")
+    assert (first.status, second.status, second.headers["idempotent-replayed"]) == (202, 202, "true")
+    assert first.headers["location"] == second.headers["location"]
+    assert first.json["recovered_from"] == job_id
+    assert call("GET", at).json["recovered_by"] == first.json["id"]
+
+
+def test_a_recovery_of_nothing_is_409(world: World, vendor: Vendor, call: Call) -> None:
+    answer = call("POST", f"{made(world, call, vendor, failed('content_blocked'))}/recover")
+    assert (answer.status, answer.codes) == (409, [("nothing_to_recover", None)])
+
+
+@pytest.mark.parametrize("verb", ["cancel", "retry", "recover"])
+@pytest.mark.parametrize("key", [OTHER_KEY, TEST_KEY])
+def test_nobody_else_changes_a_job(world: World, vendor: Vendor, call: Call, verb: str, key: str) -> None:
+    at = made(world, call, vendor, failed("content_blocked"))
+    answer = call("POST", f"{at}/{verb}", key=key)
+    assert (answer.status, answer.codes) == (404, [("not_found", None)])
+    assert call("GET", f"{at}/{verb}").headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize(("owner", "stranger"), [(LIVE_KEY, TEST_KEY), (TEST_KEY, LIVE_KEY)])
+def test_live_and_test_are_two_worlds(world: World, call: Call, owner: str, stranger: str) -> None:
+    mode: Mode = "test" if owner == TEST_KEY else "live"
+    at = call("POST", "/v1/jobs", world.body(mode), key=owner).headers["location"]
+    world.broken(call("POST", f"{at}/cancel", key=owner).json["id"])
+    for method, path in [
+        ("GET", at),
+        ("DELETE", at),
+        ("GET", f"{at}/images/1"),
+        *(("POST", f"{at}/{verb}") for verb in ("cancel", "retry", "recover")),
+    ]:
+        assert call(method, path, key=stranger).codes == [("not_found", None)], (method, path)
+        assert call(method, path, key=owner).status != 404 or path.endswith("/images/1"), (method, path)

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from fitting_room.actions.requests.cancel import cancel
 from fitting_room.actions.requests.delete import delete_job, delete_subject
 from fitting_room.jobs.outcome import Finished
 from fitting_room.observability import Crash, metrics
-from fitting_room.stores import aws
+from fitting_room.stores import aws, executions
 from tests.unit.atelier import Atelier
 from tests.unit.world import LIVE, TENANT, Vendor, World, finished, picture
 
@@ -57,38 +58,46 @@ def test_the_state_machines_functions_take_a_job_id_and_answer_an_outcome(
     assert world.job(event["job_id"]).status == "succeeded"
 
 
-@pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED"])
-def test_an_event_of_a_broken_execution_resumes_its_job_once(world: World, invoke: Any, status: str) -> None:
-    job_id = world.submit().job.id
-    event = {
+def broke(world: World, job_id: str, status: str = "FAILED") -> dict[str, Any]:
+    """What EventBridge hands over of the present run of a job that is no longer running."""
+    name = executions.name_of(job_id, world.job(job_id).run)
+    return {
         "version": "0",
         "source": "aws.states",
         "detail-type": "Step Functions Execution Status Change",
         "detail": {
-            "executionArn": f"arn:aws:states:us-east-1:123456789012:execution:jobs:{job_id}",
-            "name": job_id,
+            "executionArn": f"arn:aws:states:us-east-1:123456789012:execution:jobs:{name}",
+            "name": name,
             "stateMachineArn": world.machine,
             "status": status,
         },
     }
-    for _ in range(2):
-        invoke("schedule.sweep", event)
-    assert (world.job(job_id).status, sorted(world.executions())) == ("queued", [job_id, f"{job_id}.r2"])
-    assert world.job(job_id).run == 2
 
 
-def test_the_run_is_taken_from_the_execution_s_name(world: World, invoke: Any) -> None:
+@pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED"])
+def test_an_event_of_a_broken_execution_starts_the_job_s_next_run(world: World, invoke: Any, status: str) -> None:
     job_id = world.submit().job.id
-    invoke("schedule.sweep", {"detail": {"name": job_id}})
-    invoke("schedule.sweep", {"detail": {"name": f"{job_id}.r2"}})
-    assert world.job(job_id).resume_at == "2026-09-01T12:01:00.000Z", "its second break is followed by a pause"
+    assert executions.stop(job_id, 1)
+    event = broke(world, job_id, status)
+    assert invoke("schedule.sweep", event) is None
+    assert invoke("schedule.sweep", event) is None, "events may come twice"
+    assert sorted(world.executions()) == [job_id, f"{job_id}.r2"]
+    assert (world.job(job_id).run, world.job(job_id).final) == (2, False)
+
+
+def test_an_event_of_a_cancelled_job_s_run_settles_the_job(world: World, invoke: Any) -> None:
+    job_id = world.submit().job.id
+    cancel(job_id, LIVE, world.at)
+    invoke("schedule.sweep", broke(world, job_id, "ABORTED"))
+    assert world.job(job_id).status == "cancelled"
+    assert world.executions() == [job_id]
 
 
 def test_such_an_event_leaves_a_call_in_flight_alone(world: World, vendor: Vendor, invoke: Any) -> None:
     job_id = world.prepared()
-    vendor.starts, vendor.during = [finished()], lambda: invoke("schedule.sweep", {"detail": {"name": job_id}})
+    vendor.starts, vendor.during = [finished()], lambda: invoke("schedule.sweep", broke(world, job_id))
     assert invoke("job.start_bedrock", {"job_id": job_id}) == {"outcome": "finished"}
-    assert not world.job(job_id).final
+    assert (world.job(job_id).run, world.job(job_id).final, len(vendor.orders)) == (1, False, 1)
 
 
 def test_the_sweep_tells_how_many_jobs_were_due(world: World, invoke: Any) -> None:
@@ -165,7 +174,10 @@ def test_dropped_files_make_jobs_and_only_the_message_that_failed_comes_again(
     assert "jane-doe" not in logs.getvalue()
 
 
-@pytest.mark.parametrize("name", ["prepare", "start_bedrock", "start_http", "poll", "wait", "collect", "settle"])
+WORK = [f"job.{name}" for name in ("prepare", "start_bedrock", "start_http", "poll", "wait", "collect", "settle")]
+
+
+@pytest.mark.parametrize("name", [*WORK, "schedule.sweep", "event.erase"])
 def test_the_words_of_an_exception_stay_inside(
     world: World, invoke: Any, name: str, monkeypatch: pytest.MonkeyPatch, logs: io.StringIO
 ) -> None:
@@ -176,7 +188,7 @@ def test_the_words_of_an_exception_stay_inside(
 
     monkeypatch.setattr(aws.table().meta.client, "_make_api_call", lambda *_: broken())
     with pytest.raises(Crash) as caught:
-        invoke(f"job.{name}", {"job_id": "job_1", "task_token": "t"})
+        invoke(name, {"job_id": "job_1", "task_token": "t", "detail": {"name": "job_1"}})
     assert str(caught.value) == "RuntimeError"
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
     logged = logs.getvalue()

@@ -75,7 +75,13 @@ def test_an_unknown_task_is_told_with_those_there_are() -> None:
     [
         ({"zzz": 1}, "/zzz", "The fields here are: output, "),
         ({"seed": 1}, "/seed", "It stands in `output`: send `output.seed`."),
-        ({"size": 1}, "/size", "belongs to text_to_image, color_guided and image_variation"),
+        ({"size": 1}, "/size", "`output.size: original` gives the size of your image."),
+        ({"image": PICTURE}, "/image", "belongs to inpaint, outpaint and remove_background"),
+        (
+            {"keep": {"face": "True"}},
+            "/keep/face",
+            "Did you mean `true` without quotes? Use one of: true, false, default.",
+        ),
         ({"negativePrompt": "x"}, "/negativePrompt", "Did you mean `negative_prompt`?"),
         ({"garments": [{"image": PICTURE, "colour": 1}]}, "/garments/0/colour", "The fields here are: image, subject,"),
         ({"garments": [{"category": "tops"}]}, "/garments/0/image", "Send `image`"),

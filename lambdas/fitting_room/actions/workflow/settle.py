@@ -67,7 +67,7 @@ def _deliver(job: Job) -> None:
     name, other = ("result", "error") if job.status == "succeeded" else ("error", "result")
     body = json.dumps(summary(job), indent=2, ensure_ascii=False, allow_nan=False).encode()
     media.put(written := f"{job.results_prefix}/{name}.json", body, "application/json")
-    media.remove([f"{job.results_prefix}/{other}.json"])  # of an earlier try with the same files
+    media.remove([f"{job.results_prefix}/{old}.json" for old in (other, "status")])  # of before, or of an earlier try
     if jobs.unwanted(job.id):
         media.remove([written])
 
