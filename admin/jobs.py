@@ -1,4 +1,4 @@
-"""What an operator does to one job: the same actions as over HTTP, with the rights of the job's own tenant."""
+"""Cancel, retry or recover one job: the same actions as over HTTP, with the rights of the job's tenant."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fitting_room.stores.api_keys import Caller, allowed
 
 
 class Jobs:
-    """`environment`: of the stage's API function, which the actions read their settings from."""
+    """Act on jobs with the settings of the stage: `environment` is that of its API function."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         os.environ.update({name: value for name, value in environment.items() if not name.startswith("AWS_")})
@@ -31,7 +31,7 @@ class Jobs:
         return retry(job_id, {"buy_again": buy_again}, self._owner(job_id), self._at).job
 
     def recover(self, job_id: str, provider_job_id: str | None) -> Job:
-        """`provider_job_id`: what the operator found in the provider's account."""
+        """Recover a job; `provider_job_id` is the id that the operator found in the provider's account."""
         return recover(job_id, self._owner(job_id), self._at, provider_job_id=provider_job_id).job
 
     def _owner(self, job_id: str) -> Caller:
@@ -41,8 +41,8 @@ class Jobs:
         return Caller(job.tenant, job.mode, allowed(job.tenant))
 
 
-def told(job: Job) -> dict[str, Any]:
-    """What is printed of a job."""
+def printed(job: Job) -> dict[str, Any]:
+    """Return the facts of a job that are printed."""
     return {
         "id": job.id,
         "status": job.status,

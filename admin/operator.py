@@ -1,12 +1,14 @@
-"""The operator's tool: tenants, API keys, providers' secrets. On AWS with your own credentials, on the laptop after
-`eval "$(.local/venv/bin/python -m local.cloud env)"`.
+"""Manage tenants, API keys, provider keys and jobs of one stage.
 
-    python -m admin tenant create demo
-    python -m admin tenant allow demo tryiton fashn           nobody else works for it; --all: everybody may again
-    python -m admin key create --tenant demo --mode live      prints the key, once
-    python -m admin provider set tryiton < secret.txt         a provider without a key reads nothing
-    python -m admin provider credits tryiton                  what is left there; free, and proof of the key
-    python -m admin job cancel job_01...                      also: job retry [--buy-again], job recover [--provider-job-id ID]
+It uses your AWS credentials and region (AWS_PROFILE, AWS_DEFAULT_REGION). For the local cloud, run this first:
+eval "$(.local/venv/bin/python -m local.cloud env)"
+
+    python -m admin --stage prod tenant create demo
+    python -m admin --stage prod tenant allow demo tryiton fashn
+    python -m admin --stage prod key create --tenant demo --mode live
+    python -m admin --stage prod provider set tryiton < key.txt
+    python -m admin --stage prod provider credits tryiton
+    python -m admin --stage prod job recover job_01...
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lambdas"))
 
-from admin.jobs import Jobs, told
+from admin.jobs import Jobs, printed
 from fitting_room.jobs.errors import JobFailure, Refusal
 from fitting_room.providers import catalogue
 from fitting_room.providers.base import Account, Connection
@@ -40,7 +42,7 @@ TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")  # it is a folder in both bucket
 
 
 class AdminError(Exception):
-    """What is wrong and what to do, in one line."""
+    """Say in one line what is wrong and what to do."""
 
 
 class TenantExistsError(AdminError):
@@ -48,7 +50,7 @@ class TenantExistsError(AdminError):
 
 
 class Admin:
-    """Works on one deployed stage, found by the outputs of its stacks. `aws_url`: instead of AWS."""
+    """Work on one deployed stage, found by the outputs of its stacks. `aws_url`: instead of AWS."""
 
     def __init__(self, session: boto3.Session, stage: str = "dev", aws_url: str | None = None) -> None:
         outputs = _outputs(session.client("cloudformation", endpoint_url=aws_url), f"FittingRoom-{stage}-Service")
@@ -66,10 +68,10 @@ class Admin:
         try:
             self._table.put_item(Item=item, ConditionExpression="attribute_not_exists(pk)")
         except self._table.meta.client.exceptions.ConditionalCheckFailedException:
-            raise TenantExistsError(f"tenant `{tenant}` exists already") from None
+            raise TenantExistsError(f"tenant `{tenant}` already exists") from None
 
     def allow_providers(self, tenant: str, providers: Sequence[str] | None) -> None:
-        """The only providers that may work for a tenant; None: all. Keys in use learn it within 30 seconds."""
+        """Restrict a tenant to these providers, or let it use all (None). Keys in use follow within 30 seconds."""
         for provider in providers or ():
             needs_secret(provider)  # raises for one that does not exist
         change: Any = (
@@ -86,7 +88,7 @@ class Admin:
             raise _no_tenant(tenant) from None
 
     def create_key(self, tenant: str, mode: str) -> str:
-        """`mode`: live, or test, which reaches the sandbox provider only. Only the key's hash is stored."""
+        """Create a key and return it; only its hash is stored. A `test` key reaches the sandbox provider only."""
         if "Item" not in self._table.get_item(Key=_tenant(tenant)):
             raise _no_tenant(tenant)
         key = f"fr_{mode}_{secrets.token_urlsafe(24)}"
@@ -100,21 +102,23 @@ class Admin:
         """Store the provider's key where only the functions that call it may read it, and offer the provider."""
         if needs_secret(provider):
             if not secret:
-                raise AdminError(f"{provider} needs its key on standard input")
+                raise AdminError(
+                    f"{provider} needs a key: send it on standard input, as in `provider set {provider} < key.txt`"
+                )
             self._secrets.put_secret_value(SecretId=self._secret_ids[provider], SecretString=secret)
         self._table.put_item(Item={"pk": "PROVIDERS", "sk": provider, "configured": True, "at": _now()})
 
     def jobs(self) -> Jobs:
-        """What can be done to one job, with the settings of the deployed API."""
+        """Return the actions on one job, with the settings of the deployed API."""
         found = self._functions.get_function_configuration(FunctionName=self._api_function)
         return Jobs(found["Environment"]["Variables"])
 
     def credits(self, provider: str) -> float:
-        """What the vendor says is left of our account there."""
+        """Ask the provider for the balance of the account."""
         if not needs_secret(provider):
-            raise AdminError(f"{provider} has no account of its own, and so no credits")
+            raise AdminError(f"{provider} has no credits: it is billed by AWS, or is free")
         if "Item" not in self._table.get_item(Key={"pk": "PROVIDERS", "sk": provider}):
-            raise AdminError(f"{provider} has no key: store it first, with `provider set {provider}`")
+            raise AdminError(f"{provider} has no key here: store one with `provider set {provider}`")
         try:
             vendor = catalogue.adapter(provider).connect(
                 Connection(
@@ -124,7 +128,7 @@ class Admin:
                 )
             )
             if not hasattr(vendor, "credits"):
-                raise AdminError(f"{provider} does not tell its balance")
+                raise AdminError(f"{provider} has no call that reads the balance: look into its account")
             return cast(Account, vendor).credits()
         except JobFailure as failure:
             raise AdminError(f"{failure.fault.detail} {failure.fault.remedy}") from None
@@ -135,13 +139,13 @@ def _tenant(tenant: str) -> dict[str, str]:
 
 
 def _no_tenant(tenant: str) -> AdminError:
-    return AdminError(f"no tenant `{tenant}`: create it first, with `tenant create {tenant}`")
+    return AdminError(f"there is no tenant `{tenant}`: create it with `tenant create {tenant}`")
 
 
 def needs_secret(provider: str) -> bool:
     known = {entry.id: entry.secret for entry in catalogue.entries()}
     if provider not in known:
-        raise AdminError(f"no provider `{provider}`: there are {', '.join(known)}")
+        raise AdminError(f"there is no provider `{provider}`: use one of {', '.join(known)}")
     return known[provider]
 
 
@@ -150,7 +154,9 @@ def _outputs(cloudformation: Any, stack: str) -> dict[str, str]:
         found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
     except ClientError as error:
         if "does not exist" in str(error):
-            raise AdminError(f"no stack {stack} here: deploy it, or name another --stage or AWS profile") from None
+            raise AdminError(
+                f"there is no stack {stack} in this account and region: deploy it, or use another --stage or profile"
+            ) from None
         raise
     return {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
 
@@ -171,36 +177,52 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m admin", description="Fitting Room, the operator's tool")
-    parser.add_argument("--stage", default="dev", choices=("dev", "prod"))
+    parser = argparse.ArgumentParser(
+        prog="python -m admin", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--stage", default="dev", choices=("dev", "prod"), help="must stand first; the default is dev")
     things: Any = parser.add_subparsers(required=True, metavar="tenant|key|provider|job")
-    tenants = things.add_parser("tenant").add_subparsers(required=True, metavar="create|allow")
-    tenant = tenants.add_parser("create")
+    tenants = things.add_parser("tenant", help="create a tenant, or restrict its providers").add_subparsers(
+        required=True, metavar="create|allow"
+    )
+    tenant = tenants.add_parser("create", help="create a tenant")
     tenant.add_argument("tenant")
     tenant.set_defaults(run=_run_tenant_create)
-    allow = tenants.add_parser("allow")
+    allow = tenants.add_parser("allow", help="restrict a tenant to the named providers")
     allow.add_argument("tenant")
     allow.add_argument("providers", nargs="*", metavar="provider")
-    allow.add_argument("--all", action="store_true", help="every configured provider")
+    allow.add_argument("--all", action="store_true", help="remove the restriction")
     allow.set_defaults(run=_run_tenant_allow)
-    key = things.add_parser("key").add_subparsers(required=True, metavar="create").add_parser("create")
+    keys = things.add_parser("key", help="create an API key").add_subparsers(required=True, metavar="create")
+    key = keys.add_parser("create", help="create a key and print it once")
     key.add_argument("--tenant", required=True)
-    key.add_argument("--mode", required=True, choices=("live", "test"))
+    key.add_argument("--mode", required=True, choices=("live", "test"), help="test reaches the sandbox only")
     key.set_defaults(run=_run_key_create)
-    provider = things.add_parser("provider").add_subparsers(required=True, metavar="set|credits")
-    for action, run in (("set", _run_provider_set), ("credits", _run_provider_credits)):
-        verb = provider.add_parser(action)
+    provider = things.add_parser("provider", help="store a provider's key, or ask for its balance").add_subparsers(
+        required=True, metavar="set|credits"
+    )
+    for action, run, effect in (
+        ("set", _run_provider_set, "read the provider's key from standard input, store it and offer the provider"),
+        ("credits", _run_provider_credits, "ask the provider for the balance with the stored key, for free"),
+    ):
+        verb = provider.add_parser(action, help=effect)
         verb.add_argument("provider")
         verb.set_defaults(run=run)
-    job = things.add_parser("job").add_subparsers(required=True, metavar="cancel|retry|recover")
-    for action in ("cancel", "retry", "recover"):
-        verb = job.add_parser(action)
+    job = things.add_parser("job", help="cancel, retry or recover one job").add_subparsers(
+        required=True, metavar="cancel|retry|recover"
+    )
+    for action, effect in (
+        ("cancel", "stop a job; what it bought is kept"),
+        ("retry", "do a failed or cancelled job again, as a new job"),
+        ("recover", "fetch what a failed or cancelled job paid for, as a new job that buys nothing"),
+    ):
+        verb = job.add_parser(action, help=effect)
         verb.add_argument("job")
         verb.set_defaults(run=_run_job, action=action)
         if action == "retry":
-            verb.add_argument("--buy-again", action="store_true", help="although the job was or may have been charged")
+            verb.add_argument("--buy-again", action="store_true", help="even if the job was or may have been charged")
         if action == "recover":
-            verb.add_argument("--provider-job-id", help="what you found in the provider's account")
+            verb.add_argument("--provider-job-id", help="the id that you found in the provider's account")
     return parser
 
 
@@ -211,7 +233,7 @@ def _run_tenant_create(admin: Admin, args: argparse.Namespace) -> None:
 
 def _run_tenant_allow(admin: Admin, args: argparse.Namespace) -> None:
     if bool(args.providers) is args.all:
-        raise AdminError("name the providers that the tenant may use, or --all")
+        raise AdminError("name the providers that the tenant may use, or send --all")
     admin.allow_providers(args.tenant, None if args.all else args.providers)
     print(f"tenant {args.tenant} may use {'every provider' if args.all else ', '.join(args.providers)}")
 
@@ -237,7 +259,7 @@ def _run_job(admin: Admin, args: argparse.Namespace) -> None:
         job = jobs.retry(args.job, buy_again=args.buy_again)
     else:
         job = jobs.recover(args.job, args.provider_job_id)
-    print(json.dumps(told(job), indent=2))
+    print(json.dumps(printed(job), indent=2))
 
 
 def _run_provider_credits(admin: Admin, args: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""What a stage is made of, and what `cdk.json` or `cdk -c key=value` may set."""
+"""Read the settings of a stage from `cdk.json` or `cdk -c key=value`; docs/operations.md lists them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Days = Annotated[int, Field(ge=1, le=3650)]
 
 
 class StageConfig(BaseModel):
-    """One stage. A value comes from `cdk -c key=value`, else from the stage's own object in `cdk.json`, else from here."""
+    """Hold the settings of one stage: from `cdk -c key=value`, else from the stage's object in `cdk.json`, else from here."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -46,29 +46,30 @@ class StageConfig(BaseModel):
     wheels: Literal["arm64", "host"] = "arm64"
     """`arm64` for AWS Lambda; `host` for the interpreter that runs the synth, which the local cloud uses."""
     endpoints: JsonMap = {}
-    """Where a provider answers instead of at its own address: `bedrock-runtime` (its models), `bedrock` (what it says of
-    them) or a provider id, to a URL."""
+    """Other addresses of providers: `bedrock-runtime` (calls of models), `bedrock` (facts about models) or a provider id, each
+    with a URL."""
     bedrock_regions: JsonMap = {"nova_canvas": "us-east-1"}
-    """The region whose Bedrock each provider's models are called in: photos travel there. One that is not named is off."""
+    """The region in which each provider on Bedrock is called: photos travel there. A provider that is not named is off."""
     private_access: CommaList = ()
     """Providers whose retired model this account may still call."""
     provider_order: CommaList = ()
     """Providers that `auto` tries first; the others follow in the catalogue's order."""
     legacy_models: CommaList = ()
-    """Models that are offered only on demand, as `provider/model`."""
+    """Models that are offered although they are off by default, as `provider/model`."""
     unmoderated: CommaList = ()
-    """Providers for which `moderation: none` may be asked: what they make is then this stage's responsibility."""
+    """Providers for which a request may say `moderation: none`. The operator is responsible for the images."""
     limits: Annotated[dict[str, Limits], BeforeValidator(_json_object)] = {}
-    """What a contract with a vendor permits, where it is not what the catalogue says."""
+    """What a contract with a provider permits, if it differs from the catalogue."""
     provider_settings: Annotated[dict[str, dict[str, Any]], BeforeValidator(_json_object)] = {}
-    """By provider, what only this stage can know of its account: see the provider's part of `docs/providers.md`."""
+    """By provider, facts about the account of this stage: see the provider's section of `docs/providers.md`."""
     result_hosts: Annotated[dict[str, list[Host]], BeforeValidator(_json_object)] = {}
-    """By provider, hosts of results beside those of the catalogue, each with its subdomains."""
+    """By provider, more hosts from which results may be fetched, each with its subdomains."""
     callback_url: Annotated[str, StringConstraints(pattern=r"^(https?://[^\s?#]+)?$")] | None = None
-    """Where vendors reach the API. None: at its own address. Empty: no vendor is asked to call back, all are polled."""
+    """The address that providers call when a job is done. None: the API's own. Empty: no provider is asked to call."""
     fetch_allow: CommaList = ()
     """`host:port` pairs on loopback that may be fetched. None on AWS."""
     cors_origins: CommaList = ()
+    """Web pages that may call the API and use the buckets: scheme and host, without a slash at the end."""
     upload_days: Days = 3
     staging_days: Days = 3
     result_days: Days = 30
@@ -76,10 +77,10 @@ class StageConfig(BaseModel):
     """Budget of a tenant per UTC day, in images."""
     daily_usd: Annotated[float, Field(gt=0)] = 50.0
     retain: bool
-    """Whether deleting a stack keeps pictures, table and secrets; such a stage also has point-in-time recovery."""
+    """Whether images, table and secrets stay when a stack is deleted; such a stage also has point-in-time recovery."""
     log_retention: RetentionDays
     alarm_email: str | None = None
-    """Who hears of dead letters, failed executions, a broken sweep and models about to end. None: no alarms."""
+    """The address that all alarms are sent to. None: no alarms."""
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> StageConfig:
@@ -87,7 +88,7 @@ class StageConfig(BaseModel):
         stage = context.get("stage", "dev")
         if stage not in _STAGE_DEFAULTS:
             raise ValueError(f"stage: '{stage}' is not a stage. Use -c stage=dev or -c stage=prod.")
-        # CDK's own keys hold a colon or a hyphen; whatever reads like a name of ours must be one.
+        # CDK's own keys hold a colon or a hyphen; every other key must be a setting.
         given = {key: value for key, value in context.items() if key.isidentifier() and key not in _STAGE_DEFAULTS}
         try:
             config = cls.model_validate(_STAGE_DEFAULTS[stage] | context.get(stage, {}) | given | {"stage": stage})
@@ -142,5 +143,5 @@ class StageConfig(BaseModel):
 def _fault(item: Any) -> str:
     key = ".".join(map(str, item["loc"]))
     if item["type"] == "extra_forbidden":
-        return f"{key}: no such setting. Settings are: {', '.join(StageConfig.model_fields)}."
+        return f"{key}: no such setting. Use one of: {', '.join(StageConfig.model_fields)}."
     return f"{key}: {item['msg']}. Set it in cdk.json under context, or with -c {key}=..."

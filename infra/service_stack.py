@@ -215,13 +215,12 @@ class ServiceStack(cdk.Stack):
             "Monitoring",
             email,
             {
-                "Fitting Room keeps dead letters: read them in the DeadLetters queue.": letters,
+                "Fitting Room has dead letters: read the DeadLetters queue.": letters,
                 "Fitting Room executions failed: their jobs are resumed.": machine.metric_failed(),
                 "Fitting Room executions were aborted.": machine.metric_aborted(),
-                "Fitting Room's sweep fails: owed starts and settlements wait.": self.sweep.metric_errors(),
-                "Fitting Room gave up on a vendor that does not delete its copies: see the log of the erase"
-                " function.": not_erased,
-                "Fitting Room cannot read the jobs that a provider has: see the metric LookRefused.": looks_refused,
+                "Fitting Room's sweep fails: starts, resumed runs and results wait.": self.sweep.metric_errors(),
+                "A provider of Fitting Room does not delete its copies: see the log of the erase function.": not_erased,
+                "A provider of Fitting Room refuses status reads: see the metric LookRefused.": looks_refused,
             },
             {
                 f"Fitting Room's models of {catalogue.entry(provider).title} end soon or have ended: see"

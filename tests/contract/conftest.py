@@ -117,7 +117,8 @@ def assert_the_simulator_is_named(outcome: Any) -> None:
     assert isinstance(outcome, Failed), outcome
     assert (outcome.fault.code, outcome.charged, outcome.fault.retryable) == ("provider_error", "no", False)
     assert (
-        outcome.fault.detail == "The simulator of the local cloud failed. No vendor was called, and nothing was bought."
+        outcome.fault.detail
+        == "The simulator of the local cloud failed. No provider was called, and nothing was bought."
     )
     assert outcome.fault.remedy == "Look for the cause in .local/logs/simulators.log."
 

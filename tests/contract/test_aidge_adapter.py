@@ -348,7 +348,7 @@ def test_every_code_is_told_with_the_vendors_words_and_the_requests_id(
     [
         # the page's "Error Code", column Description
         ("501", ["higher limit"]),
-        ("701", ["another picture"]),
+        ("701", ["another image"]),
         ("1001", ["other images", "write to Aidge", "provider_detail"]),
         ("1002", ["write to Aidge", "provider_detail"]),
     ],

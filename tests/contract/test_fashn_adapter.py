@@ -231,7 +231,7 @@ def test_every_failure_of_a_running_job(name: str, code: str, retryable: bool) -
         ("ContentModerationError", ("moderation to permissive", "none", "lawful and ethical")),
         ("PoseError", ("guidelines for model photos",)),
         ("PipelineError", ("Submit it again", "support@fashn.ai", "provider_job_id")),
-        ("ThirdPartyError", ("other pictures", "support@fashn.ai", "provider_job_id")),
+        ("ThirdPartyError", ("other images", "support@fashn.ai", "provider_job_id")),
     ],
 )
 def test_a_failure_comes_with_the_vendors_own_remedy(name: str, words: tuple[str, ...]) -> None:

@@ -152,9 +152,9 @@ def test_a_cut_out_has_no_seed(bedrock: Vendor) -> None:
     [
         # "Current possible values: ..."; "Indicating whether the request was filtered or not."
         ("Filter reason: prompt", "content_blocked", "Change the prompt;"),
-        ("Filter reason: output image", "content_blocked", "Change the prompt or the picture;"),
-        ("Filter reason: input image", "content_blocked", "Send another picture;"),
-        ("Filter reason: something new", "content_blocked", "Change the prompt or the picture;"),
+        ("Filter reason: output image", "content_blocked", "Change the prompt or the image;"),
+        ("Filter reason: input image", "content_blocked", "Send another image;"),
+        ("Filter reason: something new", "content_blocked", "Change the prompt or the image;"),
         ("Inference error", "provider_error", "The call may have been billed"),
         ("A reason that is not documented", "provider_error", "The call may have been billed"),
     ],

@@ -297,7 +297,7 @@ def test_every_failure_of_a_running_job(name: str, expected: tuple[str, str, boo
         ("ContentModerationError", ("moderation to permissive", "none", "lawful and ethical")),
         ("PoseError", ("guidelines for model photos",)),
         ("PipelineError", ("Submit it again", "contact@tryiton.now", "provider_job_id")),
-        ("ThirdPartyError", ("other pictures", "contact@tryiton.now", "provider_job_id")),
+        ("ThirdPartyError", ("other images", "contact@tryiton.now", "provider_job_id")),
     ],
 )
 def test_a_failure_comes_with_the_vendors_own_remedy(name: str, words: tuple[str, ...]) -> None:

@@ -113,18 +113,18 @@ def image_link(job: Job, name: str) -> str:
 def _erased(stone: Tombstone) -> Refusal:
     told = f"This job was erased on {stone.erased_at}."
     if not stone.owed:
-        return Refusal.of("erased", told, "There is nothing left to see.")
+        return Refusal.of("erased", told, "Nothing is left to do.")
     vendors = " and ".join(sorted({copy.provider for copy in stone.owed}))
     if stone.erase_failed_at:
         return Refusal.of(
             "erased",
-            f"{told} But {vendors} did not delete its copies.",
-            "Ask the operator to delete them in the vendor's account, or send DELETE again.",
+            f"{told} {vendors} did not delete its copies.",
+            "Ask the operator to delete them in the provider's account, or send DELETE again.",
         )
     return Refusal.of(
         "erased",
-        f"{told} {vendors} is still to delete its copies.",
-        "There is nothing to do: it is asked until it has.",
+        f"{told} {vendors} has not deleted its copies yet.",
+        "Nothing is left to do: the request to delete is repeated for 7 days.",
     )
 
 

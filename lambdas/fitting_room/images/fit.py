@@ -26,8 +26,8 @@ _SAME_ASPECT = 0.02
 
 FRAMING_CHANGED = Warning(
     code="framing_changed",
-    detail="The provider's picture has another aspect than the one it was given, so its framing could not be restored.",
-    remedy="The picture is delivered as it came. Send a person picture near the provider's own aspect to avoid this.",
+    detail="The provider's image has another aspect than the one it was given, so its framing could not be restored.",
+    remedy="The image is delivered as it came. Send a person image near the provider's own aspect to avoid this.",
 )
 
 
@@ -62,7 +62,7 @@ def plan_fit(size: Size, spec: FitSpec, *, original: Size | None = None) -> Fram
     # The canvas grows with its content, so the longest side that still fits is found by bisection.
     longest = bisect_right(range(1, longest + 1), False, key=lambda side: not _allowed(_canvas(size, side, spec), spec))
     if longest == 0:
-        raise ValueError(f"no picture fits {spec!r}")
+        raise ValueError(f"no image fits {spec!r}")
     content = _scaled(size, longest)
     canvas = _canvas(size, longest, spec)
     return Frame(
@@ -170,7 +170,7 @@ def _applied(
     padding: int | tuple[int, int, int],
 ) -> Image.Image:
     if image.size != frame.source:
-        raise ValueError(f"the frame is for {frame.source}, the picture is {image.size}")
+        raise ValueError(f"the frame is for {frame.source}, the image is {image.size}")
     if frame.content != frame.source:
         image = image.resize(frame.content, resampling)
     if frame.canvas == frame.content:

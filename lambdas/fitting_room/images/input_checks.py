@@ -80,7 +80,7 @@ def warnings_of(seen: Look, role: str, *, pointer: str) -> list[Warning]:
             (
                 "picture_small",
                 f"is only {width} x {height} px, so the result will lack detail",
-                f"Send a picture of at least {SMALL} px on its short side.",
+                f"Send an image of at least {SMALL} px on its short side.",
             )
         )
     if max(seen.size) > NARROW * min(seen.size):
@@ -93,7 +93,7 @@ def warnings_of(seen: Look, role: str, *, pointer: str) -> list[Warning]:
         )
     if not seen.subject:
         found.append(
-            ("picture_empty", "shows nothing but one colour", "Check that this is the picture you meant to send.")
+            ("picture_empty", "shows nothing but one colour", "Check that this is the image you meant to send.")
         )
     else:
         found += _of_contents(seen)
@@ -103,11 +103,11 @@ def warnings_of(seen: Look, role: str, *, pointer: str) -> list[Warning]:
                 "plain_backdrop",
                 "has a plain or evenly textured backdrop, on which the edge of a changed area may"
                 " stay visible as a ghost",
-                "Use `merge: seamless` with a provider that offers it, should that show.",
+                "If that shows, use `merge: seamless` with a provider that offers it.",
             )
         )
     return [
-        Warning(code=code, detail=f"The picture at {pointer} {detail}.", remedy=remedy, pointer=pointer)
+        Warning(code=code, detail=f"The image at {pointer} {detail}.", remedy=remedy, pointer=pointer)
         for code, detail, remedy in found
     ]
 
@@ -127,7 +127,7 @@ def _of_contents(seen: Look) -> list[tuple[str, str, str]]:
             (
                 "picture_blurred",
                 "is blurred, or much enlarged: even its sharpest edges are soft",
-                "Send the original file, or a picture in focus.",
+                "Send the original file, or an image in focus.",
             )
         )
     if seen.plain and seen.subject < TINY:

@@ -38,19 +38,20 @@ _WORDS: dict[MaskRead, _Words] = {
         "black",
         "white",
         "Make every pixel pure black or pure white: cut soft edges at half, and use no colours.",
-        "If white shall change, send `mask.read: white_changes`; if transparent shall, send `mask.read: alpha`.",
+        "If white is to change, send `mask.read: white_changes`. If the transparent part is to change, send"
+        " `mask.read: alpha`.",
     ),
     "white_changes": _Words(
         "white",
         "black",
         "Make every pixel pure white or pure black: cut soft edges at half, and use no colours.",
-        "If black shall change, leave `mask.read` out; if transparent shall, send `mask.read: alpha`.",
+        "If black is to change, leave out `mask.read`. If the transparent part is to change, send `mask.read: alpha`.",
     ),
     "alpha": _Words(
         "transparent",
         "opaque",
         "Make every pixel fully transparent or fully opaque: cut soft edges at half.",
-        "If the opaque part shall change, paint it black and leave `mask.read` out.",
+        "If the opaque part is to change, paint it black and leave out `mask.read`.",
     ),
 }
 
@@ -124,8 +125,8 @@ def _check_levels(levels: Image.Image, read: MaskRead, pointer: str, *, see_thro
         raise unreadable(
             pointer,
             f"is a mask with {grey * 100:.1f} % of its pixels {what}; at most {_MOST_GREY * 100:.0f} % may be",
-            f"Paint what shall change pure {words.changes} and leave the rest transparent; "
-            "if the transparent part shall change, send `mask.read: alpha`."
+            f"Paint what is to change pure {words.changes} and leave the rest transparent. "
+            "If the transparent part is to change, send `mask.read: alpha`."
             if painted
             else words.cut,
         )
@@ -138,7 +139,7 @@ def _check_extent(pure: Image.Image, read: MaskRead, pointer: str, *, part: bool
         raise unreadable(
             pointer,
             f"is a mask without anything {words.changes}, so nothing would change",
-            f"Make {words.changes} what shall change. {words.swap}",
+            f"Make {words.changes} what is to change. {words.swap}",
         )
     if not part or changed <= _MUCH:
         return ()
@@ -146,7 +147,7 @@ def _check_extent(pure: Image.Image, read: MaskRead, pointer: str, *, part: bool
         raise unreadable(
             pointer,
             f"is a mask with hardly anything {words.stays}, so all of the image would change",
-            f"Make {words.stays} what shall stay. {words.swap}",
+            f"Make {words.stays} what is to stay. {words.swap}",
         )
     return (
         Warning(

@@ -160,7 +160,7 @@ def _stripped(data: bytes, name: str) -> Stripped:
 
 
 def unreadable(pointer: str, what: str, remedy: str) -> JobFailure:
-    return JobFailure("image_unreadable", f"The picture at {pointer} {what}.", remedy, pointer=pointer)
+    return JobFailure("image_unreadable", f"The image at {pointer} {what}.", remedy, pointer=pointer)
 
 
 @contextmanager
@@ -196,7 +196,7 @@ def _check_size(size: Size, limits: Limits, pointer: str) -> None:
         )
     if min(size) < limits.min_side:
         raise unreadable(
-            pointer, f"{seen}; the shortest side allowed (min_side) is {limits.min_side} px", "Send a larger picture."
+            pointer, f"{seen}; the shortest side allowed (min_side) is {limits.min_side} px", "Send a larger image."
         )
     if max(size) > limits.max_aspect * min(size):
         raise unreadable(
@@ -281,7 +281,7 @@ def _learn_heic() -> None:
 def _first_frame(pointer: str) -> Warning:
     return Warning(
         code="animation_first_frame",
-        detail=f"The picture at {pointer} is an animation; its first frame is used.",
-        remedy="Send the frame you want as a still picture.",
+        detail=f"The image at {pointer} is an animation; its first frame is used.",
+        remedy="Send the frame you want as a still image.",
         pointer=pointer,
     )

@@ -1,4 +1,4 @@
-"""The gate for a provider's picture: is it one, is it what the task promises, and is it more than an echo of the input?"""
+"""Judge a provider's image: is it one, is it what the task promises, and is it more than an echo of the input."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Rejection = Literal["undecodable", "black", "uniform", "unchanged", "missing_alp
 Size = tuple[int, int]
 
 REASONS: dict[Rejection, str] = {
-    "undecodable": "cannot be decoded as a PNG, JPEG or WebP picture",
+    "undecodable": "cannot be decoded as a PNG, JPEG or WebP image",
     "black": "is all black",
     "uniform": "is a single colour",
     "unchanged": "is the input unchanged",
@@ -171,6 +171,6 @@ def _small(image: Image.Image) -> Image.Image:
 def _size_changed(size: Size, wanted: Size) -> Warning:
     return Warning(
         code="size_changed",
-        detail=f"The provider's picture is {size[0]} x {size[1]} px, not the {wanted[0]} x {wanted[1]} px asked for.",
+        detail=f"The provider's image is {size[0]} x {size[1]} px, not the {wanted[0]} x {wanted[1]} px asked for.",
         remedy="Scale it, or ask for a size the provider keeps to.",
     )

@@ -68,5 +68,5 @@ def _bytes(text: str) -> bytes:
     if not _ALPHABET.fullmatch(raw):
         raise NotDecodable("The data hold characters that are no base64.")
     if len(raw) % 4 == 1:
-        raise NotDecodable("The base64 is cut off.", "Send all of it.")
+        raise NotDecodable("The base64 is cut off.", "Send the whole base64.")
     return base64.b64decode(raw + b"=" * (-len(raw) % 4))

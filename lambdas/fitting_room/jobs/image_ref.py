@@ -47,11 +47,11 @@ def _fetchable(url: str, info: ValidationInfo) -> str:
     if f"{host}:{port or (443 if parts.scheme.lower() == 'https' else 80)}" in info.context.allow:
         return url
     if parts.scheme.lower() == "http":
-        raise broken("", "The link is http, which anybody on the way can read.", _LINK)
+        raise broken("", "The link is http, which is not encrypted.", _LINK)
     if port not in (None, 443):
         raise broken("", "The link names a port other than 443.", _LINK)
     if host == "localhost" or host.endswith(".localhost"):
-        raise broken("", "The link names a computer that only you can reach.", _LINK)
+        raise broken("", "The link names a host that is not on the public internet.", _LINK)
     return url
 
 
@@ -129,7 +129,7 @@ class ImageRef(Strict):
         if given != 1:
             ways = f"{', '.join(self.ways[:-1])} or {self.ways[-1]}"
             if not given:
-                raise broken("", "Nothing says which image is meant.", f"Send one of {ways}.")
+                raise broken("", "The image has no source.", f"Send one of {ways}.")
             raise broken("", "The image is named in several ways.", f"Send only one of {ways}.")
         return self
 

@@ -192,7 +192,7 @@ class TryOn(Request):
             if self.mask and self.mask.type == "image" and self.masked == "garment-0" and not self.garments[0].worn:
                 raise broken(
                     "/mask",
-                    "An image mask belongs to one image of a person, and there is none.",
+                    "An image mask belongs to one image of a person, and the request has none.",
                     "Set garments[0].photo to model if that image shows a person who wears the garment, or send the image"
                     " that the mask belongs to as `input_image`."
                     if self.person and self.person.subject
@@ -201,7 +201,7 @@ class TryOn(Request):
             if self.output.size == "original":
                 raise broken(
                     "/output/size",
-                    "There is no original size: the person is not given as one image.",
+                    "There is no original size, because the person is not one image.",
                     "Leave `output.size` out, or send the person as one image.",
                 )
         return self

@@ -37,7 +37,7 @@ _DETAILS = {
     "too_long": "At most {max_length} may be given.",
     "string_too_short": "The text is empty.",
     "string_too_long": "The text is longer than {max_length:,} characters.",
-    "string_pattern_mismatch": "The text is not written as it must be.",
+    "string_pattern_mismatch": "The text has the wrong form.",
     "greater_than_equal": "The number is too small.",
     "less_than_equal": "The number is too large.",
     "greater_than": "The number is too small.",
@@ -92,7 +92,7 @@ def _stranger(name: str, model: type[BaseModel], path: Path, schema: dict[str, A
         return f"Did you mean `{near}`? Otherwise leave it out."
     if known:
         return f"Leave it out. The fields here are: {', '.join(known)}."
-    return "Leave it out: all that this provider offers stands in the request itself."
+    return "Leave it out: this provider has no options of its own."
 
 
 def _names(model: type[BaseModel]) -> set[str]:

@@ -38,7 +38,7 @@ def fresh(provider: str) -> str:
         raise JobFailure(
             "provider_auth",
             f"The stored key of {provider} is not text.",
-            f"The operator must store it again with `python -m admin provider set {provider}`.",
+            f"Ask the operator to store it again with `python -m admin provider set {provider}`.",
             provider=provider,
         )
     _secrets[provider] = (time.monotonic() + _CACHE_SECONDS, value)

@@ -166,7 +166,7 @@ def test_a_repaired_guess_brings_no_fault_of_its_own(world: World, ask: Ask) -> 
         ({"url": "http://shop.example/p.png"}, "http,"),
         ({"url": "https://jane:secret@shop.example/p.png"}, "user name"),
         ({"url": "https://shop.example:8443/p.png"}, "port"),
-        ({"url": "https://localhost/p.png"}, "only you"),
+        ({"url": "https://localhost/p.png"}, "public internet"),
         ({"url": "https://"}, "not the address"),
         ({"s3": f"s3://inbox-bucket/drop/{TENANT}/"}, "folder"),
         ({"s3": f"s3://inbox-bucket/drop/{TENANT}/" + "k" * 1015}, "1,024 bytes"),

@@ -317,7 +317,7 @@ def test_what_remains_at_a_vendor_that_deletes_nothing_is_said_with_its_time(wor
     vendor.starts = [finished(864, 1296)]
     job_id = done(world, vendor, provider="tryiton")
     [left] = erased(world, job_id)["remains"]
-    assert (left["provider"], left["what"]) == ("tryiton", "pictures sent and made")
+    assert (left["provider"], left["what"]) == ("tryiton", "images sent and made")
     assert "72 hours" in left["until"]
     assert delete_job(job_id, LIVE, world.at)["remains"] == [left], "and again when asked again"
 
@@ -353,7 +353,7 @@ def test_a_vendor_that_fails_is_asked_again_for_what_it_still_keeps(world: World
     job_id = done(world, atelier, provider=ID)
     erased(world, job_id)
     assert world.keys(f"results/{TENANT}/") == [], "what is ours does not wait"
-    assert "atelier is still to delete its copies" in told(world, job_id)
+    assert "atelier has not deleted its copies yet" in told(world, job_id)
     assert world.due() == [job_id]
     atelier.keeps = set()
     world.at.sleep(59)
@@ -380,7 +380,7 @@ def test_after_a_week_in_vain_somebody_has_to_look(world: World, atelier: Atelie
     assert timedelta(days=7) <= asked[-1] < timedelta(days=7, hours=7)
     assert len(asked) < 60, "the longer in vain, the rarer"
     assert "atelier did not delete its copies" in told(world, job_id)
-    assert "a vendor does not delete its copies" in logs.getvalue()
+    assert "a provider does not delete its copies" in logs.getvalue()
     atelier.keeps = set()
     erased(world, job_id)
     assert told(world, job_id).endswith("Z."), "asking again begins anew"
@@ -394,7 +394,7 @@ def test_a_vendor_whose_key_is_missing_keeps_the_others_from_nothing(
     with monkeypatch.context() as patched:
         patched.setattr("fitting_room.actions.workflow.attempts.adapter", lambda _: 1 / 0)
         erased(world, job_id)
-    assert "still to delete" in told(world, job_id)
+    assert "not deleted its copies yet" in told(world, job_id)
     world.at.sleep(60)
     sweep(world.at)
     world.erase()
@@ -593,7 +593,7 @@ def test_a_reference_of_a_person_that_may_have_been_made_unseen_is_told(
     world.cancel(job_id)
     assert (len(atelier.made), atelier.orders) == (1, [])
     [left] = erased(world, job_id)["remains"]
-    assert (left["provider"], left["what"]) == (ID, "what a call may have left that ended without an answer")
+    assert (left["provider"], left["what"]) == (ID, "what a call without an answer may have left")
     assert atelier.erased == []
 
 

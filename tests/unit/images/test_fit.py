@@ -196,5 +196,5 @@ def test_a_frame_refuses_a_picture_it_was_not_made_for() -> None:
 
 
 def test_limits_that_contradict_each_other_are_found_when_planned() -> None:
-    with pytest.raises(ValueError, match="no picture fits"):
+    with pytest.raises(ValueError, match="no image fits"):
         plan_fit((400, 600), FitSpec(min_side=500, max_side=400))

@@ -215,7 +215,7 @@ def test_an_inverted_mask_is_asked_about() -> None:
     assert "Black changes: 84 % of the image would change" in warning.detail and "inverted?" in warning.detail
     assert "`mask.read: white_changes`" in warning.remedy
     (swapped,) = mask_of(saved(drawn()), read="white_changes").warnings
-    assert "White changes: 84 %" in swapped.detail and "leave `mask.read` out" in swapped.remedy
+    assert "White changes: 84 %" in swapped.detail and "leave out `mask.read`" in swapped.remedy
     assert mask_of(saved(drawn(black=255, white=0)), part=False).warnings == ()
 
 

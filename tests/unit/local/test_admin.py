@@ -73,6 +73,7 @@ def account(monkeypatch: pytest.MonkeyPatch, vendor: str) -> Iterator[None]:
                 "TableName": "jobs",
                 "ProviderSecrets": json.dumps({"tryiton": secret}),
                 "ProviderEndpoints": json.dumps({"tryiton": vendor}),
+                "ApiFunction": "api",
             }
         )
         made = boto3.Session.client
@@ -110,7 +111,7 @@ def test_a_key_is_shown_once_and_stored_as_a_hash(
 
 def test_a_tenant_is_created_once(monkeypatch: pytest.MonkeyPatch) -> None:
     run(monkeypatch, "tenant", "create", "demo")
-    with pytest.raises(SystemExit, match="`demo` exists already"):
+    with pytest.raises(SystemExit, match="`demo` already exists"):
         run(monkeypatch, "tenant", "create", "demo")
 
 
@@ -137,7 +138,7 @@ def test_a_tenant_s_providers_are_named_and_set_free_again(
     [
         (["demo"], "name the providers .*--all"),
         (["demo", "tryiton", "--all"], "name the providers .*--all"),
-        (["demo", "tryion"], "no provider `tryion`: there are .*tryiton"),
+        (["demo", "tryion"], "no provider `tryion`: use one of .*tryiton"),
         (["nobody", "tryiton"], "no tenant `nobody`.*tenant create nobody"),
     ],
 )
@@ -169,7 +170,7 @@ def test_a_providers_key_goes_to_its_secret_only(
 
 
 def test_a_provider_is_not_offered_without_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SystemExit, match="tryiton needs its key"):
+    with pytest.raises(SystemExit, match="tryiton needs a key"):
         run(monkeypatch, "provider", "set", "tryiton", stdin="\n")
     assert not items()
 
@@ -193,8 +194,8 @@ def test_a_balance_proves_the_key(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 @pytest.mark.parametrize(
     ("provider", "words"),
     [
-        ("tryiton", "store it first, with `provider set tryiton`"),
-        ("nova_canvas", "no account of its own"),
+        ("tryiton", "store one with `provider set tryiton`"),
+        ("nova_canvas", "billed by AWS"),
         ("nova", "no provider `nova`"),
     ],
 )
@@ -204,7 +205,7 @@ def test_no_balance_where_nothing_can_be_asked(provider: str, words: str, monkey
 
 
 def test_an_unknown_provider_is_named_with_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SystemExit, match=r"no provider `nova`: there are nova_canvas, stability, fashn"):
+    with pytest.raises(SystemExit, match=r"no provider `nova`: use one of nova_canvas, stability, fashn"):
         run(monkeypatch, "provider", "set", "nova")
 
 

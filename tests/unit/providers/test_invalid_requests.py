@@ -309,14 +309,14 @@ TOGETHER = [
     ),
     *(
         (
-            "An image mask belongs to one image of a person, and there is none.",
+            "An image mask belongs to one image of a person, and the request has none.",
             asking("try_on", person=person, mask=IMAGE_MASK),
             "/mask",
         )
         for person in ({"photos": [IMAGE]}, {"stock": {}}, {"subject": SUBJECT})
     ),
     (
-        "An image mask belongs to one image of a person, and there is none.",
+        "An image mask belongs to one image of a person, and the request has none.",
         asking(
             "try_on", person={"subject": SUBJECT}, mask=IMAGE_MASK, garments=[{"subject": SUBJECT, "photo": "model"}]
         ),
@@ -324,7 +324,7 @@ TOGETHER = [
     ),
     *(
         (
-            "There is no original size: the person is not given as one image.",
+            "There is no original size, because the person is not one image.",
             asking("try_on", person=person, output={"size": "original"}),
             "/output/size",
         )

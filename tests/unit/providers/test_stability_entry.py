@@ -100,7 +100,7 @@ def test_one_picture_a_job_is_said_in_so_many_words() -> None:
 
 def test_no_try_on_and_the_refusal_says_why_and_who_can() -> None:
     [fault] = faults(TRY_ON)
-    assert "picture of a garment" in fault.detail
+    assert "image of a garment" in fault.detail
     assert "they edit by text" in fault.detail
     assert "tryiton" in fault.remedy
 

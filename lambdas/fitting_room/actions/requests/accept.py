@@ -49,7 +49,7 @@ def accept(job: Job, inline: Mapping[str, bytes], writes: Mapping[str, dict[str,
         if isinstance(refused, Conflict):
             raise
         raise Refusal.of(
-            "throttled", "Too many jobs are being submitted at this moment.", "Send the request again.", retry_after=1
+            "throttled", "Too many jobs are being submitted at once.", "Send the request again.", retry_after=1
         ) from refused
     executions.start(job.id)
     return Accepted(job)
@@ -99,7 +99,7 @@ def _undo(job: Job, inline: Mapping[str, bytes]) -> None:
 
 def changed() -> Refusal:
     return Refusal.of(
-        "conflict", "The job changed at this moment.", "Look at it with GET /v1/jobs/{id}, then try again."
+        "conflict", "The job changed at the same time.", "Look at it with GET /v1/jobs/{id}, then try again."
     )
 
 

@@ -29,7 +29,7 @@ GRACE = 180
 """Seconds that the erase function gets, longer than it may run, before the sweep calls it again."""
 
 
-_UPLOADS_GO = "they are erased with the last of these jobs, or expire"
+_UPLOADS_GO = "the last of these jobs is erased, or the files expire"
 _SAME_PURCHASE = ("recovered_from", "recovered_by")
 _SAME_IMAGES = (*_SAME_PURCHASE, "retried_from", "retried_by")
 
@@ -117,7 +117,7 @@ def remains(job: Job, at: Clock) -> list[Remaining]:
             found.append(
                 Remaining(
                     provider=provider.id,
-                    what="what a call may have left that ended without an answer",
+                    what="what a call without an answer may have left",
                     until=provider.retention,
                 )
             )
@@ -125,7 +125,7 @@ def remains(job: Job, at: Clock) -> list[Remaining]:
             found.append(
                 Remaining(
                     provider=provider.id,
-                    what="references of garments that your other jobs use, too",
+                    what="references of garments that your other jobs use",
                     until=provider.retention,
                 )
             )
@@ -139,7 +139,7 @@ def remains(job: Job, at: Clock) -> list[Remaining]:
             )
         )
     if any(file_users.others(key, job.id) for key in file_users.files(job)):
-        found.append(Remaining(provider="", what="uploaded files that your other jobs use, too", until=_UPLOADS_GO))
+        found.append(Remaining(provider="", what="uploaded files that your other jobs use", until=_UPLOADS_GO))
     return list({one.model_dump_json(): one for one in found}.values())
 
 
@@ -148,7 +148,7 @@ def _kept(provider_id: str) -> list[Remaining]:
     return (
         []
         if provider.erases
-        else [Remaining(provider=provider.id, what="pictures sent and made", until=provider.retention)]
+        else [Remaining(provider=provider.id, what="images sent and made", until=provider.retention)]
     )
 
 

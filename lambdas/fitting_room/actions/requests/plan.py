@@ -286,7 +286,7 @@ def _retired(request: AnyRequest, entry: CatalogueEntry, model: Model, deploymen
     return Fault.of(
         "model_retired",
         f"{entry.title} ({model.id}) {when}.",
-        f"{_alternatives(request, entry, deployment)} If the vendor grants this account private access, its operator can"
+        f"{_alternatives(request, entry, deployment)} If the provider grants this account private access, its operator can"
         " declare that in `private_access`.",
         pointer="/provider",
         provider=entry.id,

@@ -30,8 +30,8 @@ def recover(job_id: str, caller: Caller, at: Clock, *, provider_job_id: str | No
     if attempt is None:
         raise Refusal.of(
             "nothing_to_recover",
-            f"This job is {old.status}, and no attempt of it left anything that can be fetched.",
-            "Recover a failed or cancelled job that was or may have been charged at a provider that took it.",
+            f"This job is {old.status} and has nothing to fetch.",
+            "Recover only a failed or cancelled job that a provider took and that was or may have been charged.",
         )
     job = _recovery(old, attempt, at)
     try:

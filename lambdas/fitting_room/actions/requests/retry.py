@@ -111,7 +111,7 @@ def _copied(old: Job, new_id: str) -> dict[str, Source]:
             _take_back(copies)
             raise Refusal.of(
                 "upload_missing",
-                "An image of this job is gone; images are kept for a few days.",
+                "An image of this job has expired.",
                 "Upload it again and submit a new job.",
                 status=409,
                 pointer=pointer,

@@ -54,7 +54,7 @@ def _source(ref: ImageRef, caller: Caller, at: Clock) -> Source:
         if caller.mode == "test":
             raise Refusal.of(
                 "invalid_input",
-                "A test key reads nothing of the live folders.",
+                "A test key cannot read the folders of live keys.",
                 "Upload the image with POST /v1/uploads and the same key.",
             )
         bucket, _, key = ref.s3.removeprefix("s3://").partition("/")

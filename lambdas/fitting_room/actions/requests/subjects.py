@@ -65,7 +65,7 @@ def listing(caller: Caller, limit: str, cursor: str | None, at: Clock) -> dict[s
     if cursor is not None and not is_id(cursor, "sub"):
         raise Refusal.of(
             "invalid_input",
-            "This `cursor` was not given out by us.",
+            "Invalid `cursor`.",
             "Use the `next_cursor` of the page before, or leave it out to begin with the newest.",
             status=400,
         )

@@ -103,5 +103,5 @@ def _replay(used: dict[str, Any], digest: str, at: Clock) -> Accepted:
     job = jobs.get(str(used["job_id"]), at.now())
     if job is None:
         gone = "erased" if tombstones.get(str(used["job_id"]), at.now()) else "not_found"
-        raise Refusal.of(gone, "The job of this Idempotency-Key is no longer there.", "Use a new key.")
+        raise Refusal.of(gone, "The job of this Idempotency-Key no longer exists.", "Use a new key.")
     return Accepted(job, replayed=True)

@@ -144,7 +144,7 @@ def _deleted(copy: VendorCopy) -> bool:
     except (
         Exception
     ) as error:  # a key that is missing, an adapter that breaks: the other copies are asked for all the same
-        logger.error("a vendor could not be asked to delete", provider=copy.provider, **described(error))
+        logger.error("a provider could not be asked to delete", provider=copy.provider, **described(error))
         return False
 
 
@@ -157,5 +157,5 @@ def _next_try(requested_at: str, at: Clock) -> str | None:
 
 
 def _alarm(item_id: str) -> None:
-    logger.error("a vendor does not delete its copies", item=item_id)
+    logger.error("a provider does not delete its copies", item=item_id)
     metrics.add_metric(METRIC, MetricUnit.Count, 1)

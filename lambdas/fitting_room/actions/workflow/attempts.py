@@ -65,7 +65,7 @@ def _input(prepared: PreparedInput, read_now: bool) -> Input:
     def read() -> bytes:
         data = media.read(prepared.key)
         if data is None:
-            raise FileNotFoundError("a prepared picture is gone from staging")
+            raise FileNotFoundError("a prepared image is gone from staging")
         return data
 
     data = read() if read_now else None

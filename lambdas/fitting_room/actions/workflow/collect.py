@@ -22,9 +22,8 @@ from fitting_room.stores import jobs, media
 
 _CONVERTED = Warning(
     code="credentials_dropped",
-    detail="The picture was converted or cropped after the provider returned"
-    " it, so content credentials embedded by the provider are gone.",
-    remedy="Leave `output.format` and `output.size` out to keep them where no padding had to be undone.",
+    detail="The image was converted or cropped after the provider returned it, so its content credentials are gone.",
+    remedy="Leave out `output.format` and `output.size` to keep them if no padding was added.",
 )
 
 
@@ -61,8 +60,8 @@ def collect(job_id: str, at: Clock) -> Step:
             job,
             Fault.of(
                 "output_rejected",
-                "None of the provider's pictures passed the quality check. " + " ".join(w.detail for w in warnings),
-                "Check the input pictures, then submit a new job.",
+                "None of the provider's images passed the quality check. " + " ".join(w.detail for w in warnings),
+                "Check the input images, then submit a new job.",
                 provider=attempt.provider,
             ),
         )
@@ -72,8 +71,8 @@ def collect(job_id: str, at: Clock) -> Step:
         warnings.append(
             Warning(
                 code="mask_missing",
-                detail="The provider returned no mask that can be read.",
-                remedy="The picture is complete without it.",
+                detail="The provider returned no readable mask.",
+                remedy="The image is complete without it.",
                 pointer="/output/mask",
             )
         )
@@ -104,8 +103,8 @@ def _expected(job: Job, attempt: Attempt, frame: Frame | None) -> Expected:
 def _rejected(reason: Rejection | None) -> Warning:
     return Warning(
         code="result_rejected",
-        detail=f"A returned picture {REASONS[reason or 'undecodable']}; it is not among the results.",
-        remedy="Submit the job again with another seed or picture.",
+        detail=f"A returned image {REASONS[reason or 'undecodable']}; it is not among the results.",
+        remedy="Submit the job again with another seed or image.",
     )
 
 

@@ -77,7 +77,7 @@ def stage(job: Job, shelf: Shelf, at: Clock) -> dict[str, Source]:
 def gone(pointer: str | None = None) -> JobFailure:
     return JobFailure(
         "image_unreadable",
-        "An image is no longer where the request said.",
+        "An image of the request no longer exists.",
         "Upload it again and submit a new job.",
         pointer=pointer,
     )

@@ -183,6 +183,6 @@ def _unfetched(provider: CatalogueEntry, ready: Ready) -> Fault:
 def _not_answering(provider: CatalogueEntry, unread: Unread) -> Warning:
     return Warning(
         code="provider_not_answering",
-        detail=f"{provider.title} has the job, but does not tell how it is doing ({unread.why}).",
-        remedy="There is nothing to do: the job is read again until its deadline.",
+        detail=f"{provider.title} has the job, but its status cannot be read ({unread.why}).",
+        remedy="Nothing is left to do: the status is read again until the job's deadline.",
     )

@@ -87,7 +87,7 @@ def _reference(job: Job, kind: ReferenceKind, picture: Input, model: str) -> Ref
 def _not_made(provider: CatalogueEntry) -> Fault:
     return Fault.of(
         "provider_unavailable",
-        f"{provider.title} has not taken a picture that other jobs use, too, for too long.",
+        f"{provider.title} did not register an image that several jobs use within the time limit.",
         "Submit the job again later, or name a fallback provider.",
     )
 

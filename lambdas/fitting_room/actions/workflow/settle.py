@@ -130,18 +130,18 @@ def _error(job: Job) -> Fault:
         return Fault.of("internal", "The job stopped before anything was bought.", "Submit it again.")
     if last.error:
         return last.error
-    return lost(last, "internal", "The call to the provider ended without an answer.")
+    return lost(last, "internal", "The provider did not answer the call.")
 
 
 def _cancelled(job: Job) -> Fault:
     charged = job.latest.charged if job.latest else "no"
     if charged == "no":
         return Fault.of(
-            "cancelled", "The job was cancelled before anything was bought.", "Submit it again if it is still wanted."
+            "cancelled", "The job was cancelled before anything was bought.", "Submit it again if you still want it."
         )
-    remedy = "Look at the provider's account if you need to know."
+    remedy = "Look at the provider's account to see whether it was charged."
     if job.latest and job.latest.provider_job_id:
-        remedy = "POST /v1/jobs/{id}/recover fetches what the provider made of it; that buys nothing."
+        remedy = "Fetch the result with POST /v1/jobs/{id}/recover, which buys nothing."
     return Fault.of(
         "cancelled", "The job was cancelled while the provider worked on it; it may have been charged.", remedy
     )

@@ -50,8 +50,8 @@ class Keys(BaseModel):
         except ValidationError:
             raise JobFailure(
                 "provider_auth",
-                "The stored key for Aidge is missing or has another form than it must.",
-                'The operator must store it as {"app_key": "...", "app_secret": "..."}.',
+                "The stored key for Aidge is missing or has the wrong form.",
+                'Ask the operator to store it as {"app_key": "...", "app_secret": "..."}.',
                 provider=ID,
             ) from None
 

@@ -16,14 +16,14 @@ from pydantic import BaseModel, ValidationError
 
 from fitting_room.providers.shared.failures import LATER, Told
 
-_OPERATOR = "The operator must store a valid key for Aidge, bought on the site whose host this deployment calls."
+_OPERATOR = "Ask the operator to store a valid key for Aidge, from the site whose host this deployment calls."
 _ANOTHER = "Choose another provider, or report it to the operator of this service."
 _CONTACT = (
     "write to Aidge by the contact in the navigation bar of docs.aidc-ai.com. Name the request: `provider_detail` begins with"
     " its id."
 )
 """The page: "contact us via navigation bar or email us", with an address that its text hides."""
-_PICTURE = "Send another picture: the garment alone, laid flat and whole, sharp and well lit."
+_PICTURE = "Send another image: the garment alone, laid flat and whole, sharp and well lit."
 _GARMENTS = "/garments"
 """Which of two garments a complaint is about, the vendor does not say."""
 
@@ -31,7 +31,7 @@ UNNAMED = Told("provider_error", "Aidge refused the request.", _ANOTHER, retryab
 BROKEN = Told("provider_error", "Aidge failed on the job.", LATER)
 LIMITED = Told(
     "rate_limited",
-    "Aidge takes no more requests at the moment.",
+    "Aidge takes no more requests now.",
     f"{LATER} The operator can ask for a higher limit: {_CONTACT}",
 )
 KEY = Told("provider_auth", "Aidge does not accept the key or signature of this deployment.", _OPERATOR)
@@ -53,8 +53,8 @@ CODES = {
     # the link was signed moments before and holds a picture we have read: most likely their network, or ours
     "701": Told(
         "image_unreadable",
-        "Aidge could not fetch the garment's picture.",
-        "Submit again; if it fails again, send another picture.",
+        "Aidge could not fetch the garment's image.",
+        "Submit again. If it fails again, send another image.",
         retryable=True,
         pointer=_GARMENTS,
     ),
@@ -65,7 +65,10 @@ CODES = {
         pointer=_GARMENTS,
     ),
     "707": Told(
-        "image_unreadable", "To Aidge the garment's picture is no complete flat lay.", _PICTURE, pointer=_GARMENTS
+        "image_unreadable",
+        "Aidge does not see a complete flat lay in the garment's image.",
+        _PICTURE,
+        pointer=_GARMENTS,
     ),
     "801": BROKEN,  # unconfirmed, as is 1000
     "1000": FILTERED,
@@ -82,13 +85,13 @@ OF_TASKS = frozenset({"701", "703", "707", "801", "1000", "1001", "1002"})
 # what the gateway in front says: by its words, for its codes are not documented
 EXHAUSTED = Told(
     "quota_exhausted",
-    "The Aidge account has nothing left to spend.",
-    "The operator must buy calls, or set `trial` to use the free quota; until then choose another provider.",
+    "The Aidge account has no calls left.",
+    "Ask the operator to buy calls, or to set `trial` for the free quota. Until then choose another provider.",
 )
 CLOCK = Told(
     "provider_auth",
     "Aidge does not accept the time of the signature.",
-    "The operator must see to the clock of this deployment: signatures are dated.",
+    "Ask the operator to check the clock of this deployment, because signatures are dated.",
 )
 _GATEWAY = {"timestamp": CLOCK, "signature|app.?key": KEY, "call.?limit": LIMITED}
 

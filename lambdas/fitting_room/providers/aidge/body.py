@@ -53,7 +53,7 @@ class Suit(_Part):
 def payload_of(order: Order) -> str:
     """The value of the parameter that holds the order. The pictures are links that are signed here and now."""
     request, options = order.request, order.options
-    assert isinstance(request, TryOn) and request.person, "the catalogue offers this vendor for nothing else"
+    assert isinstance(request, TryOn) and request.person, "the catalogue offers this provider for nothing else"
     stock = request.person.stock
     photos = order.numbered("photo") or ([] if stock else [order.base])
     suit = Suit(

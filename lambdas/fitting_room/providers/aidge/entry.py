@@ -84,17 +84,17 @@ ENTRY = CatalogueEntry(
             "person.photos": Option(minimum=1, maximum=8),
             "person.stock": Option(
                 values=(True,),
-                meaning="Absent traits have the vendor's defaults: gender female, style universal_1, body slim. A name has its"
+                meaning="Absent traits have the provider's defaults: gender female, style universal_1, body slim. A name has"
                 " own traits.",
             ),
             "garment.category": Option(
                 values=tuple(CATEGORIES),
                 default="auto",
-                meaning="`auto`: the vendor finds the kind of a single garment.",
+                meaning="`auto`: the provider finds the kind of a single garment.",
             ),
             "garment.photo": Option(  # 707: "not a complete flat lay"
                 values=("auto", "flat_lay"),
-                meaning="Nothing is sent: the vendor wants garments that lie flat and whole.",
+                meaning="Nothing is sent: the provider wants garments that lie flat and whole.",
             ),
             "output.count": Option(
                 minimum=1,
@@ -110,12 +110,12 @@ ENTRY = CatalogueEntry(
     others=FitSpec(min_side=150, max_side=3000),
     max_image=10_000_000,  # ours: the vendor fetches each image by a link, and names no limit of bytes
     prices=(Price(source=f"{_PAGE}: no price is published there, nor credits"),),
-    retention="Not documented, neither for the pictures nor for the results.",
+    retention="Not documented, neither for the images nor for the results.",
     result_hosts=("aliexpress-media.com", "alicdn.com", "aliyuncs.com"),  # of the pictures in the vendor's samples
     failures_free=False,  # not documented
     rate=Rate(submits=3, seconds=60),  # "supports receiving up to three requests within 60 seconds"
     settings_model=AidgeSettings,
-    status="2026-11-21: in service as far as its documents show; not tried with a key of ours.",
+    status="2026-11-21: in service as far as its documents show; not tried with a real key.",
     options_model=Options,
     rules=rules,
     advice=(
@@ -123,8 +123,8 @@ ENTRY = CatalogueEntry(
             code="count_with_photos",
             applies=several_photos,
             source=f"{_PAGE}: it says neither",
-            detail="Aidge does not document whether the number of pictures counts for each photo or for all of them.",
-            remedy="Send one job per photo where the number matters.",
+            detail="Aidge does not document whether the number of images counts for each photo or for all of them.",
+            remedy="Send one job per photo if the number matters.",
         ),
     ),
 )

@@ -37,7 +37,7 @@ class Astria:
             raise JobFailure(
                 "provider_auth",
                 "There is no key for Astria in this deployment.",
-                "The operator must store a key for Astria.",
+                "Ask the operator to store a key for Astria.",
                 provider=ID,
             )
         self.settings: AstriaSettings = connection.settings or AstriaSettings()
@@ -66,7 +66,7 @@ class Astria:
             return self.failed(
                 "provider_error",
                 "no",
-                "astria/sd15 dresses a person it was trained on, not a picture.",
+                "astria/sd15 dresses a person it was trained on, not an image.",
                 "Send person.subject, made for astria/sd15, or a garment subject made for a partner model.",
                 retryable=False,
             )
@@ -99,7 +99,7 @@ class Astria:
             return self.failed(
                 "provider_unavailable",
                 "no",
-                "Astria does not tell what it has; nothing was bought.",
+                "Astria's list of references cannot be read; nothing was bought.",
                 LATER,
                 provider_code=f"HTTP {answer.status_code}",
             )

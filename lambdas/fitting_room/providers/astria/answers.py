@@ -98,7 +98,7 @@ def refused(failed: Failures, answer: httpx.Response, title: str) -> Failed:
             "provider_auth",
             "no",
             "Astria does not accept the key of this deployment.",
-            "The operator must store a valid key for Astria.",
+            "Ask the operator to store a valid key for Astria.",
             **facts,
         )
     if status == 402 or (status in (400, 422) and _MONEY.search(words)):
@@ -106,14 +106,14 @@ def refused(failed: Failures, answer: httpx.Response, title: str) -> Failed:
             "quota_exhausted",
             "no",
             "The Astria account has no balance or plan for this.",
-            "The operator must see to the account's billing; until then choose another provider.",
+            "Ask the operator to check the account's billing. Until then choose another provider.",
             **facts,
         )
     if status == 429:
         return failed(
             "rate_limited",
             "no",
-            "Astria takes no more requests at the moment.",
+            "Astria takes no more requests now.",
             LATER,
             retry_after=retry_after(answer) or PAUSE,
             **facts,
@@ -124,7 +124,7 @@ def refused(failed: Failures, answer: httpx.Response, title: str) -> Failed:
             "no",
             f"Astria does not know what the {title} is to be made on.",
             "It deletes subjects 30 days after they were made: create the subject again. A partner model's tune may"
-            " have changed: then the operator must set `tunes`.",
+            " have changed: in that case ask the operator to set `tunes`.",
             retryable=False,
             **facts,
         )
@@ -132,8 +132,8 @@ def refused(failed: Failures, answer: httpx.Response, title: str) -> Failed:
         return failed(
             "image_unreadable",
             "no",
-            "Astria cannot use one of the pictures.",
-            "Send another picture; the vendor's words say what is wrong with this one.",
+            "Astria cannot use one of the images.",
+            "Send another image; `provider_detail` says what is wrong with this one.",
             **facts,
         )
     if 400 <= status < 500 and status != 408:
@@ -146,7 +146,9 @@ def refused(failed: Failures, answer: httpx.Response, title: str) -> Failed:
         return failed(
             "provider_error", "no", "Astria failed before it took the request.", LATER, retry_after=PAUSE, **facts
         )
-    return failed("provider_error", "unknown", f"Astria may have begun the {title}, but did not say so.", LOOK, **facts)
+    return failed(
+        "provider_error", "unknown", f"Astria may have started the {title}, but did not confirm it.", LOOK, **facts
+    )
 
 
 def ended(failed: Failures, error: object) -> Failed:
@@ -157,10 +159,10 @@ def ended(failed: Failures, error: object) -> Failed:
             "content_blocked",
             "unknown",
             "The content filter of Astria, or of the model it uses, refused the job.",
-            "Send other pictures or another prompt.",
+            "Send other images or another prompt.",
             provider_detail=words,
         )
-    return failed("provider_error", "unknown", "Astria could not make the pictures.", LOOK, provider_detail=words)
+    return failed("provider_error", "unknown", "Astria could not make the images.", LOOK, provider_detail=words)
 
 
 def _words(answer: httpx.Response) -> str:

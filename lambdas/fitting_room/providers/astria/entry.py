@@ -30,7 +30,7 @@ _TRY_ON = {
     "output.seed": Option(
         minimum=0,
         maximum=2**32 - 1,
-        meaning="Absent: Fitting Room draws one. `provider`: none is sent, as in the example of the vendor's try-on page.",
+        meaning="Absent: Fitting Room draws one. `provider`: none is sent, as in the example of the provider's try-on page.",
     ),
 }
 _MAKE = {"kind": Option(values=("person", "garment")), "pictures": Option()}
@@ -43,7 +43,7 @@ _RESOLUTIONS: dict[Task, Mapping[str, Option]] = {
             values=("fast", "standard", "best"),
             default="standard",
             meanings={
-                "fast": "The vendor's resolution 1K.",
+                "fast": "The provider's resolution 1K.",
                 "standard": "2K.",
                 "best": "4K, where the model has it.",
             },
@@ -58,7 +58,7 @@ _LEGACY: dict[Task, Mapping[str, Option]] = {
             meaning="Pose, and by img2img some of the background, come from this image. Absent: from the garment image, where"
             " its `photo` is `model`."
         ),
-        "mask": Option(values=("image",), meaning="Of the input image: black is drawn anew."),
+        "mask": Option(values=("image",), meaning="Of the input image: black is redrawn."),
     },
     "train_subject": _MAKE,
 }
@@ -107,7 +107,7 @@ ENTRY = CatalogueEntry(
             options=_LEGACY,
             lifecycle=Lifecycle(
                 legacy=date(2026, 8, 21),
-                source=f'{_DOCS}, Virtual Try-on, a "Backend V1 feature"; the vendor archived the'
+                source=f'{_DOCS}, Virtual Try-on, a "Backend V1 feature"; the provider archived the'
                 " page on 2026-08-21 (commit de76dad of its documents) and names no end",
             ),
         ),
@@ -125,7 +125,7 @@ ENTRY = CatalogueEntry(
     others=FitSpec(min_side=512, max_side=2048),
     max_image=3_000_000,  # files of a form: the vendor has "no hard limit" and calls 3 MB an image reasonable
     prices=(Price(source="https://www.astria.ai/pricing, which was not read: the documents name no price"),),
-    retention="Pictures, subjects and results 30 days, or until they are deleted here (the vendor is told): "
+    retention="Images, subjects and results 30 days, or until they are deleted here (also at the provider): "
     f"{_DOCS}/docs/api/overview, Storage",
     erases=True,
     result_hosts=("astria.ai", "sdbooth2-production.s3.amazonaws.com"),  # others are not documented
@@ -135,7 +135,7 @@ ENTRY = CatalogueEntry(
     callbacks=True,
     references=references,
     settings_model=AstriaSettings,
-    status="2026-11-21: in service as far as its documents show; not tried with a key of ours.",
+    status="2026-11-21: in service as far as its documents show; not tried with a real key.",
     options_model=Options,
     rules=rules,
     advice=(
@@ -143,9 +143,9 @@ ENTRY = CatalogueEntry(
             code="few_pictures",
             applies=few_pictures,
             source=f"{_DOCS}, AI Photoshoot, Tips for training images",
-            detail="A person is learned from variety: Astria advises 4 to 8 pictures from the waist or shoulders up, and 4"
+            detail="A person is learned from variety: Astria advises 4 to 8 images from the waist or shoulders up, and 4"
             " more of the whole body.",
-            remedy="Add pictures of other days, poses and backgrounds, of nobody else.",
+            remedy="Add images of other days, poses and backgrounds, of nobody else.",
         ),
         Advice(
             code="scene_undescribed",

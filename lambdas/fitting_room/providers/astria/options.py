@@ -87,12 +87,12 @@ class Options(BaseModel):
         for name in ("inpaint_faces", "hires_fix"):
             if self.super_resolution is False and getattr(self, name):
                 raise broken(
-                    name, "This works on the enlarged picture only.", "Leave it out, or set super_resolution to true."
+                    name, "This works on the enlarged image only.", "Leave it out, or set super_resolution to true."
                 )
         if (self.w is None) != (self.h is None):
             raise broken("h" if self.w else "w", "A size has two sides.", "Send both w and h, or neither.")
         if self.ar and self.w:
-            raise broken("ar", "The size says the shape already.", "Send either ar, or w and h.")
+            raise broken("ar", "`ar` conflicts with `w` and `h`.", "Send either ar, or w and h.")
         return self
 
 

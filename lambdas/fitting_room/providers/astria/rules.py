@@ -56,7 +56,7 @@ def _elsewhere(request: AnyRequest, options: Options) -> Iterator[Fault]:
         had = {"person_class", "garment_classes", *{"sd15": SD15, "partner": PARTNER}[flow(request)]}
     for name, value in options:
         if value is not None and name not in had:
-            yield _fault(f"{_OPTIONS}/{name}", "This option is not of the model that would do the job.", _EDGES[name])
+            yield _fault(f"{_OPTIONS}/{name}", "The model that would do the job has no such option.", _EDGES[name])
 
 
 def _person(request: TryOn, options: Options) -> Iterator[Fault]:
@@ -64,7 +64,7 @@ def _person(request: TryOn, options: Options) -> Iterator[Fault]:
     if picture and flow(request) == "sd15":
         yield Fault.of(
             "unsupported_option",
-            "astria/sd15 dresses a person it was trained on, not a picture.",
+            "astria/sd15 dresses a person it was trained on, not an image.",
             "Create a subject with POST /v1/subjects (kind person, provider astria/sd15), then send person.subject;"
             " or use astria/gemini.",
             pointer="/person",
@@ -73,7 +73,7 @@ def _person(request: TryOn, options: Options) -> Iterator[Fault]:
     elif picture and options.person_class is None:
         yield _fault(
             f"{_OPTIONS}/person_class",
-            "Astria must be told whether this is a woman, a man, a girl or a boy.",
+            "Astria needs to know whether this is a woman, a man, a girl or a boy.",
             f"Add provider_options.{ID}.person_class: one of woman, man, girl, boy, baby.",
         )
     if request.person and request.person.subject and options.person_class:
@@ -95,13 +95,13 @@ def _garments(request: TryOn, options: Options) -> Iterator[Fault]:
             yield _fault(
                 f"{_OPTIONS}/garment_classes",
                 f"`{garment.category}` is too coarse a word for Astria.",
-                f"Name in garment_classes, at place {index}, what the picture shows: hat, ring, necklace, bag.",
+                f"Name in garment_classes, at place {index}, what the image shows: hat, ring, necklace, bag.",
             )
     for index, name in enumerate(options.garment_classes or []):
         if name and (index >= len(request.garments) or request.garments[index].subject):
             yield _fault(
                 f"{_OPTIONS}/garment_classes/{index}",
-                "There is no garment picture at this place.",
+                "There is no garment image at this place.",
                 "Use null for a garment that is a subject, which has its own class, and name no more than there are.",
             )
 
@@ -114,7 +114,7 @@ def _pictures(request: TryOn, options: Options) -> Iterator[Fault]:
             if getattr(options, name) is not None:
                 yield _fault(
                     f"{_OPTIONS}/{name}",
-                    "This is about the input image, and there is none.",
+                    "This option is about the input image, and the request has none.",
                     "Leave it out; or send `input_image`, or a garment image with somebody in it and its `photo` as model.",
                 )
 
@@ -128,7 +128,7 @@ def has_input_image(request: TryOn) -> bool:
 def _texts(request: TryOn) -> Iterator[Fault]:
     for name in ("prompt", "negative_prompt"):
         if _SYNTAX.search(getattr(request, name) or ""):
-            yield _fault(f"/{name}", "`<`, `>` and `--` are the vendor's own syntax.", "Describe it in plain words.")
+            yield _fault(f"/{name}", "`<`, `>` and `--` are the provider's own syntax.", "Describe it in plain words.")
 
 
 def _fault(pointer: str, detail: str, remedy: str) -> Fault:

@@ -45,18 +45,18 @@ class Fashn(Predictions):
     refused_free: ClassVar = frozenset({"InternalServerError"})
     unnamed = Told("provider_error", "FASHN failed on the job.", LATER)
     ends: ClassVar = {
-        "canceled": Told("provider_error", "The job was cancelled at FASHN, not by us.", _LOOK),
-        "time_out": Told("timed_out", "FASHN gave up on the job after too long a time.", _LOOK),
+        "canceled": Told("provider_error", "Somebody cancelled the job in the FASHN account.", _LOOK),
+        "time_out": Told("timed_out", "FASHN stopped the job because it took too long.", _LOOK),
     }
     runtime: ClassVar = {
-        "ImageLoadError": Told("image_unreadable", "FASHN could not load one of the pictures.", LOADABLE),
+        "ImageLoadError": Told("image_unreadable", "FASHN could not load one of the images.", LOADABLE),
         "ContentModerationError": Told(
-            "content_blocked", "The content filter of FASHN refused the garment picture.", FILTERED
+            "content_blocked", "The content filter of FASHN refused the garment image.", FILTERED
         ),
         "PoseError": Told(
             "pose_not_found",
-            "FASHN found no body pose in the picture of the person, or of the garment on its wearer.",
-            "Send better pictures, by the vendor's guidelines for model photos on its page Virtual Try-On v1.6: best the"
+            "FASHN found no body pose in the image of the person, or of the garment on its wearer.",
+            "Send better images, by the provider's guidelines for model photos on its page Virtual Try-On v1.6: best the"
             " person alone, whole and facing the camera, the garment clearly visible.",
         ),
         "InputValidationError": Told(
@@ -72,8 +72,8 @@ class Fashn(Predictions):
         # "content/prompt limitations" of the vendor's own suppliers
         "ThirdPartyError": Told(
             "provider_error",
-            "A service that FASHN relies on refused the pictures.",
-            f"Send other pictures: most likely their content was not allowed. {_WRITE}",
+            "A service that FASHN relies on refused the images.",
+            f"Send other images: most likely their content was not allowed. {_WRITE}",
             retryable=False,
         ),
         "3rdPartyProviderError": Told("provider_error", "A service that FASHN relies on failed.", LATER),

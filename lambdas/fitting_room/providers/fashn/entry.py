@@ -38,14 +38,15 @@ ENTRY = CatalogueEntry(
     others=FitSpec(max_side=1296),
     max_body=4_000_000,  # ours: the vendor names no limit, but says that oversized base64 pictures end in a 500
     prices=(Price(credits=1, source=f"{_DOCS}, FASHN Virtual Try-On v1.6"),),
-    retention="Results 72 hours on the vendor's servers; pictures sent in the request, as ours are, not stored: "
+    retention="Results 72 hours on the provider's servers; images sent in the request, as Fitting Room sends"
+    " them, are not stored: "
     f"{_DOCS}/api-overview/data-retention-privacy",
     result_hosts=("fashn.ai",),
     failures_free=False,  # said of PipelineError only
     rate=Rate(submits=50, seconds=60),  # page API Endpoints
     concurrency=6,  # second-hand; the vendor names no figure, but an error for too many
     callbacks=True,
-    status="2026-11-21: in service as far as its documents and client show; not tried with a key of ours.",
+    status="2026-11-21: in service as far as its documents and client show; not tried with a real key.",
     options_model=Options,
     advice=(unmoderated("FASHN", f"{_DOCS}/api-reference/tryon-v1-6, Responsible Use Notice"),),
 )

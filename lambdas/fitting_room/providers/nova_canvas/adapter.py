@@ -56,12 +56,12 @@ class NovaCanvas:
             return failed(
                 "content_blocked",
                 "unknown",
-                "The content filter of {title} held back every picture.",
-                "Change the pictures or the prompt; the same request will be blocked again.",
+                "The content filter of {title} held back every image.",
+                "Change the images or the prompt; the same request will be blocked again.",
                 provider_detail=answer.error,
             )
         if not answer.images:
-            return failed("provider_error", "unknown", "{title} answered without a picture.", LOOK_AT_THE_BILL)
+            return failed("provider_error", "unknown", "{title} answered without an image.", LOOK_AT_THE_BILL)
         pictures = [Picture(data, order.seed) for data in answer.images]
         return Finished(pictures, mask=answer.mask_image, warnings=_warnings(answer, order))
 
@@ -73,16 +73,16 @@ def _warnings(answer: Answer, order: Order) -> list[Warning]:
         warnings.append(
             Warning(
                 code="partial_blocked",
-                remedy="Submit again with another seed for more pictures.",
-                detail=f"The content filter let {got} of {asked} pictures through.",
+                remedy="Submit again with another seed for more images.",
+                detail=f"The content filter let {got} of {asked} images through.",
             )
         )
     elif got < asked:
         warnings.append(
             Warning(
                 code="partial_result",
-                remedy="Submit again with another seed for more pictures.",
-                detail=f"Nova Canvas returned {got} of {asked} pictures.",
+                remedy="Submit again with another seed for more images.",
+                detail=f"Nova Canvas returned {got} of {asked} images.",
             )
         )
     if order.request.output.mask and answer.mask_image is None:

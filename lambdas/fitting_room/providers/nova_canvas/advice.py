@@ -82,7 +82,7 @@ _TEXT = (
         code="negation_in_prompt",
         source=REQUESTS,
         applies=_negates("prompt"),
-        detail="The vendor advises against negating words (no, not, without, ...) in a prompt: what they negate may "
+        detail="The provider advises against negating words (no, not, without, ...) in a prompt: what they negate may "
         "well appear.",
         remedy="Name what must not be seen, without a negating word, in `negative_prompt`.",
     ),
@@ -90,7 +90,7 @@ _TEXT = (
         code="negation_in_negative_prompt",
         source=REQUESTS,
         applies=_negates("negative_prompt"),
-        detail="The vendor advises against negating words (no, not, without, ...) in a negative prompt: it already "
+        detail="The provider advises against negating words (no, not, without, ...) in a negative prompt: it already "
         "names what must not be seen.",
         remedy="Name the things alone: `mirrors`, not `no mirrors`.",
     ),
@@ -102,7 +102,7 @@ _TEXT = (
         ),
         detail="A guidance of 1.1 to 3 leaves the model much freedom: perhaps more pleasing, but with little contrast "
         "and further from what was asked for.",
-        remedy="Use 4 to 7, which the vendor recommends for most pictures.",
+        remedy="Use 4 to 7, which the provider recommends for most images.",
     ),
     Advice(
         code="guidance_high",
@@ -112,7 +112,7 @@ _TEXT = (
         ),
         detail="A guidance of 8 to 10 follows the input strictly, at times at the cost of a natural look and with too much "
         "colour.",
-        remedy="Use 4 to 7, which the vendor recommends for most pictures.",
+        remedy="Use 4 to 7, which the provider recommends for most images.",
     ),
     Advice(
         code="reference_weakens_colors",
@@ -161,14 +161,14 @@ _MASKS = (
         source=VTO,
         applies=_when(TryOn, "/keep/face", lambda r: _boxed(r) and _unsaid(r, "face")),
         detail="A bounding box may reach over the face, above all of a person who does not stand upright; what lies in it "
-        "is drawn anew.",
+        "is redrawn.",
         remedy="Set `keep.face: true` to take the face out of the mask.",
     ),
     Advice(
         code="box_over_hands",
         source=VTO,
         applies=_when(TryOn, "/keep/hands", lambda r: _boxed(r) and _unsaid(r, "hands")),
-        detail="A bounding box may reach over the hands; what lies in it is drawn anew.",
+        detail="A bounding box may reach over the hands; what lies in it is redrawn.",
         remedy="Set `keep.hands: true` to take the hands out of the mask.",
     ),
     Advice(
@@ -179,7 +179,7 @@ _MASKS = (
             "/keep",
             lambda r: r.person is not None and isinstance(r.mask, ImageMask) and _unsaid(r, "face", "hands"),
         ),
-        detail="A mask drawn by hand easily takes in a part of the face or the hands, which is then drawn anew.",
+        detail="A mask drawn by hand easily takes in a part of the face or the hands, which is then redrawn.",
         remedy="Set `keep.face` and `keep.hands` to true where people draw their own masks.",
     ),
 )
@@ -260,8 +260,8 @@ _STYLED = (
                 and _outer_layer(r) is None
             ),
         ),
-        detail="Unless told otherwise the model replaces everything on the upper body. Of a jacket or coat that may leave "
-        "an open layer over an invented one.",
+        detail="Without `styling.outer_layer` the model replaces everything on the upper body. A jacket or coat may then "
+        "lie open over an invented layer.",
         remedy="Set `styling.outer_layer: open` to put a jacket or coat over what the person wears.",
     ),
     Advice(
@@ -280,7 +280,7 @@ _STYLED = (
         applies=_when(
             TryOn, "/styling/outer_layer", lambda r: _outer_layer(r) == "open" and r.garments[0].type in _SHIRTS
         ),
-        detail="`open` is for outer layers and keeps what the person wears beneath; for shirts and sweaters the vendor "
+        detail="`open` is for outer layers and keeps what the person wears beneath; for shirts and sweaters the provider "
         "has `closed`.",
         remedy="Leave `styling.outer_layer` out, unless the shirt is to be worn open over the person's own.",
     ),
@@ -291,15 +291,15 @@ _MERGED = (
         code="balanced_ghost",
         source=VTO,
         applies=_on_plain_backdrop,
-        detail="The backdrop of this picture is plain. On such a one the merge style `balanced` may leave a faint ghost of "
-        "the mask's shape; it may also be the vendor's choice where none is named.",
+        detail="The backdrop of this image is plain. The merge style `balanced` may then leave a faint ghost of "
+        "the mask's shape. The provider may also use it if no style is named.",
         remedy="Use `merge: seamless`.",
     ),
     Advice(
         code="seamless_changes_everything",
         source=VTO,
         applies=_when(TryOn, "/merge", lambda r: r.merge == "seamless"),
-        detail="With `seamless` every pixel of the picture changes a little, and fine detail outside the mask may fade.",
+        detail="With `seamless` every pixel of the image changes a little, and fine detail outside the mask may fade.",
         remedy="Use `merge: balanced` to keep all pixels outside the mask as they are.",
     ),
     Advice(

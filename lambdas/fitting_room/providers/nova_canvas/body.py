@@ -50,7 +50,7 @@ def body_of(order: Order) -> shapes.Body:
                 background_removal_params=shapes.BackgroundRemovalParams(image=_base64(order.base))
             )
         case _:
-            raise AssertionError("the catalogue offers this vendor for nothing else")
+            raise AssertionError("the catalogue offers this provider for nothing else")
 
 
 def json_of(body: shapes.Body) -> bytes:
@@ -142,7 +142,7 @@ def _mask(request: TryOn, image: Input | None) -> dict[str, Any]:
     mask = request.mask or GarmentMask(type="garment")
     match mask:
         case ImageMask():
-            assert image is not None, "an image mask is prepared with the person picture"
+            assert image is not None, "an image mask is prepared with the person image"
             return {"mask_type": "IMAGE", "image_based_mask": shapes.ImageBasedMask(mask_image=_base64(in_rgb(image)))}
         case PromptMask():
             return {

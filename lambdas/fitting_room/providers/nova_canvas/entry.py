@@ -31,7 +31,7 @@ class Options(BaseModel):
 _ANY = Option()
 _SAMPLING = {
     "output.count": Option(
-        minimum=1, maximum=5, default=1, meaning="The vendor may hold back some of the images, so fewer may come."
+        minimum=1, maximum=5, default=1, meaning="The provider may hold back some of the images, so fewer may come."
     ),
     "output.seed": Option(
         minimum=0,
@@ -52,7 +52,7 @@ _SAMPLING = {
 _QUALITY = Option(
     values=("standard", "best"),
     default="standard",
-    meanings={"standard": "The vendor's `standard`.", "best": "The vendor's `premium`: dearer and slower."},
+    meanings={"standard": "The provider's `standard`.", "best": "The provider's `premium`: dearer and slower."},
 )
 _OUTPUT = {**_SAMPLING, "output.quality": _QUALITY}
 _NEGATIVE = {"negative_prompt": Option(meaning="What must not be seen, without negating words.")}
@@ -66,11 +66,11 @@ _MASK = {"mask": Option(values=("prompt", "image"))}
 def _kept(part: str) -> Option:
     return Option(
         values=(True, False, "default"),
-        meaning=f"Whether the {part} of a person stays as in the photo or is drawn anew. Absent: nothing is sent. The"
-        " document does not say what the vendor then does, nor whether its DEFAULT is the same.",
+        meaning=f"Whether the {part} of a person stays as in the photo or is redrawn. Absent: nothing is sent. The"
+        " document does not say what the provider then does, nor whether its DEFAULT is the same.",
         meanings={
             "true": "ON: kept, and taken out of the mask of any type.",
-            "false": "OFF: drawn anew.",
+            "false": "OFF: redrawn.",
             "default": "DEFAULT.",
         },
     )
@@ -86,19 +86,19 @@ TASKS: dict[Task, dict[str, Option]] = {
             values=("garment", "prompt", "image"),
             meaning="Absent: a garment mask.",
             meanings={
-                "garment": "The vendor makes the mask, by the class of the garment.",
-                "prompt": "The vendor makes the mask, around the thing that the prompt names.",
+                "garment": "The provider makes the mask, by the class of the garment.",
+                "prompt": "The provider makes the mask, around the thing that the prompt names.",
                 "image": "Your own mask: black changes, white stays.",
             },
         ),
         "mask.shape": Option(
             values=("bounding_box", "contour", "default"),
-            meaning="The shape of the mask around the thing. The vendor's default for a prompt mask is the bounding box; for"
+            meaning="The shape of the mask around the thing. The provider's default for a prompt mask is the bounding box; for"
             " a garment mask no document names one.",
             meanings={
                 "bounding_box": "Recommended for most prompt masks. It may reach over face and hands.",
                 "contour": "Tight: the new product must have the outline of the old one.",
-                "default": "The vendor's word DEFAULT is sent. The document does not say what it comes to.",
+                "default": "The provider's word DEFAULT is sent. The document does not say what it comes to.",
             },
         ),
         "merge": Option(
@@ -179,7 +179,7 @@ TASKS: dict[Task, dict[str, Option]] = {
             values=("soft", "precise"),
             meaning="The document names no default.",
             meanings={
-                "soft": "The vendor's DEFAULT mode: blends into the old background, whose colours show through; around a"
+                "soft": "The provider's DEFAULT mode: blends into the old background, whose colours show through; around a"
                 " very different one a halo may show.",
                 "precise": "Keeps to the edge of the mask: for a background that differs much.",
             },

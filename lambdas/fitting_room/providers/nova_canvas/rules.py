@@ -49,7 +49,7 @@ def garment_mask_needs_a_category(request: AnyRequest) -> Iterator[Broken]:
         yield Broken(
             "invalid_input",
             "/garments/0/category",
-            "Nova Canvas does not recognise the kind of garment by itself.",
+            "Nova Canvas does not recognise the kind of garment.",
             f"Name the category ({', '.join(BODY_PARTS)}), use a prompt or image mask, or choose another provider.",
         )
 
@@ -101,7 +101,7 @@ def side_in_range(request: AnyRequest) -> Iterator[Broken]:
             yield Broken(
                 "unsupported_option",
                 f"/size/{name}",
-                f"Nova Canvas draws no picture with a side of {side} px.",
+                f"Nova Canvas draws no image with a side of {side} px.",
                 f"Use {MIN_SIDE} to {MAX_SIDE:,} px.",
             )
 
@@ -123,7 +123,7 @@ def aspect_in_range(request: AnyRequest) -> Iterator[Broken]:
         yield Broken(
             "unsupported_option",
             "/size",
-            f"Nova Canvas draws no picture of {size.width} x {size.height} px.",
+            f"Nova Canvas draws no image of {size.width} x {size.height} px.",
             f"Make the longer side at most {MAX_ASPECT} times the shorter one.",
         )
 

@@ -65,19 +65,19 @@ def result(order: Order) -> Outcome:
         case "success" | "partial":
             return _finished(order)
         case "unknown":
-            raise ConnectionError("the sandbox was told to break off the call")
+            raise ConnectionError("the request told the sandbox to break off the call")
         case "blocked":
             return _failed(
                 "content_blocked",
                 "unknown",
-                "The sandbox was told to hold back every picture.",
+                "The request asked the sandbox to hold back every image.",
                 "Ask for another outcome in provider_options.sandbox.",
             )
         case code:
             return _failed(
                 code,
                 "no",
-                f"{CODES[code].title}: the sandbox was told to fail like this.",
+                f"{CODES[code].title}: the request told the sandbox to fail like this.",
                 "Ask for another outcome in provider_options.sandbox.",
             )
 
@@ -89,7 +89,7 @@ def _finished(order: Order) -> Finished:
         [
             Warning(
                 code="partial_result",
-                detail=f"The sandbox was told to return {count} of {asked} pictures.",
+                detail=f"The request asked the sandbox to return {count} of {asked} images.",
                 remedy="Ask for another outcome in provider_options.sandbox.",
             )
         ]
@@ -176,7 +176,7 @@ def _open(picture: Input) -> Image.Image:
 def _png(picture: Image.Image) -> bytes:
     """Fast rather than small; the file itself says what it is."""
     info, buffer = PngInfo(), io.BytesIO()
-    info.add_text("Software", "Fitting Room sandbox: a labelled composite, not a model's picture")
+    info.add_text("Software", "Fitting Room sandbox: a labelled composite, not a model's image")
     picture.save(buffer, "PNG", compress_level=1, pnginfo=info)
     return buffer.getvalue()
 

@@ -62,7 +62,7 @@ def rules(request: AnyRequest) -> list[Fault]:
         faults.append(
             _fault(
                 "/output/count",
-                "A partial result needs more pictures asked for than arrive.",
+                "A partial result needs more images asked for than arrive.",
                 f"Ask for at least {(options.images or 1) + 1}.",
             )
         )

@@ -39,7 +39,7 @@ _SUBSCRIBE = (
     "Bedrock console, or call it with a role that may do aws-marketplace:Subscribe. Then wait a few minutes."
 )
 _ASK_SUPPORT = (
-    "The operator must ask AWS Support to enable Amazon Bedrock for the account; until then choose another provider."
+    "Ask the operator to have AWS Support enable Amazon Bedrock for the account. Until then choose another provider."
 )
 _MAY_MEAN_RETIRED = ("ResourceNotFoundException", "ValidationException", "AccessDeniedException")
 _RETIRED = ("end of its life", "marked by provider as legacy", "model identifier is invalid")
@@ -60,7 +60,7 @@ _BY_CLASS: dict[str, tuple[str, Charged, str, str]] = {
     "ResourceNotFoundException": (
         "model_retired",
         "no",
-        "Bedrock does not serve this model of {title} in this Region (any more).",
+        "Bedrock does not serve this model of {title} in this Region.",
         "Check the Region in `bedrock_regions`, or choose another provider.",
     ),
     "ThrottlingException": ("rate_limited", "no", "The account's request quota for {title} is used up.", LATER),
@@ -71,7 +71,7 @@ _BY_CLASS: dict[str, tuple[str, Charged, str, str]] = {
         "A service quota of the AWS account is used up.",
         "Ask for more in the Service Quotas console, or choose another provider.",
     ),
-    "ServiceUnavailableException": ("provider_unavailable", "no", "Bedrock is not available at the moment.", LATER),
+    "ServiceUnavailableException": ("provider_unavailable", "no", "Bedrock is not available now.", LATER),
     "ModelTimeoutException": ("timed_out", "unknown", "{title} took too long.", LOOK_AT_THE_BILL),
     "ModelErrorException": ("provider_error", "unknown", "{title} failed on the request.", LOOK_AT_THE_BILL),
     "InternalServerException": ("provider_error", "unknown", "Bedrock had an internal error.", LOOK_AT_THE_BILL),
@@ -161,7 +161,7 @@ class Bedrock:
                 "content_blocked",
                 "no",
                 "The content filter of {title} refused an input.",
-                "Change the pictures or the prompt; the same request will be refused again.",
+                "Change the images or the prompt; the same request will be refused again.",
                 **words,
             )
         said = message.lower()
@@ -184,8 +184,8 @@ class Bedrock:
             return self.failed(
                 "image_unreadable",
                 "no",
-                "{title} cannot use one of the pictures.",
-                "Send another picture; the vendor's words say what is wrong with this one.",
+                "{title} cannot use one of the images.",
+                "Send another image; `provider_detail` says what is wrong with this one.",
                 **words,
             )
         return self.failed(

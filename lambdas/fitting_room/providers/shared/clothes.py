@@ -26,14 +26,14 @@ OPTIONS = {
     "garment.category": Option(
         values=tuple(CATEGORIES),
         default="auto",
-        meaning="`auto`: of a garment that lies flat, or is on a ghost mannequin, the vendor finds the kind. Of a garment that"
-        " somebody wears, a photo of the whole body swaps the whole outfit; a closer one the top or the bottoms.",
+        meaning="`auto`: the provider finds the kind of a garment that lies flat or is on a ghost mannequin. If somebody wears"
+        " it, a photo of the whole body swaps the whole outfit, and a closer one the top or the bottoms.",
     ),
     "garment.photo": Option(
         values=("auto", "flat_lay", "model"),
         default="auto",
         meanings={
-            "auto": "The vendor finds it out.",
+            "auto": "The provider finds it out.",
             "flat_lay": "The garment lies flat, or is on a ghost mannequin.",
             "model": "Somebody wears it.",
         },
@@ -50,7 +50,7 @@ OPTIONS = {
     "moderation": Option(
         values=("conservative", "permissive", "none"),
         default="permissive",
-        meaning="What the vendor blocks in garment images.",
+        meaning="What the provider blocks in garment images.",
         meanings={
             "conservative": "Blocks underwear, swimwear and revealing outfits, for culturally sensitive contexts.",
             "permissive": "Allows these, and blocks explicit nudity.",
@@ -62,7 +62,7 @@ OPTIONS = {
         values=tuple(MODES),
         default="standard",
         meanings={
-            "fast": "The vendor's mode `performance`: the fastest, perhaps at the cost of quality.",
+            "fast": "The provider's mode `performance`: the fastest, perhaps at the cost of quality.",
             "standard": "The mode `balanced`.",
             "best": "The mode `quality`: the slowest.",
         },
@@ -97,7 +97,7 @@ class ClothesRequest(BaseModel):
 
 def clothes_of(order: Order) -> ClothesRequest:
     request, output = order.request, order.request.output
-    assert isinstance(request, TryOn), "the catalogue offers such a vendor for nothing else"
+    assert isinstance(request, TryOn), "the catalogue offers such a provider for nothing else"
     garment = request.garments[0]
     return ClothesRequest(
         model_image=data_url(order.base),
@@ -137,6 +137,6 @@ def unmoderated(vendor: str, source: str) -> Advice:
         applies=applies,
         source=source,
         detail=f"{vendor} is asked to filter nothing. You remain responsible for a use that is lawful and ethical.",
-        remedy=f"Use only pictures of people who agreed to it. Indecent pictures of people who did not are against the terms"
-        f" of {vendor}, which may refuse its service for them. Where you can do with a filter, ask for `permissive`.",
+        remedy=f"Use only images of people who agreed to it. Indecent images of people who did not are against the terms"
+        f" of {vendor}, which may refuse its service for them. If a filter is no obstacle, send `permissive`.",
     )

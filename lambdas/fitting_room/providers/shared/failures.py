@@ -63,7 +63,7 @@ class Failures:
         """A failure. What may have been charged is never called retryable: a repeat could be a second purchase."""
         if SIMULATOR in f"{provider_code} {provider_detail}":
             code, charged, retryable = "provider_error", "no", False
-            detail = "The simulator of the local cloud failed. No vendor was called, and nothing was bought."
+            detail = "The simulator of the local cloud failed. No provider was called, and nothing was bought."
             remedy = "Look for the cause in .local/logs/simulators.log."
         fault = Fault.of(
             code,

@@ -26,10 +26,10 @@ from fitting_room.providers.shared.results import ready
 POLL_SECONDS = 2.0
 LOADABLE = (
     "Send PNG or JPEG files: by an address that is open to everybody and answers with their Content-Type, or as base64."
-    " The vendor gets them with the prefix data:image/<format>;base64 that it needs."
+    " The provider gets them with the prefix data:image/<format>;base64 that it needs."
 )
 FILTERED = (
-    "Send another picture or, if your use allows it, set moderation to permissive, or to none where this deployment"
+    "Send another image or, if your use allows it, set moderation to permissive, or to none where this deployment"
     " offers it. Without a filter you still answer for a lawful and ethical use; misuse may end the service."
 )
 """The two vendors' remedies for a picture that could not be loaded, and for one that was filtered."""
@@ -112,7 +112,7 @@ class Predictions(ABC):
             raise JobFailure(
                 "provider_auth",
                 f"There is no key for {self.title} in this deployment.",
-                f"The operator must store a key for {self.title}.",
+                f"Ask the operator to store a key for {self.title}.",
                 provider=self.id,
             )
         self.failed = Failures(self.id, connection.secret)
@@ -193,7 +193,7 @@ class Predictions(ABC):
                     "provider_auth",
                     "no",
                     f"{self.title} does not accept the key of this deployment.",
-                    f"The operator must store a valid key for {self.title}.",
+                    f"Ask the operator to store a valid key for {self.title}.",
                     **words,
                 )
             case 429:
@@ -202,8 +202,8 @@ class Predictions(ABC):
                 return self.failed(
                     "image_unreadable",
                     "no",
-                    f"{self.title} cannot use one of the pictures.",
-                    "Send another picture; the vendor's words say what is wrong with this one.",
+                    f"{self.title} cannot use one of the images.",
+                    "Send another image; `provider_detail` says what is wrong with this one.",
                     **words,
                 )
             case 404:
@@ -235,7 +235,7 @@ class Predictions(ABC):
                 "quota_exhausted",
                 "no",
                 f"The {self.title} account has no credits left.",
-                "The operator must buy credits; until then choose another provider.",
+                "Ask the operator to buy credits. Until then choose another provider.",
                 **_words(problem),
             )
         if problem.name in ("RateLimitExceeded", "ConcurrencyLimitExceeded"):
@@ -246,7 +246,7 @@ class Predictions(ABC):
         return self.failed(
             "rate_limited",
             "no",
-            f"{self.title} takes no more requests at the moment.",
+            f"{self.title} takes no more requests now.",
             LATER,
             retry_after=PAUSE_SECONDS if wait is None else wait,
             **_words(problem, "HTTP 429"),
@@ -307,7 +307,7 @@ class Predictions(ABC):
             raise JobFailure(
                 "provider_auth",
                 f"{self.title} does not accept the key.",
-                f"The operator must store a valid key for {self.title}.",
+                f"Ask the operator to store a valid key for {self.title}.",
                 provider=self.id,
             )
         try:

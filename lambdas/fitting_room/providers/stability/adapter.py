@@ -110,8 +110,8 @@ class Answer(_Wire):
 
 _FILTERED = {
     "Filter reason: prompt": ("refused the prompt", "Change the prompt"),
-    "Filter reason: input image": ("refused an input picture", "Send another picture"),
-    "Filter reason: output image": ("held back the picture", "Change the prompt or the picture"),
+    "Filter reason: input image": ("refused an input image", "Send another image"),
+    "Filter reason: output image": ("held back the image", "Change the prompt or the image"),
 }
 
 
@@ -135,7 +135,7 @@ class Stability:
             return failed("provider_error", "unknown", "The answer of {title} cannot be read.", LOOK_AT_THE_BILL)
         reason = next(filter(None, answer.finish_reasons or ()), None)
         if reason and reason.startswith("Filter reason"):
-            did, remedy = _FILTERED.get(reason, ("refused the request", "Change the prompt or the picture"))
+            did, remedy = _FILTERED.get(reason, ("refused the request", "Change the prompt or the image"))
             return failed(
                 "content_blocked",
                 "unknown",
@@ -147,12 +147,12 @@ class Stability:
             return failed(
                 "provider_error",
                 "unknown",
-                "{title} failed while it made the picture.",
+                "{title} failed while it made the image.",
                 LOOK_AT_THE_BILL,
                 provider_code=reason,
             )
         if not answer.images:
-            return failed("provider_error", "unknown", "{title} answered without a picture.", LOOK_AT_THE_BILL)
+            return failed("provider_error", "unknown", "{title} answered without an image.", LOOK_AT_THE_BILL)
         used = answer.seeds[0] if answer.seeds else order.seed
         return Finished([Picture(answer.images[0], None if order.seed is None else used)])
 

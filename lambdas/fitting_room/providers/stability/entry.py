@@ -54,7 +54,7 @@ def rules(request: AnyRequest) -> list[Fault]:
         return [
             Fault.of(
                 "unsupported_option",
-                f"Stability AI draws no picture of {size.width} x {size.height} px.",
+                f"Stability AI draws no image of {size.width} x {size.height} px.",
                 f"Use sides of {SIDES[0]} to {SIDES[-1]:,} px in one of the shapes {', '.join(RATIOS)}, leave the size"
                 " out, or choose another provider.",
                 pointer="/size",
@@ -81,8 +81,8 @@ _SEED = Option(
     minimum=1,
     maximum=4_294_967_294,
     default=0,
-    meaning="To the vendor 0 means a random one, so it is refused. Absent: Fitting Room draws one. `provider`: none is sent,"
-    " so the vendor takes a random one.",
+    meaning="To the provider 0 means a random one, so it is refused. Absent: Fitting Room draws one. `provider`: none is sent,"
+    " so the provider takes a random one.",
 )
 _EDIT = {
     "mask": Option(values=("image",)),
@@ -124,7 +124,7 @@ ENTRY = CatalogueEntry(
                 values=("soft", "precise"),
                 default="soft",
                 meanings={
-                    "soft": "The changed area grows by 5 px with a blurred edge, the vendor's default.",
+                    "soft": "The changed area grows by 5 px with a blurred edge, the provider's default.",
                     "precise": "It does not grow.",
                 },
             )
@@ -132,7 +132,7 @@ ENTRY = CatalogueEntry(
         "remove_background": {"output.count": _ONE},
     },
     cannot={
-        "try_on": "None of Stability AI's services on Bedrock takes a picture of a garment: they edit by text, so a given "
+        "try_on": "None of Stability AI's services on Bedrock takes an image of a garment: they edit by text, so a given "
         "product cannot be put on a person."
     },
     exact_size=False,

@@ -48,7 +48,7 @@ class FashionRequest(BaseModel):
 
 def fashion_of(order: Order) -> FashionRequest:
     request, output = order.request, order.request.output
-    assert isinstance(request, TryOn), "the catalogue offers this vendor for nothing else"
+    assert isinstance(request, TryOn), "the catalogue offers this provider for nothing else"
     category, subcategory = CATEGORIES[request.garments[0].category]
     return FashionRequest(
         model_image=data_url(order.base),
@@ -77,14 +77,14 @@ class TryItOn(Predictions):
         "provider_error", "TryItOn failed on the job; it costs nothing.", f"Submit it again. {_WRITE}", free=True
     )
     runtime: ClassVar = {
-        "ImageLoadError": Told("image_unreadable", "TryItOn could not load one of the pictures.", LOADABLE, free=True),
+        "ImageLoadError": Told("image_unreadable", "TryItOn could not load one of the images.", LOADABLE, free=True),
         "ContentModerationError": Told(
-            "content_blocked", "The content filter of TryItOn refused the garment picture.", FILTERED, free=True
+            "content_blocked", "The content filter of TryItOn refused the garment image.", FILTERED, free=True
         ),
         "PoseError": Told(
             "pose_not_found",
-            "TryItOn found no body pose in the picture of the person, or of the garment on its wearer.",
-            "Send better pictures, by the vendor's guidelines for model photos on its page Clothes Tryon: best the person"
+            "TryItOn found no body pose in the image of the person, or of the garment on its wearer.",
+            "Send better images, by the provider's guidelines for model photos on its page Clothes Tryon: best the person"
             " alone, whole and facing the camera, the garment clearly visible.",
             free=True,
         ),
@@ -93,8 +93,8 @@ class TryItOn(Predictions):
         # "encountered an error or refused": most likely the content rules of the vendor's own suppliers, so not retryable
         "ThirdPartyError": Told(
             "provider_error",
-            "A service that TryItOn relies on refused the pictures or failed.",
-            f"Send other pictures: most likely their content was not allowed. {_WRITE}",
+            "A service that TryItOn relies on refused the images or failed.",
+            f"Send other images: most likely their content was not allowed. {_WRITE}",
             retryable=False,
             free=True,
         ),

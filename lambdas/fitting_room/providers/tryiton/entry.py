@@ -82,7 +82,7 @@ def _of_fashion(request: TryOn, named: bool) -> list[Fault]:
                 "invalid_input",
                 "/provider_options/tryiton/subcategory",
                 f"TryItOn needs a subcategory for {category}.",
-                "Give the vendor's word for the item, or choose another provider.",
+                "Give the provider's word for the item, or choose another provider.",
             )
         )
     if named and category not in NEED_SUBCATEGORY:
@@ -129,7 +129,7 @@ ENTRY = CatalogueEntry(
             options={"try_on": OPTIONS},
             lifecycle=Lifecycle(
                 legacy=date(2026, 7, 14),
-                source=f"{_SDK}, v2.0.0 put /tryon/fashion in its place; whether the vendor still"
+                source=f"{_SDK}, v2.0.0 put /tryon/fashion in its place; whether the provider still"
                 " answers it is not known",
             ),
         ),
@@ -152,12 +152,13 @@ ENTRY = CatalogueEntry(
     others=FitSpec(max_side=1296),
     max_body=10_000_000,  # ours: the vendor names no limit, and works at 864 x 1296 px
     prices=(Price(credits=1, source="docs.tryiton.now, Clothes Tryon"),),
-    retention="Results 72 hours on the vendor's servers; inputs sent in the request, as ours are, not stored: "
+    retention="Results 72 hours on the provider's servers; inputs sent in the request, as Fitting Room sends"
+    " them, are not stored: "
     "https://docs.tryiton.now/api-overview/data-retention-and-privacy",
     result_hosts=("tryiton.now",),
     failures_free=True,
     rate=Rate(submits=60, seconds=60),  # ours: the vendor names no limit for submissions
-    status="2026-11-21: in service as far as its documents and client show; not tried with a key of ours.",
+    status="2026-11-21: in service as far as its documents and client show; not tried with a real key.",
     options_model=Options,
     rules=rules,
     advice=(unmoderated("TryItOn", "docs.tryiton.now, Clothes Tryon, Responsible Use Notice"),),

@@ -174,7 +174,7 @@ def broken(error: Exception) -> Response[str]:
     return _problem(
         Refusal.of(
             "internal",
-            "Something of ours failed.",
+            "Internal server error.",
             "Send the request again; with an Idempotency-Key that is safe.",
             status=500,
         )
@@ -215,7 +215,7 @@ def _body(*, optional: bool = False) -> Any:
         raise Refusal.of(
             "too_large",
             f"The body has {len(raw):,} bytes; the limit is {MAX_BODY:,}.",
-            "Send pictures with POST /v1/uploads and name them by their upload id.",
+            "Send images with POST /v1/uploads and name them by their upload id.",
         )
     encoding = event.headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity"):

@@ -25,16 +25,20 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
         return _answer(refusal.status, refusal.body(), PROBLEM)
     except Exception as error:
         logger.error("crashed", **described(error))
-        failed = Refusal.of("internal", "Something of ours failed.", "Call again.", status=500)
+        failed = Refusal.of("internal", "Internal server error.", "Call again.", status=500)
         return _answer(failed.status, failed.body(), PROBLEM)
     return _answer(200, {}, "application/json")
 
 
 def _receive(event: dict[str, Any]) -> None:
     if len(event.get("body") or "") > MAX_BODY:
-        raise Refusal.of("too_large", f"The body has more than {MAX_BODY:,} characters.", "Send less: it is not read.")
+        raise Refusal.of(
+            "too_large", f"The body has more than {MAX_BODY:,} characters.", "Send a shorter body: it is not read."
+        )
     if not wake(event["pathParameters"]["provider"], event["pathParameters"]["token"], clock):
-        raise Refusal.of("not_found", "No such callback is expected.", "Call the address that came with the order.")
+        raise Refusal.of(
+            "not_found", "This callback address is unknown.", "Call the address that was sent with the order."
+        )
 
 
 def _answer(status: int, body: dict[str, Any], media_type: str) -> dict[str, Any]:
