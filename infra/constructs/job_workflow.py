@@ -51,7 +51,7 @@ def _again(*, attempts: int, longest: int) -> dict[str, Any]:
 # outlive each deadline and the six hours after it, 20 h of collecting any outage. Settling has no end: the sweep goes on.
 _BEFORE = _again(attempts=8, longest=30)
 _LOOKING = _again(attempts=850, longest=60)
-_STORING = _again(attempts=480, longest=300)
+_STORING = _again(attempts=490, longest=300)
 
 CALLBACK_SECONDS = {"soon": 20, "later": 120}
 """How long a callback is awaited before the status is read without it. Literals, so that a history's length can be reckoned."""

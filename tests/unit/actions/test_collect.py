@@ -205,13 +205,16 @@ def test_a_job_that_has_nothing_to_collect_is_left_alone(world: World, vendor: V
     assert world.keys("results/") == []
 
 
-def test_pictures_that_arrive_after_the_job_was_settled_do_not_change_it(world: World, vendor: Vendor) -> None:
+def test_a_job_whose_images_are_bought_does_not_end_before_they_are_collected(world: World, vendor: Vendor) -> None:
     vendor.starts = [finished()]
     job_id = world.prepared()
     world.start(job_id)
     settle(job_id, world.at)
+    assert not world.job(job_id).final
+    collect(job_id, world.at)
+    settle(job_id, world.at)
     before = world.job(job_id)
-    assert before.error and before.error.code == "internal"
+    assert (before.status, before.error, len(before.images)) == ("succeeded", None, 1)
     assert before.usage.images == 1, "the vendor was paid"
     collect(job_id, world.at)
     assert world.job(job_id) == before
