@@ -121,7 +121,14 @@ class Garment(Strict):
         return self.image is not None and self.photo == "model"
 
 
-Kept = Literal[True, False, "default"]
+def _no_number(value: object) -> object:
+    """Python takes 0 for False and 1 for True."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise broken("", "There is no such value.", "Use one of: true, false, default.")
+    return value
+
+
+Kept = Annotated[Literal[True, False, "default"], BeforeValidator(_no_number)]
 
 
 class Keep(Strict):
