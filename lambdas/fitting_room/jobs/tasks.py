@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic_core import PydanticKnownError
 
 from fitting_room.jobs.fields import ClassName, Name, Strict, Text, broken
 from fitting_room.jobs.image_ref import KINDS, ImageRef, SubjectId
@@ -124,7 +125,7 @@ class Garment(Strict):
 def _no_number(value: object) -> object:
     """Python takes 0 for False and 1 for True."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise broken("", "There is no such value.", "Use one of: true, false, default.")
+        raise PydanticKnownError("literal_error", {"expected": "true, false or 'default'"})
     return value
 
 

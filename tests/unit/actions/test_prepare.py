@@ -10,7 +10,6 @@ from PIL import Image
 
 from fitting_room.actions.workflow import prepare as preparing
 from fitting_room.actions.workflow.prepare import prepare
-from fitting_room.actions.workflow.settle import settle
 from fitting_room.providers.catalogue import entry
 from fitting_room.stores import aws, jobs, subjects
 from fitting_room.stores.items import to_item
@@ -91,7 +90,7 @@ def test_a_finished_attempt_is_not_prepared_again(world: World, vendor: Vendor) 
 
 def test_a_job_that_is_over_or_unknown_is_left_alone(world: World) -> None:
     job_id = world.submit().job.id
-    settle(job_id, world.at)
+    assert world.cancel(job_id).final
     assert prepare(job_id, world.at) == prepare("job_unknown", world.at) == {"outcome": "ended"}
     assert world.job(job_id).attempts == {}
 
