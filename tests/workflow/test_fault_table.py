@@ -40,7 +40,8 @@ LOST = Ends("failed", "provider_unavailable", "unknown", bought=1)
 """As before, but the vendor had."""
 UNREADABLE = Ends("failed", "provider_error", "unknown", bought=1)
 BROKEN = Ends("failed", "provider_error", "unknown")
-UNFETCHED = Ends("failed", "provider_unavailable", "yes", bought=1)
+UNFETCHED = Ends("failed", "timed_out", "yes", bought=1)
+"""The vendor said that it is done, and its images could not be had until the deadline and three times after it."""
 SECOND_TIME = Ends("succeeded", charged="yes", bought=1, attempts=2)
 LIMITED = Ends("failed", "rate_limited", attempts=3)
 LATE = Ends("failed", "timed_out", "unknown", bought=1)
@@ -89,14 +90,24 @@ FAULTS: dict[str, tuple[list[dict[str, Any]], Ends]] = {
         ],
         DONE,
     ),
+    **{
+        f"status read answered with {status} for a while": (
+            [{"on": "status", "kind": "status", "status": status, "times": 3}],
+            DONE,
+        )
+        for status in (401, 403, 404, 410)
+    },
+    "status reads refused for ever": ([{"on": "status", "kind": "status", "status": 401}], LATE),
     "never finished": ([{"on": "status", "kind": "never_finish"}], LATE),
+    "result not there yet": ([{"on": "result", "kind": "status", "status": 404, "times": 2}], DONE),
+    "expired address of the result, once": ([{"on": "result", "kind": "expired_url", "times": 1}], DONE),
     "expired address of the result": ([{"on": "result", "kind": "expired_url"}], UNFETCHED),
     "a result that hangs up once": ([{"on": "result", "kind": "drop_before", "times": 1}], DONE),
+    "half a result, twice": ([{"on": "result", "kind": "malformed", "times": 2}], DONE),
+    "foreign address of the result, once": ([{"on": "status", "kind": "foreign_url", "times": 1}], DONE),
     "foreign address of the result": ([{"on": "status", "kind": "foreign_url"}], UNFETCHED),
-    "a web page as result": (
-        [{"on": "result", "kind": "wrong_type"}],
-        Ends("failed", "output_rejected", "yes", bought=1),
-    ),
+    "a web page as result, twice": ([{"on": "result", "kind": "wrong_type", "times": 2}], DONE),
+    "a web page as result": ([{"on": "result", "kind": "wrong_type"}], UNFETCHED),
     "moderation": (
         [{"on": "status", "kind": "error", "name": "ContentModerationError"}],
         Ends("failed", "content_blocked", bought=1),
@@ -175,7 +186,7 @@ def deployed(world: World, links: None, monkeypatch: pytest.MonkeyPatch, simulat
         monkeypatch.setenv("LIMITS", f'{{"{vendor.id}": {{"submits": 1000, "seconds": 1}}}}')
         settings.cache_clear()
         world.configure(vendor.id, secret=vendor.secret)
-        provider_keys.secret.cache_clear()
+        provider_keys._secrets.clear()
         return simulator
 
     return deploy
@@ -229,3 +240,6 @@ def _keeps_its_promises(world: World, job: Job, vendor: Vendor, simulator: Runni
     if job.error:
         assert job.error.remedy and job.error.provider == vendor.id
         assert not (job.error.retryable and maybe_paid), "nobody is told to repeat what may have been paid"
+        assert job.error.code != "timed_out" or "POST /v1/jobs/{id}/recover" in job.error.remedy, (
+            "it may still be there"
+        )

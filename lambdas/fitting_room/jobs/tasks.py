@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic_core import PydanticKnownError
 
 from fitting_room.jobs.fields import ClassName, Name, Strict, Text, broken
 from fitting_room.jobs.image_ref import KINDS, ImageRef, SubjectId
@@ -121,7 +122,14 @@ class Garment(Strict):
         return self.image is not None and self.photo == "model"
 
 
-Kept = Literal[True, False, "default"]
+def _no_number(value: object) -> object:
+    """Python takes 0 for False and 1 for True."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise PydanticKnownError("literal_error", {"expected": "true, false or 'default'"})
+    return value
+
+
+Kept = Annotated[Literal[True, False, "default"], BeforeValidator(_no_number)]
 
 
 class Keep(Strict):

@@ -15,7 +15,7 @@ def test_a_job_runs_from_the_request_to_a_picture_in_the_tenants_folder(
     sandbox = Sandbox(lambda: world.at.now().timestamp(), world.at.sleep)
     monkeypatch.setattr("fitting_room.providers.sandbox.adapter.connect", lambda _: sandbox)
     job_id = world.submit(
-        mode="test", provider_options={"sandbox": {"polled": polled, "seconds": 3 if polled else 0}}
+        mode="test", provider_options={"sandbox": {"polled": polled, "seconds": 2 if polled else 0}}
     ).job.id
     path = world.run(job_id)
     assert path == ["Prepare", "Start", *(["Poll", "Poll"] if polled else []), "Collect", "Settle"]

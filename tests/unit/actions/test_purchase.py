@@ -373,7 +373,6 @@ def test_what_only_shows_progress_may_fail(world: World, vendor: Vendor, monkeyp
 def test_a_refused_key_that_was_changed_is_tried_once_more_within_the_same_claim(
     world: World,
     vendor: Vendor,
-    monkeypatch: pytest.MonkeyPatch,
     outcome: Any,
     fresh: str,
     keys: list[str],
@@ -382,7 +381,8 @@ def test_a_refused_key_that_was_changed_is_tried_once_more_within_the_same_claim
     world.configure("tryiton")
     vendor.starts = [outcome, finished(864, 1296)]
     job_id = world.prepared(provider="tryiton")
-    monkeypatch.setattr(provider_keys, "fresh", lambda _: fresh)
+    assert provider_keys.secret("tryiton") == SECRET, "it is known here, and then it is changed"
+    aws.secrets().put_secret_value(SecretId="secret-of-tryiton", SecretString=fresh)
     assert world.start(job_id)["outcome"] == bought
     assert [connection.secret for connection in vendor.connections] == keys
     assert len(vendor.orders) == len(keys)
@@ -395,6 +395,7 @@ def test_a_changed_key_that_cannot_be_read_leaves_the_refusal(
     world.configure("tryiton")
     vendor.starts = [failed("provider_auth")]
     job_id = world.prepared(provider="tryiton")
+    assert provider_keys.secret("tryiton") == SECRET
     monkeypatch.setattr(provider_keys, "fresh", lambda _: (_ for _ in ()).throw(TimeoutError()))
     assert world.start(job_id)["outcome"] == "failed"
     assert world.job(job_id).attempts["1"].charged == "no"

@@ -146,7 +146,7 @@ def values_of_the_shapes() -> Iterator[Case]:
         return Case(f"{name} of {task} is one of a few", asking(task, **fields), pointer, "invalid_input", remedy)
 
     # "maskType": "IMAGE" | "GARMENT" | "PROMPT", "maskShape": "CONTOUR" | "BOUNDING_BOX" | "DEFAULT"
-    yield few("mask", "try_on", "/mask/type", "'garment', 'prompt', 'image'", mask={"type": "box"})
+    yield few("mask", "try_on", "/mask/type", "garment, image, prompt", mask={"type": "box"})
     yield few("mask.shape", "try_on", "/mask/shape", "default", mask={"type": "garment", "shape": "DEFAULT"})
     # "preserveFace": "OFF" | "ON" | "DEFAULT"
     for part in ("face", "hands", "pose"):
