@@ -41,5 +41,5 @@ def _offer(provider: str, request: AnyRequest, made_for: frozenset[str], at: Clo
     price = offered.cost(request, made_for=made_for)
     amount = None if price.amount is None else round(price.amount * count, 6)
     cost = {"amount": amount, "currency": price.currency, "credits": price.credits and price.credits * count}
-    slot = capacity.next_slot(provider, at.ms()) if offered.rate else at.ms()
+    slot = capacity.next_slot(provider, at.ms())
     return {"provider": provider, "images": count, "cost": cost, "starts_at": clock.text(clock.from_ms(slot))}

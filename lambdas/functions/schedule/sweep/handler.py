@@ -14,5 +14,5 @@ clock = Clock()
 @logger.inject_lambda_context
 @metrics.log_metrics
 @unspoken()
-def handler(_event: dict[str, Any], _: LambdaContext) -> dict[str, int]:
-    return {"due": sweep(clock)}
+def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
+    return {"due": sweep(clock, context.get_remaining_time_in_millis() / 1000)}
