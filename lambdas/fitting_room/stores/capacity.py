@@ -59,7 +59,7 @@ def next_slot(provider: str, now_ms: int) -> int:
 
 def _next_ms(provider: str, *, consistent: bool = False) -> int:
     found = aws.table().get_item(Key={"pk": "RATE", "sk": provider}, ConsistentRead=consistent).get("Item", {})
-    return int(str(found.get("next_ms", 0)))
+    return int(str(found.get("next_ms", -1)))
 
 
 def acquire_lease(provider: str, cap: int, job_id: str, held: int | None, now_ms: int, until_ms: int) -> int | None:
