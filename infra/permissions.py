@@ -48,6 +48,8 @@ class Permissions:
             function.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [self.table])
         for function in (stack.api, stack.ingest):  # a new job, and which providers are configured
             function.allow(["dynamodb:PutItem", "dynamodb:Query"], [self.table])
+        for function in (stack.start_bedrock, stack.start_http):  # which places at a provider are taken
+            function.allow(["dynamodb:Query"], [self.table])
         for function in (stack.settle, stack.sweep):  # debts: created and paid
             function.allow(["dynamodb:PutItem", "dynamodb:DeleteItem"], [self.table])
         stack.erase.allow(["dynamodb:Query"], [self.table])  # whether other jobs use a file

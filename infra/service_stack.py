@@ -51,7 +51,7 @@ class ServiceStack(cdk.Stack):
             function.add_environment("JOB_MACHINE_ARN", self.workflow.machine.state_machine_arn)
         for function in (self.api, self.sweep):
             function.add_environment("ERASE_FUNCTION", self.erase.function_name)
-        self._keep_failures(self.erase, retry_attempts=0)  # the sweep is the retry
+        self._keep_failures(self.erase, retry_attempts=0, max_minutes=5)  # the sweep is the retry
         Permissions(self).grant()
         self.http_api = HttpApi(self, "HttpApi", config, self.api, self.callback)
         self.start_http.add_environment(
@@ -115,7 +115,7 @@ class ServiceStack(cdk.Stack):
         self.erase = self._function(
             "Erase", "event/erase", 512, 120, vendors | keys | {"PROVIDER_SETTINGS": own["PROVIDER_SETTINGS"]}
         )
-        self.sweep = self._function("Sweep", "schedule/sweep", 512, 60, {})
+        self.sweep = self._function("Sweep", "schedule/sweep", 1769, 60, {})  # a whole CPU
         self.watch_models = self._function("WatchModels", "schedule/watch_models", 512, 120, watches)
 
     def _endpoints(self) -> dict[str, str]:
@@ -154,7 +154,7 @@ class ServiceStack(cdk.Stack):
         )
 
     def _sweep_every_minute(self) -> None:
-        self._keep_failures(self.sweep, retry_attempts=0)  # the next minute is the retry
+        self._keep_failures(self.sweep, retry_attempts=0, max_minutes=1)  # the next minute is the retry
         events.Rule(
             self,
             "EveryMinute",
@@ -171,10 +171,17 @@ class ServiceStack(cdk.Stack):
             targets=[targets.LambdaFunction(self.watch_models, dead_letter_queue=self.dead_letters)],
         )
 
-    def _keep_failures(self, function: PythonFunction, retry_attempts: int | None = None) -> None:
-        """A rule's own dead letters are what could not be delivered; this keeps what the function failed on."""
+    def _keep_failures(
+        self, function: PythonFunction, *, retry_attempts: int | None = None, max_minutes: int | None = None
+    ) -> None:
+        """A rule's own dead letters are what could not be delivered; this keeps what the function failed on.
+
+        `max_minutes`: how long a throttled event is worth running. Without it events pile up for six hours.
+        """
         function.configure_async_invoke(
-            on_failure=destinations.SqsDestination(self.dead_letters), retry_attempts=retry_attempts
+            on_failure=destinations.SqsDestination(self.dead_letters),
+            retry_attempts=retry_attempts,
+            max_event_age=None if max_minutes is None else cdk.Duration.minutes(max_minutes),
         )
 
     def _ingest_drops(self) -> None:

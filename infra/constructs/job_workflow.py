@@ -160,7 +160,8 @@ def _definition(functions: Mapping[str, PythonFunction]) -> dict[str, Any]:
                 "Choices": [
                     when("StartBedrock", outcome="prepared", runner="bedrock"),
                     when("StartHttp", outcome="prepared", runner="http"),
-                    when("WaitForSlot", outcome="busy"),
+                    when("WaitForBedrock", outcome="busy", runner="bedrock"),
+                    when("WaitForHttp", outcome="busy", runner="http"),
                     when("AwaitCallback", outcome="pending", callback="soon"),
                     when("AwaitLateCallback", outcome="pending", callback="later"),
                     when("WaitToPoll", outcome="pending"),
@@ -171,7 +172,9 @@ def _definition(functions: Mapping[str, PythonFunction]) -> dict[str, Any]:
             },
             "StartBedrock": task("StartBedrock", "Next"),
             "StartHttp": task("StartHttp", "Next"),
-            "WaitForSlot": wait("Next", {"outcome": "prepared", "runner": "{% $states.input.runner %}"}),
+            # Straight back: a job may wait for its place for a long time, and each state costs.
+            "WaitForBedrock": wait("StartBedrock", {"outcome": "prepared", "runner": "bedrock"}),
+            "WaitForHttp": wait("StartHttp", {"outcome": "prepared", "runner": "http"}),
             "AwaitCallback": callback("soon"),
             "AwaitLateCallback": callback("later"),
             "WaitToPoll": wait("Poll", {"outcome": "pending"}),

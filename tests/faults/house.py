@@ -259,6 +259,8 @@ def injected(faults: Faults, house: House, monkeypatch: Any) -> Iterator[None]:
                 name = arguments["executionArn"].rpartition(":")[2]
                 if name in house.done:
                     return {"status": house.done[name]}
+            if operation == "StartExecution" and house.done.get(arguments["name"], "RUNNING") != "RUNNING":
+                raise client.exceptions.ExecutionAlreadyExists({"Error": {"Code": "x", "Message": "x"}}, operation)
             if operation == "SendTaskSuccess":
                 house.woken = True
                 return {}

@@ -99,6 +99,8 @@ class Attempt(_Record):
     """Its inputs were gone from staging and were made once more."""
     seed: int | None = None
     prepared_at: str | None = None
+    waited: int = 0
+    """Seconds of the pauses that it was told to wait for its turn."""
     slot_ms: int | None = None
     lease: int | None = None
     claimed_at: str | None = None
@@ -231,6 +233,11 @@ class Job(_Record):
     @property
     def latest(self) -> Attempt | None:
         return self.attempts[max(self.attempts, key=int)] if self.attempts else None
+
+    @property
+    def waited(self) -> int:
+        """Seconds that the job was told to wait for its turn, at all providers together."""
+        return sum(attempt.waited for attempt in self.attempts.values())
 
     @property
     def made(self) -> bool:

@@ -202,8 +202,8 @@ class CatalogueEntry(_Frozen):
     rate: Rate | None = None
     concurrency: int | None = None
     deadline: int = 1800
-    usual: int = 60
-    """Seconds in which the vendor is usually done with an image."""
+    usual: int | None = None
+    """Seconds in which the vendor is usually done with an image, by its own documents."""
     training_deadline: int = 6 * 3600
     callbacks: bool = False
     """Whether the vendor tells an address of ours when a job is over."""
@@ -256,8 +256,8 @@ class CatalogueEntry(_Frozen):
 
     @property
     def usual_ms(self) -> int:
-        """Until when the vendor is usually done, from the submission."""
-        return self.usual * 1000
+        """Until when the vendor is usually done, from the submission; a minute where it does not say."""
+        return (self.usual or 60) * 1000
 
     def seconds(self, task: Task) -> int:
         """From the submission to the deadline."""

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import zlib
 
-from botocore.exceptions import ClientError
-
 from fitting_room.providers.base import Rate
 from fitting_room.stores import aws
-from fitting_room.stores.items import update_if
+from fitting_room.stores.items import changed, update_if
 
 JITTER_MS = 3000
 """How late a call may leave after its slot; the spacing allows for it, and a later one gives its slot up."""
 _TRIES = 50
+_LEASES_TRIED = 3
 
 
 def gap_ms(rate: Rate) -> int:
@@ -26,50 +25,58 @@ def gap_ms(rate: Rate) -> int:
 def reserve_slot(provider: str, rate: Rate, now_ms: int, horizon_ms: int) -> tuple[int | None, int]:
     """Take the next slot of a provider, in epoch ms: `(slot, slot)`, or `(None, earliest)` if that lies beyond the horizon.
 
-    DynamoDB has no `max()`, hence the two conditional forms; one of them holds unless another caller was faster.
+    What is read first says which write will hold, so a job that gets no slot writes nothing. DynamoDB has no `max()`, hence
+    the two conditional forms; the one that is tried holds unless another caller was faster.
     """
-    key, gap = {"pk": "RATE", "sk": provider}, gap_ms(rate)
+    key, gap, found = {"pk": "RATE", "sk": provider}, gap_ms(rate), _next_ms(provider)
     for _ in range(_TRIES):
-        try:
-            after = aws.table().update_item(
-                Key=key,
-                UpdateExpression="SET next_ms = next_ms + :gap",
-                ConditionExpression="next_ms >= :now AND next_ms < :horizon",
-                ReturnValues="UPDATED_OLD",
-                ExpressionAttributeValues={":gap": gap, ":now": now_ms, ":horizon": horizon_ms},
-            )
-            slot = int(str(after["Attributes"]["next_ms"]))
-            return slot, slot
-        except ClientError as error:
-            if aws.reason(error) != "ConditionalCheckFailedException":
-                raise
-        if update_if(
+        if found >= horizon_ms:
+            return None, found
+        if found < now_ms and update_if(
             key,
             "SET next_ms = :next",
             "attribute_not_exists(next_ms) OR next_ms < :now",
             values={":next": now_ms + gap, ":now": now_ms},
         ):
             return now_ms, now_ms
-        found = aws.table().get_item(Key=key, ConsistentRead=True).get("Item", {})
-        if (next_ms := int(str(found.get("next_ms", 0)))) >= horizon_ms:
-            return None, next_ms
+        after = changed(
+            key,
+            "SET next_ms = next_ms + :gap",
+            "next_ms >= :now AND next_ms < :horizon",
+            values={":gap": gap, ":now": now_ms, ":horizon": horizon_ms},
+        )
+        if after is not None:
+            slot = int(str(after["next_ms"])) - gap
+            return slot, slot
+        found = _next_ms(provider, consistent=True)
     return None, horizon_ms
 
 
 def next_slot(provider: str, now_ms: int) -> int:
     """The slot a call would get now, in epoch ms, without taking it."""
-    found = aws.table().get_item(Key={"pk": "RATE", "sk": provider}).get("Item", {})
-    return max(now_ms, int(str(found.get("next_ms", 0))))
+    return max(now_ms, _next_ms(provider))
+
+
+def _next_ms(provider: str, *, consistent: bool = False) -> int:
+    found = aws.table().get_item(Key={"pk": "RATE", "sk": provider}, ConsistentRead=consistent).get("Item", {})
+    return int(str(found.get("next_ms", -1)))
 
 
 def acquire_lease(provider: str, cap: int, job_id: str, held: int | None, now_ms: int, until_ms: int) -> int | None:
-    """One of `cap` numbered leases that is free, expired or ours already; None when all are taken. A job asks for the one
-    it `held` first, and otherwise always in the same order: calls of one job that meet end up with one lease."""
-    first = zlib.crc32(job_id.encode()) if held is None else held
+    """Take one of `cap` numbered leases that is free, expired or the job's already; None when all are taken.
+
+    One read says which those are, and at most three are tried: a full provider costs a waiting job no write. The job's own
+    lease comes first, then the one it `held`, then always the same order: calls of one job that meet end up with one lease.
+    """
+    holders = _holders(provider, now_ms)
+    own = [number for number, holder in holders.items() if holder == job_id]
+    first = zlib.crc32(job_id.encode())
+    wanted = own + ([] if held is None else [held]) + [(first + step) % cap for step in range(cap)]
+    free = [number for number in dict.fromkeys(wanted) if number < cap and holders.get(number, job_id) == job_id]
     return next(
         (
             number
-            for number in ((first + step) % cap for step in range(cap))
+            for number in free[:_LEASES_TRIED]
             if update_if(
                 _lease(provider, number),
                 "SET job_id = :job, expires_ms = :until",
@@ -79,6 +86,18 @@ def acquire_lease(provider: str, cap: int, job_id: str, held: int | None, now_ms
         ),
         None,
     )
+
+
+def _holders(provider: str, now_ms: int) -> dict[int, str]:
+    """Who holds each lease that is taken, as far as a read that may be a second old can tell."""
+    answer = aws.table().query(
+        KeyConditionExpression="pk = :provider", ExpressionAttributeValues={":provider": f"LEASE#{provider}"}
+    )
+    return {
+        int(str(item["sk"])): str(item["job_id"])
+        for item in answer["Items"]
+        if "job_id" in item and int(str(item["expires_ms"])) >= now_ms
+    }
 
 
 def hold(provider: str, until_ms: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -23,16 +24,22 @@ def parsed(name: str) -> tuple[str, int]:
     return (later["job"], int(later["run"])) if later else (name, 1)
 
 
-def start(job_id: str, run: int = 1) -> None:
-    """Start a run. A start that is refused stays owed: the sweep repeats it."""
+def start(job_id: str, run: int = 1) -> Literal["runs", "was", "refused"]:
+    """Start a run. Answers `runs` also for one that was started before and still runs, `was` for one that has ended.
+
+    A start that is refused stays owed: the sweep repeats it.
+    """
     try:
         aws.step_functions().start_execution(
             stateMachineArn=settings().job_machine_arn, name=name_of(job_id, run), input=f'{{"job_id":"{job_id}"}}'
         )
     except aws.step_functions().exceptions.ExecutionAlreadyExists:
         logger.info("run was started before", job_id=job_id, run=run)
+        return "was"
     except (ClientError, BotoCoreError) as error:
         logger.warning("start refused", job_id=job_id, run=run, error=type(error).__name__)
+        return "refused"
+    return "runs"
 
 
 def stop(job_id: str, run: int) -> bool:
@@ -44,12 +51,9 @@ def stop(job_id: str, run: int) -> bool:
     return True
 
 
-def status(job_id: str, run: int) -> str:
-    """Return the status of a run, or `ABSENT` for one that was never started."""
-    try:
-        return str(aws.step_functions().describe_execution(executionArn=_arn(job_id, run))["status"])
-    except aws.step_functions().exceptions.ExecutionDoesNotExist:
-        return "ABSENT"
+def running(job_id: str, run: int) -> bool:
+    """Whether a run that was started has not ended."""
+    return aws.step_functions().describe_execution(executionArn=_arn(job_id, run))["status"] == "RUNNING"
 
 
 def _arn(job_id: str, run: int) -> str:

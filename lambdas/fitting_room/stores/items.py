@@ -6,12 +6,11 @@ import json
 import random
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 from pydantic import BaseModel
 
@@ -43,16 +42,21 @@ def due(job_id: str, at: str) -> dict[str, str]:
     return {"due_shard": str(zlib.crc32(job_id.encode()) % DUE_SHARDS), "due_at": at}
 
 
-def due_now(now: datetime, limit: int = 200) -> Iterator[dict[str, str]]:
-    """Keys of items that are owed something, oldest first within each shard."""
-    for shard in range(DUE_SHARDS):
-        answer = aws.table().query(
-            IndexName="due",
-            Limit=limit,
-            KeyConditionExpression=Key("due_shard").eq(str(shard)) & Key("due_at").lte(clock.text(now)),
-        )
-        for found in answer["Items"]:
-            yield {"pk": str(found["pk"]), "sk": str(found["sk"])}
+def due_now(now: datetime, shards: Iterable[int] = range(DUE_SHARDS)) -> Iterator[dict[str, str]]:
+    """Keys of items that are owed something, oldest first within each shard, read page by page."""
+    for shard in shards:
+        query: dict[str, Any] = {
+            "IndexName": "due",
+            "Limit": 200,
+            # as text: the SDK's condition objects are not safe in several threads
+            "KeyConditionExpression": "due_shard = :shard AND due_at <= :now",
+            "ExpressionAttributeValues": {":shard": str(shard), ":now": clock.text(now)},
+        }
+        while query:
+            answer = aws.table().query(**query)
+            yield from ({"pk": str(found["pk"]), "sk": str(found["sk"])} for found in answer["Items"])
+            last = answer.get("LastEvaluatedKey")
+            query = {**query, "ExclusiveStartKey": last} if last else {}
 
 
 def owe(key: dict[str, str], at: str) -> None:

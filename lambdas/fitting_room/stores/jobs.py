@@ -56,18 +56,18 @@ def erasing(found: dict[str, Any]) -> bool:
     return "erased_at" in found or bool(found.get("erase_requested_at"))
 
 
-def move(job: Job, step: StepName, now: datetime, *, slot_at: str | None = None) -> None:
+def move(job: Job, step: StepName, now: datetime) -> None:
     """Show where the job is, once per step and only while it is open. It goes on when that cannot be written."""
     with aws.unimportant("where a job is"):
         update_if(
             key(job.id),
-            "SET #step = :step, slot_at = :slot, timeline = list_append(timeline, :entry)",
-            f"{_OPEN} AND (#step <> :step OR slot_at <> :slot)",
+            "SET #step = :step, slot_at = :none, timeline = list_append(timeline, :entry)",
+            f"{_OPEN} AND (#step <> :step OR slot_at <> :none)",
             names={"#status": "status", "#step": "step"},
             values={
                 **_OPEN_VALUES,
                 ":step": step,
-                ":slot": slot_at,
+                ":none": None,
                 ":entry": [{"step": step, "at": clock.text(now)}],
             },
         )
@@ -131,6 +131,32 @@ def keep_place(job: Job, attempt: Attempt) -> None:
         names={"#status": "status", "#n": str(attempt.n), "#references": "references"},
         values={**_OPEN_VALUES, ":slot": attempt.slot_ms, ":lease": attempt.lease, ":made": attempt.references},
     )
+
+
+def wait(job: Job, attempt: Attempt, now: datetime, *, slot_at: str | None = None) -> None:
+    """Remember what an unclaimed attempt waits for and how long it was told to, and show that once."""
+    update = (
+        "SET attempts.#n.waited = :waited, attempts.#n.slot_ms = :slot, attempts.#n.lease = :lease,"
+        " attempts.#n.#references = :made"
+    )
+    names = {"#status": "status", "#n": str(attempt.n), "#references": "references"}
+    values: dict[str, Any] = {
+        **_OPEN_VALUES,
+        ":waited": attempt.waited,
+        ":slot": attempt.slot_ms,
+        ":lease": attempt.lease,
+        ":made": attempt.references,
+    }
+    if (job.step, job.slot_at) != ("waiting_for_slot", slot_at):
+        update += ", #step = :step, slot_at = :slot_at, timeline = list_append(timeline, :entry)"
+        names["#step"] = "step"
+        values |= {
+            ":step": "waiting_for_slot",
+            ":slot_at": slot_at,
+            ":entry": [{"step": "waiting_for_slot", "at": clock.text(now)}],
+        }
+    condition = f"{_OPEN} AND attribute_not_exists(attempts.#n.claimed_at)"
+    update_if(key(job.id), update, condition, names=names, values=values)
 
 
 def claim(job: Job, claimed: Attempt) -> bool:

@@ -39,7 +39,7 @@ def test_a_stored_job_that_nobody_started_is_started(world: World, monkeypatch: 
 def test_a_running_job_is_left_alone_and_looked_at_again(world: World) -> None:
     job_id = world.submit().job.id
     for _ in range(3):
-        world.at.sleep(120)
+        world.at.sleep(600)
         assert sweep(world.at) == 1
     assert (world.job(job_id).status, world.due(), len(world.executions())) == ("queued", [job_id], 1)
 

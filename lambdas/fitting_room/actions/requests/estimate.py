@@ -6,7 +6,6 @@ from typing import Any
 
 from fitting_room import clock
 from fitting_room.actions.cost import asked_side
-from fitting_room.actions.limits import limits
 from fitting_room.actions.requests.check import check
 from fitting_room.clock import Clock
 from fitting_room.jobs.data_url import decode
@@ -43,7 +42,7 @@ def _offer(provider: str, request: AnyRequest, made_for: frozenset[str], at: Clo
     price = offered.cost(request, asked_side(request), made_for)
     amount = None if price.amount is None else round(price.amount * count, 6)
     cost = {"amount": amount, "currency": price.currency, "credits": price.credits and price.credits * count}
-    slot = capacity.next_slot(provider, at.ms()) if limits(offered)[0] else at.ms()
+    slot = capacity.next_slot(provider, at.ms())
     return {
         "provider": provider,
         "model": model and model.id,

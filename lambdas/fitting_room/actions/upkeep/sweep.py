@@ -2,34 +2,62 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import partial
+
 from fitting_room import clock
 from fitting_room.actions.requests.delete import hand_over
 from fitting_room.actions.upkeep.resume import resume
 from fitting_room.actions.workflow.settle import pay, settle
 from fitting_room.clock import Clock
+from fitting_room.jobs.job import Job
 from fitting_room.observability import MetricUnit, described, logger, metrics
-from fitting_room.stores import debts, executions, jobs, tombstones
+from fitting_room.stores import aws, debts, executions, jobs, tombstones
+from fitting_room.stores.aws import unimportant
 from fitting_room.stores.debts import Kind
-from fitting_room.stores.items import due_now, owe, strike
+from fitting_room.stores.items import DUE_SHARDS, due_now, owe, strike
 
-LOOK_AGAIN = 120
-"""Seconds until a job that is still running is looked at again."""
+LOOK_AGAIN = 600
+"""Seconds until a job that is still running is looked at again, if its deadline does not come first."""
+STUCK_SECONDS = 120
+"""Seconds until an item that could not be done is tried again."""
+SPARE_SECONDS = 10
+"""Left of an invocation for the item in hand. What is not reached is the next minute's."""
 
 
-def sweep(at: Clock) -> int:
-    """Do what every item of the `due` index is owed, and return how many there were.
+def sweep(at: Clock, remaining: float = 60) -> int:
+    """Do what the items of the `due` index are owed, as many as fit into `remaining` seconds, and return how many those were.
 
-    A job is started, resumed, settled or looked at later; a debt is paid; a job or subject that is to go is erased.
+    A job is started, resumed, settled or looked at later; a debt is paid; a job or subject that is to go is erased. The shards
+    are done side by side.
     """
+    until = at.now() + timedelta(seconds=remaining - SPARE_SECONDS)
+    (
+        aws.table(),
+        aws.step_functions(),
+        aws.functions(),
+    )  # made here, for the SDK does not make clients in several threads
+    with ThreadPoolExecutor(DUE_SHARDS) as pool:
+        count = sum(pool.map(partial(_sweep, until=until, at=at), range(DUE_SHARDS)))
+    metrics.add_metric("Swept", MetricUnit.Count, count)
+    metrics.add_metric("SweepHeartbeat", MetricUnit.Count, 1)
+    return count
+
+
+def _sweep(shard: int, until: datetime, at: Clock) -> int:
     count = 0
-    for key in due_now(at.now()):
+    for key in due_now(at.now(), [shard]):
+        if at.now() >= until:
+            logger.warning("the sweep leaves items for the next minute", shard=shard)
+            break
         count += 1
         try:
             _do(key, at)
         except Exception as error:  # one stuck item must not keep the others waiting
             logger.error("sweep failed for an item", item=_named(key), **described(error))
-            owe(key, clock.later(at.now(), LOOK_AGAIN))
-    metrics.add_metric("Swept", MetricUnit.Count, count)
+            with unimportant("when a stuck item is tried again"):
+                owe(key, clock.later(at.now(), STUCK_SECONDS))
     return count
 
 
@@ -55,22 +83,27 @@ def _see_to(job_id: str, at: Clock) -> None:
     job, key = jobs.get(job_id, at.now()), jobs.key(job_id)
     if tombstones.get(job_id, at.now()) if job is None else job.final and job.erase_requested_at:
         hand_over(key, at, job_id=job_id)
-        return
-    if job is None:  # it has expired
+    elif job is None:  # it has expired
         strike(key)
-        return
-    match "ENDED" if job.final else executions.status(job_id, job.run):
-        case "ABSENT":
-            logger.info("starting a stored job", job_id=job_id, run=job.run)
-            executions.start(job_id, job.run)
-            owe(key, clock.later(at.now(), LOOK_AGAIN))
-        case "RUNNING":
-            owe(key, clock.later(at.now(), LOOK_AGAIN))
-        case "ENDED":
-            settle(job_id, at)
-            strike(key)
-        case _:
-            resume(job_id, job.run, at)
+    elif job.final:
+        settle(job_id, at)
+        strike(key)
+    else:
+        _see_to_open(job, at)
+
+
+def _see_to_open(job: Job, at: Clock) -> None:
+    """Start an open job. That says of a started one that it runs; only of one that has ended more must be read."""
+    found = executions.start(job.id, job.run)
+    if found == "was" and not executions.running(job.id, job.run):
+        resume(job.id, job.run, at)
+    elif found != "refused":
+        owe(jobs.key(job.id), _look_at(job, at))
+
+
+def _look_at(job: Job, at: Clock) -> str:
+    later, deadline = clock.later(at.now(), LOOK_AGAIN), job.latest and job.latest.deadline_at
+    return min(later, deadline) if deadline and deadline > clock.text(at.now()) else later
 
 
 def _named(key: dict[str, str]) -> str:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
+import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from fitting_room import clock
+from fitting_room.actions.workflow.failover import next_position
+from fitting_room.actions.workflow.queueing import left, refused_pause
 from fitting_room.actions.workflow.standing import standing
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Warning
 from fitting_room.jobs.job import Attempt, Job, PreparedInput, StoredPicture
-from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending, Step
+from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending, Step, step
 from fitting_room.observability import MetricUnit, described, logger, metrics
 from fitting_room.providers.base import CatalogueEntry, Connection, Input, Order, Provider
-from fitting_room.providers.catalogue import adapter
+from fitting_room.providers.catalogue import adapter, entry
 from fitting_room.settings import settings
 from fitting_room.stores import capacity, jobs, media, provider_keys
 from fitting_room.stores.aws import TROUBLE, unimportant
@@ -78,6 +83,15 @@ def _input(prepared: PreparedInput, read_now: bool) -> Input:
     )
 
 
+def wait(
+    job: Job, attempt: Attempt, provider: CatalogueEntry, seconds: int, at: Clock, *, slot_at: str | None = None
+) -> Step:
+    """Let an unclaimed attempt wait for its turn. The pause counts against the job's queue limit."""
+    attempt.waited += seconds
+    jobs.wait(job, attempt, at.now(), slot_at=slot_at)
+    return step("busy", runner=provider.runner, wait=seconds)
+
+
 def keep(job: Job, attempt: Attempt, outcome: Outcome, at: Clock, *, seconds: float = 0) -> Step:
     """Record an outcome on the attempt and say what comes next.
 
@@ -103,6 +117,7 @@ def keep(job: Job, attempt: Attempt, outcome: Outcome, at: Clock, *, seconds: fl
                 "finished_at": now,
             }
         case Failed():
+            outcome = _rested(job, attempt, outcome, at)
             facts = {
                 "outcome": "failed",
                 "told": outcome.charged,
@@ -135,7 +150,61 @@ def write_down(job: Job, after: Attempt, warnings: list[Warning], at: Clock, unt
     current = job.model_copy(update={"attempts": {**job.attempts, str(after.n): after}})
     if found is None or jobs.erasing(found):
         take_back(job, after)
-    return standing(current, at) or _again()
+    return standing(current, at) or repeat(current, at) or _again()
+
+
+def repeat(job: Job, at: Clock) -> Step | None:
+    """Begin another attempt at the provider of the last one, with the images that were fitted for that.
+
+    None when it is another provider's turn, and when the new attempt cannot be written: Prepare does it then.
+    """
+    last = job.latest
+    if last is None or next_position(job) != job.position or last.provider != job.plan[job.position]:
+        return None
+    provider, pause = entry(last.provider), math.ceil(last.retry_after or 0)
+    attempt = Attempt(
+        n=last.n + 1,
+        provider=last.provider,
+        inputs=last.inputs,
+        renewed=last.renewed,
+        references=last.references,
+        seed=drawn_seed(job, provider),
+        prepared_at=clock.text(at.now()),
+        waited=pause,
+    )
+    with unimportant("another attempt at the same provider"):
+        if jobs.begin(job, attempt, job.position, job.sources):
+            return (
+                step("busy", runner=provider.runner, wait=pause) if pause else step("prepared", runner=provider.runner)
+            )
+    return None
+
+
+def drawn_seed(job: Job, provider: CatalogueEntry) -> int | None:
+    """Return the client's seed, or one of ours for a provider that takes one, so that the result can be made again.
+
+    None is sent where the client wants the provider's own.
+    """
+    asked = job.request.output.seed
+    if asked is not None:
+        return None if asked == "provider" else asked
+    option = provider.honours(job.request.task, provider.model(job.request, job.made_for)).get("output.seed")
+    if option is None or option.maximum is None:
+        return None
+    least = int(option.minimum or 0)
+    return least + secrets.randbelow(int(option.drawn or option.maximum) - least + 1)
+
+
+def _rested(job: Job, attempt: Attempt, refused: Failed, at: Clock) -> Failed:
+    """Say how long a provider that answered 429 is left alone. What we did not send to it says nothing about that."""
+    asked = attempt.claimed_at or refused.retry_after is not None
+    if refused.fault.code != "rate_limited" or refused.charged != "no" or not asked:
+        return refused
+    pause = refused_pause(job, refused.retry_after)
+    if pause <= left(job):
+        return replace(refused, retry_after=pause)
+    detail = f"{refused.fault.detail} It takes nothing more before {clock.later(at.now(), pause)}."
+    return replace(refused, retry_after=pause, fault=refused.fault.model_copy(update={"detail": detail}))
 
 
 def persist(write: Callable[[], Written], until: float, at: Clock) -> Written:

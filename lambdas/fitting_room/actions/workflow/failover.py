@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from fitting_room.actions.workflow.queueing import left
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Attempt, Job
 
-TRIES = {"rate_limited": 3, "provider_error": 2}
+TRIES = {"provider_error": 2}
 """How often the last provider of a plan is asked, by what it said."""
 
 
@@ -14,7 +15,7 @@ def next_position(job: Job) -> int | None:
 
     Another attempt is made only when nothing was charged and the fault is the provider's. A provider that failed on a job it
     had taken, and for nothing, gets one more try. One that did not take it, for the moment, is tried again only when nobody
-    else can do the job.
+    else can do the job: one with too many calls for as long as the job may wait.
     """
     last = job.latest
     if last is None:
@@ -31,8 +32,11 @@ def next_position(job: Job) -> int | None:
     refused = (
         last.claimed_at or last.retry_after is not None
     )  # by the vendor: what we did not send would not go better now
-    again = last.error.retryable and refused and tries < TRIES.get(last.error.code, 1)
-    return job.position if again else None
+    if last.error.code == "rate_limited":
+        again = left(job) > 0 and (last.retry_after or 0) <= left(job)
+    else:
+        again = tries < TRIES.get(last.error.code, 1)
+    return job.position if again and refused and last.error.retryable else None
 
 
 def lost(attempt: Attempt, code: str, detail: str, *, kept_for: str | None = None) -> Fault:

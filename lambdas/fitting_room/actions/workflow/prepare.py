@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
-
 from fitting_room import clock
+from fitting_room.actions.workflow.attempts import drawn_seed, repeat
 from fitting_room.actions.workflow.failover import next_position
 from fitting_room.actions.workflow.fitting import Fitting
 from fitting_room.actions.workflow.originals import Shelf, gone, stage
@@ -13,7 +12,6 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.errors import JobFailure
 from fitting_room.jobs.job import Attempt, Job
 from fitting_room.jobs.outcome import Step, step
-from fitting_room.providers.base import CatalogueEntry
 from fitting_room.providers.catalogue import entry
 from fitting_room.settings import settings
 from fitting_room.stores import jobs, media
@@ -28,6 +26,8 @@ def prepare(job_id: str, at: Clock) -> Step:
     again = last if last and stands and stands["outcome"] == "prepared" and not _there(last) else None
     if stands and not again:
         return stands
+    if last and not again and _there(last) and (said := repeat(job, at)):  # its writer died before it could
+        return said
     jobs.move(job, "preparing", at.now())
     said = _next_attempt(job, again, at)
     if jobs.unwanted(job.id):
@@ -41,7 +41,7 @@ def _next_attempt(job: Job, again: Attempt | None, at: Clock) -> Step:
     position, last = job.position if again else next_position(job), job.latest
     assert position is not None, "a job that stands nowhere is to be prepared"
     provider, shelf = entry(job.plan[position]), Shelf()
-    attempt = again or Attempt(n=last.n + 1 if last else 1, provider=provider.id, seed=_seed(job, provider))
+    attempt = again or Attempt(n=last.n + 1 if last else 1, provider=provider.id, seed=drawn_seed(job, provider))
     try:
         if attempt.renewed:
             raise gone()
@@ -62,16 +62,3 @@ def _next_attempt(job: Job, again: Attempt | None, at: Clock) -> Step:
 def _there(attempt: Attempt) -> bool:
     """Whether what was prepared for an attempt is still in staging."""
     return all(media.exists(made.key, bucket=settings().media_bucket) for made in attempt.inputs.values())
-
-
-def _seed(job: Job, provider: CatalogueEntry) -> int | None:
-    """The client's seed, or one of ours for a provider that takes one, so that the result can be made again. None is sent
-    where the client wants the vendor's own."""
-    asked = job.request.output.seed
-    if asked is not None:
-        return None if asked == "provider" else asked
-    option = provider.honours(job.request.task, provider.model(job.request, job.made_for)).get("output.seed")
-    if option is None or option.maximum is None:
-        return None
-    least = int(option.minimum or 0)
-    return least + secrets.randbelow(int(option.drawn or option.maximum) - least + 1)

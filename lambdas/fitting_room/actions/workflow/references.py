@@ -6,11 +6,13 @@ A picture that several jobs of a tenant use is registered once; one that is a jo
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Literal, cast
 
 from fitting_room import clock
-from fitting_room.actions.workflow.attempts import keep
+from fitting_room.actions.workflow.attempts import keep, wait
+from fitting_room.actions.workflow.queueing import left, place_pause
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Attempt, Job
@@ -18,8 +20,6 @@ from fitting_room.jobs.outcome import Failed, Step, step
 from fitting_room.providers.base import CatalogueEntry, Input, Order, Provider, Reference, ReferenceKind, Registrar
 from fitting_room.stores import jobs, references
 
-LOOK_SECONDS = 2
-"""Between two looks at a reference that another job is making."""
 SPENT_SECONDS = 30
 """Once making references took so long, the next call is left to the next invocation: one that is killed in the middle of a
 purchase leaves it of unknown fate."""
@@ -31,36 +31,39 @@ def register(
     provider: CatalogueEntry,
     vendor: Provider,
     wanted: Order,
+    began: datetime,
     remaining: float,
-    limit: datetime,
     at: Clock,
-) -> Step | None:
-    """None once the attempt has every reference it needs. `remaining`: seconds this invocation may still take;
-    `limit`: until when the job may wait for a reference that others are making."""
-    began = at.now()
+) -> Step | Literal["made"] | None:
+    """Make the next reference that the attempt needs; return None once it has them all.
+
+    This invocation `began` then, with so many seconds `remaining`. For a reference that another job makes, a job waits no
+    longer than its queue limit.
+    """
     for role, kind in provider.references(job.request).items():
         if role in attempt.references:
             continue
-        reference, until = (
-            _reference(job, kind, wanted.inputs[role], wanted.model),
-            at.now() + timedelta(seconds=remaining),
-        )
-        taken = references.take(job.tenant, provider.id, _digest(reference.title), at.now(), until)
-        if taken is False and at.now() >= limit:
+        reference = _reference(job, kind, wanted.inputs[role], wanted.model)
+        digest, until = _digest(reference.title), began + timedelta(seconds=remaining)
+        taken = references.take(job.tenant, provider.id, digest, at.now(), until)
+        if taken is False and left(job) <= 0:
             return keep(job, attempt, Failed(_not_made(provider), "no"), at)
         if taken is False:
-            return step("busy", runner=provider.runner, wait=LOOK_SECONDS)
+            return wait(job, attempt, provider, place_pause(job), at)
         made = taken if isinstance(taken, str) else cast(Registrar, vendor).register(reference)
         if isinstance(made, Failed):
             if made.charged == "no":  # nothing was made, so nobody need wait for it
-                references.give_back(job.tenant, provider.id, _digest(reference.title), until)
-            return keep(job, attempt, made, at)
+                references.give_back(job.tenant, provider.id, digest, until)
+            return keep(job, attempt, replace(made, retry_after=made.retry_after or 0.0), at)
         if taken is True:
-            references.keep(job.tenant, provider.id, _digest(reference.title), made, at.now())
+            references.keep(job.tenant, provider.id, digest, made, at.now())
+            attempt.slot_ms = None  # that call took it
         attempt.references = {**attempt.references, role: made}
         jobs.keep_place(job, attempt)
         if (at.now() - began).total_seconds() > SPENT_SECONDS:
             return step("busy", runner=provider.runner, wait=1)
+        if taken is True:
+            return "made"
     return None
 
 

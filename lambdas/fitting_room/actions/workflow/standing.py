@@ -11,8 +11,8 @@ from fitting_room.jobs.job import Attempt, Job
 from fitting_room.jobs.outcome import Step, step
 from fitting_room.providers.catalogue import entry
 
-SHORTEST_WAIT, LONGEST_WAIT = 2, 30
-"""Seconds between two looks at a provider's job; the wait doubles from look to look."""
+FIRST_LOOK, SECOND_WAIT, LONGEST_WAIT = 2, 4, 30
+"""Seconds until the first look at a job whose usual time is not known; from it to the second; and at most between two."""
 LONGEST_TRAINING_WAIT = 60
 CALLBACK_SOON = 300
 """Seconds after the submission during which a callback is expected any moment; later its absence is checked less often."""
@@ -53,10 +53,11 @@ def waiting(job: Job, attempt: Attempt, at: Clock, wait: float = 0) -> Step:
     """Return `pending` with the wait until the next look, in seconds: at least `wait`, and longer from look to look."""
     since = _since(job.created_at if attempt.recovered_n else attempt.submitted_at, at)
     longest = LONGEST_TRAINING_WAIT if job.subject else LONGEST_WAIT
-    grown = min(longest, SHORTEST_WAIT + int(since))
+    first = FIRST_LOOK if job.subject else entry(attempt.provider).usual or FIRST_LOOK
+    grown = first - since if since < first else min(longest, SECOND_WAIT + int(since - first))
     if attempt.callback and not wait:
         # with a wait too: an execution that began before callbacks were known can only poll
-        return step("pending", wait=grown, callback="soon" if since < CALLBACK_SOON else "later")
+        return step("pending", wait=math.ceil(grown), callback="soon" if since < CALLBACK_SOON else "later")
     return step("pending", wait=math.ceil(max(grown, wait)))
 
 

@@ -7,35 +7,28 @@ down.
 from __future__ import annotations
 
 import math
-import random
 from dataclasses import replace
-from datetime import datetime, timedelta
 
 from botocore.exceptions import ClientError
 
 from fitting_room import clock
 from fitting_room.actions.limits import limits
 from fitting_room.actions.workflow import callback
-from fitting_room.actions.workflow.attempts import connect, keep, order, persist
+from fitting_room.actions.workflow.attempts import connect, keep, order, persist, wait
+from fitting_room.actions.workflow.queueing import batch_pause, left, place_pause
 from fitting_room.actions.workflow.references import forget, register
 from fitting_room.actions.workflow.standing import standing
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault, JobFailure
 from fitting_room.jobs.job import Attempt, Job
 from fitting_room.jobs.outcome import Failed, Outcome, Step, step
-from fitting_room.providers.base import CatalogueEntry, Order, Provider
+from fitting_room.providers.base import CatalogueEntry, Order, Provider, Rate
 from fitting_room.providers.catalogue import entry
 from fitting_room.stores import aws, capacity, jobs, provider_keys
 from fitting_room.stores.aws import TROUBLE, unimportant
 
-QUEUE_LIMIT, BATCH_QUEUE_LIMIT = timedelta(minutes=15), timedelta(hours=24)
-"""How long a prepared attempt may wait for its turn before the job moves on to the next provider."""
-BATCH_HORIZON = timedelta(minutes=2)
+BATCH_HORIZON_MS = 120_000
 """How far ahead a row of a batch may take a slot: so long does a live shopper wait behind a catalogue at most."""
-BATCH_SECONDS = 60, 120
-"""Between two looks of such a row at slots that are all further away."""
-BUSY_SECONDS = 5, 10
-"""Between two looks at a full vendor. Shorter looks would fill an execution's history before a long plan is done."""
 SPARE_SECONDS = 5
 """Left of an invocation for its own end, when a write is repeated as long as the function lives."""
 CALL_SECONDS = 60
@@ -70,19 +63,11 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
         if aws.reason(error) not in _NO_KEY:
             raise
         return keep(job, attempt, Failed(_no_key(provider, error), "no"), at)
-    limit = clock.parse(attempt.prepared_at or job.created_at) + (BATCH_QUEUE_LIMIT if job.batch else QUEUE_LIMIT)
     if (pause := _pause(job, attempt, at)) >= 1:
-        if at.now() + timedelta(seconds=pause) > limit:
-            return keep(job, attempt, Failed(_no_slot(provider, at.ms() + int(pause * 1000)), "no"), at)
         return step("busy", runner=provider.runner, wait=math.ceil(pause))
-    try:
-        wanted = order(job, attempt, provider, read_now=True)
-    except FileNotFoundError:  # a prepared image is gone from staging: Prepare makes it once more
-        return step("failed", again=True)
-    if (waits := register(job, attempt, provider, vendor, wanted, remaining, limit, at)) is not None:
-        return waits
-    if (waits := _capacity(job, attempt, provider, limit, at)) is not None:
-        return waits
+    wanted = _ready(job, attempt, provider, vendor, remaining, at)
+    if not isinstance(wanted, Order):
+        return wanted
     address, attempt.callback = callback.expect(provider, at) or (None, None)
     claimed = _claim(job, attempt, provider, until, at)
     if claimed is None:
@@ -94,6 +79,29 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
         with unimportant("references of a refused order"):
             forget(job, provider, wanted, claimed)
     return said
+
+
+def _ready(
+    job: Job, attempt: Attempt, provider: CatalogueEntry, vendor: Provider, remaining: float, at: Clock
+) -> Order | Step:
+    """Return the order once it may be sent, with its images in memory and its references made; else what to wait for.
+
+    Each call to the provider has a slot of its own, also one that makes a reference. A job that waits reads no image.
+    """
+    began, wanted = at.now(), None
+    while True:
+        if (waits := _capacity(job, attempt, provider, at)) is not None:
+            return waits
+        try:
+            wanted = wanted or order(job, attempt, provider, read_now=True)
+        except FileNotFoundError:  # a prepared image is gone from staging: Prepare makes it once more
+            return step("failed", again=True)
+        at.sleep(max(0, (attempt.slot_ms or 0) - at.ms()) / 1000)
+        made = register(job, attempt, provider, vendor, wanted, began, remaining, at)
+        if made is None:
+            return wanted
+        if made != "made":
+            return made
 
 
 def _buy(vendor: Provider, ordered: Order, provider: CatalogueEntry, key: str | None) -> Outcome:
@@ -118,47 +126,49 @@ def _pause(job: Job, attempt: Attempt, at: Clock) -> float:
     return before.retry_after - (at.now() - clock.parse(before.finished_at)).total_seconds()
 
 
-def _capacity(job: Job, attempt: Attempt, provider: CatalogueEntry, limit: datetime, at: Clock) -> Step | None:
-    """None when the call may leave now. The lease comes first: a slot that passes while a job waits for a lease would be
-    lost to everybody. A job waits for one slot, in order; a slot missed by more than the jitter is given up, because later
-    slots were placed relative to it."""
+def _capacity(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -> Step | None:
+    """Return None when the call may leave within a second, at its slot. The queue limit is looked at only where a place or a
+    slot is refused.
+
+    The lease comes first: a slot that passes while a job waits for a lease would be lost to everybody.
+    """
     rate, concurrency = limits(provider)
-    if concurrency:
-        held = [each.lease for each in job.attempts.values() if each.provider == provider.id and each.lease is not None]
-        attempt.lease = capacity.acquire_lease(
-            provider.id,
-            concurrency,
-            job.id,
-            held[-1] if held else None,
-            at.ms(),
-            at.ms() + provider.seconds(job.request.task) * 1000,
-        )
-        if attempt.lease is None and at.now() >= limit:
+    if concurrency and (waits := _place(job, attempt, provider, concurrency, at)) is not None:
+        return waits
+    return _slot(job, attempt, provider, rate, at) if rate else None
+
+
+def _place(job: Job, attempt: Attempt, provider: CatalogueEntry, concurrency: int, at: Clock) -> Step | None:
+    before = attempt.lease
+    held = [each.lease for each in job.attempts.values() if each.provider == provider.id and each.lease is not None]
+    until = at.ms() + provider.seconds(job.request.task) * 1000
+    attempt.lease = capacity.acquire_lease(provider.id, concurrency, job.id, held[-1] if held else None, at.ms(), until)
+    if attempt.lease is None:
+        if left(job) <= 0:
             return keep(job, attempt, Failed(_no_place(provider, concurrency), "no"), at)
-        if attempt.lease is None:
-            jobs.move(job, "waiting_for_slot", at.now())
-            return step("busy", runner=provider.runner, wait=random.randint(*BUSY_SECONDS))  # noqa: S311  jitter, not a secret
+        return wait(job, attempt, provider, place_pause(job), at)
+    if attempt.lease != before:
         jobs.keep_place(job, attempt)
-    if rate:
-        now = at.ms()
-        slot = attempt.slot_ms
-        if slot is None or now > slot + capacity.JITTER_MS:
-            horizon = min(limit, at.now() + BATCH_HORIZON) if job.batch else limit
-            slot, earliest = capacity.reserve_slot(provider.id, rate, now, int(horizon.timestamp() * 1000))
-            if slot is None and job.batch and at.now() < limit:
-                if attempt.lease is not None:  # a live shopper may have the place until then
-                    capacity.free_lease(provider.id, attempt.lease, job.id)
-                jobs.move(job, "waiting_for_slot", at.now())
-                return step("busy", runner=provider.runner, wait=random.randint(*BATCH_SECONDS))  # noqa: S311
-            if slot is None:
-                return keep(job, attempt, Failed(_no_slot(provider, earliest), "no"), at)
-            attempt.slot_ms = slot
-            jobs.keep_place(job, attempt)
-        if (ahead := slot - at.ms()) >= 1000:
-            jobs.move(job, "waiting_for_slot", at.now(), slot_at=clock.text(clock.from_ms(slot)))
-            return step("busy", runner=provider.runner, wait=ahead // 1000)
-        at.sleep(max(0, ahead) / 1000)
     return None
+
+
+def _slot(job: Job, attempt: Attempt, provider: CatalogueEntry, rate: Rate, at: Clock) -> Step | None:
+    """A job waits for one slot, in order; a slot missed by more than the jitter is given up, because later slots were placed
+    relative to it."""
+    now = at.ms()
+    if attempt.slot_ms is None or now > attempt.slot_ms + capacity.JITTER_MS:
+        horizon = now + left(job) * 1000
+        ahead = min(horizon, now + BATCH_HORIZON_MS) if job.batch else horizon
+        attempt.slot_ms, earliest = capacity.reserve_slot(provider.id, rate, now, ahead)
+        if attempt.slot_ms is None and (not job.batch or left(job) <= 0):
+            return keep(job, attempt, Failed(_no_slot(provider, earliest), "no"), at)
+        if attempt.slot_ms is None:
+            if attempt.lease is not None:  # a live shopper may have the place until then
+                capacity.free_lease(provider.id, attempt.lease, job.id)
+            return wait(job, attempt, provider, batch_pause(), at)
+    if (seconds := (attempt.slot_ms - now) // 1000) < 1:
+        return None
+    return wait(job, attempt, provider, seconds, at, slot_at=clock.text(clock.from_ms(attempt.slot_ms)))
 
 
 def _claim(job: Job, attempt: Attempt, provider: CatalogueEntry, until: float, at: Clock) -> Attempt | None:

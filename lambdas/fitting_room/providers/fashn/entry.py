@@ -44,6 +44,7 @@ ENTRY = CatalogueEntry(
     result_hosts=("fashn.ai",),
     failures_free=False,  # said of PipelineError only
     rate=Rate(submits=50, seconds=60),  # page API Endpoints
+    usual=8,  # page FASHN Virtual Try-On v1.6: 5, 8, or 12 to 17 s by mode; balanced is the default
     concurrency=6,  # second-hand; the vendor names no figure, but an error for too many
     callbacks=True,
     status="2026-11-21: in service as far as its documents and client show; not tried with a real key.",

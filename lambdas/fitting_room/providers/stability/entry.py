@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.geometry import FitSpec
 from fitting_room.jobs.tasks import AnyRequest, Inpaint, Outpaint, Size, TextToImage
-from fitting_room.providers.base import Advice, CatalogueEntry, Lifecycle, Model, Option, Price
+from fitting_room.providers.base import Advice, CatalogueEntry, Lifecycle, Model, Option, Price, Rate
 
 ID = "stability"
 TITLE = "Stability AI on Bedrock"
@@ -153,6 +153,7 @@ ENTRY = CatalogueEntry(
     retention="As the account's Bedrock data retention setting says: "
     "https://docs.aws.amazon.com/bedrock/latest/userguide/data-retention.html",
     failures_free=False,
+    rate=Rate(submits=10, seconds=60),  # ours: AWS sets a quota per model and account, and documents none for these
     status="2026-11-20: in service by AWS's documents. Needs a US Region in the deployment's bedrock_regions (us-west-2 has "
     "all its models) and a subscription of the AWS account. Never called with a live account.",
     options_model=Options,

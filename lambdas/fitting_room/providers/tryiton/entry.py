@@ -157,6 +157,7 @@ ENTRY = CatalogueEntry(
     "https://docs.tryiton.now/api-overview/data-retention-and-privacy",
     result_hosts=("tryiton.now",),
     failures_free=True,
+    usual=9,  # docs.tryiton.now, Clothes Tryon: 6, 9, or 12 to 18 s by mode
     rate=Rate(submits=60, seconds=60),  # ours: the vendor names no limit for submissions
     status="2026-11-21: in service as far as its documents and client show; not tried with a real key.",
     options_model=Options,

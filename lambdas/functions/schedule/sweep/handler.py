@@ -16,11 +16,11 @@ clock = Clock()
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 @unspoken()
-def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, int] | None:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int] | None:
     """The event of an execution that broke names the job and its run; the schedule's names nothing."""
     name = event.get("detail", {}).get("name")
     if name is None:
-        return {"due": sweep(clock)}
+        return {"due": sweep(clock, context.get_remaining_time_in_millis() / 1000)}
     job_id, run = executions.parsed(name)
     logger.append_keys(job_id=job_id)
     resume(job_id, run, clock)
