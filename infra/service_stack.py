@@ -86,7 +86,13 @@ class ServiceStack(cdk.Stack):
         limits = {
             "LIMITS": json.dumps({name: limit.model_dump(exclude_none=True) for name, limit in config.limits.items()})
         }
-        answers = {"CORS_ORIGINS": ",".join(config.cors_origins), "UPLOAD_DAYS": str(config.upload_days)}
+        answers = {
+            "CORS_ORIGINS": ",".join(config.cors_origins),
+            "UPLOAD_DAYS": str(config.upload_days),
+            "DAILY_TEST_JOBS": str(config.daily_test_jobs),
+            "KEY_RATE": str(config.key_rate),
+            "KEY_BURST": str(config.key_burst),
+        }
         regions = {"BEDROCK_REGIONS": json.dumps(config.bedrock_regions)}
         bedrock = dict(regions)
         if "bedrock-runtime" in config.endpoints:
