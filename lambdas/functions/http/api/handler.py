@@ -27,16 +27,20 @@ from fitting_room.actions.requests.submit import submit
 from fitting_room.actions.requests.throttle import admit
 from fitting_room.actions.requests.upload import create_upload
 from fitting_room.clock import Clock
+from fitting_room.cold import warm
 from fitting_room.jobs.errors import PROBLEM, Refusal
 from fitting_room.jobs.job import Job
 from fitting_room.observability import described, logger
+from fitting_room.providers.catalogue import entries
 from fitting_room.settings import settings
+from fitting_room.stores import aws
 from fitting_room.stores.api_keys import Caller
 
 MAX_BODY = 5_000_000
 
 app = APIGatewayHttpResolver()
 clock = Clock()
+warm(aws.table, aws.s3, aws.step_functions, entries)
 
 
 def create_an_upload() -> Response[str]:
