@@ -170,7 +170,15 @@ def work():
     return {"text": Smallest(text="x").text}
 """
 S3 = 's3 = boto3.client("s3", config=Config(signature_version="s3v4"))\n'
-PILLOW = "import PIL.Image, PIL.ImageCms\n"
+OBJECTS = """
+bucket = os.environ["MEDIA_BUCKET"]
+s3.put_object(Bucket=bucket, Key="floor", Body=b"x")
+"""
+PILLOW = """
+import io, PIL.Image, PIL.ImageCms
+made = io.BytesIO()
+PIL.Image.new("RGB", (360, 540)).save(made, "PNG")
+"""
 VENDOR = 'import httpx, urllib3\nhttpx.Client()\nsecrets = boto3.client("secretsmanager")\n'
 MACHINES = 'machines = boto3.client("stepfunctions")\n'
 INVOKED = "work()\n"
@@ -184,12 +192,12 @@ app = APIGatewayHttpResolver()
 def route(): return work()
 app.resolve(json.loads(os.environ["EVENT"]), None)
 """,
-    "job.prepare": S3 + PILLOW + "import urllib3\n" + INVOKED,
-    "job.start_bedrock": S3 + "import urllib3\nboto3.client('bedrock-runtime')\n" + INVOKED,
-    "job.start_http": S3 + VENDOR + INVOKED,
+    "job.prepare": S3 + OBJECTS + PILLOW + "import urllib3\n" + INVOKED,
+    "job.start_bedrock": S3 + OBJECTS + "import urllib3\nboto3.client('bedrock-runtime')\n" + INVOKED,
+    "job.start_http": S3 + OBJECTS + VENDOR + INVOKED,
     "job.poll": S3 + VENDOR + INVOKED,
     "job.wait": INVOKED,
-    "job.collect": S3 + PILLOW + INVOKED,
+    "job.collect": S3 + OBJECTS + PILLOW + INVOKED,
     "job.settle": S3 + INVOKED,
     "http.callback": MACHINES + INVOKED,
     "event.ingest": S3 + MACHINES + "from aws_lambda_powertools.utilities.batch import BatchProcessor\n" + INVOKED,
