@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 
 
 def warm(*parts: Callable[[], object]) -> None:
-    """Make what a function certainly uses, when its handler is imported. Elsewhere, as in a test, it is made when used."""
-    if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
-        for make in parts:
-            make()
+    """End the import of a handler: make what its function certainly uses, and collect garbage from now on.
+
+    What was made until here lives as long as the process, so it is not looked at again. Elsewhere than on Lambda, as in a
+    test, parts are made when they are used.
+    """
+    if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
+        return
+    for make in parts:
+        make()
+    gc.freeze()
+    gc.enable()
