@@ -217,6 +217,12 @@ handler(json.loads(os.environ["EVENT"]), context)
 print(time.process_time() - began, file=sys.stderr)
 """
 
+END = """
+import os, sys
+sys.stdout.flush(), sys.stderr.flush()
+os._exit(0)  # what an interpreter does at its end is no part of a cold start
+"""
+
 
 class Aws(BaseHTTPRequestHandler):
     """Hands each request to moto. A service that moto does not know here answers with an error, and so does a provider."""
@@ -274,7 +280,7 @@ def run(code: str, url: str, event: Any = None) -> tuple[float, str]:
         "EVENT": json.dumps(event),
     }
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, "-c", code]
+    command = [sys.executable, "-c", code + END]
     done = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=False)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     crashed = next((line for line in done.stdout.splitlines() if '"crashed"' in line), "")

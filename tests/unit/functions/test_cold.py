@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from fitting_room.providers.shared import http
 from tests.unit.conftest import ENVIRONMENT
 
 LAMBDAS = Path(__file__).parents[3] / "lambdas"
@@ -50,6 +52,16 @@ def test_on_lambda_a_function_starts_with_its_clients_and_collects_garbage_after
 def test_elsewhere_nothing_is_made_before_it_is_used() -> None:
     report = imported("functions.http.api")
     assert (report["made"], report["gc"], report["frozen"]) == ([], True, 0)
+
+
+def test_a_process_reads_the_trusted_certificates_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[None] = []
+    read = httpx.create_ssl_context
+    monkeypatch.setattr(httpx, "create_ssl_context", lambda: reads.append(None) or read())
+    http.trust.cache_clear()
+    for _ in range(3):
+        http.client("https://provider.example", {}).close()
+    assert len(reads) == 1
 
 
 def test_only_the_entries_that_are_asked_for_are_loaded() -> None:

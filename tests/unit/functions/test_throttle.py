@@ -131,6 +131,11 @@ def test_the_longer_a_job_takes_the_later_its_client_is_to_look_again(
     assert call("GET", address).headers["retry-after"] == str(seconds)
 
 
+def test_a_cancelled_job_that_is_still_open_is_looked_at_again_too(world: World, call: Call) -> None:  # noqa: F811
+    address = call("POST", "/v1/jobs", world.body(provider="nova_canvas")).headers["location"]
+    assert call("POST", f"{address}/cancel").headers["retry-after"] == "15"
+
+
 def test_a_quick_provider_is_looked_at_sooner(world: World, call: Call) -> None:  # noqa: F811
     answer = call("POST", "/v1/jobs", world.body("test"), key=TEST_KEY)
     assert answer.headers["retry-after"] == str(pace.SOONEST)

@@ -67,7 +67,8 @@ def get_a_job(job_id: str) -> Response[str]:
 
 def cancel_a_job(job_id: str) -> Response[str]:
     caller = _caller()
-    return _answer(202, view(cancel(job_id, caller, clock), clock))
+    job = cancel(job_id, caller, clock)
+    return _answer(202, view(job, clock), _look_again(job))
 
 
 def retry_a_job(job_id: str) -> Response[str]:
