@@ -34,7 +34,7 @@ check: $(TESTS) ## lint and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-bench: $(TESTS) $(EMULATOR) $(CDK) ## import times, the memory of Prepare and the overhead of a job
+bench: $(TESTS) $(EMULATOR) $(CDK) ## cold starts, the memory of Prepare and the overhead of a job
 	@$(BIN)/python -m local.cloud up
 	@for bench in imports image_master prepare_memory job_overhead; do \
 	  echo; PYTHONPATH=.:lambdas $(BIN)/python tests/bench/$$bench.py || exit 1; done

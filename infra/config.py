@@ -31,6 +31,19 @@ def _json_object(value: Any) -> Any:
         raise ValueError('not a JSON object such as {"tryiton": ...}') from None
 
 
+FUNCTION_GROUPS = {
+    "api": ("Api",),
+    "callback": ("Callback", "Wait"),
+    "prepare": ("Prepare",),
+    "start": ("StartBedrock", "StartHttp"),
+    "poll": ("Poll",),
+    "collect": ("Collect",),
+    "settle": ("Settle",),
+    "upkeep": ("Sweep", "Resume", "Erase"),
+}
+UNRESERVED = 100
+"""What Lambda keeps of the account's quota for functions that reserve nothing."""
+
 CommaList = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
 JsonMap = Annotated[dict[str, str], BeforeValidator(_json_object)]
 Host = Annotated[str, StringConstraints(pattern=r"^([a-z0-9-]+\.)+[a-z]{2,}$")]
@@ -76,6 +89,21 @@ class StageConfig(BaseModel):
     daily_images: Annotated[int, Field(ge=1)] = 1000
     """Budget of a tenant per UTC day, in images."""
     daily_usd: Annotated[float, Field(gt=0)] = 50.0
+    daily_test_jobs: Annotated[int, Field(ge=1)] = 500
+    """Jobs of a tenant's test keys per UTC day."""
+    lambda_quota: Annotated[int, Field(ge=1)] = 10
+    """Lambda's concurrent executions in this account and region, as `aws lambda get-account-settings` says. A new account
+    has ten."""
+    api_rate: Annotated[int, Field(ge=1)] | None = None
+    """Requests a second that the API takes over all callers. None: 100, or 1,000 from a `lambda_quota` of 100 up."""
+    api_burst: Annotated[int, Field(ge=1)] | None = None
+    """Requests that the API takes at once. None: twice the `api_rate`."""
+    key_rate: Annotated[float, Field(gt=0)] = 20
+    """Requests a second of one API key, counted by each process of the API function alone."""
+    key_burst: Annotated[float, Field(ge=1)] = 40
+    """Requests of one API key at once, counted likewise."""
+    reserved_concurrency: Annotated[dict[str, Annotated[int, Field(ge=1)]], BeforeValidator(_json_object)] = {}
+    """By group of functions, the executions that each function of it has for itself, and never more than these."""
     retain: bool
     """Whether images, table and secrets stay when a stack is deleted; such a stage also has point-in-time recovery."""
     log_retention: RetentionDays
@@ -96,6 +124,25 @@ class StageConfig(BaseModel):
             raise ValueError("\n".join(_fault(item) for item in error.errors())) from None
         return config._check_names()
 
+    @property
+    def throttle(self) -> tuple[int, int]:
+        """Rate and burst of the API."""
+        rate = self.api_rate or (100 if self.lambda_quota < 100 else 1000)
+        return rate, self.api_burst or 2 * rate
+
+    def reserved(self, function: str) -> int | None:
+        """Return the executions that a function has for itself; None: it shares those of the account."""
+        groups = (group for group, functions in FUNCTION_GROUPS.items() if function in functions)
+        return next((self.reserved_concurrency[group] for group in groups if group in self.reserved_concurrency), None)
+
+    def _check_reserved(self) -> None:
+        wanted = sum(count * len(FUNCTION_GROUPS[group]) for group, count in self.reserved_concurrency.items())
+        if wanted and wanted > self.lambda_quota - UNRESERVED:
+            raise ValueError(
+                f"reserved_concurrency: {wanted} in all, but Lambda keeps {UNRESERVED} of the account's"
+                f" {self.lambda_quota} unreserved. Reserve less, or have the quota raised and set lambda_quota."
+            )
+
     def _check_names(self) -> StageConfig:
         entries = catalogue.entries()
         known = {
@@ -108,12 +155,14 @@ class StageConfig(BaseModel):
             "limits": {entry.id for entry in entries if entry.live},
             "provider_settings": {entry.id for entry in entries if entry.settings_model},
             "result_hosts": {entry.id for entry in entries if entry.runner == "http" and entry.live},
+            "reserved_concurrency": set(FUNCTION_GROUPS),
         }
         for key, allowed in known.items():
             if unknown := set(getattr(self, key)) - allowed:
                 raise ValueError(
                     f"{key}: unknown {', '.join(sorted(unknown))}. Known: {', '.join(sorted(allowed)) or 'none'}."
                 )
+        self._check_reserved()
         for entry in entries:
             if entry.settings_model and entry.id in self.provider_settings:
                 self._check_settings(entry.id, entry.settings_model)

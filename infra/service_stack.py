@@ -90,6 +90,9 @@ class ServiceStack(cdk.Stack):
             "CORS_ORIGINS": ",".join(config.cors_origins),
             "UPLOAD_DAYS": str(config.upload_days),
             "STAGING_DAYS": str(config.staging_days),
+            "DAILY_TEST_JOBS": str(config.daily_test_jobs),
+            "KEY_RATE": str(config.key_rate),
+            "KEY_BURST": str(config.key_burst),
         }
         regions = {"BEDROCK_REGIONS": json.dumps(config.bedrock_regions)}
         bedrock = dict(regions)

@@ -244,6 +244,8 @@ def _context(state: State) -> dict[str, str]:
         "private_access": "nova_canvas",  # retired for the public; the simulator still answers
         "legacy_models": "tryiton/clothes",
         "limits": json.dumps({"aidge": {"seconds": AIDGE_SECONDS}}),
+        # load is tried out here with one key
+        **{"key_rate": "1000", "key_burst": "2000", "daily_test_jobs": "100000"},
     }
 
 

@@ -48,13 +48,14 @@ class HttpApi(Construct):
         log_group = logs.LogGroup(
             self, "AccessLog", retention=config.log_retention, removal_policy=cdk.RemovalPolicy.DESTROY
         )
+        rate, burst = config.throttle
         stage = apigw.HttpStage(
             self,
             "Stage",
             http_api=api,
             stage_name="$default",
             auto_deploy=True,
-            throttle=apigw.ThrottleSettings(rate_limit=100, burst_limit=200),
+            throttle=apigw.ThrottleSettings(rate_limit=rate, burst_limit=burst),
         )
         settings = stage.node.default_child
         assert isinstance(settings, apigw.CfnStage)

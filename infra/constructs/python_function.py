@@ -42,6 +42,7 @@ class PythonFunction(lambda_.Function):
             architecture=lambda_.Architecture.ARM_64,
             memory_size=memory,
             timeout=cdk.Duration.seconds(timeout),
+            reserved_concurrent_executions=config.reserved(construct_id),
             environment=dict(environment),
             role=role,
             log_group=log_group,

@@ -6,8 +6,6 @@ import re
 import time
 from datetime import UTC, datetime, timedelta
 
-from ulid import ULID
-
 
 class Clock:
     """`now` is aware UTC. `sleep` waits for real."""
@@ -23,6 +21,8 @@ class Clock:
 
     def new_id(self, prefix: str) -> str:
         """`job_` or `upl_` and a ULID: sorts by time of creation."""
+        from ulid import ULID  # few functions make ids, and importing it takes 15 ms
+
         return f"{prefix}_{ULID.from_datetime(self.now())}"
 
 

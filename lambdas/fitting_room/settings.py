@@ -60,6 +60,11 @@ class Settings(BaseModel):
     cors_origins: CommaList = frozenset()
     daily_images: int = 1000
     daily_usd: float = 50.0
+    daily_test_jobs: int = 500
+    """Jobs that a tenant may submit with test keys in one UTC day."""
+    key_rate: float = 20
+    """Requests a second of one API key, in each process of the API function."""
+    key_burst: float = 40
     result_days: int = 30
     upload_days: int = 3
     staging_days: int = 3

@@ -34,13 +34,10 @@ PICTURES = {"person": png("white"), "garment": png("blue", (100, 100)), "mask": 
 class Clock:
     now = 1_800_000_000.0
 
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-
 
 def sandbox(clock: Clock | None = None) -> adapter.Sandbox:
     clock = clock or Clock()
-    return adapter.connect(connection(), clock=lambda: clock.now, sleep=clock.slept.append)
+    return adapter.connect(connection(), clock=lambda: clock.now)
 
 
 def run(options: dict[str, Any] | None = None, *, seed: int | None = 5, **fields: Any) -> Any:
@@ -139,24 +136,18 @@ def test_blocked_after_the_work_may_have_been_charged() -> None:
     assert (outcome.fault.code, outcome.charged, outcome.fault.retryable) == ("content_blocked", "unknown", False)
 
 
-def test_an_unknown_fate_is_an_exception() -> None:
+@pytest.mark.parametrize("options", [{}, {"polled": True}, {"seconds": 90}])
+def test_an_unknown_fate_is_a_call_that_breaks_off(options: dict[str, Any]) -> None:
     with pytest.raises(ConnectionError):
-        run({"outcome": "unknown"})
+        run({"outcome": "unknown", **options})
 
 
-def test_a_call_that_is_not_polled_takes_its_time() -> None:
-    clock = Clock()
-    body = try_on(provider_options={"sandbox": {"seconds": 90}})
-    assert isinstance(sandbox(clock).start(order("sandbox", body, pictures=PICTURES)), Finished)
-    assert clock.slept == [90]
-
-
-def test_a_polled_job_is_pending_until_its_time_has_come() -> None:
-    clock, body = Clock(), try_on(provider_options={"sandbox": {"seconds": 5, "polled": True}})
+@pytest.mark.parametrize("polled", [False, True])
+def test_work_that_takes_time_is_pending_until_its_time_has_come(polled: bool) -> None:
+    clock, body = Clock(), try_on(provider_options={"sandbox": {"seconds": 5, "polled": polled}})
     wanted = order("sandbox", body, pictures=PICTURES)
     pending = sandbox(clock).start(wanted)
     assert isinstance(pending, Pending)
-    assert clock.slept == []
     clock.now += 4
     assert sandbox(clock).poll(wanted, pending.provider_job_id) == Pending(pending.provider_job_id, 1)
     clock.now += 1

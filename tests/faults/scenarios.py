@@ -13,7 +13,7 @@ from fitting_room.actions.workflow import attempts, downloads
 from fitting_room.providers import catalogue
 from fitting_room.settings import settings
 from tests.faults.house import Faults, House, Ledger, Mode, injected, quiet
-from tests.unit.atelier import atelier_entry
+from tests.unit.atelier import atelier_entry, offer
 from tests.unit.conftest import deployed
 from tests.unit.world import TENANT, World, picture
 
@@ -146,8 +146,7 @@ def _provide(patch: pytest.MonkeyPatch, ledger: Ledger, scenario: Scenario) -> N
     )
     if scenario.trains:
         offered = (*offered, atelier_entry())
-    patch.setattr(catalogue, "entries", lambda: offered)
-    patch.setattr("fitting_room.actions.requests.context.entries", lambda: offered)
+    offer(patch, offered)
     if scenario.calls_back:
         patch.setenv("CALLBACK_URL", "https://api.example")
         settings.cache_clear()

@@ -114,16 +114,6 @@ def test_a_platform_or_a_function_is_another_asset_and_leftovers_are_not(lambdas
     assert one.hash() == before
 
 
-def test_every_machine_makes_the_same_asset_for_lambda(lambdas: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """But for the version that compiles it, as only its own can."""
-    one, hashes = Bundle(lambdas / "functions/one", lambdas, "arm64"), set()
-    for version in ((3, 11), (3, 12), (3, 13)):
-        monkeypatch.setattr(sys, "version_info", version)
-        monkeypatch.setattr(sys.implementation, "cache_tag", "cpython-{}{}".format(*version))
-        hashes.add(one.hash())
-    assert len(hashes) == 1
-
-
 def test_every_user_of_the_runtime_may_read_the_files(lambdas: Path) -> None:
     with zipfile.ZipFile(Bundle(lambdas / "functions/one", lambdas, "host").zip()) as archive:
         assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o100644}
@@ -242,7 +232,9 @@ def test_every_requirement_is_pinned_as_the_constraints_say() -> None:
         assert set(file.read_text().split()) <= pins, file
 
 
-def test_boto3_is_the_runtime_s_own() -> None:
-    assert not [
-        file for file in (bundle.ROOT / "lambdas/functions").rglob("requirements.txt") if "boto" in file.read_text()
+def test_boto3_is_the_runtime_s_own_but_where_its_version_matters() -> None:
+    """The runtime's may be too old to know the dates of a model's life."""
+    functions = bundle.ROOT / "lambdas/functions"
+    assert [folder for folder in FUNCTIONS if "boto3==" in (functions / folder / "requirements.txt").read_text()] == [
+        "schedule/watch_models"
     ]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import pytest
+
 from fitting_room.jobs.outcome import Failed
+from fitting_room.providers import catalogue
 from fitting_room.providers.base import CatalogueEntry, Option, Reference, ReferenceKind
 from fitting_room.providers.catalogue import entry
 from tests.unit.world import Vendor
@@ -35,6 +39,13 @@ class Atelier(Vendor):
             return False
         self.erased.append((what, name))
         return True
+
+
+def offer(patch: pytest.MonkeyPatch, entries: Sequence[CatalogueEntry]) -> None:
+    """Make these entries the whole catalogue."""
+    by_id = {each.id: each for each in entries}
+    patch.setattr(catalogue, "PROVIDERS", tuple(by_id))
+    patch.setattr(catalogue, "load", by_id.__getitem__)
 
 
 def atelier_entry() -> CatalogueEntry:

@@ -32,6 +32,7 @@ ENVIRONMENT = {
     "CORS_ORIGINS": "https://shop.example",
     "DAILY_IMAGES": "10",
     "DAILY_USD": "1.0",
+    "KEY_BURST": "1000000",
     "RESULT_DAYS": "30",
     "POWERTOOLS_SERVICE_NAME": "fitting-room",
     "POWERTOOLS_METRICS_NAMESPACE": "FittingRoom",
@@ -43,11 +44,12 @@ os.environ.update(ENVIRONMENT)
 import pytest  # noqa: E402
 from moto import mock_aws  # noqa: E402
 
+from fitting_room.actions.requests import throttle  # noqa: E402
 from fitting_room.observability import logger, metrics  # noqa: E402
 from fitting_room.providers import catalogue  # noqa: E402
 from fitting_room.settings import settings  # noqa: E402
 from fitting_room.stores import api_keys, aws, budgets, provider_keys  # noqa: E402
-from tests.unit.atelier import Atelier, atelier_entry  # noqa: E402
+from tests.unit.atelier import Atelier, atelier_entry, offer  # noqa: E402
 from tests.unit.world import (  # noqa: E402
     INBOX,
     LIVE_KEY,
@@ -72,6 +74,7 @@ def forget() -> None:
     provider_keys._configured = (0.0, frozenset())
     budgets._given_back.clear()
     metrics.clear_metrics()
+    throttle.forget()
 
 
 @pytest.fixture
@@ -140,9 +143,7 @@ def vendor(world: World, monkeypatch: pytest.MonkeyPatch) -> Vendor:
 def atelier(world: World, monkeypatch: pytest.MonkeyPatch) -> Atelier:
     """One more provider, which learns subjects, keeps references, and deletes what it is told to."""
     vendor = Atelier()
-    offered = (*catalogue.entries(), atelier_entry())
-    monkeypatch.setattr(catalogue, "entries", lambda: offered)
-    monkeypatch.setattr("fitting_room.actions.requests.context.entries", lambda: offered)
+    offer(monkeypatch, (*catalogue.entries(), atelier_entry()))
     monkeypatch.setattr("fitting_room.actions.workflow.attempts.adapter", lambda _: vendor)
     return vendor
 

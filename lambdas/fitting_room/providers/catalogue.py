@@ -25,14 +25,21 @@ class Adapter(Protocol):
     def connect(self, connection: Connection) -> Provider: ...
 
 
-@cache
 def entries() -> tuple[CatalogueEntry, ...]:
-    return tuple(import_module(f"{__package__}.{provider}.entry").ENTRY for provider in PROVIDERS)
+    return tuple(map(entry, PROVIDERS))
 
 
 def entry(provider_id: str) -> CatalogueEntry:
     """Raises `KeyError` for a provider that does not exist."""
-    return {each.id: each for each in entries()}[provider_id]
+    if provider_id not in PROVIDERS:
+        raise KeyError(provider_id)
+    return load(provider_id)
+
+
+@cache
+def load(provider_id: str) -> CatalogueEntry:
+    """Import one entry alone: a job has to do with one provider or two."""
+    return cast(CatalogueEntry, import_module(f"{__package__}.{provider_id}.entry").ENTRY)
 
 
 def adapter(provider_id: str) -> Adapter:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import zlib
+from datetime import datetime, timedelta
 from typing import Any
 
 from boto3.dynamodb.conditions import Key
@@ -40,6 +41,21 @@ def reserve(tenant: str, reservation: Reservation) -> bool:
             ":microusd": reservation.microusd,
             ":images_left": settings().daily_images + images - reservation.images,
             ":money_left": _daily_microusd() + microusd - reservation.microusd,
+        },
+    )
+
+
+def count_test_job(tenant: str, now: datetime) -> bool:
+    """Count one job of a test key, which costs no money. False when the day's number is used up."""
+    return update_if(
+        {"pk": f"TESTS#{tenant}", "sk": now.date().isoformat()},
+        "ADD jobs :one SET #ttl = :ttl",
+        "attribute_not_exists(jobs) OR jobs < :limit",
+        names={"#ttl": "ttl"},
+        values={
+            ":one": 1,
+            ":limit": settings().daily_test_jobs,
+            ":ttl": int((now + timedelta(days=2)).timestamp()),
         },
     )
 

@@ -12,7 +12,7 @@ from tests.unit.world import MEDIA, World
 def test_a_job_runs_from_the_request_to_a_picture_in_the_tenants_folder(
     world: World, polled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sandbox = Sandbox(lambda: world.at.now().timestamp(), world.at.sleep)
+    sandbox = Sandbox(lambda: world.at.now().timestamp())
     monkeypatch.setattr("fitting_room.providers.sandbox.adapter.connect", lambda _: sandbox)
     job_id = world.submit(
         mode="test", provider_options={"sandbox": {"polled": polled, "seconds": 2 if polled else 0}}

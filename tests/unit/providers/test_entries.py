@@ -290,7 +290,7 @@ def sandbox(**options: Any) -> dict[str, Any]:
             "output": {"count": 8, "quality": "fast", "seed": 4_294_967_295, "guidance": 10, "mask": True},
         },
         sandbox(outcome="partial") | {"output": {"count": 2}},
-        sandbox(seconds=120),
+        sandbox(seconds=600),
         sandbox(seconds=600, polled=True),
     ],
 )
@@ -304,7 +304,6 @@ def test_the_sandbox_takes_every_option(fields: dict[str, Any]) -> None:
         (sandbox(outcome="partial"), "/output/count"),
         (sandbox(outcome="partial", images=2) | {"output": {"count": 2}}, "/output/count"),
         (sandbox(images=1), "/provider_options/sandbox/images"),
-        (sandbox(seconds=121), "/provider_options/sandbox/seconds"),
     ],
 )
 def test_the_sandbox_refuses_what_contradicts_itself(fields: dict[str, Any], pointer: str) -> None:

@@ -35,7 +35,15 @@ def accept(job: Job, inline: Mapping[str, bytes], writes: Mapping[str, dict[str,
     (`budget_exceeded`, `throttled`) and, when a condition of `writes` failed, `Conflict`.
     """
     if job.reserved and not (budgets.coverable(job.reserved) and budgets.reserve(job.tenant, job.reserved)):
-        raise _over_budget(at)
+        raise _over_budget(
+            "The tenant's budget for today does not cover this job.", "ask the operator to raise the daily budget", at
+        )
+    if job.mode == "test" and not budgets.count_test_job(job.tenant, at.now()):
+        raise _over_budget(
+            f"Test keys of this tenant have submitted {settings().daily_test_jobs:,} jobs today, which is the limit.",
+            "ask the operator to raise `daily_test_jobs`",
+            at,
+        )
     try:
         for key, data in inline.items():
             media.put(key, data, "application/octet-stream")
@@ -103,11 +111,11 @@ def changed() -> Refusal:
     )
 
 
-def _over_budget(at: Clock) -> Refusal:
+def _over_budget(detail: str, otherwise: str, at: Clock) -> Refusal:
     tomorrow = (at.now() + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     return Refusal.of(
         "budget_exceeded",
-        "The tenant's budget for today does not cover this job.",
-        "Wait until 00:00 UTC, or ask the operator to raise the daily budget.",
+        detail,
+        f"Wait until 00:00 UTC, or {otherwise}.",
         retry_after=int((tomorrow - at.now()).total_seconds()) + 1,
     )

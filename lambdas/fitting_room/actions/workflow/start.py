@@ -7,6 +7,7 @@ down.
 from __future__ import annotations
 
 import math
+import secrets
 from dataclasses import replace
 
 from botocore.exceptions import ClientError
@@ -182,7 +183,7 @@ def _claim(job: Job, attempt: Attempt, provider: CatalogueEntry, until: float, a
         update={
             "claimed_at": clock.text(now),
             "claimed_until": clock.text(clock.from_ms(int(until) + SPARE_SECONDS * 1000)),
-            "claimed_by": at.new_id("claim"),
+            "claimed_by": secrets.token_hex(8),
             "deadline_at": clock.later(now, provider.seconds(job.request.task)),
         }
     )

@@ -35,16 +35,19 @@ _failed = Failures(ID)
 
 
 class Sandbox:
-    def __init__(self, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
-        self.sleep = sleep
 
     def start(self, order: Order) -> Outcome:
-        if order.options.polled:
-            return Pending(
-                f"sandbox-{(self.clock() + order.options.seconds) * 1000:.0f}", min(order.options.seconds, 2)
-            )
-        self.sleep(order.options.seconds)
+        """Work that takes time is polled even where that was not asked for: no function may be made to sleep.
+
+        Raises `ConnectionError` for the outcome `unknown`: a call that broke off.
+        """
+        if order.options.outcome == "unknown":
+            raise ConnectionError("the sandbox was told to break off the call")
+        seconds = order.options.seconds
+        if order.options.polled or seconds:
+            return Pending(f"sandbox-{(self.clock() + seconds) * 1000:.0f}", min(seconds, 2))
         return result(order)
 
     def poll(self, order: Order, provider_job_id: str) -> Outcome:
@@ -60,12 +63,9 @@ class Sandbox:
 
 
 def result(order: Order) -> Outcome:
-    """Raises `ConnectionError` for the outcome `unknown`: a call that broke off."""
     match order.options.outcome:
         case "success" | "partial":
             return _finished(order)
-        case "unknown":
-            raise ConnectionError("the request told the sandbox to break off the call")
         case "blocked":
             return _failed(
                 "content_blocked",
@@ -185,6 +185,5 @@ def connect(
     connection: Connection,  # noqa: ARG001  nobody to connect to
     *,
     clock: Callable[[], float] = time.time,
-    sleep: Callable[[float], None] = time.sleep,
 ) -> Sandbox:
-    return Sandbox(clock, sleep)
+    return Sandbox(clock)

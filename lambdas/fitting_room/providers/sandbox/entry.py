@@ -15,7 +15,6 @@ from fitting_room.jobs.tasks import AnyRequest, Task
 from fitting_room.providers.base import CatalogueEntry, Lifecycle, Model, Option, Price
 
 ID = "sandbox"
-LONGEST_CALL = 120  # s: a synchronous answer must come while the function that waits for it lives
 
 Told = Literal[
     "success",
@@ -42,7 +41,7 @@ class Options(BaseModel):
     """`outcome`: `success`; `partial` (`images` of them arrive, or one fewer than asked for, with a warning); `blocked`
     (every picture held back by the content filter after it was drawn, so perhaps charged); `unknown` (the call breaks
     off, so perhaps charged); or a job code, failed and not charged. `seconds` the work takes. `polled`: answer a job id
-    first and let the status be read."""
+    first and let the status be read; work that takes time always does."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -72,14 +71,6 @@ def rules(request: AnyRequest) -> list[Fault]:
                 f"/provider_options/{ID}/images",
                 "`images` only goes with the outcome `partial`.",
                 "Leave it out, or set outcome to partial.",
-            )
-        )
-    if options.seconds > LONGEST_CALL and not options.polled:
-        faults.append(
-            _fault(
-                f"/provider_options/{ID}/seconds",
-                f"A call that is not polled may take at most {LONGEST_CALL} seconds.",
-                "Set polled to true, or take fewer seconds.",
             )
         )
     return faults
@@ -141,6 +132,7 @@ ENTRY = CatalogueEntry(
     erases=True,
     failures_free=True,
     rate=None,
+    usual=2,
     status="A labelled composite for tests, not a model.",
     options_model=Options,
     rules=rules,

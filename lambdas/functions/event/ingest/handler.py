@@ -9,9 +9,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from fitting_room.actions.requests.ingest import ingest
 from fitting_room.clock import Clock
+from fitting_room.cold import warm
 from fitting_room.observability import logger, unspoken
+from fitting_room.providers.catalogue import entries
+from fitting_room.stores import aws
 
 clock = Clock()
+warm(aws.table, aws.s3, aws.step_functions, entries)
 processor = BatchProcessor(EventType.SQS)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from fitting_room.actions import pace
 from fitting_room.actions.job_view import find, image_link, view
 from fitting_room.actions.requests import subjects
 from fitting_room.actions.requests.accept import Accepted
@@ -24,20 +25,24 @@ from fitting_room.actions.requests.list_providers import list_providers
 from fitting_room.actions.requests.recover import recover
 from fitting_room.actions.requests.retry import retry
 from fitting_room.actions.requests.submit import submit
+from fitting_room.actions.requests.throttle import admit
 from fitting_room.actions.requests.upload import create_upload
 from fitting_room.clock import Clock
+from fitting_room.cold import warm
 from fitting_room.jobs.document import MAX_DEPTH, too_deep
 from fitting_room.jobs.errors import PROBLEM, Refusal
+from fitting_room.jobs.job import Job
 from fitting_room.observability import described, logger
+from fitting_room.providers.catalogue import entries
 from fitting_room.settings import settings
+from fitting_room.stores import aws
 from fitting_room.stores.api_keys import Caller
 
 MAX_BODY = 5_000_000
-POLL_SECONDS = "2"
-TRAINING_SECONDS = "10"
 
 app = APIGatewayHttpResolver()
 clock = Clock()
+warm(aws.table, aws.s3, aws.step_functions, entries)
 
 
 def create_an_upload() -> Response[str]:
@@ -59,12 +64,13 @@ def estimate_a_job() -> Response[str]:
 def get_a_job(job_id: str) -> Response[str]:
     caller = _caller()
     job = find(job_id, caller, clock)
-    return _answer(200, view(job, clock), {} if job.final else {"Retry-After": POLL_SECONDS})
+    return _answer(200, view(job, clock), _look_again(job))
 
 
 def cancel_a_job(job_id: str) -> Response[str]:
     caller = _caller()
-    return _answer(202, view(cancel(job_id, caller, clock), clock))
+    job = cancel(job_id, caller, clock)
+    return _answer(202, view(job, clock), _look_again(job))
 
 
 def retry_a_job(job_id: str) -> Response[str]:
@@ -92,7 +98,7 @@ def create_a_subject() -> Response[str]:
     caller = _caller()
     accepted = subjects.create(_body(), caller, app.current_event.headers.get("idempotency-key"), clock)
     subject = subjects.view(subjects.find(str(accepted.job.subject), caller, clock))
-    headers = {"Location": subject["links"]["self"], "Retry-After": TRAINING_SECONDS}
+    headers = {"Location": subject["links"]["self"], **_look_again(accepted.job)}
     return _answer(202, subject, headers | ({"Idempotent-Replayed": "true"} if accepted.replayed else {}))
 
 
@@ -104,9 +110,8 @@ def get_the_subjects() -> Response[str]:
 def get_a_subject(subject_id: str) -> Response[str]:
     caller = _caller()
     subject = subjects.find(subject_id, caller, clock)
-    return _answer(
-        200, subjects.view(subject), {"Retry-After": TRAINING_SECONDS} if subject.status == "training" else {}
-    )
+    wait = {"Retry-After": str(pace.of_training(subject.created_at, clock))} if subject.status == "training" else {}
+    return _answer(200, subjects.view(subject), wait)
 
 
 def delete_a_subject(subject_id: str) -> Response[str]:
@@ -194,12 +199,18 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def _accepted(accepted: Accepted) -> Response[str]:
     job = view(accepted.job, clock)
-    headers = {"Location": job["links"]["self"], "Retry-After": POLL_SECONDS}
+    headers = {"Location": job["links"]["self"], **_look_again(accepted.job)}
     return _answer(202, job, headers | ({"Idempotent-Replayed": "true"} if accepted.replayed else {}))
 
 
+def _look_again(job: Job) -> dict[str, str]:
+    return {} if job.final else {"Retry-After": str(pace.of_job(job, clock))}
+
+
 def _caller() -> Caller:
-    return authenticate(app.current_event.headers.get("authorization"))
+    authorization = app.current_event.headers.get("authorization")
+    admit(authorization, clock)
+    return authenticate(authorization)
 
 
 def _body(*, optional: bool = False) -> Any:

@@ -10,11 +10,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from fitting_room.actions.workflow.callback import wake
 from fitting_room.clock import Clock
+from fitting_room.cold import warm
 from fitting_room.jobs.errors import PROBLEM, Refusal
 from fitting_room.observability import described, logger
+from fitting_room.stores import aws
 
 MAX_BODY = 64_000
 clock = Clock()
+warm(aws.table, aws.step_functions)
 
 
 @logger.inject_lambda_context

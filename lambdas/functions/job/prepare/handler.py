@@ -6,9 +6,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from fitting_room.actions.workflow.prepare import prepare
 from fitting_room.clock import Clock
+from fitting_room.cold import warm
 from fitting_room.observability import logger, unspoken
+from fitting_room.stores import aws
 
 clock = Clock()
+warm(aws.table, aws.s3)
 
 
 @logger.inject_lambda_context

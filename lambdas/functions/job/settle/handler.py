@@ -6,9 +6,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from fitting_room.actions.workflow.settle import settle
 from fitting_room.clock import Clock
+from fitting_room.cold import warm
 from fitting_room.observability import logger, metrics, unspoken
+from fitting_room.stores import aws
 
 clock = Clock()
+warm(aws.table)
 
 
 @logger.inject_lambda_context

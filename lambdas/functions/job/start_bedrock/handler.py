@@ -4,11 +4,24 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from fitting_room.actions.workflow.attempts import connect
 from fitting_room.actions.workflow.start import start
 from fitting_room.clock import Clock
+from fitting_room.cold import warm
 from fitting_room.observability import logger, metrics, unspoken
+from fitting_room.providers.catalogue import entry
+from fitting_room.settings import settings
+from fitting_room.stores import aws
 
 clock = Clock()
+
+
+def providers() -> None:
+    for provider in settings().bedrock_regions:
+        connect(entry(provider))
+
+
+warm(aws.table, aws.s3, providers)
 
 
 @logger.inject_lambda_context

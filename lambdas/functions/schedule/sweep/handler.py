@@ -7,10 +7,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from fitting_room.actions.upkeep.resume import resume
 from fitting_room.actions.upkeep.sweep import sweep
 from fitting_room.clock import Clock
+from fitting_room.cold import warm
 from fitting_room.observability import logger, metrics, unspoken
-from fitting_room.stores import executions
+from fitting_room.stores import aws, executions
 
 clock = Clock()
+warm(aws.table, aws.step_functions)
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -6,9 +6,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from fitting_room.actions.upkeep.watch_models import watch_models
 from fitting_room.clock import Clock
+from fitting_room.cold import warm
 from fitting_room.observability import logger, metrics, unspoken
+from fitting_room.providers.catalogue import entries
+from fitting_room.stores import aws
 
 clock = Clock()
+warm(aws.table, entries)
 
 
 @logger.inject_lambda_context

@@ -1,0 +1,38 @@
+"""Hold each API key to its rate, so that one client does not take everybody's share of the API."""
+
+from __future__ import annotations
+
+import math
+
+from fitting_room.clock import Clock
+from fitting_room.jobs.errors import Refusal
+from fitting_room.settings import settings
+
+_MOST_KEYS = 1000
+_buckets: dict[int, tuple[float, float]] = {}
+"""By hash of a key: the requests it may still send at once, and the time in seconds at which that was counted."""
+
+
+def admit(authorization: str | None, at: Clock) -> None:
+    """Count one request of a key, known or not. Raises `Refusal` `throttled` when it has sent too many.
+
+    Each process counts alone, so the rate of a key over all processes is only approximate: it costs no call to AWS.
+    """
+    rate, burst = settings().key_rate, settings().key_burst
+    now, key = at.ms() / 1000, hash(authorization)
+    left, counted = _buckets.get(key, (burst, now))
+    left = min(burst, left + max(0.0, now - counted) * rate)
+    if left < 1:
+        raise Refusal.of(
+            "throttled",
+            "This API key sends too many requests.",
+            "Send the request again after the seconds in `Retry-After`, and look at jobs no sooner than theirs says.",
+            retry_after=math.ceil((1 - left) / rate),
+        )
+    if len(_buckets) >= _MOST_KEYS:  # a guesser must not fill the memory
+        _buckets.clear()
+    _buckets[key] = (left - 1, now)
+
+
+def forget() -> None:
+    _buckets.clear()

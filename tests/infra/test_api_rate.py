@@ -1,0 +1,106 @@
+"""How much the API takes, of everybody and of one key, and which functions have executions of their own."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.config import FUNCTION_GROUPS, StageConfig
+from tests.infra.synthesized import STAGES, Synthesized, run_app
+
+
+@pytest.fixture(scope="module")
+def grown() -> Synthesized:
+    """A stage in an account whose quota was raised."""
+    own = {
+        "lambda_quota": "1000",
+        "reserved_concurrency": '{"api": 20, "start": 30}',
+        "key_rate": "5",
+        "key_burst": "9",
+        "daily_test_jobs": "50",
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        done = run_app({**STAGES["prod"], **own}, folder)
+        assert done.returncode == 0, done.stderr
+        return Synthesized(Path(folder))
+
+
+def config(**context: Any) -> StageConfig:
+    return StageConfig.from_context(context)
+
+
+def throttled(stage: Synthesized) -> dict[str, int]:
+    _, settings = stage.service.one("AWS::ApiGatewayV2::Stage")
+    limits: dict[str, int] = settings["DefaultRouteSettings"]
+    return limits
+
+
+@pytest.mark.parametrize(
+    ("context", "throttle"),
+    [
+        ({}, (100, 200)),
+        ({"stage": "prod"}, (100, 200)),
+        ({"lambda_quota": 99}, (100, 200)),
+        ({"lambda_quota": 100}, (1000, 2000)),
+        ({"api_rate": 300}, (300, 600)),
+        ({"lambda_quota": 1000, "api_burst": 500}, (1000, 500)),
+        ({"api_rate": "50", "api_burst": "60"}, (50, 60)),
+    ],
+)
+def test_the_api_s_rate_follows_the_account_s_quota_unless_it_is_set(
+    context: dict[str, Any], throttle: tuple[int, int]
+) -> None:
+    assert config(**context).throttle == throttle
+
+
+def test_the_gateway_is_told_the_rate(prod: Synthesized, grown: Synthesized) -> None:
+    assert throttled(prod) == {"ThrottlingRateLimit": 100, "ThrottlingBurstLimit": 200}
+    assert throttled(grown) == {"ThrottlingRateLimit": 1000, "ThrottlingBurstLimit": 2000}
+
+
+def test_the_api_function_is_told_the_limits_of_a_key(prod: Synthesized, grown: Synthesized) -> None:
+    names = ("KEY_RATE", "KEY_BURST", "DAILY_TEST_JOBS")
+    for stage, told in ((prod, (20, 40, 500)), (grown, (5, 9, 50))):
+        variables = stage.functions()["Api"]["Environment"]["Variables"]
+        assert tuple(float(variables[name]) for name in names) == told
+
+
+def test_only_the_functions_of_a_named_group_reserve_executions(grown: Synthesized) -> None:
+    reserved = {
+        name: item["ReservedConcurrentExecutions"]
+        for name, item in grown.functions().items()
+        if "ReservedConcurrentExecutions" in item
+    }
+    assert reserved == {"Api": 20, "StartBedrock": 30, "StartHttp": 30}
+
+
+def test_every_group_names_functions_that_there_are(prod: Synthesized) -> None:
+    named = [name for names in FUNCTION_GROUPS.values() for name in names]
+    assert set(named) <= prod.functions().keys()
+    assert len(named) == len(set(named))
+
+
+@pytest.mark.parametrize(
+    ("context", "says"),
+    [
+        ({"api_rate": 0}, ["api_rate", "greater than or equal to 1"]),
+        ({"key_burst": 0.5}, ["key_burst", "greater than or equal to 1"]),
+        ({"daily_test_jobs": -1}, ["daily_test_jobs"]),
+        ({"reserved_concurrency": {"Api": 5}, "lambda_quota": 1000}, ["reserved_concurrency", "unknown Api", "api"]),
+        ({"reserved_concurrency": {"api": 0}, "lambda_quota": 1000}, ["reserved_concurrency.api"]),
+        ({"reserved_concurrency": {"api": 5}}, ["reserved_concurrency", "10 unreserved", "lambda_quota"]),
+        ({"reserved_concurrency": {"start": 51}, "lambda_quota": 200}, ["102 in all", "Reserve less"]),
+    ],
+)
+def test_a_slip_names_the_setting_and_what_it_takes(context: dict[str, Any], says: list[str]) -> None:
+    with pytest.raises(ValueError) as refused:
+        config(**context)
+    assert [word for word in says if word not in str(refused.value)] == [], str(refused.value)
+
+
+def test_what_fits_beside_the_unreserved_executions_is_taken() -> None:
+    chosen = config(reserved_concurrency={"start": 50}, lambda_quota=200)
+    assert (chosen.reserved("StartHttp"), chosen.reserved("Api")) == (50, None)
