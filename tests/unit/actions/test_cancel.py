@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from fitting_room.actions.job_view import view
 from fitting_room.actions.requests import cancel as cancelling
 from fitting_room.actions.requests.cancel import cancel
 from fitting_room.actions.workflow.collect import collect
 from fitting_room.actions.workflow.prepare import prepare
+from fitting_room.actions.workflow.settle import settle
 from fitting_room.jobs.errors import Refusal
-from fitting_room.stores import executions
+from fitting_room.stores import aws, executions
 from tests.unit.world import LIVE, RIVAL, TEST, Vendor, World, failed, finished, pending
 
 STEPS: dict[str, tuple[str, str | None, int, tuple[int, int]]] = {
@@ -152,6 +154,20 @@ def test_the_run_is_stopped_and_one_that_never_began_is_started_to_end_the_job(
     assert asked == [("stop", job_id, 1), ("stop", job_id, 1), ("start", job_id, 1)]
     assert world.run(job_id) == ["Prepare", "Settle"]
     assert world.job(job_id).status == "cancelled"
+
+
+def test_a_run_that_cannot_be_stopped_ends_at_its_next_function(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def throttled(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "x"}}, "StopExecution")
+
+    job_id = brought_to(world, vendor, "prepared")
+    monkeypatch.setattr(aws.step_functions(), "stop_execution", throttled)
+    assert cancel(job_id, LIVE, world.at).cancel_requested
+    assert world.start(job_id) == {"outcome": "ended"}
+    settle(job_id, world.at)
+    assert (world.job(job_id).status, vendor.orders) == ("cancelled", [])
 
 
 def test_an_event_that_never_comes_is_made_up_for_by_the_sweep(world: World, vendor: Vendor) -> None:

@@ -177,11 +177,14 @@ def test_a_job_that_is_not_over_ends_at_once_and_nothing_more_is_bought_or_colle
         world.poll(job_id)
     bought, looked = len(vendor.orders), len(vendor.polled)
     erased(world, job_id)
+    collect(job_id, world.at)
+    assert world.keys(f"results/{TENANT}/") == []
     if heard == "the event":
         world.broken(job_id)
         assert (world.job(job_id).status, world.due()) == ("cancelled", [job_id]), "settling does not forget it"
-    for function in (lambda: world.start(job_id), lambda: world.poll(job_id), lambda: prepare(job_id, world.at)):
-        assert function() == {"outcome": "ended"}
+    for function in (prepare, collect, settle):
+        assert function(job_id, world.at) == {"outcome": "ended"}
+    assert world.start(job_id) == world.poll(job_id) == {"outcome": "ended"}
     for _ in range(4):
         world.at.sleep(60)
         world.sweep()

@@ -8,6 +8,7 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.job import Job
 from fitting_room.stores import executions, jobs
 from fitting_room.stores.api_keys import Caller
+from fitting_room.stores.aws import unimportant
 
 
 def cancel(job_id: str, caller: Caller, at: Clock) -> Job:
@@ -22,6 +23,10 @@ def cancel(job_id: str, caller: Caller, at: Clock) -> Job:
 
 
 def end_run(job: Job) -> None:
-    """Stop a job's run, so that its end is settled at once; start a run that there never was, so that it ends the same way."""
-    if not executions.stop(job.id, job.run):
-        executions.start(job.id, job.run)
+    """Stop a job's run, so that its end is settled at once; start a run that there never was, so that it ends the same way.
+
+    A run that cannot be stopped now ends by itself: each of its functions sees that the job is to end.
+    """
+    with unimportant("stopping a run"):
+        if not executions.stop(job.id, job.run):
+            executions.start(job.id, job.run)

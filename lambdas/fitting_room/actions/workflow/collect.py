@@ -40,6 +40,8 @@ def collect(job_id: str, at: Clock) -> Step:
     job = jobs.get(job_id, at.now())
     if job is None or job.final or job.images or job.latest is None or job.latest.outcome != "finished" or job.subject:
         return step("ended")
+    if job.erase_requested_at:
+        return step("ended")
     attempt = job.latest
     jobs.move(job, "collecting", at.now())
     frame = _frame(job, attempt)
