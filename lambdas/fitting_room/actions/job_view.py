@@ -152,7 +152,8 @@ def _model(job: Job, provider: str) -> str | None:
 def _retry_until(job: Job) -> str | None:
     """Until when a retry surely finds the images; None for a job that cannot be retried, or that never copied them."""
     over = job.status in ("failed", "cancelled") and not (job.retried_by or job.erase_requested_at)
-    copied = all(source.url or source.bucket == settings().media_bucket for source in job.sources.values())
+    media_bucket = settings().media_bucket
+    copied = all(source.url or source.staged or source.bucket == media_bucket for source in job.sources.values())
     return clock.later(clock.parse(job.created_at), settings().staging_days * 86400) if over and copied else None
 
 

@@ -218,15 +218,18 @@ def test_a_vendor_that_may_have_charged_is_not_followed_by_another(world: World,
     assert world.spent() == (1, 40_000)
 
 
-def test_a_picture_that_vanished_from_staging_stops_before_the_claim(world: World, vendor: Vendor) -> None:
+def test_an_image_that_vanished_from_staging_is_prepared_once_more_before_the_claim(
+    world: World, vendor: Vendor
+) -> None:
+    vendor.starts = [finished()]
     job_id = world.prepared()
     attempt = world.job(job_id).latest
     assert attempt
     aws.s3().delete_object(Bucket="media-bucket", Key=attempt.inputs["person"].key)
-    with pytest.raises(FileNotFoundError):
-        world.start(job_id)
-    job = world.cancel(job_id)
-    assert (vendor.orders, job.latest and job.latest.charged, world.spent()) == ([], "no", (0, 0))
+    assert world.start(job_id) == {"outcome": "failed", "again": True}
+    assert (vendor.orders, world.job(job_id).attempts["1"].claimed_at) == ([], None)
+    assert world.run(job_id) == ["Prepare", "Start", "Collect", "Settle"]
+    assert (len(vendor.orders), list(world.job(job_id).attempts)) == (1, ["1"])
 
 
 # ---------------------------------------------------------------------------------------- a claim whose answer is lost

@@ -71,6 +71,7 @@ def account(monkeypatch: pytest.MonkeyPatch, vendor: str) -> Iterator[None]:
         stacks = Stacks(
             {
                 "TableName": "jobs",
+                "ApiFunction": "api",
                 "ProviderSecrets": json.dumps({"tryiton": secret}),
                 "ProviderEndpoints": json.dumps({"tryiton": vendor}),
                 "ApiFunction": "api",
