@@ -6,7 +6,6 @@ import base64
 from typing import Any
 
 import pytest
-from fitting_room.images.fetch import Fetched
 
 from fitting_room.actions.job_view import view
 from fitting_room.actions.requests.accept import Accepted
@@ -14,11 +13,12 @@ from fitting_room.actions.requests.delete import delete_job, delete_subject
 from fitting_room.actions.requests.retry import retry
 from fitting_room.actions.requests.subjects import create, find
 from fitting_room.actions.upkeep.erase import erase_job
-from fitting_room.actions.workflow import prepare as preparing
+from fitting_room.actions.workflow import originals
 from fitting_room.actions.workflow.settle import pay
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job
 from fitting_room.jobs.outcome import Finished
+from fitting_room.net.safe_http import Fetched
 from fitting_room.settings import settings
 from fitting_room.stores import aws, items, jobs
 from tests.unit.atelier import ID, Atelier
@@ -214,7 +214,8 @@ def test_the_images_are_copied_before_the_answer_so_that_the_old_job_may_go(worl
     old = ended(world, vendor, person={"upload": world.upload("person")})
     new = again(world, old).job
     for role, source in new.sources.items():
-        assert (source.bucket, source.key) == (MEDIA, f"staging/{new.id}/input-{role}")
+        assert source.staged == f"staging/{new.id}/input-{role}"
+        assert world.keys(source.staged)
     delete_job(old, LIVE, world.at)
     erase_job(old, world.at)
     vendor.starts = [finished()]
@@ -249,25 +250,25 @@ def test_an_image_of_the_web_was_kept_and_is_not_fetched_again(
         fetched.append(url)
         return Fetched(picture(360, 540), "image/png")
 
-    monkeypatch.setattr(preparing, "fetch", fetch)
+    monkeypatch.setattr(originals.safe_http, "get", fetch)
     old = ended(world, vendor, person={"url": "https://shop.example/p.png"})
     vendor.starts = [finished()]
     world.run(again(world, old).job.id)
     assert fetched == ["https://shop.example/p.png"]
 
 
-def test_a_job_that_never_began_is_retried_with_its_link_and_its_file(
-    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(preparing, "fetch", lambda *_, **__: Fetched(picture(360, 540), "image/png"))
-    old = world.submit(person={"url": "https://shop.example/p.png"}).job.id
+def test_a_job_that_never_began_is_retried_with_its_files_but_not_with_a_link(world: World, vendor: Vendor) -> None:
+    """A link leaves the record when the job ends: it may be signed."""
+    old = world.submit().job.id
     world.cancel(old)
     new = again(world, old).job
-    assert new.sources["person"].url == "https://shop.example/p.png"
-    assert new.sources["garment-0"].key == f"staging/{new.id}/input-garment-0"
+    assert new.sources["garment-0"].staged == f"staging/{new.id}/input-garment-0"
     vendor.starts = [finished()]
     world.run(new.id)
     assert world.job(new.id).status == "succeeded"
+    linked = world.submit(person={"url": "https://shop.example/p.png"}).job.id
+    world.cancel(linked)
+    assert refused(world, linked).faults[0].code == "upload_missing"
 
 
 @pytest.mark.parametrize("role", ["person", "garment-0"])
@@ -275,7 +276,9 @@ def test_an_image_that_is_gone_is_told_where_it_stood_and_nothing_is_left(
     world: World, vendor: Vendor, role: str
 ) -> None:
     old = ended(world, vendor)
+    source = world.job(old).sources[role]
     aws.s3().delete_object(Bucket=MEDIA, Key=f"staging/{old}/input-{role}")
+    aws.s3().delete_object(Bucket=str(source.bucket), Key=str(source.key))
     refusal = refused(world, old)
     assert (refusal.status, refusal.faults[0].code) == (409, "upload_missing")
     assert refusal.faults[0].pointer == {"person": "/person", "garment-0": "/garments/0/image"}[role]
