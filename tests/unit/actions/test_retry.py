@@ -14,6 +14,7 @@ from fitting_room.actions.requests.retry import retry
 from fitting_room.actions.requests.subjects import create, find
 from fitting_room.actions.upkeep.erase import erase_job
 from fitting_room.actions.workflow import originals
+from fitting_room.actions.workflow.prepare import prepare
 from fitting_room.actions.workflow.settle import pay
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job
@@ -108,7 +109,7 @@ def test_a_job_that_has_not_failed_is_not_retried(world: World, vendor: Vendor, 
     vendor.starts = [finished()]
     job_id = world.submit().job.id
     if status == "running":
-        preparing.prepare(job_id, world.at)
+        prepare(job_id, world.at)
         world.start(job_id)
     if status == "succeeded":
         world.run(job_id)

@@ -74,7 +74,6 @@ def account(monkeypatch: pytest.MonkeyPatch, vendor: str) -> Iterator[None]:
                 "ApiFunction": "api",
                 "ProviderSecrets": json.dumps({"tryiton": secret}),
                 "ProviderEndpoints": json.dumps({"tryiton": vendor}),
-                "ApiFunction": "api",
             }
         )
         made = boto3.Session.client
