@@ -17,7 +17,7 @@ SIZES = {  # MB, seconds
     "Collect": (1769, 120),
     "Settle": (512, 60),
     "Ingest": (512, 60),
-    "Sweep": (512, 60),
+    "Sweep": (1769, 60),
     "WatchModels": (512, 120),
     "Wait": (256, 10),
     "Callback": (256, 10),
