@@ -6,7 +6,8 @@ Needs `make up`. A client per thread submits through the API, as fast as it is l
 The laptop sets the pace: its times are no times of AWS. What counts is how jobs end, and what they write and cost on the way.
 
 bought: orders at the provider. lost: orders that are or may be charged, whose job did not succeed.
-hottest: write units in the busiest second of the busiest partition key.
+refused: requests of clients. throttled: invocations. one job, shared: write units in the busiest second of the busiest
+partition key, of a job's own and of those that jobs share.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from local.emulator_control import EmulatorControl, Usage
 from tests.bench.client import BUSY, FINAL, Client, Provider, endpoints
 
 MOST_JOBS = 1000
+OWN_KEYS = ("JOB#", "IDEMPOTENCY#", "CALLBACK#")  # as many as jobs
 SUBMITTERS = 8
 LOOK_SECONDS = 0.25  # between two requests that look at a job
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {  # the key, and what it asks for
@@ -31,7 +33,10 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {  # the key, and what it asks fo
     "nova_canvas": ("api_key", {"provider": "nova_canvas", "output": {"seed": 1}}),
 }
 SIMULATORS = {"tryiton": "tryiton", "nova_canvas": "bedrock"}
-COLUMNS = "jobs succeeded failed open bought lost  all s  job p50   p95   max  refused throttled  hottest  transitions p50  max"
+COLUMNS = (
+    "jobs succeeded failed open bought lost  all s  job p50   p95   max"
+    "  refused throttled transitions p50 max  one job shared key"
+)
 
 
 def main() -> None:
@@ -103,16 +108,13 @@ def print_row(
             runs[name.partition(".")[0]] += moves  # the runs of one job together
     moves = sorted(runs[job_id] for job_id in ids)
     throttles = sum(function.throttles for function in usage.functions.values())
-    hottest = usage.writes[0]
+    busiest = [(each.peak, f"{each.index or ''}{each.value}"[:24]) for each in usage.writes]
+    shared = next((each for each in busiest if not each[1].startswith(OWN_KEYS)), (0.0, ""))
     print(
         f"{len(ids):4} {succeeded:9} {len(ended) - succeeded:6} {len(ids) - len(ended):4} {bought:6} {lost:4} {whole:6.0f}"
         f" {statistics.median(times):8.1f} {times[int(len(times) * 0.95)]:5.0f} {times[-1]:5.0f} {refusals:8} {throttles:9}"
-        f" {hottest.peak:8.0f} {statistics.median(moves):16.0f} {moves[-1]:4}",
+        f" {statistics.median(moves):15.0f} {moves[-1]:4} {busiest[0][0]:8.0f} {shared[0]:5.0f} {shared[1]}",
         flush=True,
-    )
-    print(
-        "     busiest keys: "
-        + ", ".join(f"{each.index or 'table'} {each.value[:24]} {each.peak:.0f}" for each in usage.writes[:4])
     )
     for code, times_seen in Counter(job["error"]["code"] for job in ended if job["error"]).items():
         print(f"     {times_seen} failed with {code}")
