@@ -39,7 +39,7 @@ bench: $(TESTS) $(EMULATOR) $(CDK) ## import times, the memory of Prepare and th
 	@for bench in imports image_master prepare_memory job_overhead; do \
 	  echo; PYTHONPATH=.:lambdas $(BIN)/python tests/bench/$$bench.py || exit 1; done
 
-cost: $(TOOLS) $(EMULATOR) $(CDK) ## what AWS bills for one job of each kind, counted on the local cloud, at list prices; about 25 minutes
+cost: $(TOOLS) $(EMULATOR) $(CDK) ## what AWS bills for one job of each kind, counted on the local cloud, at list prices; about 20 minutes
 	@$(BIN)/python -m local.cloud up
 	@PYTHONPATH=.:lambdas $(BIN)/python tests/bench/cost.py
 

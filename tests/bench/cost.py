@@ -64,6 +64,7 @@ def main() -> None:
         "| job | transitions | GB-s | write units | reads | S3 put | S3 get | API calls | log KB | USD a job"
         " | USD per 1,000 | provider |\n|---|" + "---:|" * 10 + "---|"
     )
+    largest = 0.0
     for kind in kinds(args.wait):
         for each in cloud.providers.values():
             each.reset()
@@ -74,6 +75,11 @@ def main() -> None:
         job = kind.run(cloud)
         quiet(cloud.emulator)
         print(row(kind.name, job, cloud.emulator.usage()), flush=True)
+        largest = max(largest, job.get("bytes", 0) / 1e9)
+    print(
+        f"\nNot in it: an image of {largest * 1000:.1f} MB costs {largest * usd.INTERNET_GB:.5f} USD to send to the internet"
+        f" once, and {largest * usd.S3_GB_MONTH:.5f} USD to keep for 30 days."
+    )
 
 
 def kinds(wait: int) -> list[Kind]:
@@ -86,7 +92,7 @@ def kinds(wait: int) -> list[Kind]:
         Kind("FASHN, which calls back", try_on(top, provider="fashn")),
         Kind("Astria, two garments it knows", try_on(suit, **astria)),
         Kind("Aidge", try_on(top, provider="aidge")),
-        Kind("drop folder, with TryItOn", drop),
+        Kind("drop folder", drop),
         Kind(f"FASHN, after {wait / 60:g} min for a place", try_on(top, provider="fashn"), full("fashn", wait)),
     ]
 
@@ -103,8 +109,8 @@ def try_on(garments: tuple[dict[str, str], ...], **more: Any) -> Callable[[Cloud
         job = cloud.client.finished(cloud.client.submit(body), seconds=1800)
         if job["status"] != "succeeded":
             raise SystemExit(f"a job ended as {job['status']}: {job['error']}")
-        httpx.get(job["images"][0]["url"], timeout=30).raise_for_status()
-        return job
+        image = httpx.get(job["images"][0]["url"], timeout=30).raise_for_status().content
+        return job | {"bytes": len(image)}
 
     return run
 
@@ -191,7 +197,7 @@ def row(name: str, job: dict[str, Any], usage: Usage) -> str:
     )
     return (
         f"| {name} | {transitions} | {gb_seconds:.1f} | {writes:.0f} | {reads} | {puts} | {gets} | {calls}"
-        f" | {logs / 1000:.0f} | {price:.5f} | {price * 1000:.2f} | {providers_price(job)} |"
+        f" | {logs / 1000:.0f} | {price:.5f} | {price * 1000:.2f} | {job['provider']}: {providers_price(job)} |"
     )
 
 
