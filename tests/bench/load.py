@@ -104,8 +104,8 @@ def print_row(
     whole = max(moment(job, "finished_at") for job in ended) - min(moment(job, "created_at") for job in ended)
     runs: Counter[str] = Counter()
     for executions in usage.transitions.values():
-        for name, moves in executions.items():
-            runs[name.partition(".")[0]] += moves  # the runs of one job together
+        for name, entered in executions.items():
+            runs[name.partition(".")[0]] += entered  # the runs of one job together
     moves = sorted(runs[job_id] for job_id in ids)
     throttles = sum(function.throttles for function in usage.functions.values())
     busiest = [(each.peak, f"{each.index or ''}{each.value}"[:24]) for each in usage.writes]
