@@ -1,6 +1,6 @@
 # Everything made here lives in .local/ and node_modules/.
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check bench faults tools synth
+.PHONY: help demo up down test check bench cost faults tools synth
 SHELL := /bin/bash
 
 RECENT := import sys; sys.exit(sys.version_info < (3, 11))
@@ -38,6 +38,10 @@ bench: $(TESTS) $(EMULATOR) $(CDK) ## cold starts, the memory of Prepare and the
 	@$(BIN)/python -m local.cloud up
 	@for bench in imports image_master prepare_memory job_overhead; do \
 	  echo; PYTHONPATH=.:lambdas $(BIN)/python tests/bench/$$bench.py || exit 1; done
+
+cost: $(TOOLS) $(EMULATOR) $(CDK) ## what AWS bills for one job of each kind, counted on the local cloud, at list prices; about 20 minutes
+	@$(BIN)/python -m local.cloud up
+	@PYTHONPATH=.:lambdas $(BIN)/python tests/bench/cost.py
 
 faults: $(TOOLS) $(CDK) ## fail every call of a job's life once, and print how each of these jobs ends
 	@PYTHONPATH=.:lambdas $(BIN)/python tests/faults/table.py

@@ -11,21 +11,20 @@ import os
 import statistics
 import time
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import boto3
 import httpx
 
 from local.deploy import credentials
+from tests.bench.client import Client, endpoints
 
-ROOT = Path(__file__).parents[2]
 JOBS = 15
 WARM_UP = 3
 
 
 def main() -> None:
-    found = json.loads((ROOT / ".local" / "endpoints.json").read_text())
+    found = endpoints()
     os.environ.update(credentials(found["aws"]))
     functions = boto3.client("lambda")
     settle = next(f["FunctionName"] for f in functions.list_functions()["Functions"] if "Settle" in f["FunctionName"])
@@ -36,28 +35,18 @@ def main() -> None:
             functions.invoke(FunctionName=settle, Payload=json.dumps({"job_id": "job_none"}))["Payload"].read()
         return time.perf_counter() - began
 
-    with httpx.Client(
-        base_url=found["api"], headers={"Authorization": f"Bearer {found['test_key']}"}, timeout=30
-    ) as api:
-        pictures = {name: upload(api, ROOT / "local" / "samples" / name) for name in ("person_a.png", "tee.png")}
-        body = {
-            "task": "try_on",
-            "person": {"upload": pictures["person_a.png"]},
-            "garments": [{"image": {"upload": pictures["tee.png"]}}],
-        }
-        pairs = [(floor(), overhead(api, body)) for _ in range(WARM_UP + JOBS)][WARM_UP:]
+    client = Client(found["api"], found["test_key"])
+    body = {
+        "task": "try_on",
+        "person": client.upload("person_a.png"),
+        "garments": [{"image": client.upload("tee.png")}],
+    }
+    pairs = [(floor(), overhead(client.http, body)) for _ in range(WARM_UP + JOBS)][WARM_UP:]
     low, high = (statistics.median(column) for column in zip(*pairs, strict=True))
     print(
         f"floor (5 invocations) p50 {low * 1000:.0f} ms, job overhead p50 {high * 1000:.0f} ms, ratio {high / low:.2f}"
         f"   ({JOBS} warm jobs, one at a time)"
     )
-
-
-def upload(api: httpx.Client, file: Path) -> str:
-    data = file.read_bytes()
-    made = api.post("/v1/uploads", json={"content_type": "image/png", "bytes": len(data)}).raise_for_status().json()
-    httpx.post(made["post"]["url"], data=made["post"]["fields"], files={"file": data}).raise_for_status()
-    return str(made["id"])
 
 
 def overhead(api: httpx.Client, body: dict[str, Any]) -> float:
