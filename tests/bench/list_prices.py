@@ -1,7 +1,7 @@
 """What AWS asks for, in USD: list prices of us-east-1, free tiers and volume discounts left out.
 
-Collected on 2026-11-26 from stored copies, which may be older. Step Functions and X-Ray were read on AWS's own pages and the HTTP
-API in an AWS whitepaper; all others come from pages of third parties. Compare them with the pages named before you rely on them.
+Collected on 2026-11-26 from stored copies, which may be older. Step Functions and X-Ray were read on AWS's own pages and the
+HTTP API in an AWS whitepaper; all others come from pages of third parties. Compare them with the pages named first.
 """
 
 from __future__ import annotations

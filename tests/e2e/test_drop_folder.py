@@ -43,7 +43,7 @@ def test_either_order_and_doubled_events_make_one_job(
     assert "url" not in result["images"][0]
     _file(cloud, folder, "1.png")
     until(lambda: _queue_is_empty(cloud) or None, "all events to be read")
-    assert len(cloud.tryiton.purchases()) == 1
+    assert len(cloud.fashn.purchases()) == 1
     assert cloud.job(result["id"])["reference"] == folder
     with Image.open(io.BytesIO(_file(cloud, folder, "1.png"))) as picture:
         assert picture.size == (result["images"][0]["width"], result["images"][0]["height"])
@@ -57,7 +57,7 @@ def test_a_bad_picture_is_explained_in_the_folder(cloud: Cloud, tee: bytes) -> N
     assert explained["error"]["code"] == "image_unreadable"
     assert explained["error"]["pointer"] == "/person"
     assert explained["error"]["remedy"]
-    assert cloud.tryiton.purchases() == []
+    assert cloud.fashn.purchases() == []
 
 
 def test_two_persons_are_refused_in_the_folder(cloud: Cloud, person: bytes, tee: bytes) -> None:

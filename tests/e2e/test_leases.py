@@ -49,9 +49,9 @@ def test_the_place_of_a_function_that_was_killed_is_given_to_the_next_job(
     until(lambda: cloud.job(waiting)["step"] == "waiting_for_slot" or None, "the other job to find no place")
     for pid in local_cloud.lambda_pids("StartHttp"):
         os.kill(pid, signal.SIGKILL)
-    ended = cloud.finished(dying)
+    ended = cloud.finished(dying, 240)  # until the dead function can surely not deliver any more
     assert (ended["status"], ended["attempts"][0]["charged"]) == ("failed", "unknown")
-    assert cloud.finished(waiting)["status"] == "succeeded"
+    assert cloud.finished(waiting, 120)["status"] == "succeeded"
     assert len(cloud.tryiton.purchases()) == 2
 
 

@@ -53,15 +53,6 @@ def test_a_vendor_that_dies_in_mid_call_is_not_asked_again(cloud: Cloud, person:
     assert cloud.tryiton.purchases() == []  # and nobody else was
 
 
-def test_a_function_that_dies_before_it_returns_is_not_run_again(cloud: Cloud, person: bytes, tee: bytes) -> None:
-    job_id = _bought_and_waiting(cloud, person, tee)
-    [pid] = local_cloud.lambda_pids("StartBedrock")
-    os.kill(pid, signal.SIGKILL)
-    _is_lost(cloud.finished(job_id))
-    assert len(cloud.bedrock.purchases()) == 1
-    assert cloud.tryiton.purchases() == []
-
-
 def test_a_closed_connection_after_the_purchase_is_charged_unknown(cloud: Cloud, person: bytes, tee: bytes) -> None:
     cloud.tryiton.fault(on="submit", kind="drop_after", times=1)
     _is_lost(cloud.finished(cloud.submit(cloud.try_on(person, tee, provider="tryiton"))["id"]))
