@@ -39,7 +39,7 @@ FUNCTION_GROUPS = {
     "poll": ("Poll",),
     "collect": ("Collect",),
     "settle": ("Settle",),
-    "upkeep": ("Sweep", "Resume", "Erase"),
+    "upkeep": ("Sweep", "Erase"),
 }
 UNRESERVED = 100
 """What Lambda keeps of the account's quota for functions that reserve nothing."""

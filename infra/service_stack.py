@@ -103,7 +103,7 @@ class ServiceStack(cdk.Stack):
             watches["AWS_ENDPOINT_URL_BEDROCK"] = config.endpoints["bedrock"]
 
         plans |= regions
-        self.api = self._function("Api", "http/api", 512, 29, plans | answers)
+        self.api = self._function("Api", "http/api", 512, 29, plans | answers | fetches)
         self.prepare = self._function("Prepare", "job/prepare", 1769, 120, fetches)
         self.start_bedrock = self._function("StartBedrock", "job/start_bedrock", 1024, 900, vendors | bedrock | limits)
         self.start_http = self._function(
@@ -114,7 +114,7 @@ class ServiceStack(cdk.Stack):
         self.collect = self._function("Collect", "job/collect", 1769, 120, {})
         self.settle = self._function("Settle", "job/settle", 512, 60, {})
         self.callback = self._function("Callback", "http/callback", 256, 10, {})
-        self.ingest = self._function("Ingest", "event/ingest", 512, 60, plans)
+        self.ingest = self._function("Ingest", "event/ingest", 512, 60, plans | fetches)
         self.erase = self._function(
             "Erase", "event/erase", 512, 120, vendors | keys | {"PROVIDER_SETTINGS": own["PROVIDER_SETTINGS"]}
         )

@@ -169,7 +169,7 @@ def test_a_package_that_does_not_exist_is_named_in_one_line(
 def test_code_that_does_not_compile_is_named_in_one_line(lambdas: Path) -> None:
     (lambdas / "fitting_room/words.py").write_text("WORD = 'try on\n")
     with pytest.raises(
-        BundleError, match=r"compile: .* 'fitting_room/words\.py'.*line 1.*SyntaxError: unterminated string"
+        BundleError, match=r"does not compile: .*fitting_room/words\.py.*line 1.*SyntaxError: unterminated string"
     ) as said:
         Bundle(lambdas / "functions/one", lambdas, "host").zip()
     assert "\n" not in str(said.value)

@@ -45,7 +45,16 @@ PLANS = {
 CALLS = {"PROVIDER_ENDPOINTS", "PROVIDER_SECRETS", "FETCH_ALLOW", "PROVIDER_SETTINGS", "RESULT_HOSTS"}
 TOLD = {
     "Api": PLANS
-    | {"CORS_ORIGINS", "UPLOAD_DAYS", "STAGING_DAYS", "ERASE_FUNCTION", "DAILY_TEST_JOBS", "KEY_RATE", "KEY_BURST"},
+    | {
+        "CORS_ORIGINS",
+        "UPLOAD_DAYS",
+        "STAGING_DAYS",
+        "ERASE_FUNCTION",
+        "DAILY_TEST_JOBS",
+        "KEY_RATE",
+        "KEY_BURST",
+        "FETCH_ALLOW",
+    },
     "Prepare": {"FETCH_ALLOW"},
     "StartBedrock": {"PROVIDER_ENDPOINTS", "BEDROCK_REGIONS", "LIMITS"},
     "StartHttp": CALLS | {"LIMITS", "CALLBACK_URL"},
@@ -54,7 +63,7 @@ TOLD = {
     "Callback": set(),
     "Collect": set(),
     "Settle": set(),
-    "Ingest": PLANS,
+    "Ingest": PLANS | {"FETCH_ALLOW"},
     "Sweep": {"JOB_MACHINE_ARN", "ERASE_FUNCTION"},
     "Erase": {"PROVIDER_ENDPOINTS", "PROVIDER_SECRETS", "PROVIDER_SETTINGS"},
     "WatchModels": {"BEDROCK_REGIONS"},

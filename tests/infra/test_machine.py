@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from fitting_room.actions.workflow import poll, start
+from fitting_room.actions.workflow import poll, queueing
 from fitting_room.providers.catalogue import entries
 from tests.infra.synthesized import Synthesized
 
@@ -127,7 +127,7 @@ def test_a_standard_machine_with_a_last_resort(stage: Synthesized) -> None:
     _, machine = stage.service.one("AWS::StepFunctions::StateMachine")
     assert machine["StateMachineType"] == "STANDARD"
     collected = 20 * HOUR
-    queued = max(start.QUEUE_LIMIT, start.BATCH_QUEUE_LIMIT).total_seconds()
+    queued = max(queueing.QUEUE_LIMIT, queueing.BATCH_QUEUE_LIMIT).total_seconds()
     looked_at = max(entry.training_deadline for entry in entries()) + poll.UNMADE.total_seconds()
     assert queued + looked_at + collected < stage.job_machine()["TimeoutSeconds"] <= 72 * HOUR
 

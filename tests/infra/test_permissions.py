@@ -242,5 +242,7 @@ def test_rows_are_deleted_and_created_only_by_those_whose_they_are(stage: Synthe
         "Api": {"${TableCD117FA1.Arn}"},
         "Ingest": {"${TableCD117FA1.Arn}"},
         "Erase": {"${TableCD117FA1.Arn}"},
+        "StartBedrock": {"${TableCD117FA1.Arn}"},
+        "StartHttp": {"${TableCD117FA1.Arn}"},
         "Sweep": {"${TableCD117FA1.Arn}/index/due"},
     }

@@ -61,7 +61,7 @@ class FakeClock(Clock):
     def sleep(self, seconds: float) -> None:
         assert seconds >= 0
         with self.lock:
-            self.slept.append(seconds)
+            self.slept.extend([seconds] if seconds else [])
             self.moment += timedelta(seconds=seconds)
 
     def new_id(self, prefix: str) -> str:

@@ -7,7 +7,7 @@ HTTP that are told to break. One row per vendor and fault.
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import httpx
@@ -43,7 +43,8 @@ BROKEN = Ends("failed", "provider_error", "unknown")
 UNFETCHED = Ends("failed", "timed_out", "yes", bought=1)
 """The vendor said that it is done, and its images could not be had until the deadline and three times after it."""
 SECOND_TIME = Ends("succeeded", charged="yes", bought=1, attempts=2)
-LIMITED = Ends("failed", "rate_limited", attempts=3)
+LIMITED = Ends("failed", "rate_limited", attempts=13)
+"""Asked again at growing pauses, until the queue of 15 minutes is over."""
 LATE = Ends("failed", "timed_out", "unknown", bought=1)
 
 SLOW = 3.0
@@ -141,6 +142,7 @@ VENDORS = [
             "pipeline failure twice": [{"on": "submit", "kind": "error", "name": "1001"}],
         },
         ends={
+            "429 for ever": replace(LIMITED, attempts=12),  # its own rate, three a minute, waits too
             "moderation": Ends("failed", "content_blocked"),
             "pipeline failure once": SECOND_TIME,
             "pipeline failure twice": Ends("failed", "provider_error", attempts=2),

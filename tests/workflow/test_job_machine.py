@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from fitting_room.actions.workflow import poll, start
+from fitting_room.actions.workflow import poll
+from fitting_room.actions.workflow.queueing import BUSY_SECONDS, QUEUE_LIMIT
 from fitting_room.actions.workflow.standing import waiting
 from fitting_room.clock import Clock, text
 from fitting_room.jobs.job import Attempt, Job
@@ -124,7 +125,7 @@ def test_a_callback_is_missed_less_often_the_longer_it_is_expected() -> None:
     assert [name for name in done.path if "Callback" in name] == ["AwaitCallback"] * 2 + ["AwaitLateCallback"]
 
 
-def test_whoever_waits_is_told_the_job_and_the_token_of_this_wait() -> None:
+def test_the_wait_function_is_told_the_job_and_the_token_of_this_wait() -> None:
     done = run(StartHttp=SOON, Poll=[LATER, FINISHED])
     assert [payload for name, payload in done.calls if name == "Wait"] == [{**JOB, "task_token": TOKEN}] * 2
 
@@ -140,14 +141,18 @@ def test_when_waiting_is_broken_the_vendor_is_polled_at_the_pace_of_a_missed_cal
     assert done.seconds == 2 * CALLBACK_SECONDS[pending["callback"]]
 
 
-@pytest.mark.parametrize(("runner", "starter"), [("bedrock", "StartBedrock"), ("http", "StartHttp")])
-def test_a_job_without_a_slot_waits_and_starts_without_being_prepared_again(runner: str, starter: str) -> None:
+@pytest.mark.parametrize(
+    ("runner", "starter", "wait"), [("bedrock", "StartBedrock", "WaitForBedrock"), ("http", "StartHttp", "WaitForHttp")]
+)
+def test_a_job_without_a_slot_waits_and_starts_without_being_prepared_again(
+    runner: str, starter: str, wait: str
+) -> None:
     busy = {"outcome": "busy", "runner": runner, "wait": 17}
     done = run(Prepare={"outcome": "prepared", "runner": runner}, **{starter: [busy, busy, FINISHED]})
     assert done.path == [
         "Prepare",
         "Next",
-        *[starter, "Next", "WaitForSlot", "Next"] * 2,
+        *[starter, "Next", wait] * 2,
         starter,
         "Next",
         "Collect",
@@ -251,7 +256,7 @@ def test_what_keeps_failing_breaks_the_run_and_settles_nothing(state: str, fault
         (FAILED, ["Settle"]),
         (
             {"outcome": "busy", "runner": "http", "wait": 2},
-            ["WaitForSlot", "Next", "StartHttp", "Next", "Collect", "Settle"],
+            ["WaitForHttp", "StartHttp", "Next", "Collect", "Settle"],
         ),
     ],
 )
@@ -261,7 +266,7 @@ def test_a_resumed_run_goes_from_prepare_to_where_the_job_stands(stands: dict[st
 
 def test_a_busy_answer_without_its_wait_ends_the_execution_for_the_event_and_the_sweep() -> None:
     done = run(StartHttp={"outcome": "busy", "runner": "http"})
-    assert (done.status, done.path[-1]) == ("FAILED", "WaitForSlot")
+    assert (done.status, done.path[-1]) == ("FAILED", "WaitForHttp")
 
 
 class Still(Clock):
@@ -300,9 +305,9 @@ def patient(attempts: int, deadline: int, how: str, *, unmade: int = 0, faults: 
 
     def begin(_: dict[str, Any]) -> Any:
         nonlocal began
-        if clock.moment - began < start.QUEUE_LIMIT:
-            clock.moment += timedelta(seconds=start.BUSY_SECONDS[0])
-            return {"outcome": "busy", "runner": "http", "wait": start.BUSY_SECONDS[0]}
+        if clock.moment - began < QUEUE_LIMIT:
+            clock.moment += timedelta(seconds=BUSY_SECONDS[0])
+            return {"outcome": "busy", "runner": "http", "wait": BUSY_SECONDS[0]}
         began = clock.moment
         return pace()
 

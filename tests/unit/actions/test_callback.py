@@ -13,7 +13,6 @@ from fitting_room.actions.workflow import attempts as purchase
 from fitting_room.actions.workflow import start
 from fitting_room.actions.workflow.callback import wait, wake
 from fitting_room.actions.workflow.collect import collect
-from fitting_room.actions.workflow.prepare import prepare
 from fitting_room.actions.workflow.settle import settle
 from fitting_room.actions.workflow.standing import CALLBACK_SOON
 from fitting_room.jobs.outcome import Unread
@@ -201,8 +200,7 @@ def test_each_attempt_has_a_secret_of_its_own(world: World, machine: Machine, ve
     job_id = world.prepared(provider=PROVIDER)
     world.start(job_id)
     first = token(vendor)
-    assert world.poll(job_id) == {"outcome": "failed", "again": True}
-    prepare(job_id, world.at)
+    assert world.poll(job_id) == {"outcome": "prepared", "runner": "http"}
     world.start(job_id)
     assert token(vendor) != first
     wait(job_id, "wait-2", world.at)

@@ -254,12 +254,10 @@ def test_an_estimate_tells_the_price_of_the_size(world: World, size: int | None,
     assert submit(body, CALLER, None, world.at).job.reserved.microusd == amount * 2e6  # type: ignore[union-attr]
 
 
-def test_an_estimate_tells_the_slot_of_the_stages_own_rate(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_estimate_tells_until_when_a_provider_is_left_alone(world: World) -> None:
     from fitting_room.stores import capacity
 
+    free = estimate(world.body(provider="sandbox"), CALLER, world.at)["plan"][0]["starts_at"]
     capacity.hold("sandbox", world.at.ms() + 60_000)
-    plain = estimate(world.body(provider="sandbox"), CALLER, world.at)["plan"][0]["starts_at"]
-    monkeypatch.setenv("LIMITS", '{"sandbox": {"submits": 1}}')
-    settings.cache_clear()
-    limited = estimate(world.body(provider="sandbox"), CALLER, world.at)["plan"][0]["starts_at"]
-    assert (plain, limited) == ("2026-09-01T12:00:00.000Z", "2026-09-01T12:01:00.000Z")
+    held = estimate(world.body(provider="sandbox"), CALLER, world.at)["plan"][0]["starts_at"]
+    assert (free, held) == ("2026-09-01T12:00:00.000Z", "2026-09-01T12:01:00.000Z")

@@ -220,14 +220,14 @@ def test_a_prepare_in_flight_takes_its_copies_back(
     put: list[str] = []
 
     def slow(key: str, *args: Any, **more: Any) -> None:
-        if not put:
+        put.append(key)
+        if len(put) == 1:
             erased(world, job_id)
             world.broken(job_id)
             world.at.sleep(180)
             world.sweep()
             world.erase()
             assert told(world, job_id)
-        put.append(key)
         real(key, *args, **more)
 
     monkeypatch.setattr(media, "put", slow)

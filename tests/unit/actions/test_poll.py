@@ -201,7 +201,7 @@ def test_the_third_refusal_in_a_row_is_told_and_counted_once(
     assert counted == [("LookRefused", {"provider": "tryiton", "status": "404"})]
     [warning] = told(world, sent)
     assert warning.code == "provider_not_answering"
-    assert "HTTP 404" in warning.detail and "nothing to do" in warning.remedy
+    assert "HTTP 404" in warning.detail and "Nothing is left to do" in warning.remedy
     vendor.polls = [pending()]
     looks(world, sent, 1)
     vendor.polls = [Unread("HTTP 404", 404)]

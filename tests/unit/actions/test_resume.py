@@ -146,6 +146,7 @@ def test_a_settlement_that_left_work_is_resumed_by_the_sweep(world: World, vendo
     """Its execution has succeeded, so no event tells of it."""
     job_id = brought_to(world, vendor, "pending")
     settle(job_id, world.at)
+    stop(world, job_id)
     arn = world.machine.replace(":stateMachine:", ":execution:") + f":{job_id}"
     real = aws.step_functions().describe_execution
     with pytest.MonkeyPatch.context() as patched:
