@@ -25,9 +25,11 @@ down: ## stop the local cloud and forget its state
 	@! test -e $(TOOLS) || $(BIN)/python -m local.cloud down
 
 test: check $(EMULATOR) $(CDK) ## every test, the end-to-end ones on the local cloud
-	@$(BIN)/pytest tests/unit tests/contract tests/workflow tests/infra tests/faults
 	@$(BIN)/python -m local.cloud up
-	@$(BIN)/pytest tests/e2e
+	@$(BIN)/pytest -p no:cacheprovider tests/e2e > .local/e2e.log 2>&1 & e2e=$$!; \
+	$(BIN)/pytest tests/unit tests/contract tests/workflow tests/infra tests/faults; rest=$$?; \
+	echo "the end-to-end tests, which ran beside these and mostly wait:"; \
+	wait $$e2e; e2e=$$?; cat .local/e2e.log; exit $$((rest || e2e))
 
 check: $(TESTS) ## lint and types
 	@$(BIN)/ruff format --check --quiet .

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,8 +10,6 @@ from typing import Any
 
 import boto3
 import pytest
-
-from local import cloud as local_cloud
 
 from .conftest import Cloud, until
 
@@ -36,23 +32,6 @@ def one_place(cloud: Cloud) -> Iterator[None]:
 def lease(cloud: Cloud) -> dict[str, Any]:
     table = boto3.resource("dynamodb").Table(cloud.table)
     return dict(table.get_item(Key={"pk": "LEASE#tryiton", "sk": "0000"}).get("Item", {}))
-
-
-def test_the_place_of_a_function_that_was_killed_is_given_to_the_next_job(
-    cloud: Cloud, one_place: None, person: bytes, tee: bytes
-) -> None:
-    cloud.tryiton.fault(on="submit", kind="delay", seconds=40, times=1)
-    dying = cloud.submit(cloud.try_on(person, tee, provider="tryiton"))["id"]
-    until(lambda: cloud.tryiton.purchases() or None, "the purchase")
-    assert lease(cloud)["job_id"] == dying
-    waiting = cloud.submit(cloud.try_on(person, tee, provider="tryiton"))["id"]
-    until(lambda: cloud.job(waiting)["step"] == "waiting_for_slot" or None, "the other job to find no place")
-    for pid in local_cloud.lambda_pids("StartHttp"):
-        os.kill(pid, signal.SIGKILL)
-    ended = cloud.finished(dying, 240)  # until the dead function can surely not deliver any more
-    assert (ended["status"], ended["attempts"][0]["charged"]) == ("failed", "unknown")
-    assert cloud.finished(waiting, 120)["status"] == "succeeded"
-    assert len(cloud.tryiton.purchases()) == 2
 
 
 def test_a_place_that_nobody_gave_back_comes_back_by_expiry(

@@ -14,8 +14,8 @@ from .conftest import Cloud, until
 
 
 def test_slow_vendors_are_waited_for(cloud: Cloud, person: bytes, tee: bytes) -> None:
-    """Bedrock answers after 90 s, beyond the SDK's default of 60; TryItOn takes 20 s to accept."""
-    cloud.bedrock.fault(on="submit", kind="delay", seconds=90, times=1)
+    """Bedrock answers after 65 s, beyond the SDK's default of 60; TryItOn takes 20 s to accept."""
+    cloud.bedrock.fault(on="submit", kind="delay", seconds=65, times=1)
     cloud.tryiton.fault(on="submit", kind="delay", seconds=20, times=1)
     jobs = [cloud.submit(cloud.try_on(person, tee, provider=provider)) for provider in ("nova_canvas", "tryiton")]
     for job in jobs:

@@ -30,7 +30,7 @@ def test_nova_by_name_needs_a_class_and_auto_goes_without_it(cloud: Cloud, perso
     named = cloud.live.post("/v1/jobs", json=body | {"provider": "nova_canvas"})
     assert (named.status_code, named.json()["errors"][0]["pointer"]) == (422, "/garments/0/category")
     job = cloud.finished(cloud.submit(body)["id"])
-    assert (job["status"], job["provider"]) == ("succeeded", "tryiton")
+    assert (job["status"], job["provider"]) == ("succeeded", "fashn")
     assert cloud.bedrock.purchases() == []
 
 

@@ -7,7 +7,7 @@ HTTP that are told to break. One row per vendor and fault.
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import httpx
@@ -142,7 +142,7 @@ VENDORS = [
             "pipeline failure twice": [{"on": "submit", "kind": "error", "name": "1001"}],
         },
         ends={
-            "429 for ever": replace(LIMITED, attempts=12),  # its own rate, three a minute, waits too
+            "429 for ever": LIMITED._replace(attempts=12),  # its own rate, three a minute, waits too
             "moderation": Ends("failed", "content_blocked"),
             "pipeline failure once": SECOND_TIME,
             "pipeline failure twice": Ends("failed", "provider_error", attempts=2),

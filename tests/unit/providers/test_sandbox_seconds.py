@@ -57,3 +57,12 @@ def test_every_end_comes_with_seconds_as_without(
     assert job.status == "failed"
     assert job.latest
     assert job.latest.charged == charged
+
+
+def test_a_rate_limit_that_one_client_asks_for_keeps_no_other_client_waiting(world: World) -> None:
+    asked = world.submit(mode="test", provider_options={"sandbox": {"outcome": "rate_limited"}}).job.id
+    world.run(asked)
+    job = world.job(asked)
+    assert job.error and (job.status, job.error.code, len(job.attempts)) == ("failed", "rate_limited", 1)
+    other = world.prepared(mode="test")
+    assert world.start(other)["outcome"] == "finished"

@@ -196,8 +196,11 @@ def drawn_seed(job: Job, provider: CatalogueEntry) -> int | None:
 
 
 def _rested(job: Job, attempt: Attempt, refused: Failed, at: Clock) -> Failed:
-    """Say how long a provider that answered 429 is left alone. What we did not send to it says nothing about that."""
-    asked = attempt.claimed_at or refused.retry_after is not None
+    """Say how long a provider that answered 429 is left alone. What we did not send to it says nothing about that.
+
+    The sandbox answers so because its client asked it to, so it is not left alone by the others.
+    """
+    asked = entry(attempt.provider).live and (attempt.claimed_at or refused.retry_after is not None)
     if refused.fault.code != "rate_limited" or refused.charged != "no" or not asked:
         return refused
     pause = refused_pause(job, refused.retry_after)

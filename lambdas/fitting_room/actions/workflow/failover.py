@@ -33,7 +33,7 @@ def next_position(job: Job) -> int | None:
         last.claimed_at or last.retry_after is not None
     )  # by the vendor: what we did not send would not go better now
     if last.error.code == "rate_limited":
-        again = left(job) > 0 and (last.retry_after or 0) <= left(job)
+        again = last.retry_after is not None and last.retry_after <= left(job) > 0
     else:
         again = tries < TRIES.get(last.error.code, 1)
     return job.position if again and refused and last.error.retryable else None
