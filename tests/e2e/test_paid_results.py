@@ -99,6 +99,27 @@ def test_a_bucket_that_is_away_for_a_minute_is_waited_for(
         is_delivered(cloud, job_id, "tryiton", 240)
 
 
+def test_a_job_that_was_bought_with_the_key_of_before_is_delivered(cloud: Cloud, person: bytes, tee: bytes) -> None:
+    """The operator puts another key while the provider works, and the provider knows nothing of the job under that one."""
+    secrets = cloud.aws("secretsmanager")
+    [found] = [each for each in secrets.list_secrets()["SecretList"] if "key of tryiton" in each.get("Description", "")]
+    before = secrets.get_secret_value(SecretId=found["ARN"])["SecretString"]
+    cloud.tryiton.fault(on="status", kind="status", status=503, times=1)
+    job_id = submitted(cloud, person, tee, "tryiton")
+    until(lambda: any(each["provider_job_id"] for each in cloud.job(job_id)["attempts"]) or None, "TryItOn's id")
+    try:
+        secrets.put_secret_value(SecretId=found["ARN"], SecretString="of-another-account")
+        _kill("Poll")  # a new process knows only the key of now
+        _kill("StartHttp")
+        refused = cloud.finished(submitted(cloud, person, tee, "tryiton"))
+        assert (refused["status"], refused["error"]["code"]) == ("failed", "provider_auth"), "what the key of now buys"
+        is_delivered(cloud, job_id, "tryiton")
+    finally:
+        secrets.put_secret_value(SecretId=found["ARN"], SecretString=before)
+        _kill("Poll")
+        _kill("StartHttp")
+
+
 def _kill(function: str) -> None:
     for pid in local_cloud.lambda_pids(function):
         os.kill(pid, signal.SIGKILL)
