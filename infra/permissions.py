@@ -95,8 +95,11 @@ class Permissions:
             self._objects(function, "s3:DeleteObject", self.media, "staging/")
 
     def _absences(self) -> None:
-        """Without ListBucket a missing object answers 403, like a fault of ours, to a function for which it is normal: an
-        upload that was not finished, an image that expired. No prefix bounds it there, for such a read names none."""
+        """Allow ListBucket to the functions that may meet a missing object: an unfinished upload, an expired image.
+
+        Without it S3 answers 403 for such an object, which looks like a fault of the deployment. No prefix bounds the
+        permission, because a read of one object names none.
+        """
         stack, action = self.stack, "s3:ListBucket"
         stack.api.allow([action], [self.inbox, self.media])
         stack.prepare.allow([action], [self.inbox, self.media])

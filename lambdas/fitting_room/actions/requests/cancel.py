@@ -1,4 +1,4 @@
-"""Cancel a job: say so on its record, then stop its run. What was bought is told, and never thrown away by that."""
+"""Cancel a job: say so on its record, then stop its run. The answer tells what was bought; nothing bought is thrown away."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ LOOK_AGAIN = 600
 STUCK_SECONDS = 120
 """Seconds until an item that could not be done is tried again."""
 SPARE_SECONDS = 10
-"""Left of an invocation for the item in hand. What is not reached is the next minute's."""
+"""Seconds kept for the item in hand. The sweep of the next minute does the items that this one did not reach."""
 
 
 def sweep(at: Clock, remaining: float = 60) -> int:

@@ -48,7 +48,7 @@ def connect(provider: CatalogueEntry, secret: str | None = None) -> Provider:
 
 
 def order(job: Job, attempt: Attempt, provider: CatalogueEntry, *, read_now: bool = False) -> Order:
-    """What to buy. With `read_now` the pictures are in memory already, so that nothing of ours can fail after the claim."""
+    """Return the order for the provider. With `read_now` its images are read here, so that no read can fail after the claim."""
     inputs = {role: _input(prepared, read_now) for role, prepared in attempt.inputs.items()}
     given = job.request.provider_options.get(provider.id, {})
     model = provider.model(job.request, job.made_for)
@@ -181,9 +181,9 @@ def repeat(job: Job, at: Clock) -> Step | None:
 
 
 def drawn_seed(job: Job, provider: CatalogueEntry) -> int | None:
-    """Return the client's seed, or one of ours for a provider that takes one, so that the result can be made again.
+    """Return the client's seed. If the client names none and the provider takes one, draw it: the result can be made again.
 
-    None is sent where the client wants the provider's own.
+    None means that the provider uses its own: the client asked for that, or the provider takes no seed.
     """
     asked = job.request.output.seed
     if asked is not None:
