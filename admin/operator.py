@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lambdas"))
 from admin.jobs import Jobs, printed
 from fitting_room.jobs.errors import JobFailure, Refusal
 from fitting_room.providers import catalogue
-from fitting_room.providers.base import Account, Connection
+from fitting_room.providers.adapter import Account, Connection
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

@@ -10,7 +10,7 @@ from typing import Any
 from fitting_room.jobs.job import Subject
 from fitting_room.jobs.parse import parse
 from fitting_room.providers import catalogue
-from fitting_room.providers.base import Connection, Input, Order
+from fitting_room.providers.adapter import Connection, Input, Order
 
 GOLDEN = Path(__file__).parent / "golden"
 IMAGE = {"url": "https://shop.example/picture.png"}

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from PIL import Image, ImageChops
 
 from fitting_room.jobs.outcome import Failed, Finished, Pending, Ready, Unread
-from fitting_room.providers.base import Order
+from fitting_room.providers.adapter import Order
 from fitting_room.providers.fashn import adapter as fashn
 from fitting_room.providers.nova_canvas import adapter as nova
 from fitting_room.providers.nova_canvas.body import body_of, json_of

@@ -18,9 +18,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fitting_room.jobs.outcome import Failed, Pending, Ready, Unread
+from fitting_room.providers.adapter import Order
 from fitting_room.providers.aidge import adapter
 from fitting_room.providers.aidge.entry import AidgeSettings
-from fitting_room.providers.base import Order
 from local.simulators.aidge.app import Aidge
 from local.simulators.kit.previews import Previews
 from local.simulators.kit.server import running

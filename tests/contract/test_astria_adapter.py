@@ -15,10 +15,11 @@ from PIL import Image
 from fitting_room.jobs.errors import JobFailure
 from fitting_room.jobs.job import Subject
 from fitting_room.jobs.outcome import Failed, Finished, Pending, Ready, Unread
+from fitting_room.providers.adapter import Input, Order, Reference
 from fitting_room.providers.astria import adapter
 from fitting_room.providers.astria.options import AstriaSettings
 from fitting_room.providers.astria.prompts import nearest, prompt_of
-from fitting_room.providers.base import Input, Order, Reference, ReferenceKind
+from fitting_room.providers.base import ReferenceKind
 from tests.contract.orders import IMAGE, connection, golden, order, try_on
 
 GOLDEN, REFERENCES = golden("astria"), golden("astria/references")

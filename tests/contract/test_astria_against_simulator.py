@@ -14,11 +14,11 @@ from PIL import Image
 from fitting_room.jobs.job import Subject
 from fitting_room.jobs.outcome import Failed, Finished, Pending, Unread
 from fitting_room.providers import catalogue
+from fitting_room.providers.adapter import Order, Reference
 from fitting_room.providers.astria import adapter
 from fitting_room.providers.astria.form import Form
 from fitting_room.providers.astria.prompts import prompt_of
 from fitting_room.providers.astria.tunes import reference_of, training_of
-from fitting_room.providers.base import Order, Reference
 from local.simulators.astria.app import Astria
 from local.simulators.kit.previews import Previews
 from tests.contract.conftest import Running, StandInEngine, _serving, assert_the_simulator_is_named, fetched

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from fitting_room.jobs.outcome import Failed, Finished, Pending, Reading, Ready, Unread
 from fitting_room.providers import catalogue
-from fitting_room.providers.base import Order, Reference
+from fitting_room.providers.adapter import Order, Reference
 from local.simulators.aidge.app import Aidge
 from local.simulators.astria.app import Astria
 from local.simulators.kit.previews import Previews

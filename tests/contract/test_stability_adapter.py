@@ -15,7 +15,7 @@ from PIL import Image, ImageChops
 
 from fitting_room.jobs.outcome import Failed, Finished, Picture
 from fitting_room.providers import catalogue
-from fitting_room.providers.base import Order
+from fitting_room.providers.adapter import Order
 from fitting_room.providers.stability import adapter
 from tests.contract.conftest import Running
 from tests.contract.orders import IMAGE, connection, golden, order

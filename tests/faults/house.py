@@ -24,7 +24,7 @@ from fitting_room.jobs.job import Job
 from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending, Picture, Reading, Ready, Unread
 from fitting_room.net.safe_http import FetchFailed
 from fitting_room.observability import metrics
-from fitting_room.providers.base import Connection, Order
+from fitting_room.providers.adapter import Connection, Order
 from fitting_room.stores import aws, executions, jobs
 from tests.infra.synthesized import synthesized
 from tests.unit.world import World, picture

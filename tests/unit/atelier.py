@@ -9,7 +9,8 @@ import pytest
 
 from fitting_room.jobs.outcome import Failed
 from fitting_room.providers import catalogue
-from fitting_room.providers.base import CatalogueEntry, Option, Reference, ReferenceKind
+from fitting_room.providers.adapter import Reference
+from fitting_room.providers.base import CatalogueEntry, Option, ReferenceKind
 from fitting_room.providers.catalogue import entry
 from tests.unit.world import Vendor
 

@@ -30,7 +30,7 @@ from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Job, Mode
 from fitting_room.jobs.outcome import Charged, Failed, Finished, Outcome, Pending, Picture, Reading, Step
 from fitting_room.observability import metrics
-from fitting_room.providers.base import Connection, Order
+from fitting_room.providers.adapter import Connection, Order
 from fitting_room.stores import aws, jobs, uploads
 from fitting_room.stores.api_keys import Caller
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fitting_room.providers.base import CatalogueEntry, Rate
+from fitting_room.jobs.rate import Rate
+from fitting_room.providers.base import CatalogueEntry
 from fitting_room.settings import Limits, settings
 
 

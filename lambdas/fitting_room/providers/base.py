@@ -1,4 +1,4 @@
-"""A provider is data (a `CatalogueEntry`) plus an adapter that speaks to the vendor.
+"""A provider is data (a `CatalogueEntry`, here) plus an adapter that speaks to the vendor (`adapter.py`).
 
 The entry is read by the API, the planner and the CDK app, so this module imports neither an SDK nor an imaging library.
 """
@@ -6,16 +6,14 @@ The entry is read by the API, the planner and the CDK app, so this module import
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from fitting_room.jobs.errors import Fault, Warning
 from fitting_room.jobs.geometry import FitSpec
-from fitting_room.jobs.job import Subject
-from fitting_room.jobs.outcome import Failed, Outcome, Reading
+from fitting_room.jobs.rate import Rate
 from fitting_room.jobs.request import Asked
 from fitting_room.jobs.tasks import AnyRequest, Task
 from fitting_room.jobs.wording import field_of, span
@@ -85,13 +83,6 @@ class Price(_Frozen):
     def free(self) -> bool:
         """Known to cost nothing; where no price is published, something is assumed."""
         return self.amount == 0 and not self.credits
-
-
-class Rate(_Frozen):
-    """At most `submits` submissions in any window of `seconds`."""
-
-    submits: int
-    seconds: float
 
 
 class Lifecycle(_Frozen):
@@ -276,106 +267,3 @@ class CatalogueEntry(_Frozen):
         ]
         pick = max if side is None else min
         return pick(fitting or self.prices, key=lambda price: price.amount or 0)
-
-
-@dataclass(frozen=True)
-class Input:
-    """One prepared picture, fitted to the provider: read only when it is needed. Width and height in px."""
-
-    media_type: Literal["image/png", "image/jpeg"]
-    width: int
-    height: int
-    read: Callable[[], bytes]
-    link: Callable[[], str]
-    """A presigned address of the picture, good for a few minutes from now: for vendors that fetch it themselves."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """What the adapter is to buy: from `model`, with the prepared pictures by role. `seed` is drawn for providers that take
-    one. `options`: the provider's own model. `references`: by role, the vendor's id of the reference made of that input.
-    `subjects`: by id, those that the request names. `callback`: where the vendor is to say that it is done, if at all; it
-    holds a secret."""
-
-    job_id: str
-    attempt: int
-    request: AnyRequest
-    model: str
-    inputs: Mapping[str, Input]
-    seed: int | None
-    options: Any
-    references: Mapping[str, str] = field(default_factory=dict)
-    subjects: Mapping[str, Subject] = field(default_factory=dict)
-    callback: str | None = None
-
-    @property
-    def base(self) -> Input:
-        """The picture whose framing the results keep. `KeyError` for a task without one."""
-        return self.inputs[str(self.request.base)]
-
-    @property
-    def garments(self) -> list[Input]:
-        return self.numbered("garment")
-
-    @property
-    def mask(self) -> Input | None:
-        return self.inputs.get("mask")
-
-    def numbered(self, role: str) -> list[Input]:
-        """The inputs `<role>-<n>` in order; a number is missing where no picture was given."""
-        found = {
-            int(number): name for name in self.inputs for word, _, number in [name.rpartition("-")] if word == role
-        }
-        return [self.inputs[found[number]] for number in sorted(found)]
-
-
-@dataclass(frozen=True)
-class Connection:
-    """How to reach a vendor. `endpoint` None: the vendor's own; `secret` None: no key needed; `settings`: the stage's own for
-    this provider, a `settings_model`."""
-
-    endpoint: str | None
-    region: str | None
-    secret: str | None
-    settings: Any = None
-
-
-class Provider(Protocol):
-    """`adapter.connect(connection)` gives one. An exception is a bug, and after `start` it counts as a purchase of unknown
-    fate."""
-
-    def start(self, order: Order) -> Outcome: ...
-
-    def poll(self, order: Order, provider_job_id: str) -> Reading: ...
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A picture to register with a vendor. `title` is the same for the same picture and kind, so that a reference whose
-    making was interrupted can be found again; `model`: the catalogue's, for which it is made."""
-
-    picture: Input
-    kind: ReferenceKind
-    title: str
-    model: str
-
-
-class Registrar(Protocol):
-    """A provider whose entry names `references`. Gives the vendor's id, or how it failed: `charged` as for a purchase."""
-
-    def register(self, reference: Reference) -> str | Failed: ...
-
-
-class Eraser(Protocol):
-    """A provider that deletes what it keeps when asked. `job`: its own id of a job; `reference`: of a subject or reference.
-    False when it must be asked again; what is not there counts as deleted."""
-
-    def erase_job(self, provider_job_id: str) -> bool: ...
-
-    def erase_reference(self, made_id: str) -> bool: ...
-
-
-class Account(Protocol):
-    """A provider that tells its balance, for free. Raises `JobFailure`."""
-
-    def credits(self) -> float: ...

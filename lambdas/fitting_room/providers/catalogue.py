@@ -6,7 +6,8 @@ from functools import cache
 from importlib import import_module
 from typing import Protocol, cast
 
-from fitting_room.providers.base import CatalogueEntry, Connection, Provider
+from fitting_room.providers.adapter import Connection, Provider
+from fitting_room.providers.base import CatalogueEntry
 
 PROVIDERS = (  # in the order in which `auto` tries them
     "nova_canvas",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 
-from fitting_room.providers.base import Rate
+from fitting_room.jobs.rate import Rate
 from fitting_room.stores import aws
 from fitting_room.stores.items import changed, update_if
 

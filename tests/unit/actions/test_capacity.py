@@ -13,7 +13,8 @@ from fitting_room.actions.workflow import start
 from fitting_room.actions.workflow.queueing import BATCH_SECONDS, BUSY_SECONDS
 from fitting_room.actions.workflow.settle import settle
 from fitting_room.jobs.job import Job
-from fitting_room.providers.base import CatalogueEntry, Rate
+from fitting_room.jobs.rate import Rate
+from fitting_room.providers.base import CatalogueEntry
 from fitting_room.providers.catalogue import entry
 from fitting_room.stores import aws, capacity, jobs
 from tests.unit.world import Vendor, World, failed, finished, moment, pending

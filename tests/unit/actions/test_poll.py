@@ -17,7 +17,7 @@ from fitting_room.jobs.errors import JobFailure, Warning
 from fitting_room.jobs.job import Attempt
 from fitting_room.jobs.outcome import Finished, Unread
 from fitting_room.observability import metrics
-from fitting_room.providers.base import Connection, Order
+from fitting_room.providers.adapter import Connection, Order
 from fitting_room.providers.catalogue import entry
 from fitting_room.stores import jobs
 from fitting_room.stores.items import want_erased

@@ -11,7 +11,8 @@ import pytest
 from fitting_room.actions.workflow import attempts as purchase
 from fitting_room.actions.workflow import start
 from fitting_room.jobs.outcome import Failed
-from fitting_room.providers.base import Reference, ReferenceKind
+from fitting_room.providers.adapter import Reference
+from fitting_room.providers.base import ReferenceKind
 from fitting_room.providers.catalogue import entry
 from fitting_room.stores import provider_keys, references
 from tests.unit.world import OTHER, Vendor, World, failed, finished, picture

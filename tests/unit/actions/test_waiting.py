@@ -10,7 +10,8 @@ import pytest
 
 from fitting_room.actions.workflow import attempts, standing, start
 from fitting_room.actions.workflow.prepare import prepare
-from fitting_room.providers.base import CatalogueEntry, Rate
+from fitting_room.jobs.rate import Rate
+from fitting_room.providers.base import CatalogueEntry
 from fitting_room.providers.catalogue import entry
 from fitting_room.stores import capacity, media
 from tests.unit.world import Vendor, World, failed, finished, pending

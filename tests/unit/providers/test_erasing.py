@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fitting_room.providers import catalogue
-from fitting_room.providers.base import CatalogueEntry, Connection
+from fitting_room.providers.adapter import Connection
+from fitting_room.providers.base import CatalogueEntry
 
 SECRET = '{"app_key": "1", "app_secret": "1"}'  # of a form that each of them takes
 

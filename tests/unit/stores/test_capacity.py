@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from fitting_room.providers.base import Rate
+from fitting_room.jobs.rate import Rate
 from fitting_room.stores import capacity
 from tests.unit.world import World
 

@@ -10,7 +10,7 @@ import pytest
 
 from fitting_room.actions.workflow import queueing
 from fitting_room.jobs.job import Attempt, Job
-from fitting_room.providers.base import Rate
+from fitting_room.jobs.rate import Rate
 from fitting_room.stores import aws, capacity
 from tests.unit.world import World
 

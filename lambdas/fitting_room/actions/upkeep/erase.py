@@ -17,7 +17,7 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.job import Attempt, Job
 from fitting_room.jobs.tombstone import Tombstone, VendorCopy
 from fitting_room.observability import MetricUnit, described, logger, metrics
-from fitting_room.providers.base import Eraser
+from fitting_room.providers.adapter import Eraser
 from fitting_room.providers.catalogue import entry
 from fitting_room.settings import settings
 from fitting_room.stores import debts, file_users, jobs, media, subjects, tombstones

@@ -17,7 +17,8 @@ from fitting_room.jobs.errors import Warning
 from fitting_room.jobs.job import Attempt, Job, PreparedInput, StoredPicture
 from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending, Step, step
 from fitting_room.observability import MetricUnit, described, logger, metrics
-from fitting_room.providers.base import CatalogueEntry, Connection, Input, Order, Provider
+from fitting_room.providers.adapter import Connection, Input, Order, Provider
+from fitting_room.providers.base import CatalogueEntry
 from fitting_room.providers.catalogue import adapter, entry
 from fitting_room.settings import settings
 from fitting_room.stores import capacity, jobs, media, provider_keys

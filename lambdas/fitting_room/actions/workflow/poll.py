@@ -19,7 +19,8 @@ from fitting_room.jobs.errors import Fault, JobFailure, Warning
 from fitting_room.jobs.job import Attempt, Job, Reads
 from fitting_room.jobs.outcome import Failed, Finished, Pending, Reading, Ready, Step, Unread, step
 from fitting_room.observability import MetricUnit, described, logger, metrics
-from fitting_room.providers.base import CatalogueEntry, Provider
+from fitting_room.providers.adapter import Provider
+from fitting_room.providers.base import CatalogueEntry
 from fitting_room.providers.catalogue import entry
 from fitting_room.providers.shared.results import partial
 from fitting_room.stores import jobs, provider_keys

@@ -17,7 +17,8 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Attempt, Job
 from fitting_room.jobs.outcome import Failed, Step, step
-from fitting_room.providers.base import CatalogueEntry, Input, Order, Provider, Reference, ReferenceKind, Registrar
+from fitting_room.providers.adapter import Input, Order, Provider, Reference, Registrar
+from fitting_room.providers.base import CatalogueEntry, ReferenceKind
 from fitting_room.stores import jobs, references
 
 SPENT_SECONDS = 30

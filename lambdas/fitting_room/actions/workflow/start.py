@@ -23,7 +23,9 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault, JobFailure
 from fitting_room.jobs.job import Attempt, Job
 from fitting_room.jobs.outcome import Failed, Outcome, Step, step
-from fitting_room.providers.base import CatalogueEntry, Order, Provider, Rate
+from fitting_room.jobs.rate import Rate
+from fitting_room.providers.adapter import Order, Provider
+from fitting_room.providers.base import CatalogueEntry
 from fitting_room.providers.catalogue import entry
 from fitting_room.stores import aws, capacity, jobs, provider_keys
 from fitting_room.stores.aws import TROUBLE, unimportant

@@ -16,11 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fitting_room.jobs.errors import JobFailure
 from fitting_room.jobs.outcome import Charged, Failed, Outcome, Pending, Reading, Ready, Unread
+from fitting_room.providers.adapter import Connection, Order
 from fitting_room.providers.aidge import signature
 from fitting_room.providers.aidge.answers import BROKEN, EXHAUSTED, KEY, LIMITED, OF_TASKS, UNNAMED, Answer
 from fitting_room.providers.aidge.body import payload_of
 from fitting_room.providers.aidge.entry import ENTRY, ID, AidgeSettings
-from fitting_room.providers.base import Connection, Order
 from fitting_room.providers.shared.failures import LATER, Failures, Told, Words
 from fitting_room.providers.shared.http import UNSENT, client, retry_after
 from fitting_room.providers.shared.reading import read

@@ -13,8 +13,8 @@ from pydantic.alias_generators import to_camel
 
 from fitting_room.jobs.fields import Name
 from fitting_room.jobs.tasks import Stock, TryOn
+from fitting_room.providers.adapter import Order
 from fitting_room.providers.aidge.entry import CATEGORIES
-from fitting_room.providers.base import Order
 
 
 class _Part(BaseModel):

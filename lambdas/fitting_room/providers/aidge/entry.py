@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict
 
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.geometry import FitSpec
+from fitting_room.jobs.rate import Rate
 from fitting_room.jobs.tasks import AnyRequest, TryOn
-from fitting_room.providers.base import Advice, CatalogueEntry, Lifecycle, Model, Option, Price, Rate
+from fitting_room.providers.base import Advice, CatalogueEntry, Lifecycle, Model, Option, Price
 
 ID = "aidge"
 CATEGORIES = {"auto": None, "tops": "tops", "bottoms": "bottoms", "one_piece": "dresses"}  # ours -> the vendor's

@@ -13,12 +13,12 @@ import httpx
 from fitting_room.jobs.errors import JobFailure
 from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending, Reading
 from fitting_room.jobs.tasks import TrainSubject
+from fitting_room.providers.adapter import Connection, Order, Reference
 from fitting_room.providers.astria.answers import LOOK, PAUSE, ended, prompt, refused, tune, tunes
 from fitting_room.providers.astria.form import Form
 from fitting_room.providers.astria.options import ID, AstriaSettings
 from fitting_room.providers.astria.prompts import prompt_of
 from fitting_room.providers.astria.tunes import reference_of, training_of, training_title, trains
-from fitting_room.providers.base import Connection, Order, Reference
 from fitting_room.providers.shared.failures import LATER, Failures
 from fitting_room.providers.shared.http import UNSENT, client
 from fitting_room.providers.shared.reading import read

@@ -11,12 +11,13 @@ from datetime import date
 from typing import TypeGuard
 
 from fitting_room.jobs.geometry import FitSpec
+from fitting_room.jobs.rate import Rate
 from fitting_room.jobs.tasks import AnyRequest, Task, TrainSubject, TryOn
 from fitting_room.providers.astria.classes import CLASSES, references
 from fitting_room.providers.astria.options import ID, AstriaSettings, Options
 from fitting_room.providers.astria.prompts import PHOTOSHOOT
 from fitting_room.providers.astria.rules import flow, has_input_image, rules
-from fitting_room.providers.base import Advice, CatalogueEntry, Lifecycle, Model, Option, Price, Rate
+from fitting_room.providers.base import Advice, CatalogueEntry, Lifecycle, Model, Option, Price
 
 _DOCS = "https://docs.astria.ai"
 _PAGE = f"{_DOCS}, Virtual Try-on, Overview"

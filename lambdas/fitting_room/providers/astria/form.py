@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fitting_room.providers.base import Input
+from fitting_room.providers.adapter import Input
 
 Field = tuple[str | None, str] | tuple[str, bytes, str]
 """A text, or a file's name, content and media type."""

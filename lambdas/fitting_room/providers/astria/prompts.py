@@ -10,11 +10,11 @@ from math import log
 from typing import get_args
 
 from fitting_room.jobs.tasks import TryOn
+from fitting_room.providers.adapter import Input, Order
 from fitting_room.providers.astria.classes import garment_class
 from fitting_room.providers.astria.form import Form, form
 from fitting_room.providers.astria.options import AspectRatio, AstriaSettings, Options
 from fitting_room.providers.astria.rules import has_input_image
-from fitting_room.providers.base import Input, Order
 from fitting_room.providers.shared.masks import inverted
 
 TOKEN = "ohwx"  # noqa: S105  the word for a trained person, as in the vendor's examples

@@ -6,11 +6,11 @@ Sources: pages "Create a tune" and "FaceID"; of the partner models' references t
 from __future__ import annotations
 
 from fitting_room.jobs.tasks import TrainSubject
+from fitting_room.providers.adapter import Input, Order, Reference
 from fitting_room.providers.astria.classes import SD15_GARMENT
 from fitting_room.providers.astria.form import Form, form
 from fitting_room.providers.astria.options import AstriaSettings, Options
 from fitting_room.providers.astria.prompts import TOKEN
-from fitting_room.providers.base import Input, Order, Reference
 
 
 def training_title(order: Order) -> str:

@@ -11,7 +11,7 @@ from typing import ClassVar
 import httpx
 from pydantic import BaseModel, ConfigDict
 
-from fitting_room.providers.base import Connection, Order
+from fitting_room.providers.adapter import Connection, Order
 from fitting_room.providers.fashn.entry import ID
 from fitting_room.providers.shared.clothes import ClothesRequest, clothes_of
 from fitting_room.providers.shared.failures import LATER, Told

@@ -12,7 +12,8 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from fitting_room.jobs.geometry import FitSpec
-from fitting_room.providers.base import CatalogueEntry, Lifecycle, Model, Price, Rate
+from fitting_room.jobs.rate import Rate
+from fitting_room.providers.base import CatalogueEntry, Lifecycle, Model, Price
 from fitting_room.providers.shared.clothes import OPTIONS, unmoderated
 
 ID = "fashn"

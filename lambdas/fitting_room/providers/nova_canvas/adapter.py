@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from fitting_room.jobs.errors import Warning
 from fitting_room.jobs.outcome import Failed, Finished, Outcome, Picture
-from fitting_room.providers.base import Connection, Order
+from fitting_room.providers.adapter import Connection, Order
 from fitting_room.providers.nova_canvas.body import body_of, json_of
 from fitting_room.providers.nova_canvas.entry import ID
 from fitting_room.providers.shared.bedrock import LOOK_AT_THE_BILL, Bedrock

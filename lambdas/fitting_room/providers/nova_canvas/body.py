@@ -18,7 +18,7 @@ from fitting_room.jobs.tasks import (
     TextToImage,
     TryOn,
 )
-from fitting_room.providers.base import Input, Order
+from fitting_room.providers.adapter import Input, Order
 from fitting_room.providers.nova_canvas import shapes
 from fitting_room.providers.nova_canvas.garments import garment_class
 from fitting_room.providers.shared.masks import in_rgb, inverted

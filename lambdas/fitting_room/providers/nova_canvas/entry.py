@@ -11,8 +11,9 @@ from datetime import date
 from pydantic import BaseModel, ConfigDict
 
 from fitting_room.jobs.geometry import FitSpec
+from fitting_room.jobs.rate import Rate
 from fitting_room.jobs.tasks import Task
-from fitting_room.providers.base import CatalogueEntry, Lifecycle, Model, Option, Price, Rate
+from fitting_room.providers.base import CatalogueEntry, Lifecycle, Model, Option, Price
 from fitting_room.providers.nova_canvas.advice import ADVICE
 from fitting_room.providers.nova_canvas.rules import MAX_ASPECT, MAX_PIXELS, MAX_SIDE, MIN_SIDE, rules
 

@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from fitting_room.jobs.errors import CODES, Warning
 from fitting_room.jobs.outcome import Finished, Outcome, Pending, Picture
 from fitting_room.jobs.tasks import TryOn
-from fitting_room.providers.base import Connection, Input, Order
+from fitting_room.providers.adapter import Connection, Input, Order
 from fitting_room.providers.sandbox.entry import ID
 from fitting_room.providers.shared.failures import Failures
 

@@ -23,7 +23,7 @@ from botocore.exceptions import (
 )
 
 from fitting_room.jobs.outcome import Charged, Failed
-from fitting_room.providers.base import Connection
+from fitting_room.providers.adapter import Connection
 from fitting_room.providers.shared.failures import LATER, PAUSE_SECONDS, Failures
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict
 
 from fitting_room.jobs.request import Output
 from fitting_room.jobs.tasks import AnyRequest, TryOn
-from fitting_room.providers.base import Advice, Input, Option, Order
+from fitting_room.providers.adapter import Input, Order
+from fitting_room.providers.base import Advice, Option
 
 Mode = Literal["performance", "balanced", "quality"]
 Moderation = Literal["conservative", "permissive", "none"]

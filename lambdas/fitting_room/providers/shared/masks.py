@@ -6,7 +6,7 @@ import io
 from dataclasses import replace
 from typing import Literal
 
-from fitting_room.providers.base import Input
+from fitting_room.providers.adapter import Input
 
 
 def in_rgb(mask: Input) -> Input:

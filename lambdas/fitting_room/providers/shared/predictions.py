@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from fitting_room.jobs.errors import JobFailure
 from fitting_room.jobs.outcome import Charged, Failed, Outcome, Pending, Reading
-from fitting_room.providers.base import Connection, Order
+from fitting_room.providers.adapter import Connection, Order
 from fitting_room.providers.shared.failures import LATER, PAUSE_SECONDS, Failures, Told, Words
 from fitting_room.providers.shared.http import UNSENT, client, retry_after
 from fitting_room.providers.shared.reading import read

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fitting_room.jobs.errors import Warning
 from fitting_room.jobs.outcome import Ready, Unread
-from fitting_room.providers.base import Order
+from fitting_room.providers.adapter import Order
 
 
 def ready(

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from fitting_room.jobs.outcome import Failed, Finished, Outcome, Picture
 from fitting_room.jobs.tasks import Inpaint, Outpaint, RemoveBackground, TextToImage
-from fitting_room.providers.base import Connection, Order
+from fitting_room.providers.adapter import Connection, Order
 from fitting_room.providers.shared.bedrock import LOOK_AT_THE_BILL, Bedrock
 from fitting_room.providers.shared.masks import inverted
 from fitting_room.providers.stability.entry import ID, TITLE, aspect_ratio

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict
 
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.geometry import FitSpec
+from fitting_room.jobs.rate import Rate
 from fitting_room.jobs.tasks import AnyRequest, Inpaint, Outpaint, Size, TextToImage
-from fitting_room.providers.base import Advice, CatalogueEntry, Lifecycle, Model, Option, Price, Rate
+from fitting_room.providers.base import Advice, CatalogueEntry, Lifecycle, Model, Option, Price
 
 ID = "stability"
 TITLE = "Stability AI on Bedrock"

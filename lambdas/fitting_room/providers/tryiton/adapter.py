@@ -12,7 +12,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict
 
 from fitting_room.jobs.tasks import TryOn
-from fitting_room.providers.base import Connection, Order
+from fitting_room.providers.adapter import Connection, Order
 from fitting_room.providers.shared.clothes import (
     ClothesRequest,
     Format,

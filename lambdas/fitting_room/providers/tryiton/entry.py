@@ -13,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.geometry import FitSpec
+from fitting_room.jobs.rate import Rate
 from fitting_room.jobs.tasks import AnyRequest, TryOn
-from fitting_room.providers.base import CatalogueEntry, Lifecycle, Model, Option, Price, Rate
+from fitting_room.providers.base import CatalogueEntry, Lifecycle, Model, Option, Price
 from fitting_room.providers.shared.clothes import OPTIONS, unmoderated
 
 ID = "tryiton"
