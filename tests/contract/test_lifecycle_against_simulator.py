@@ -25,6 +25,7 @@ from tests.contract.conftest import Running
 
 INPAINT = "us.stability.stable-image-inpaint-v1:0"
 REGIONS = {"nova_canvas": "us-east-1", "stability": "us-west-2"}
+CALLER = Caller("acme", "live", None)
 PICTURE = {"url": "https://shop.example/p.png"}
 EDIT = {"task": "inpaint", "image": PICTURE, "mask": {"type": "image", "image": PICTURE}, "prompt": "a scarf"}
 
@@ -50,17 +51,17 @@ class Watched:
         return Deployment(entries(), frozenset(), frozenset(REGIONS), frozenset(), self.kept, Noon().now().date())
 
     def shown(self) -> dict[str, Any]:
-        shown = list_providers(self.deployment(), Caller("acme", "live"))["items"]
+        shown = list_providers(self.deployment(), CALLER)["items"]
         [life] = [model["lifecycle"] for item in shown for model in item["models"] if model["id"] == INPAINT]
         return {name: life[name] for name in ("state", "legacy", "end_of_life", "retired")}
 
     def planned(self) -> list[str] | str:
         """Who `auto` would ask, or the words that meet who asks for Stability by name."""
         try:
-            return plan(parse(EDIT), "live", self.deployment()).providers
+            return plan(parse(EDIT), CALLER, self.deployment()).providers
         except Refusal:
             with pytest.raises(Refusal) as named:
-                plan(parse(EDIT | {"provider": "stability"}), "live", self.deployment())
+                plan(parse(EDIT | {"provider": "stability"}), CALLER, self.deployment())
             return f"{named.value.faults[0].code}: {named.value.faults[0].detail}"
 
     def days(self) -> dict[str, float]:

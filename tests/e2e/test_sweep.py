@@ -62,7 +62,7 @@ def test_a_stored_job_that_nobody_started_is_started(
     for cached in (settings, aws.table, aws.s3, aws.step_functions):
         cached.cache_clear()
     body = cloud.try_on(person, tee, provider="nova_canvas")
-    job_id = submitting.submit(body, Caller(cloud.tenant, "live"), None, Clock()).job.id
+    job_id = submitting.submit(body, Caller(cloud.tenant, "live", None), None, Clock()).job.id
     assert cloud.job(job_id)["step"] == "queued"
     _make_due(cloud, job_id)
     cloud.invoke("Sweep", {})

@@ -48,7 +48,7 @@ from fitting_room.actions.requests import throttle  # noqa: E402
 from fitting_room.observability import logger, metrics  # noqa: E402
 from fitting_room.providers import catalogue  # noqa: E402
 from fitting_room.settings import settings  # noqa: E402
-from fitting_room.stores import api_keys, aws, budgets, provider_keys  # noqa: E402
+from fitting_room.stores import api_keys, aws, budgets, model_lifecycles, provider_keys  # noqa: E402
 from tests.unit.atelier import Atelier, atelier_entry, offer  # noqa: E402
 from tests.unit.world import (  # noqa: E402
     INBOX,
@@ -65,14 +65,20 @@ from tests.unit.world import (  # noqa: E402
     api_key,
 )
 
+KEPT = (
+    api_keys.caller_of,
+    budgets.given_back,
+    model_lifecycles.observed,
+    provider_keys.configured,
+    provider_keys.secret,
+)
+
 
 def forget() -> None:
     """Everything but the SDK clients: making those anew takes longer than most tests."""
     settings.cache_clear()
-    provider_keys._secrets.clear()
-    api_keys._cache.clear()
-    provider_keys._configured = (0.0, frozenset())
-    budgets._given_back.clear()
+    for kept in KEPT:
+        kept.clear()
     metrics.clear_metrics()
     throttle.forget()
 

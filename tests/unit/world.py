@@ -40,7 +40,7 @@ LIVE_KEY = "fr_live_" + "a" * 32
 TEST_KEY = "fr_test_" + "b" * 32
 OTHER_KEY = "fr_live_" + "c" * 32
 SECRET = "tryiton-secret-value"
-LIVE, TEST, RIVAL = Caller(TENANT, "live"), Caller(TENANT, "test"), Caller(OTHER, "live")
+LIVE, TEST, RIVAL = Caller(TENANT, "live", None), Caller(TENANT, "test", None), Caller(OTHER, "live", None)
 NOON = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
 """A day on which Nova Canvas still lived."""
 Answer = TypeVar("Answer")
@@ -149,7 +149,7 @@ class World:
         tenant: str = TENANT,
         **changes: Any,
     ) -> Accepted:
-        return submit(body or self.body(mode, **changes), Caller(tenant, mode), key, self.at)
+        return submit(body or self.body(mode, **changes), Caller(tenant, mode, None), key, self.at)
 
     def job(self, job_id: str) -> Job:
         found = jobs.get(job_id, self.at.now())
@@ -267,7 +267,7 @@ class World:
         for provider in providers:
             aws.table().put_item(Item={"pk": "PROVIDERS", "sk": provider, "configured": True})
             aws.secrets().create_secret(Name=f"secret-of-{provider}", SecretString=secret)
-        provider_keys._configured = (0.0, frozenset())
+        provider_keys.configured.clear()
 
 
 def _owed(item: dict[str, Any]) -> str:

@@ -188,7 +188,7 @@ def deployed(world: World, links: None, monkeypatch: pytest.MonkeyPatch, simulat
         monkeypatch.setenv("LIMITS", f'{{"{vendor.id}": {{"submits": 1000, "seconds": 1}}}}')
         settings.cache_clear()
         world.configure(vendor.id, secret=vendor.secret)
-        provider_keys._secrets.clear()
+        provider_keys.secret.clear()
         return simulator
 
     return deploy

@@ -32,6 +32,7 @@ CODES: dict[str, Code] = {
     "subject_not_ready": Code("A subject is unknown, still being made, failed, or being erased", 422),
     "upload_missing": Code("An upload is unknown, expired or not finished", 422),
     "unauthorized": Code("The API key is missing or unknown", 401),
+    "forbidden": Code("The API key lacks a scope", 403),
     "not_found": Code("Nothing is found here", 404),
     "method_not_allowed": Code("Method not allowed", 405),
     "idempotency_conflict": Code("The idempotency key belongs to another request", 422),

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import time
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
+from fitting_room.clock import Clock
 from fitting_room.jobs.job import Mode
 from fitting_room.stores import aws
-
-CACHE_SECONDS = 30
-_cache: dict[str, tuple[float, Caller | None]] = {}
+from fitting_room.stores.cache import kept_for
 
 
 class Owned(Protocol):
@@ -21,34 +19,40 @@ class Owned(Protocol):
     def mode(self) -> Mode: ...
 
 
+Scope = Literal["submit", "read", "erase", "admin"]
+ALL_SCOPES: frozenset[Scope] = frozenset(get_args(Scope))
+
+
 class Caller(NamedTuple):
-    """`providers`: those the tenant may use; None: all."""
+    """`providers`: those the tenant may use; None: all. `scopes`: what its key may do over HTTP."""
 
     tenant: str
     mode: Mode
-    providers: frozenset[str] | None = None
+    providers: frozenset[str] | None
+    scopes: frozenset[Scope] = frozenset()
 
     def owns(self, thing: Owned) -> bool:
         """Whether a job, a tombstone or an upload is the tenant's, and of the mode of this key."""
         return (thing.tenant, thing.mode) == (self.tenant, self.mode)
 
 
-def find(api_key: str) -> Caller | None:
-    """Whose key this is. An answer is kept for 30 s in this process, so that is how long a revoked key may live on."""
-    digest = hashlib.sha256(api_key.encode()).hexdigest()
-    known = _cache.get(digest)
-    if known and known[0] > time.monotonic():
-        return known[1]
+def find(api_key: str, at: Clock) -> Caller | None:
+    """Return whose key this is. An answer is kept for 30 s in this process: so long may a revoked key live on."""
+    return caller_of(hashlib.sha256(api_key.encode()).hexdigest(), at)
+
+
+@kept_for(30)
+def caller_of(digest: str, at: Clock) -> Caller | None:  # noqa: ARG001  the clock is the cache's
     found = aws.table().get_item(Key={"pk": f"KEY#{digest}", "sk": "KEY"}).get("Item")
-    caller = None
-    if found and not found.get("revoked_at"):
-        caller = Caller(
-            str(found["tenant"]), "test" if found["mode"] == "test" else "live", allowed(str(found["tenant"]))
-        )
-    if len(_cache) > 1000:  # a guesser must not fill the memory
-        _cache.clear()
-    _cache[digest] = (time.monotonic() + CACHE_SECONDS, caller)
-    return caller
+    if not found or found.get("revoked_at"):
+        return None
+    tenant = str(found["tenant"])
+    return Caller(tenant, "test" if found["mode"] == "test" else "live", allowed(tenant), _scopes(found.get("scopes")))
+
+
+def _scopes(stored: Any) -> frozenset[Scope]:
+    """Return the stored scopes; all for a key without. One that this release does not know gives nothing."""
+    return ALL_SCOPES if stored is None else ALL_SCOPES & frozenset(map(str, stored))
 
 
 def allowed(tenant: str) -> frozenset[str] | None:

@@ -6,21 +6,20 @@ so submits of one tenant do not refuse each other; the others only grow, so an o
 
 from __future__ import annotations
 
-import time
 import zlib
 from datetime import datetime, timedelta
 from typing import Any
 
 from boto3.dynamodb.conditions import Key
 
+from fitting_room.clock import Clock
 from fitting_room.jobs.job import Reservation
 from fitting_room.settings import settings
 from fitting_room.stores import aws
+from fitting_room.stores.cache import kept_for
 from fitting_room.stores.items import update_if
 
 GIVEN_BACK_ITEMS = 16
-_CACHE_SECONDS = 5
-_given_back: dict[tuple[str, str], tuple[float, int, int]] = {}
 
 
 def coverable(reservation: Reservation) -> bool:
@@ -28,9 +27,9 @@ def coverable(reservation: Reservation) -> bool:
     return reservation.images <= settings().daily_images and reservation.microusd <= _daily_microusd()
 
 
-def reserve(tenant: str, reservation: Reservation) -> bool:
+def reserve(tenant: str, reservation: Reservation, at: Clock) -> bool:
     """Set the cost of a job aside. False when the day's budget does not cover it any more."""
-    images, microusd = _given(tenant, reservation.day)
+    images, microusd = given_back(tenant, reservation.day, at)
     return update_if(
         _key(tenant, reservation.day),
         "ADD images :images, microusd :microusd",
@@ -86,22 +85,16 @@ def refund(tenant: str, job_id: str, day: str, images: int, microusd: int) -> di
 def spent(tenant: str, day: str) -> tuple[int, int]:
     """Return the images and micro-USD used on a day."""
     found = aws.table().get_item(Key=_key(tenant, day), ConsistentRead=True).get("Item", {})
-    images, microusd = _read_given(tenant, day)
+    images, microusd = _read_given_back(tenant, day)
     return _number(found, "images") - images, _number(found, "microusd") - microusd
 
 
-def _given(tenant: str, day: str) -> tuple[int, int]:
-    known = _given_back.get((tenant, day))
-    if known and known[0] > time.monotonic():
-        return known[1:]
-    images, microusd = _read_given(tenant, day)
-    if len(_given_back) > 1000:
-        _given_back.clear()
-    _given_back[tenant, day] = (time.monotonic() + _CACHE_SECONDS, images, microusd)
-    return images, microusd
+@kept_for(5)
+def given_back(tenant: str, day: str, at: Clock) -> tuple[int, int]:  # noqa: ARG001  the clock is the cache's
+    return _read_given_back(tenant, day)
 
 
-def _read_given(tenant: str, day: str) -> tuple[int, int]:
+def _read_given_back(tenant: str, day: str) -> tuple[int, int]:
     found = aws.table().query(
         ConsistentRead=True,
         KeyConditionExpression=Key("pk").eq(f"BUDGET#{tenant}") & Key("sk").begins_with(f"{day}#"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import date
 from typing import Any, Literal
 
@@ -10,12 +9,12 @@ from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict
 
+from fitting_room.clock import Clock
 from fitting_room.stores import aws
+from fitting_room.stores.cache import kept_for
 from fitting_room.stores.items import to_item
 
 State = Literal["active", "legacy", "gone", "unknown"]
-_CACHE_SECONDS = 60
-_known: tuple[float, dict[str, Observed]] = (0.0, {})
 
 
 class Observed(BaseModel):
@@ -46,10 +45,8 @@ def put(model: str, observed: Observed) -> None:
             raise
 
 
-def observed() -> dict[str, Observed]:
-    """By model id; an answer is kept for 60 s in this process."""
-    global _known
-    if _known[0] <= time.monotonic():
-        found = aws.table().query(KeyConditionExpression=Key("pk").eq("MODELS"))["Items"]
-        _known = (time.monotonic() + _CACHE_SECONDS, {str(i["sk"]): Observed.model_validate(i) for i in found})
-    return _known[1]
+@kept_for(60)
+def observed(at: Clock) -> dict[str, Observed]:  # noqa: ARG001  the clock is the cache's
+    """Return what Bedrock said, by model id."""
+    found = aws.table().query(KeyConditionExpression=Key("pk").eq("MODELS"))["Items"]
+    return {str(item["sk"]): Observed.model_validate(item) for item in found}

@@ -15,7 +15,7 @@ class Upload(NamedTuple):
     id: str
     tenant: str
     key: str
-    mode: Mode = "live"
+    mode: Mode
 
 
 def put(upload: Upload, expires: datetime) -> None:

@@ -16,7 +16,7 @@ from fitting_room.stores.api_keys import Caller
 from tests.unit.world import TENANT, World, picture
 
 Told = dict[str | None, Fault]
-CALLER = Caller(TENANT, "live")
+CALLER = Caller(TENANT, "live", None)
 
 
 def submitted(world: World, body: Any) -> None:

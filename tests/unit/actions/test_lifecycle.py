@@ -39,7 +39,7 @@ def deployed(
 
 
 def planned(deployment: Deployment, body: dict[str, Any] = TEXT, **changes: Any) -> list[str]:
-    return plan(parse({**body, **changes}), "live", deployment).providers
+    return plan(parse({**body, **changes}), Caller("acme", "live", None), deployment).providers
 
 
 def refused(deployment: Deployment, body: dict[str, Any] = TEXT, **changes: Any) -> list[Fault]:
@@ -49,7 +49,7 @@ def refused(deployment: Deployment, body: dict[str, Any] = TEXT, **changes: Any)
 
 
 def shown(deployment: Deployment, model: str = CORE) -> dict[str, Any]:
-    items = list_providers(deployment, Caller("acme", "live"))["items"]
+    items = list_providers(deployment, Caller("acme", "live", None))["items"]
     [life] = [each["lifecycle"] for item in items for each in item["models"] if each["id"] == model]
     return {name: value for name, value in life.items() if value is not None and name != "source"}
 

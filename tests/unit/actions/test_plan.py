@@ -34,7 +34,7 @@ def planned(
     **changes: Any,
 ) -> list[str]:
     body = {"task": "try_on", "person": PICTURE, "garments": [{"image": PICTURE, "category": "tops"}], **changes}
-    return plan(parse(body), mode, deployed(configured, private, today)).providers
+    return plan(parse(body), Caller("acme", mode, None), deployed(configured, private, today)).providers
 
 
 def refused(*args: Any, **changes: Any) -> list[Fault]:
@@ -169,7 +169,7 @@ def test_options_of_providers_that_are_not_asked_do_not_matter() -> None:
 
 
 def test_the_list_of_providers_says_what_this_key_can_buy_today() -> None:
-    shown = {item["id"]: item for item in list_providers(deployed(), Caller("acme", "test"))["items"]}
+    shown = {item["id"]: item for item in list_providers(deployed(), Caller("acme", "test", None))["items"]}
     assert {
         name: (item["configured"], item["allowed"], item["models"][0]["lifecycle"]["retired"])
         for name, item in shown.items()
@@ -184,7 +184,7 @@ def test_the_list_of_providers_says_what_this_key_can_buy_today() -> None:
     }
     assert shown["nova_canvas"]["models"][0]["lifecycle"]["end_of_life"] == "2026-09-30"
     assert shown["nova_canvas"]["tasks"]["try_on"]["output.count"]["maximum"] == 5
-    live = list_providers(deployed(), Caller("acme", "live"))["items"]
+    live = list_providers(deployed(), Caller("acme", "live", None))["items"]
     assert all(item["allowed"] for item in live)
 
 
@@ -224,7 +224,7 @@ def test_the_list_of_providers_tells_the_vendors_defaults_and_what_values_mean(
     provider: str, task: str, option: str, default: Any, says: str
 ) -> None:
     name, _, model = provider.partition("/")
-    [shown] = [item for item in list_providers(deployed(), Caller("acme", "live"))["items"] if item["id"] == name]
+    [shown] = [item for item in list_providers(deployed(), Caller("acme", "live", None))["items"] if item["id"] == name]
     [options] = [each["options"] for each in shown["models"] if each["id"] == model] or [None]
     told = (options or shown["tasks"])[task][option]
     assert told.get("default") == default
@@ -257,7 +257,7 @@ def asked(
     deployment: Deployment | None = None, allowed: frozenset[str] | None = None, subjects: Any = None, **changes: Any
 ) -> Plan:
     here = deployment or Deployment(entries(), EVERYONE, EVERYONE, EVERYONE, today=ALIVE)
-    return plan(parse(BODY | changes), "live", here, allowed=allowed, subjects=subjects or {})
+    return plan(parse(BODY | changes), Caller("acme", "live", allowed), here, subjects=subjects or {})
 
 
 def stopped(**facts: Any) -> list[tuple[str, str | None, str | None]]:
@@ -281,7 +281,7 @@ def test_a_tenant_reaches_only_the_providers_it_is_allowed() -> None:
 
 def test_a_test_key_reaches_the_sandbox_whatever_its_tenant_is_held_to() -> None:
     here = Deployment(entries(), EVERYONE, EVERYONE, EVERYONE, today=ALIVE)
-    assert plan(parse(BODY), "test", here, allowed=frozenset({"fashn"})).providers == ["sandbox"]
+    assert plan(parse(BODY), Caller("acme", "test", frozenset({"fashn"})), here).providers == ["sandbox"]
 
 
 def test_auto_follows_the_order_of_the_stage(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

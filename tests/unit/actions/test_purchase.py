@@ -384,7 +384,7 @@ def test_a_refused_key_that_was_changed_is_tried_once_more_within_the_same_claim
     world.configure("tryiton")
     vendor.starts = [outcome, finished(864, 1296)]
     job_id = world.prepared(provider="tryiton")
-    assert provider_keys.secret("tryiton") == SECRET, "it is known here, and then it is changed"
+    assert provider_keys.secret("tryiton", world.at) == SECRET, "it is known here, and then it is changed"
     aws.secrets().put_secret_value(SecretId="secret-of-tryiton", SecretString=fresh)
     assert world.start(job_id)["outcome"] == bought
     assert [connection.secret for connection in vendor.connections] == keys
@@ -398,8 +398,8 @@ def test_a_changed_key_that_cannot_be_read_leaves_the_refusal(
     world.configure("tryiton")
     vendor.starts = [failed("provider_auth")]
     job_id = world.prepared(provider="tryiton")
-    assert provider_keys.secret("tryiton") == SECRET
-    monkeypatch.setattr(provider_keys, "fresh", lambda _: (_ for _ in ()).throw(TimeoutError()))
+    assert provider_keys.secret("tryiton", world.at) == SECRET
+    monkeypatch.setattr(provider_keys.secret, "fresh", lambda *_: (_ for _ in ()).throw(TimeoutError()))
     assert world.start(job_id)["outcome"] == "failed"
     assert world.job(job_id).attempts["1"].charged == "no"
 

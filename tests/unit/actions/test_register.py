@@ -14,7 +14,7 @@ from fitting_room.jobs.outcome import Failed
 from fitting_room.providers.adapter import Reference
 from fitting_room.providers.base import ReferenceKind
 from fitting_room.providers.catalogue import entry
-from fitting_room.stores import provider_keys, references
+from fitting_room.stores import references
 from tests.unit.world import OTHER, Vendor, World, failed, finished, picture
 
 PROVIDER = "tryiton"
@@ -160,7 +160,6 @@ def test_a_refused_order_makes_the_next_job_register_anew(world: World, vendor: 
 def test_a_reference_is_not_trusted_for_longer_than_the_vendor_keeps_it(world: World, vendor: Registrar) -> None:
     world.start(world.prepared(provider=PROVIDER))
     world.at.sleep(26 * 86400)
-    provider_keys._configured = (0.0, frozenset())
     world.start(world.prepared(provider=PROVIDER))
     assert vendor.classes.count("shirt") == 2
 
@@ -168,7 +167,6 @@ def test_a_reference_is_not_trusted_for_longer_than_the_vendor_keeps_it(world: W
 def test_one_that_is_found_again_by_its_title_is_not_about_to_go_at_the_vendor(world: World, vendor: Registrar) -> None:
     world.start(world.prepared(provider=PROVIDER))
     world.at.sleep(26 * 86400)
-    provider_keys._configured = (0.0, frozenset())
     world.start(world.prepared(provider=PROVIDER))
     _, before, _, after = vendor.made
     assert (before.kind, before.title == after.title) == (after.kind, False)

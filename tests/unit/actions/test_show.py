@@ -24,7 +24,7 @@ def done(world: World, vendor: Vendor) -> Job:
     return world.job(job_id)
 
 
-@pytest.mark.parametrize("caller", [RIVAL, TEST, Caller("", "live"), Caller("acm", "live")])
+@pytest.mark.parametrize("caller", [RIVAL, TEST, Caller("", "live", None), Caller("acm", "live", None)])
 def test_a_job_of_another_tenant_or_mode_is_as_unknown_as_none(world: World, done: Job, caller: Caller) -> None:
     assert find(done.id, LIVE, world.at).id == done.id
     with pytest.raises(Refusal) as others:

@@ -179,7 +179,7 @@ def test_budgets_are_per_tenant_and_the_sandbox_is_free(world: World) -> None:
 
 # --------------------------------------------------------------------------------------------------- pictures
 def uploaded(world: World, tenant: str = TENANT, *, mode: Mode = "live", send: bool = True) -> str:
-    caller = Caller(tenant, mode)
+    caller = Caller(tenant, mode, None)
     upload_id: str = create_upload({"content_type": "image/png", "bytes": 5000}, caller, world.at)["id"]
     if send:
         world.put(upload_id, picture(360, 540), folder=f"uploads/{tenant}")

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from fitting_room.actions.upkeep.watch_models import Unanswered, watch_models
+from fitting_room.clock import Clock
 from fitting_room.providers import catalogue
 from fitting_room.settings import settings
 from fitting_room.stores import aws
@@ -53,11 +54,9 @@ def refusal(code: str, words: str = "words of the vendor") -> ClientError:
 def bedrock(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bedrock]:
     told = Bedrock()
     monkeypatch.setattr(aws, "bedrock", told.client)
-    monkeypatch.setattr(models, "_known", (0.0, {}))
     monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "false")
     deploy(monkeypatch, nova_canvas="us-east-1", stability="us-west-2")
     yield told
-    models._known = (0.0, {})
 
 
 def deploy(monkeypatch: pytest.MonkeyPatch, **regions: str) -> None:
@@ -66,8 +65,7 @@ def deploy(monkeypatch: pytest.MonkeyPatch, **regions: str) -> None:
 
 
 def kept() -> dict[str, Observed]:
-    models._known = (0.0, {})
-    return dict(models.observed())
+    return dict(models.observed.fresh(Clock()))
 
 
 @pytest.fixture

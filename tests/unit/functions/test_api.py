@@ -8,7 +8,6 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -79,7 +78,44 @@ def call(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
     yield send
 
 
-# ------------------------------------------------------------------------------------------------ who may call
+# ------------------------------------------------------------------------------------------------ keys and scopes
+ROUTES = [(route.method, route.path) for route in importlib.import_module("functions.http.api.handler").ROUTES]
+SCOPES = {
+    ("POST", "/v1/uploads"): "submit",
+    ("POST", "/v1/jobs"): "submit",
+    ("POST", "/v1/jobs/estimate"): "read",
+    ("GET", "/v1/jobs/<job_id>"): "read",
+    ("DELETE", "/v1/jobs/<job_id>"): "erase",
+    ("POST", "/v1/jobs/<job_id>/cancel"): "submit",
+    ("POST", "/v1/jobs/<job_id>/retry"): "submit",
+    ("POST", "/v1/jobs/<job_id>/recover"): "submit",
+    ("GET", "/v1/jobs/<job_id>/images/<name>"): "read",
+    ("POST", "/v1/subjects"): "submit",
+    ("GET", "/v1/subjects"): "read",
+    ("GET", "/v1/subjects/<subject_id>"): "read",
+    ("DELETE", "/v1/subjects/<subject_id>"): "erase",
+    ("GET", "/v1/providers"): "read",
+}
+ALL_SCOPES = {"submit", "read", "erase", "admin"}
+
+
+def filled(path: str) -> str:
+    """The path with ids in it of things that do not exist."""
+    ids = {
+        "<job_id>": "job_01J00000000000000000000001",
+        "<subject_id>": "sub_01J00000000000000000000001",
+        "<name>": "1",
+    }
+    for name, value in ids.items():
+        path = path.replace(name, value)
+    return path
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_every_route_needs_a_key(call: Call, method: str, path: str) -> None:
+    assert call(method, filled(path), {}, key=None).codes == [("unauthorized", None)]
+
+
 @pytest.mark.parametrize(
     "authorization",
     [
@@ -93,26 +129,46 @@ def call(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
         LIVE_KEY,
     ],
 )
-@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/providers"), ("POST", "/v1/jobs")])
-def test_no_valid_key_is_401_and_says_how(call: Call, authorization: str | None, method: str, path: str) -> None:
-    answer = call(method, path, key=None, **({} if authorization is None else {"authorization": authorization}))
+def test_no_valid_key_is_401_and_says_how(call: Call, authorization: str | None) -> None:
+    headers = {} if authorization is None else {"authorization": authorization}
+    answer = call("GET", "/v1/providers", key=None, **headers)
     assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
     assert answer.codes == [("unauthorized", None)]
     assert LIVE_KEY not in answer.text
+
+
+def test_every_route_has_a_scope_here() -> None:
+    assert set(SCOPES) == set(ROUTES)
+
+
+@pytest.mark.parametrize(("method", "path"), SCOPES)
+def test_a_key_without_the_scope_is_403_and_is_told_which(world: World, call: Call, method: str, path: str) -> None:
+    scope = SCOPES[method, path]
+    world.allow_key(LIVE_KEY, TENANT, "live", scopes=ALL_SCOPES - {scope})
+    answer = call(method, filled(path), {})
+    assert (answer.status, answer.codes) == (403, [("forbidden", None)])
+    assert f"`{scope}`" in answer.json["detail"] and f"`{scope}`" in answer.json["remedy"]
+
+
+@pytest.mark.parametrize(("method", "path"), SCOPES)
+def test_a_key_with_the_scope_alone_reaches_the_route(world: World, call: Call, method: str, path: str) -> None:
+    world.allow_key(LIVE_KEY, TENANT, "live", scopes={SCOPES[method, path]})
+    assert call(method, filled(path), {}).status not in (401, 403)
+
+
+def test_a_scope_that_this_release_does_not_know_gives_nothing(world: World, call: Call) -> None:
+    world.allow_key(LIVE_KEY, TENANT, "live", scopes={"everything"})
+    assert call("GET", "/v1/providers").codes == [("forbidden", None)]
 
 
 def test_the_scheme_is_not_case_sensitive(call: Call) -> None:
     assert call("GET", "/v1/providers", key=None, authorization=f"bearer {LIVE_KEY}").status == 200
 
 
-def test_a_revoked_key_is_401_within_half_a_minute(world: World, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fitting_room.stores import api_keys
-
-    now = [1000.0]
-    monkeypatch.setattr(api_keys, "time", SimpleNamespace(monotonic=lambda: now[0]))
+def test_a_revoked_key_is_401_within_half_a_minute(world: World, call: Call) -> None:
     assert call("GET", "/v1/providers").status == 200
     world.allow_key(LIVE_KEY, TENANT, "live", revoked_at="2026-09-01T12:00:00.000Z")
-    now[0] += 30
+    world.at.sleep(30)
     assert call("GET", "/v1/providers").status == 401
 
 

@@ -23,6 +23,7 @@ from fitting_room.jobs.parse import faults_of, read
 from fitting_room.jobs.tasks import TASKS
 from fitting_room.providers.base import CatalogueEntry, Option
 from fitting_room.providers.catalogue import entries
+from fitting_room.stores.api_keys import Caller
 from tests.unit.providers.requests import IMAGE, SUBJECT, asking
 from tests.unit.providers.test_invalid_requests import FIELDS, FULL, TOGETHER, broken, changed
 
@@ -46,7 +47,7 @@ def faults(body: dict[str, Any]) -> list[Fault]:
     if draft.request is None:
         return draft.faults
     try:
-        plan(draft.request, "live", EVERYTHING)
+        plan(draft.request, Caller("acme", "live", None), EVERYTHING)
     except Refusal as refusal:
         own = [fault for fault in refusal.faults if fault.provider is None or body.get("provider", "auto") != "auto"]
         return together(draft, draft.certain(own), EVERYTHING)

@@ -9,6 +9,7 @@ from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.job import Subject
 from fitting_room.jobs.parse import parse
 from fitting_room.providers import catalogue
+from fitting_room.stores.api_keys import Caller
 
 IMAGE = {"url": "https://shop.example/picture.png"}
 SUBJECT = "sub_01J00000000000000000000001"
@@ -68,7 +69,7 @@ def planned(provider: str, body: dict[str, Any], made_for: str = "") -> Plan:
         for pointer, name in request.subjects()
         if made_for
     }
-    return plan(request, "live", deployment, subjects=subjects)
+    return plan(request, Caller("acme", "live", None), deployment, subjects=subjects)
 
 
 def refused(provider: str, body: dict[str, Any], made_for: str = "") -> list[Fault]:

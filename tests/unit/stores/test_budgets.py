@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -26,25 +25,17 @@ def give_back(world: World, job_id: str, images: int, microusd: int = 0) -> None
     transact({"refund": budgets.refund(TENANT, job_id, DAY, images, microusd)}, world.at.sleep)
 
 
-@pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
-    """The seconds since this process began; a reading is kept for five of them."""
-    now = [1000.0]
-    monkeypatch.setattr(budgets.time, "monotonic", lambda: now[0])
-    yield now
-
-
 def test_a_budget_can_be_spent_to_the_last_image_and_the_last_cent(world: World) -> None:
-    assert budgets.reserve(TENANT, of(4, 600_000))
-    assert not budgets.reserve(TENANT, of(1, 400_001))
-    assert budgets.reserve(TENANT, of(6, 400_000))
-    assert not budgets.reserve(TENANT, of(1)) and not budgets.reserve(TENANT, of(0, 1))
+    assert budgets.reserve(TENANT, of(4, 600_000), world.at)
+    assert not budgets.reserve(TENANT, of(1, 400_001), world.at)
+    assert budgets.reserve(TENANT, of(6, 400_000), world.at)
+    assert not budgets.reserve(TENANT, of(1), world.at) and not budgets.reserve(TENANT, of(0, 1), world.at)
     assert budgets.spent(TENANT, DAY) == (10, 1_000_000)
 
 
 def test_budgets_are_of_one_tenant_and_one_day(world: World) -> None:
-    assert budgets.reserve(TENANT, of(LIMIT))
-    assert budgets.reserve(OTHER, of(LIMIT)) and budgets.reserve(TENANT, of(LIMIT, day=TOMORROW))
+    assert budgets.reserve(TENANT, of(LIMIT), world.at)
+    assert budgets.reserve(OTHER, of(LIMIT), world.at) and budgets.reserve(TENANT, of(LIMIT, day=TOMORROW), world.at)
 
 
 def test_what_a_whole_day_cannot_pay_is_known_without_a_look(world: World) -> None:
@@ -52,26 +43,26 @@ def test_what_a_whole_day_cannot_pay_is_known_without_a_look(world: World) -> No
     assert not budgets.coverable(of(LIMIT + 1)) and not budgets.coverable(of(1, 1_000_001))
 
 
-def test_what_was_given_back_can_be_spent_again(world: World, later: list[float]) -> None:
-    assert budgets.reserve(TENANT, of(LIMIT, 500_000))
+def test_what_was_given_back_can_be_spent_again(world: World) -> None:
+    assert budgets.reserve(TENANT, of(LIMIT, 500_000), world.at)
     give_back(world, "job_1", 3, 200_000)
-    later[0] += 5
-    assert not budgets.reserve(TENANT, of(4))
-    assert budgets.reserve(TENANT, of(3, 700_000))
+    world.at.sleep(5)
+    assert not budgets.reserve(TENANT, of(4), world.at)
+    assert budgets.reserve(TENANT, of(3, 700_000), world.at)
     assert budgets.spent(TENANT, DAY) == (10, 1_000_000)
 
 
-def test_an_old_reading_refuses_for_five_seconds_and_never_allows_too_much(world: World, later: list[float]) -> None:
-    assert budgets.reserve(TENANT, of(LIMIT))
+def test_an_old_reading_refuses_for_five_seconds_and_never_allows_too_much(world: World) -> None:
+    assert budgets.reserve(TENANT, of(LIMIT), world.at)
     give_back(world, "job_1", 3)
-    assert not budgets.reserve(TENANT, of(3))
-    later[0] += 5
-    assert budgets.reserve(TENANT, of(3))
-    assert not budgets.reserve(TENANT, of(1))
+    assert not budgets.reserve(TENANT, of(3), world.at)
+    world.at.sleep(5)
+    assert budgets.reserve(TENANT, of(3), world.at)
+    assert not budgets.reserve(TENANT, of(1), world.at)
 
 
 def test_refunds_are_spread_over_sixteen_items_and_none_is_the_one_that_submits_change(world: World) -> None:
-    budgets.reserve(TENANT, of(LIMIT))
+    budgets.reserve(TENANT, of(LIMIT), world.at)
     names = [f"job_{n}" for n in range(60)]
     for name in names:
         give_back(world, name, 0, 1)
@@ -81,23 +72,23 @@ def test_refunds_are_spread_over_sixteen_items_and_none_is_the_one_that_submits_
     assert budgets.spent(TENANT, DAY) == (LIMIT, -60)
 
 
-def test_a_provider_that_made_more_than_was_set_aside_has_spent_more(world: World, later: list[float]) -> None:
-    budgets.reserve(TENANT, of(8))
+def test_a_provider_that_made_more_than_was_set_aside_has_spent_more(world: World) -> None:
+    budgets.reserve(TENANT, of(8), world.at)
     give_back(world, "job_1", -2)
-    later[0] += 5
+    world.at.sleep(5)
     assert budgets.spent(TENANT, DAY) == (10, 0)
-    assert not budgets.reserve(TENANT, of(1))
+    assert not budgets.reserve(TENANT, of(1), world.at)
 
 
 def test_a_reservation_that_is_undone_costs_nothing(world: World) -> None:
-    budgets.reserve(TENANT, of(4, 10))
+    budgets.reserve(TENANT, of(4, 10), world.at)
     budgets.give_back(TENANT, "job_1", of(4, 10))
     assert budgets.spent(TENANT, DAY) == (0, 0)
 
 
 def test_many_submits_at_once_spend_exactly_the_budget(world: World, one_at_a_time: None) -> None:
     with ThreadPoolExecutor(8) as pool:
-        taken = list(pool.map(lambda _: budgets.reserve(TENANT, of(1, 10)), range(40)))
+        taken = list(pool.map(lambda _: budgets.reserve(TENANT, of(1, 10), world.at), range(40)))
     assert (taken.count(True), budgets.spent(TENANT, DAY)) == (LIMIT, (LIMIT, 100))
 
 
@@ -105,4 +96,4 @@ def test_reserving_is_one_plain_write(world: World, monkeypatch: pytest.MonkeyPa
     """Submits of one tenant that meet in a transaction would refuse each other."""
     client = aws.table().meta.client
     monkeypatch.setattr(client, "transact_write_items", lambda **_: pytest.fail("a transaction"))
-    assert budgets.reserve(TENANT, of(1))
+    assert budgets.reserve(TENANT, of(1), world.at)

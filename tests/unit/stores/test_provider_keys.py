@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 from botocore.exceptions import ClientError
 
@@ -14,59 +12,51 @@ from tests.unit.world import World
 NAME, OLD, NEW = "secret-of-tryiton", "old-key", "new-key"
 
 
-class Ticking:
-    """The process's clock, which only moves when a test says so."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.seconds = 1000.0
-        monkeypatch.setattr(provider_keys, "time", SimpleNamespace(monotonic=lambda: self.seconds))
-
-
 @pytest.fixture
-def ticking(world: World, monkeypatch: pytest.MonkeyPatch) -> Ticking:
+def keyed(world: World) -> World:
     world.configure("tryiton", secret=OLD)
-    return Ticking(monkeypatch)
+    return world
 
 
 def change(value: str = NEW) -> None:
     aws.secrets().put_secret_value(SecretId=NAME, SecretString=value)
 
 
-def test_a_changed_key_is_noticed_after_thirty_seconds(ticking: Ticking) -> None:
-    assert provider_keys.secret("tryiton") == OLD
+def test_a_changed_key_is_noticed_after_thirty_seconds(keyed: World) -> None:
+    assert provider_keys.secret("tryiton", keyed.at) == OLD
     change()
-    ticking.seconds += 29.9
-    assert provider_keys.secret("tryiton") == OLD
-    ticking.seconds += 0.1
-    assert provider_keys.secret("tryiton") == NEW
+    keyed.at.sleep(29.9)
+    assert provider_keys.secret("tryiton", keyed.at) == OLD
+    keyed.at.sleep(0.1)
+    assert provider_keys.secret("tryiton", keyed.at) == NEW
 
 
-def test_after_a_refusal_the_changed_key_is_there_at_once_and_for_everybody(ticking: Ticking) -> None:
-    assert provider_keys.secret("tryiton") == OLD
+def test_after_a_refusal_the_changed_key_is_there_at_once_and_for_everybody(keyed: World) -> None:
+    assert provider_keys.secret("tryiton", keyed.at) == OLD
     change()
-    assert provider_keys.fresh("tryiton") == NEW
-    assert provider_keys.secret("tryiton") == NEW
+    assert provider_keys.secret.fresh("tryiton", keyed.at) == NEW
+    assert provider_keys.secret("tryiton", keyed.at) == NEW
 
 
-def test_the_key_before_the_last_change_can_still_be_had(ticking: Ticking) -> None:
+def test_the_key_before_the_last_change_can_still_be_had(keyed: World) -> None:
     assert provider_keys.previous("tryiton") is None
     change()
     assert provider_keys.previous("tryiton") == OLD
-    assert provider_keys.secret("tryiton") == NEW
+    assert provider_keys.secret("tryiton", keyed.at) == NEW
 
 
-def test_a_key_stored_as_bytes_is_the_operators_matter(ticking: Ticking) -> None:
+def test_a_key_stored_as_bytes_is_the_operators_matter(keyed: World) -> None:
     aws.secrets().put_secret_value(SecretId=NAME, SecretBinary=b"bytes")
     with pytest.raises(JobFailure) as caught:
-        provider_keys.secret("tryiton")
+        provider_keys.secret("tryiton", keyed.at)
     assert (caught.value.fault.code, caught.value.fault.provider) == ("provider_auth", "tryiton")
     assert "admin provider set tryiton" in caught.value.fault.remedy
     change()
-    assert provider_keys.secret("tryiton") == NEW
+    assert provider_keys.secret("tryiton", keyed.at) == NEW
     assert provider_keys.previous("tryiton") is None
 
 
-def test_a_refused_look_for_an_earlier_key_is_no_absence(ticking: Ticking, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_look_for_an_earlier_key_is_no_absence(keyed: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(**_: object) -> None:
         raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "x"}}, "GetSecretValue")
 

@@ -34,7 +34,7 @@ def accept(job: Job, inline: Mapping[str, bytes], writes: Mapping[str, dict[str,
     `inline`: images to put into staging, by key. They are taken back when the job is refused. Raises `Refusal`
     (`budget_exceeded`, `throttled`) and, when a condition of `writes` failed, `Conflict`.
     """
-    if job.reserved and not (budgets.coverable(job.reserved) and budgets.reserve(job.tenant, job.reserved)):
+    if job.reserved and not (budgets.coverable(job.reserved) and budgets.reserve(job.tenant, job.reserved, at)):
         raise _over_budget(
             "The tenant's budget for today does not cover this job.", "ask the operator to raise the daily budget", at
         )

@@ -44,7 +44,7 @@ def check(body: Any, caller: Caller, at: Clock, *, look: bool) -> Checked:
     sources, unusable = located(draft.request, caller, at, look=look)
     faults += unusable
     try:
-        planned = plan(draft.request, caller.mode, here, allowed=caller.providers, subjects=subjects)
+        planned = plan(draft.request, caller, here, subjects=subjects)
     except Refusal as refusal:  # where auto finds nobody for a body that had to be mended, that may be why
         guessed = draft.faults and draft.request.provider == "auto"
         faults += [fault for fault in refusal.faults if not (guessed and fault.provider)]

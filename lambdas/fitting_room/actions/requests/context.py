@@ -19,10 +19,10 @@ def deployment(at: Clock) -> Deployment:
     ordered = sorted(entries(), key=lambda entry: first.get(entry.id, len(first)))
     return Deployment(
         ordered,
-        provider_keys.configured(),
+        provider_keys.configured(at),
         frozenset(config.bedrock_regions),
         config.private_access,
-        model_lifecycles.observed(),
+        model_lifecycles.observed(at),
         at.now().date(),
         config.legacy_models,
         config.unmoderated,

@@ -10,12 +10,13 @@ from types import MappingProxyType
 from pydantic import ValidationError
 
 from fitting_room.jobs.errors import Fault, Refusal, Warning
-from fitting_room.jobs.job import Mode, Subject
+from fitting_room.jobs.job import Subject
 from fitting_room.jobs.parse import faults_of
 from fitting_room.jobs.request import Asked
 from fitting_room.jobs.tasks import AnyRequest, TryOn
 from fitting_room.jobs.wording import nearest
 from fitting_room.providers.base import CatalogueEntry, Model
+from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.model_lifecycles import Observed
 
 SANDBOX = "sandbox"
@@ -67,18 +68,19 @@ class Plan:
 
 def plan(
     request: AnyRequest,
-    mode: Mode,
+    caller: Caller,
     deployment: Deployment,
     *,
-    allowed: frozenset[str] | None = None,
     subjects: Mapping[str, Subject] = MappingProxyType({}),
 ) -> Plan:
-    """`allowed`: the providers that the tenant may use (None: all). `subjects`: by JSON pointer, those the request names.
-    Raises `Refusal` with every fault when no provider, or not the named one, can do the request."""
+    """Return the providers to try. `subjects`: by JSON pointer, those that the request names.
+
+    Raises `Refusal` with every fault when no provider, or not the named one, can do the request.
+    """
     known = {entry.id: entry for entry in deployment.entries}
     places, unknown = named_in(request, deployment.entries)
-    named = [known[provider] for provider in places]
-    if mode == "test":
+    named, allowed = [known[provider] for provider in places], caller.providers
+    if caller.mode == "test":
         if any(provider != SANDBOX for provider in places):
             raise Refusal.of(
                 "provider_not_allowed",

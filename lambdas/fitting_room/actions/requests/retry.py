@@ -43,7 +43,7 @@ def retry(job_id: str, body: Any, caller: Caller, at: Clock) -> Accepted:
     used, unusable = subjects_of(old.request, caller, at)
     if unusable:
         raise Refusal(*unusable)
-    planned = plan(old.request, caller.mode, deployment(at), allowed=caller.providers, subjects=used)
+    planned = plan(old.request, caller, deployment(at), subjects=used)
     new_id = at.new_id("job")
     job = new_job(new_id, old.request, caller, planned, used, at).model_copy(
         update={

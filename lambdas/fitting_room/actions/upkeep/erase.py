@@ -51,7 +51,7 @@ def erase_subject(subject_id: str, tenant: str, at: Clock) -> None:
         return
     job = jobs.get(subject.job_id, at.now())
     copy = _made(subject, job)
-    deleted = copy is None or _deleted(copy)
+    deleted = copy is None or _deleted(copy, at)
     if job and not job.final:
         owe(subjects.key(tenant, subject_id), clock.later(at.now(), LOOK_AGAIN))
     elif deleted and subjects.remove(subject):
@@ -92,7 +92,7 @@ def _ask_vendors(stone: Tombstone, at: Clock) -> None:
     if not stone.owed:
         strike(jobs.key(stone.id))
         return
-    owed = [copy for copy in stone.owed if not _deleted(copy)]
+    owed = [copy for copy in stone.owed if not _deleted(copy, at)]
     look_at = _next_try(stone.erase_requested_at, at) if owed else None
     failed_at = clock.text(at.now()) if owed and look_at is None else None
     tombstones.put(stone.model_copy(update={"owed": owed, "erase_failed_at": failed_at}), look_at)
@@ -137,9 +137,9 @@ def _made(subject: subjects.Stored, job: Job | None) -> VendorCopy | None:
     return VendorCopy(provider=provider, what="reference", id=made_id)
 
 
-def _deleted(copy: VendorCopy) -> bool:
+def _deleted(copy: VendorCopy, at: Clock) -> bool:
     try:
-        vendor = cast(Eraser, connect(entry(copy.provider)))
+        vendor = cast(Eraser, connect(entry(copy.provider), at))
         return vendor.erase_job(copy.id) if copy.what == "job" else vendor.erase_reference(copy.id)
     except (
         Exception

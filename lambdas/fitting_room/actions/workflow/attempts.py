@@ -31,7 +31,7 @@ _PAUSES = (0.5, 1, 2, 4, 5)
 Written = TypeVar("Written")
 
 
-def connect(provider: CatalogueEntry, secret: str | None = None) -> Provider:
+def connect(provider: CatalogueEntry, at: Clock, secret: str | None = None) -> Provider:
     """Return the adapter, ready to call its provider with `secret`, or with the stored key.
 
     A missing key shows here, before anything is claimed.
@@ -42,7 +42,7 @@ def connect(provider: CatalogueEntry, secret: str | None = None) -> Provider:
         Connection(
             endpoint=config.provider_endpoints.get(provider.id),
             region=config.bedrock_regions.get(provider.id),
-            secret=(secret or provider_keys.secret(provider.id)) if provider.secret else None,
+            secret=(secret or provider_keys.secret(provider.id, at)) if provider.secret else None,
             settings=provider.settings_model.model_validate(given) if provider.settings_model else None,
         )
     )

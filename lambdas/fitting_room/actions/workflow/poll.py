@@ -6,7 +6,7 @@ more reads after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from fitting_room import clock
@@ -49,7 +49,7 @@ def poll(job_id: str, at: Clock) -> Step:
     if attempt is None or attempt.outcome != "pending" or (stands and stands["outcome"] != "pending"):
         return stands or step("failed", again=True)
     provider = entry(attempt.provider)
-    match reading := _read(job, attempt, provider):
+    match reading := _read(job, attempt, provider, at):
         case Finished() | Failed():
             return keep(job, attempt, reading, at)
         case Ready():
@@ -60,10 +60,10 @@ def poll(job_id: str, at: Clock) -> Step:
             return _refused(job, attempt, provider, reading, at)
 
 
-def _read(job: Job, attempt: Attempt, provider: CatalogueEntry) -> Reading:
+def _read(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -> Reading:
     """Read with the key as it is known here; if that is refused, with the key as it is now, and with the one before."""
     refused: Unread | None = None
-    for vendor in _connections(provider):
+    for vendor in _connections(provider, at):
         reading = vendor.poll(order(job, attempt, provider), str(attempt.provider_job_id))
         if not isinstance(reading, Unread) or reading.status not in _REFUSED_KEY:
             return reading
@@ -71,17 +71,22 @@ def _read(job: Job, attempt: Attempt, provider: CatalogueEntry) -> Reading:
     return refused or Unread("no connection", made=False)
 
 
-def _connections(provider: CatalogueEntry) -> Iterator[Provider]:
+def _connections(provider: CatalogueEntry, at: Clock) -> Iterator[Provider]:
     """What is bought is worth waiting for an operator who mends a key, so one that cannot be read or used is passed over."""
     if not provider.secret:
-        yield connect(provider)
+        yield connect(provider, at)
         return
     tried: set[str | None] = {None}
-    for key_of in (provider_keys.secret, provider_keys.fresh, provider_keys.previous):
+    keys: tuple[Callable[[], str | None], ...] = (
+        lambda: provider_keys.secret(provider.id, at),
+        lambda: provider_keys.secret.fresh(provider.id, at),
+        lambda: provider_keys.previous(provider.id),
+    )
+    for read in keys:
         try:
-            if (key := key_of(provider.id)) not in tried:
+            if (key := read()) not in tried:
                 tried.add(key)
-                yield connect(provider, key)
+                yield connect(provider, at, key)
         except (*TROUBLE, JobFailure) as error:
             logger.error("a provider's key cannot be read or used", provider=provider.id, **described(error))
 

@@ -58,8 +58,8 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
     assert attempt is not None, "a prepared job has an attempt"
     provider = entry(attempt.provider)
     try:
-        key = provider_keys.secret(provider.id) if provider.secret else None
-        vendor = connect(provider, key)
+        key = provider_keys.secret(provider.id, at) if provider.secret else None
+        vendor = connect(provider, at, key)
     except JobFailure as failure:  # the adapter knows what is wrong with the key
         return keep(job, attempt, Failed(failure.fault, "no"), at)
     except ClientError as error:
@@ -76,7 +76,7 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
     if claimed is None:
         return step("busy", runner=provider.runner, wait=1)
     ordered = replace(wanted, references=claimed.references, callback=address)
-    outcome = _buy(vendor, ordered, provider, key)
+    outcome = _buy(vendor, ordered, provider, key, at)
     said = keep(job, claimed, outcome, at, seconds=max(0, until - at.ms()) / 1000)
     if isinstance(outcome, Failed) and outcome.charged == "no" and not outcome.fault.retryable:
         with unimportant("references of a refused order"):
@@ -107,15 +107,15 @@ def _ready(
             return made
 
 
-def _buy(vendor: Provider, ordered: Order, provider: CatalogueEntry, key: str | None) -> Outcome:
+def _buy(vendor: Provider, ordered: Order, provider: CatalogueEntry, key: str | None, at: Clock) -> Outcome:
     """Call the provider. A refused key bought nothing: if it was changed meanwhile, call once more with the new one."""
     outcome = vendor.start(ordered)
     refused = isinstance(outcome, Failed) and outcome.charged == "no" and outcome.fault.code == "provider_auth"
     if not (refused and key):
         return outcome
     try:
-        changed = provider_keys.fresh(provider.id)
-        again = connect(provider, changed) if changed != key else None
+        changed = provider_keys.secret.fresh(provider.id, at)
+        again = connect(provider, at, changed) if changed != key else None
     except (*TROUBLE, JobFailure):
         return outcome
     return again.start(ordered) if again else outcome

@@ -7,7 +7,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -16,7 +16,7 @@ from fitting_room.actions import pace
 from fitting_room.actions.job_view import find, image_link, view
 from fitting_room.actions.requests import subjects
 from fitting_room.actions.requests.accept import Accepted
-from fitting_room.actions.requests.authenticate import authenticate
+from fitting_room.actions.requests.authenticate import authenticate, permit
 from fitting_room.actions.requests.cancel import cancel
 from fitting_room.actions.requests.context import deployment
 from fitting_room.actions.requests.delete import delete_job, delete_subject
@@ -36,7 +36,7 @@ from fitting_room.observability import described, logger
 from fitting_room.providers.catalogue import entries
 from fitting_room.settings import settings
 from fitting_room.stores import aws
-from fitting_room.stores.api_keys import Caller
+from fitting_room.stores.api_keys import Caller, Scope
 
 MAX_BODY = 5_000_000
 
@@ -45,104 +45,113 @@ clock = Clock()
 warm(aws.table, aws.s3, aws.step_functions, entries)
 
 
-def create_an_upload() -> Response[str]:
-    caller = _caller()
+def create_an_upload(caller: Caller) -> Response[str]:
     return _answer(201, create_upload(_body(), caller, clock))
 
 
-def create_a_job() -> Response[str]:
-    caller = _caller()
+def create_a_job(caller: Caller) -> Response[str]:
     accepted = submit(_body(), caller, app.current_event.headers.get("idempotency-key"), clock)
     return _accepted(accepted)
 
 
-def estimate_a_job() -> Response[str]:
-    caller = _caller()
+def estimate_a_job(caller: Caller) -> Response[str]:
     return _answer(200, estimate(_body(), caller, clock))
 
 
-def get_a_job(job_id: str) -> Response[str]:
-    caller = _caller()
+def get_a_job(caller: Caller, job_id: str) -> Response[str]:
     job = find(job_id, caller, clock)
     return _answer(200, view(job, clock), _look_again(job))
 
 
-def cancel_a_job(job_id: str) -> Response[str]:
-    caller = _caller()
+def cancel_a_job(caller: Caller, job_id: str) -> Response[str]:
     job = cancel(job_id, caller, clock)
     return _answer(202, view(job, clock), _look_again(job))
 
 
-def retry_a_job(job_id: str) -> Response[str]:
-    caller = _caller()
+def retry_a_job(caller: Caller, job_id: str) -> Response[str]:
     return _accepted(retry(job_id, _body(optional=True), caller, clock))
 
 
-def recover_a_job(job_id: str) -> Response[str]:
-    caller = _caller()
+def recover_a_job(caller: Caller, job_id: str) -> Response[str]:
     return _accepted(recover(job_id, caller, clock))
 
 
-def delete_a_job(job_id: str) -> Response[str]:
-    caller = _caller()
+def delete_a_job(caller: Caller, job_id: str) -> Response[str]:
     return _answer(202, delete_job(job_id, caller, clock))
 
 
-def get_an_image(job_id: str, name: str) -> Response[str]:
-    caller = _caller()
+def get_an_image(caller: Caller, job_id: str, name: str) -> Response[str]:
     job = find(job_id, caller, clock)
     return Response(303, body="", headers={"Location": image_link(job, name), **_common()})
 
 
-def create_a_subject() -> Response[str]:
-    caller = _caller()
+def create_a_subject(caller: Caller) -> Response[str]:
     accepted = subjects.create(_body(), caller, app.current_event.headers.get("idempotency-key"), clock)
     subject = subjects.view(subjects.find(str(accepted.job.subject), caller, clock))
     headers = {"Location": subject["links"]["self"], **_look_again(accepted.job)}
     return _answer(202, subject, headers | ({"Idempotent-Replayed": "true"} if accepted.replayed else {}))
 
 
-def get_the_subjects() -> Response[str]:
-    caller, asked = _caller(), app.current_event.query_string_parameters
+def get_the_subjects(caller: Caller) -> Response[str]:
+    asked = app.current_event.query_string_parameters
     return _answer(200, subjects.listing(caller, asked.get("limit", "100"), asked.get("cursor"), clock))
 
 
-def get_a_subject(subject_id: str) -> Response[str]:
-    caller = _caller()
+def get_a_subject(caller: Caller, subject_id: str) -> Response[str]:
     subject = subjects.find(subject_id, caller, clock)
     wait = {"Retry-After": str(pace.of_training(subject.created_at, clock))} if subject.status == "training" else {}
     return _answer(200, subjects.view(subject), wait)
 
 
-def delete_a_subject(subject_id: str) -> Response[str]:
-    caller = _caller()
+def delete_a_subject(caller: Caller, subject_id: str) -> Response[str]:
     return _answer(202, delete_subject(subject_id, caller, clock))
 
 
-def get_the_providers() -> Response[str]:
-    caller = _caller()
+def get_the_providers(caller: Caller) -> Response[str]:
     return _answer(200, list_providers(deployment(clock), caller))
 
 
-ROUTES: list[tuple[str, str, Callable[..., Response[str]]]] = [
-    ("POST", "/v1/uploads", create_an_upload),
-    ("POST", "/v1/jobs", create_a_job),
-    ("POST", "/v1/jobs/estimate", estimate_a_job),
-    ("GET", "/v1/jobs/<job_id>", get_a_job),
-    ("DELETE", "/v1/jobs/<job_id>", delete_a_job),
-    ("POST", "/v1/jobs/<job_id>/cancel", cancel_a_job),
-    ("POST", "/v1/jobs/<job_id>/retry", retry_a_job),
-    ("POST", "/v1/jobs/<job_id>/recover", recover_a_job),
-    ("GET", "/v1/jobs/<job_id>/images/<name>", get_an_image),
-    ("POST", "/v1/subjects", create_a_subject),
-    ("GET", "/v1/subjects", get_the_subjects),
-    ("GET", "/v1/subjects/<subject_id>", get_a_subject),
-    ("DELETE", "/v1/subjects/<subject_id>", delete_a_subject),
-    ("GET", "/v1/providers", get_the_providers),
+class Route(NamedTuple):
+    method: str
+    path: str
+    scope: Scope
+    answer: Callable[..., Response[str]]
+
+
+ROUTES = [
+    Route("POST", "/v1/uploads", "submit", create_an_upload),
+    Route("POST", "/v1/jobs", "submit", create_a_job),
+    Route("POST", "/v1/jobs/estimate", "read", estimate_a_job),
+    Route("GET", "/v1/jobs/<job_id>", "read", get_a_job),
+    Route("DELETE", "/v1/jobs/<job_id>", "erase", delete_a_job),
+    Route("POST", "/v1/jobs/<job_id>/cancel", "submit", cancel_a_job),
+    Route("POST", "/v1/jobs/<job_id>/retry", "submit", retry_a_job),
+    Route("POST", "/v1/jobs/<job_id>/recover", "submit", recover_a_job),
+    Route("GET", "/v1/jobs/<job_id>/images/<name>", "read", get_an_image),
+    Route("POST", "/v1/subjects", "submit", create_a_subject),
+    Route("GET", "/v1/subjects", "read", get_the_subjects),
+    Route("GET", "/v1/subjects/<subject_id>", "read", get_a_subject),
+    Route("DELETE", "/v1/subjects/<subject_id>", "erase", delete_a_subject),
+    Route("GET", "/v1/providers", "read", get_the_providers),
 ]
-for method, path, function in ROUTES:
-    app.route(path, method=method)(function)
-KNOWN = [(method, path) for method, path, _ in ROUTES] + [("POST", "/v1/callbacks/<provider>/<token>")]
+
+
+def _guarded(route: Route) -> Callable[..., Response[str]]:
+    """Answer only a caller whose key has the route's scope. No route is registered without this."""
+
+    def answer(**found: str) -> Response[str]:
+        authorization = app.current_event.headers.get("authorization")
+        admit(authorization, clock)
+        caller = authenticate(authorization, clock)
+        permit(caller, route.scope)
+        return route.answer(caller, **found)
+
+    return answer
+
+
+for each in ROUTES:
+    app.route(each.path, method=each.method)(_guarded(each))
+KNOWN = [(route.method, route.path) for route in ROUTES] + [("POST", "/v1/callbacks/<provider>/<token>")]
 """The last one has a function of its own, so only other methods come here."""
 
 
@@ -205,12 +214,6 @@ def _accepted(accepted: Accepted) -> Response[str]:
 
 def _look_again(job: Job) -> dict[str, str]:
     return {} if job.final else {"Retry-After": str(pace.of_job(job, clock))}
-
-
-def _caller() -> Caller:
-    authorization = app.current_event.headers.get("authorization")
-    admit(authorization, clock)
-    return authenticate(authorization)
 
 
 def _body(*, optional: bool = False) -> Any:

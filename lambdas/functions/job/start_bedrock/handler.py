@@ -18,7 +18,7 @@ clock = Clock()
 
 def providers() -> None:
     for provider in settings().bedrock_regions:
-        connect(entry(provider))
+        connect(entry(provider), clock)
 
 
 warm(aws.table, aws.s3, providers)
