@@ -56,7 +56,7 @@ VENDORS = {
 }
 SIMULATORS = ("bedrock", *VENDORS)
 AIDGE_SECONDS = 3
-"""In place of the vendor's 60: for its simulator, and for who must keep to it."""
+"""In place of the provider's 60: for its simulator, and for the stage that must keep to it."""
 START_SECONDS = 60
 GRACE_SECONDS = 5  # from SIGTERM to SIGKILL
 

@@ -16,15 +16,15 @@ logger = Logger()
 metrics = Metrics()
 warnings.filterwarnings("ignore", message="No application metrics to publish")  # not every invocation ends an attempt
 
-__all__ = ["Crash", "MetricUnit", "described", "logger", "metrics", "unspoken"]
+__all__ = ["Crash", "MetricUnit", "error_facts", "hiding_error_text", "logger", "metrics"]
 
 
 class Crash(Exception):
-    """Stands for an exception whose own words stay here."""
+    """Replaces an exception, so that its message is neither logged nor returned."""
 
 
-def described(error: BaseException) -> dict[str, Any]:
-    """What may be logged of an exception: its type and where it came from, not its words, which may quote anything."""
+def error_facts(error: BaseException) -> dict[str, Any]:
+    """Return what may be logged of an exception: its type and where it came from, not its words, which may quote anything."""
     told = f"{error.operation_name} {error.response['Error']['Code']}" if isinstance(error, ClientError) else None
     places = [
         f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
@@ -34,11 +34,14 @@ def described(error: BaseException) -> dict[str, Any]:
 
 
 @contextmanager
-def unspoken() -> Iterator[None]:
-    """Lambda logs an exception's words, and the state machine keeps them in its history: they may hold links, keys or
-    personal data. So a `Crash` with the type's name leaves in its place."""
+def hiding_error_text() -> Iterator[None]:
+    """Raise a `Crash` with the type's name in place of any exception.
+
+    Lambda logs an exception's words, and the state machine keeps them in its history. They may hold links, keys or personal
+    data.
+    """
     try:
         yield
     except Exception as error:
-        logger.error("crashed", **described(error))
+        logger.error("crashed", **error_facts(error))
         raise Crash(type(error).__name__) from None

@@ -110,7 +110,7 @@ def _cancellation(reasons: list[str], body: bytes) -> dict[str, Any]:
 
 
 def intercept_invocations(faults: Faults, usage: Usage) -> None:
-    """Of functions, whoever invokes: the API, a state machine, a queue, a rule."""
+    """Intercept every invocation of a function: by the API, a state machine, a queue or a rule."""
     service: Any = importlib.import_module("ministack.services.lambda_svc")
     rewrite(
         service, "_invoke", ("return 429, throttle_headers,", 'return result.get("status", 429), throttle_headers,')

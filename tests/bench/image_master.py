@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "lambdas")]
 from PIL import Image, ImageCms  # noqa: E402
 
 from fitting_room.images.encode import to_jpeg  # noqa: E402
-from fitting_room.images.master import Limits, make_master  # noqa: E402
+from fitting_room.images.master import ImageLimits, make_master  # noqa: E402
 
 SIDEWAYS = (4032, 3024)
 ROUNDS = 9
@@ -47,7 +47,7 @@ def bare(data: bytes, pixels: int) -> bytes:
 
 
 def ours(data: bytes, pixels: int) -> bytes:
-    return to_jpeg(make_master(data, limits=Limits(master_pixels=pixels), pointer="/person").image, 92)
+    return to_jpeg(make_master(data, limits=ImageLimits(master_pixels=pixels), pointer="/person").image, 92)
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -97,7 +97,7 @@ def main() -> None:
     print(
         f"a sideways JPEG of {SIDEWAYS[0]} x {SIDEWAYS[1]} px, {len(data) / 1e6:.1f} MB; medians of {ROUNDS}, CPU time"
     )
-    for pixels in (Limits().master_pixels, 4_194_304, 1_048_576):
+    for pixels in (ImageLimits().master_pixels, 4_194_304, 1_048_576):
         times, mine, theirs = ratio(data, pixels)
         before, after = peak(data, pixels)
         print(

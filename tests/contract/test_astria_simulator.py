@@ -138,7 +138,7 @@ def astria(previews: Previews) -> Iterator[Client]:
 
 @pytest.fixture
 def shop() -> Iterator[Vendor]:
-    """Who is called back."""
+    """The server that receives the webhooks."""
     with vendor() as called:
         yield called
 

@@ -20,7 +20,7 @@ from fitting_room.settings import Settings
 from fitting_room.stores import aws
 from fitting_room.stores import model_lifecycles as models
 from fitting_room.stores.api_keys import Caller
-from fitting_room.stores.model_lifecycles import Observed
+from fitting_room.stores.model_lifecycles import ObservedLifecycle
 from tests.contract.conftest import Running
 
 INPAINT = "us.stability.stable-image-inpaint-v1:0"
@@ -38,7 +38,7 @@ class Noon(Clock):
 class Watched:
     def __init__(self, simulator: Running, capsys: pytest.CaptureFixture[str]) -> None:
         self.simulator, self.capsys = simulator, capsys
-        self.kept: dict[str, Observed] = {}
+        self.kept: dict[str, ObservedLifecycle] = {}
 
     def told(self, state: str, **dates: str) -> Watched:
         """Inpainting is at this point of its life; everything else is active."""
@@ -56,7 +56,7 @@ class Watched:
         return {name: life[name] for name in ("state", "legacy", "end_of_life", "retired")}
 
     def planned(self) -> list[str] | str:
-        """Who `auto` would ask, or the words that meet who asks for Stability by name."""
+        """The plan of `auto`; if there is none, the refusal of a request that names Stability."""
         try:
             return plan(parse(EDIT), CALLER, self.deployment()).providers
         except Refusal:

@@ -132,7 +132,7 @@ WRONG_TYPES: list[Any] = [
     {"id": 1, "status": 5, "images": {"0": 1}, "trained_at": {}, "data": {"taskStatus": ["finished"]}},
 ]
 ODD: dict[str, tuple[dict[str, Any], str]] = {
-    # an answer of the vendor's, or of whoever stands before it, and what an operator reads of it
+    # an answer of the provider or of a proxy before it, and what an operator reads of it
     **{f"{status}": ({"kind": "status", "status": status}, f"HTTP {status}") for status in STATUSES},
     **{
         f"{status} that tells of a failure, {n}": ({"kind": "status", "status": status, "body": body}, f"HTTP {status}")

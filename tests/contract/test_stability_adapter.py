@@ -247,7 +247,7 @@ def test_every_error_has_its_outcome(
     assert len(bedrock.requests) == 1, "a purchase is tried once"
 
 
-def test_a_missing_subscription_says_who_has_to_do_what(bedrock: Vendor) -> None:
+def test_a_missing_subscription_says_what_the_operator_has_to_do(bedrock: Vendor) -> None:
     outcome = start(bedrock, Answer(403, {"message": SUBSCRIBE}, {"x-amzn-errortype": "AccessDeniedException"}))
     assert "administrator" in outcome.fault.remedy
     assert "aws-marketplace:Subscribe" in outcome.fault.remedy

@@ -32,7 +32,7 @@ def test_thirty_jobs_at_once_keep_the_rate_and_their_order(cloud: Cloud, person:
     assert all(len(job["attempts"]) == 1 for job in ended)
     again = [job["id"] for job in ended if _waits(job) > 1]
     assert len(again) <= JOBS // 10, (
-        "each waits for its slot once; only whom a busy machine wakes too late takes another one"
+        "each waits for its slot once; only a job that a busy machine wakes too late takes another one"
     )
     slotted = sorted(ended, key=_prepared)
     submitted = [job["attempts"][0]["submitted_at"] for job in slotted]

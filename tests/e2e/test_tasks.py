@@ -266,7 +266,7 @@ def test_stability(cloud: Cloud, body: dict[str, Any], model: str, wire: dict[st
     assert source is None or picture.size == source.size
 
 
-def test_stability_does_no_try_on_and_says_who_does(cloud: Cloud, person: bytes, tee: bytes) -> None:
+def test_stability_does_no_try_on_and_names_the_providers_that_do(cloud: Cloud, person: bytes, tee: bytes) -> None:
     answer = cloud.live.post("/v1/jobs", json=cloud.try_on(person, tee, provider="stability"))
     assert (answer.status_code, answer.json()["pointer"]) == (422, "/task")
     assert "tryiton" in answer.json()["remedy"]

@@ -225,7 +225,7 @@ class House:
         self.woken = False
         try:
             with self.faults.watched():
-                callback.wait(payload["job_id"], payload["task_token"], self.world.at)
+                callback.await_callback(payload["job_id"], payload["task_token"], self.world.at)
         except (Exception, Killed) as error:
             raise LambdaError(type(error).__name__) from error
         if self.woken:

@@ -163,7 +163,7 @@ def test_the_machine_calls_its_own_functions_and_the_api_and_the_sweep_the_one_t
     assert _holders(stage, "lambda:InvokeFunction") == {MACHINE: called, "Api": {erase}, "Sweep": {erase}}
 
 
-def test_listing_is_for_those_who_must_tell_absent_from_forbidden_or_read_a_folder(stage: Synthesized) -> None:
+def test_listing_is_for_functions_that_must_tell_absent_from_forbidden_or_read_a_folder(stage: Synthesized) -> None:
     assert _holders(stage, "s3:ListBucket") == {
         **{role: {INBOX, MEDIA} for role in ("Api", "Prepare")},
         **{role: {MEDIA} for role in ("StartBedrock", "StartHttp", "Poll", "Collect", "Erase")},
@@ -177,14 +177,14 @@ def test_listing_is_for_those_who_must_tell_absent_from_forbidden_or_read_a_fold
     assert bounds == {"Ingest": ["drop/*"], "Erase": ["staging/*", "results/*"]}, "a read of one object names no prefix"
 
 
-def test_whoever_reads_an_object_may_learn_that_it_is_not_there(stage: Synthesized) -> None:
+def test_each_function_that_reads_an_object_may_learn_that_it_is_not_there(stage: Synthesized) -> None:
     may_list = _holders(stage, "s3:ListBucket")
     for role, objects in _holders(stage, "s3:GetObject").items():
         buckets = {MEDIA if each.startswith(MEDIA) else INBOX for each in objects}
         assert role == "Api" or buckets <= may_list[role], role  # the Api only signs links to results
 
 
-def test_pictures_are_deleted_by_who_erases_and_by_who_may_have_written_one_too_late(stage: Synthesized) -> None:
+def test_images_are_deleted_by_erase_and_by_functions_that_may_have_written_one_too_late(stage: Synthesized) -> None:
     deleting = _holders(stage, "s3:DeleteObject")
     assert deleting.keys() == {"Erase", *WRITERS_OF_STAGING, *WRITERS_OF_RESULTS}
     for role in WRITERS_OF_STAGING:
@@ -209,11 +209,11 @@ def test_nobody_may_do_what_no_function_does(stage: Synthesized, action: str) ->
     assert _holders(stage, action) == {}
 
 
-def test_waits_are_ended_by_the_callback_or_by_whoever_finds_it_there_already(stage: Synthesized) -> None:
+def test_waits_are_ended_by_the_callback_or_by_a_wait_that_finds_it_there_already(stage: Synthesized) -> None:
     assert _holders(stage, "states:SendTaskSuccess").keys() == {"Callback", "Wait"}
 
 
-def test_whom_everybody_may_call_touches_single_rows_and_waits_only(stage: Synthesized) -> None:
+def test_the_public_callback_function_touches_single_rows_and_waits_only(stage: Synthesized) -> None:
     may = {action for role, action, _ in _grants(stage) if role == "Callback"}
     assert may == {
         "dynamodb:UpdateItem",
@@ -224,9 +224,9 @@ def test_whom_everybody_may_call_touches_single_rows_and_waits_only(stage: Synth
     }
 
 
-def test_rows_are_deleted_and_created_only_by_those_whose_they_are(stage: Synthesized) -> None:
-    """Debts by those who settle; jobs by those who accept them; callbacks and references by who calls the vendor; subjects
-    and the tombstones of jobs by who erases."""
+def test_rows_are_deleted_and_created_only_by_their_own_functions(stage: Synthesized) -> None:
+    """Settling deletes debts, and accepting creates jobs. Calling a provider does both to callbacks and references. Erasing
+    does both to subjects and tombstones."""
     assert _holders(stage, "dynamodb:DeleteItem").keys() == {"Settle", "Sweep", "StartHttp", "Erase"}
     assert _holders(stage, "dynamodb:PutItem").keys() == {
         "Api",

@@ -40,7 +40,7 @@ _FACTS = (
 _ECHOED = ("owner", "reference", "metadata")
 
 
-def find(job_id: str, caller: Caller, at: Clock) -> Job:
+def find_job(job_id: str, caller: Caller, at: Clock) -> Job:
     """Return the caller's job, of the mode of the key.
 
     Raises `Refusal`: `erased`, or `not_found`, for another tenant's or mode's as for one that never was.
@@ -48,8 +48,8 @@ def find(job_id: str, caller: Caller, at: Clock) -> Job:
     if not clock.is_id(job_id, "job"):
         raise _unknown()
     job = jobs.get(job_id, at.now())
-    if job is None and (stone := tombstones.get(job_id, at.now())) and caller.owns(stone):
-        raise _erased(stone)
+    if job is None and (tombstone := tombstones.get(job_id, at.now())) and caller.owns(tombstone):
+        raise _erased(tombstone)
     if job is None or not caller.owns(job):
         raise _unknown()
     return job
@@ -110,12 +110,12 @@ def image_link(job: Job, name: str) -> str:
     )
 
 
-def _erased(stone: Tombstone) -> Refusal:
-    told = f"This job was erased on {stone.erased_at}."
-    if not stone.owed:
+def _erased(tombstone: Tombstone) -> Refusal:
+    told = f"This job was erased on {tombstone.erased_at}."
+    if not tombstone.owed:
         return Refusal.of("erased", told, "Nothing is left to do.")
-    vendors = " and ".join(sorted({copy.provider for copy in stone.owed}))
-    if stone.erase_failed_at:
+    vendors = " and ".join(sorted({copy.provider for copy in tombstone.owed}))
+    if tombstone.erase_failed_at:
         return Refusal.of(
             "erased",
             f"{told} {vendors} did not delete its copies.",

@@ -7,7 +7,7 @@ from fitting_room.providers.base import CatalogueEntry
 from fitting_room.settings import Limits, settings
 
 
-def limits(provider: CatalogueEntry) -> tuple[Rate | None, int | None]:
+def stage_limits(provider: CatalogueEntry) -> tuple[Rate | None, int | None]:
     """The rate and the concurrency that hold in this stage."""
     own = settings().limits.get(provider.id, Limits())
     rate = provider.rate

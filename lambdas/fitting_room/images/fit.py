@@ -13,7 +13,7 @@ from typing import Literal
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
-from fitting_room.jobs.errors import Warning
+from fitting_room.jobs.errors import JobWarning
 from fitting_room.jobs.geometry import FitSpec
 
 Size = tuple[int, int]
@@ -24,7 +24,7 @@ LETTERBOX = (255, 255, 255)
 _KEEP = 255
 _SAME_ASPECT = 0.02
 
-FRAMING_CHANGED = Warning(
+FRAMING_CHANGED = JobWarning(
     code="framing_changed",
     detail="The provider's image has another aspect than the one it was given, so its framing could not be restored.",
     remedy="The image is delivered as it came. Send a person image near the provider's own aspect to avoid this.",
@@ -74,13 +74,13 @@ def plan_fit(size: Size, spec: FitSpec, *, original: Size | None = None) -> Fram
     )
 
 
-def enlarged(frame: Frame, spec: FitSpec, provider: str, pointer: str) -> list[Warning]:
+def enlarged(frame: Frame, spec: FitSpec, provider: str, pointer: str) -> list[JobWarning]:
     """What is to be said where the fit scales up: the provider gets more pixels than there were, but no more detail."""
     if frame.scale <= 1:
         return []
     (width, height), (wide, high) = frame.source, frame.content
     return [
-        Warning(
+        JobWarning(
             code="image_enlarged",
             detail=f"The image at {pointer} is {width} x {height} px. {provider} takes no side below {spec.min_side} px, so"
             f" the image is enlarged to {wide} x {high} px. That adds no detail.",
@@ -110,7 +110,7 @@ def refit_mask(fitted: Image.Image, frame: Frame, other: Frame) -> Image.Image:
     return fitted if frame == other else apply_mask(_content(fitted, frame), _again(frame, other))
 
 
-def undo(result: Image.Image, frame: Frame, *, size: OutputSize) -> tuple[Image.Image, list[Warning]]:
+def undo(result: Image.Image, frame: Frame, *, size: OutputSize) -> tuple[Image.Image, list[JobWarning]]:
     """The result without the padding, in the source's aspect (the short side within 1 px).
 
     `provider` keeps the result's resolution, whatever it is, and never enlarges; `original` gives the original's size.
@@ -119,7 +119,7 @@ def undo(result: Image.Image, frame: Frame, *, size: OutputSize) -> tuple[Image.
     return _undone(result, frame, size, Image.Resampling.LANCZOS)
 
 
-def undo_mask(mask: Image.Image, frame: Frame, *, size: OutputSize) -> tuple[Image.Image, list[Warning]]:
+def undo_mask(mask: Image.Image, frame: Frame, *, size: OutputSize) -> tuple[Image.Image, list[JobWarning]]:
     """The same for a mask, by nearest neighbour."""
     return _undone(mask, frame, size, Image.Resampling.NEAREST)
 
@@ -185,7 +185,7 @@ def _undone(
     frame: Frame,
     size: OutputSize,
     resampling: Image.Resampling,
-) -> tuple[Image.Image, list[Warning]]:
+) -> tuple[Image.Image, list[JobWarning]]:
     box = _content_box(result.size, frame)
     if box is None:
         return result, [FRAMING_CHANGED]

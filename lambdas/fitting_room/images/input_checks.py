@@ -11,7 +11,7 @@ from itertools import accumulate
 
 from PIL import Image, ImageChops, ImageFilter, ImageStat
 
-from fitting_room.jobs.errors import Warning
+from fitting_room.jobs.errors import JobWarning
 
 Size = tuple[int, int]
 
@@ -38,7 +38,7 @@ _STRONGEST = 0.0005
 
 
 @dataclass(frozen=True)
-class Look:
+class Analysis:
     """`size`: px as the file was sent. `sharpness`: 0 to 1, how much of the strongest edges' height is climbed within two
     px when the long side is near 1024 px. `brightness`: 0 to 255, the level that nine tenths of the pixels stay below.
     `plainness`: 0 to 1, the share of the left, top and right border that is one even colour, slow shading or fine texture.
@@ -57,17 +57,17 @@ class Look:
         return self.plainness >= PLAIN and self.brightness >= DARK
 
 
-def look(image: Image.Image, *, original: Size | None = None) -> Look:
+def analyse(image: Image.Image, *, original: Size | None = None) -> Analysis:
     """The numbers of an RGB picture. `original`: a master's `original_size`, where it differs."""
     factor = max(1, round(max(image.size) / _WORKING))
     working = image.reduce(factor) if factor > 1 else image
     grey = working.convert("L")
     cells = working.resize((_CELLS, _CELLS), Image.Resampling.BOX)
     plainness, subject = _border(cells)
-    return Look(original or image.size, _sharpness(grey), _level(grey.histogram(), 0.9), plainness, subject)
+    return Analysis(original or image.size, _sharpness(grey), _level(grey.histogram(), 0.9), plainness, subject)
 
 
-def warnings_of(seen: Look, role: str, *, pointer: str) -> list[Warning]:
+def warnings_of(seen: Analysis, role: str, *, pointer: str) -> list[JobWarning]:
     """What may spoil the result, for the picture of a role (`person`, `garment-<n>`); a mask has no look.
 
     Codes: `picture_small`, `picture_narrow`, `picture_empty`, `picture_dark`, `picture_blurred`, `subject_small`; and for
@@ -107,12 +107,12 @@ def warnings_of(seen: Look, role: str, *, pointer: str) -> list[Warning]:
             )
         )
     return [
-        Warning(code=code, detail=f"The image at {pointer} {detail}.", remedy=remedy, pointer=pointer)
+        JobWarning(code=code, detail=f"The image at {pointer} {detail}.", remedy=remedy, pointer=pointer)
         for code, detail, remedy in found
     ]
 
 
-def _of_contents(seen: Look) -> list[tuple[str, str, str]]:
+def _of_contents(seen: Analysis) -> list[tuple[str, str, str]]:
     found = []
     if seen.brightness < DARK:
         found.append(

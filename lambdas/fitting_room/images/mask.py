@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from fitting_room.images.master import Limits, Master, Size, decoding, from_16_bits, open_image, unreadable
-from fitting_room.jobs.errors import Warning
+from fitting_room.images.master import ImageLimits, Master, Size, decoding, from_16_bits, open_image, unreadable
+from fitting_room.jobs.errors import JobWarning
 from fitting_room.jobs.request import MaskRead
 
 _GREY = range(64, 193)
@@ -20,7 +20,7 @@ class Mask(NamedTuple):
     """`image`: mode L, only 0 and 255, of the master's size."""
 
     image: Image.Image
-    warnings: tuple[Warning, ...] = ()
+    warnings: tuple[JobWarning, ...] = ()
 
 
 class _Words(NamedTuple):
@@ -57,7 +57,13 @@ _WORDS: dict[MaskRead, _Words] = {
 
 
 def normalise_mask(
-    data: bytes, person: Master, *, limits: Limits, pointer: str, read: MaskRead = "black_changes", part: bool = True
+    data: bytes,
+    person: Master,
+    *,
+    limits: ImageLimits,
+    pointer: str,
+    read: MaskRead = "black_changes",
+    part: bool = True,
 ) -> Mask:
     """A pure mask of the person master's size. `part`: it names a part of the image, and not all around an object.
 
@@ -132,7 +138,7 @@ def _check_levels(levels: Image.Image, read: MaskRead, pointer: str, *, see_thro
         )
 
 
-def _check_extent(pure: Image.Image, read: MaskRead, pointer: str, *, part: bool) -> tuple[Warning, ...]:
+def _check_extent(pure: Image.Image, read: MaskRead, pointer: str, *, part: bool) -> tuple[JobWarning, ...]:
     words = _WORDS[read]
     changed = pure.histogram()[0] / (pure.width * pure.height)
     if not changed:
@@ -150,7 +156,7 @@ def _check_extent(pure: Image.Image, read: MaskRead, pointer: str, *, part: bool
             f"Make {words.stays} what is to stay. {words.swap}",
         )
     return (
-        Warning(
+        JobWarning(
             code="mask_changes_most",
             detail=f"{words.changes.capitalize()} changes: {changed * 100:.0f} % of the image would change; "
             f"is the mask at {pointer} inverted?",

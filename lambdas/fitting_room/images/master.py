@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from fitting_room.images import jpeg, png, sniff, webp
 from fitting_room.images.stripped import BombError, Stripped
-from fitting_room.jobs.errors import JobFailure, Warning
+from fitting_room.jobs.errors import JobFailure, JobWarning
 
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -37,7 +37,7 @@ _COLLECTION = "HEIF"
 Size = tuple[int, int]
 
 
-class Limits(BaseModel):
+class ImageLimits(BaseModel):
     """What a picture may be, read from its header before a pixel is decoded. Bytes; px; long side over short side.
 
     `max_pixels` lets in the 50-megapixel modes of phones, whose largest is 8192 x 6144 px. `master_pixels` refuses
@@ -62,7 +62,7 @@ class Master:
 
     image: Image.Image
     original_size: Size
-    warnings: tuple[Warning, ...] = ()
+    warnings: tuple[JobWarning, ...] = ()
 
     @property
     def size(self) -> Size:
@@ -95,7 +95,7 @@ class Opened:
         return image if self.turn is None else image.transpose(self.turn)
 
 
-def make_master(data: bytes, *, limits: Limits, pointer: str) -> Master:
+def make_master(data: bytes, *, limits: ImageLimits, pointer: str) -> Master:
     """The master of a JPEG, PNG, WebP, AVIF or HEIC file. Of an animation its first frame, with the warning
     `animation_first_frame`; of a HEIC with several pictures the one its maker calls the primary.
 
@@ -124,7 +124,7 @@ def decoded(opened: Opened, *, most_pixels: int, pointer: str) -> Image.Image:
     return image
 
 
-def open_image(data: bytes, *, limits: Limits, pointer: str) -> Opened:
+def open_image(data: bytes, *, limits: ImageLimits, pointer: str) -> Opened:
     """Reads the header and applies `limits`. Raises `JobFailure` `image_unreadable`."""
     name = sniff.kind(data)
     if not data:
@@ -185,7 +185,7 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _check_size(size: Size, limits: Limits, pointer: str) -> None:
+def _check_size(size: Size, limits: ImageLimits, pointer: str) -> None:
     width, height = size
     seen = f"is {width} x {height} px"
     if width * height > limits.max_pixels:
@@ -206,7 +206,7 @@ def _check_size(size: Size, limits: Limits, pointer: str) -> None:
         )
 
 
-def _too_many_pixels(pointer: str, pixels: str, limits: Limits) -> JobFailure:
+def _too_many_pixels(pointer: str, pixels: str, limits: ImageLimits) -> JobFailure:
     return unreadable(
         pointer, f"has {pixels} pixels; the limit (max_pixels) is {limits.max_pixels:,}", "Scale it down."
     )
@@ -278,8 +278,8 @@ def _learn_heic() -> None:
     pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 
-def _first_frame(pointer: str) -> Warning:
-    return Warning(
+def _first_frame(pointer: str) -> JobWarning:
+    return JobWarning(
         code="animation_first_frame",
         detail=f"The image at {pointer} is an animation; its first frame is used.",
         remedy="Send the frame you want as a still image.",

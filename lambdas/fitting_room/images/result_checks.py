@@ -10,8 +10,8 @@ from PIL import Image, ImageChops, ImageFilter
 
 from fitting_room.images import sniff
 from fitting_room.images.fit import FRAMING_CHANGED
-from fitting_room.images.master import Limits, decoded, open_image
-from fitting_room.jobs.errors import JobFailure, Warning
+from fitting_room.images.master import ImageLimits, decoded, open_image
+from fitting_room.jobs.errors import JobFailure, JobWarning
 
 Rejection = Literal["undecodable", "black", "uniform", "unchanged", "missing_alpha", "wrong_aspect"]
 Size = tuple[int, int]
@@ -27,7 +27,7 @@ REASONS: dict[Rejection, str] = {
 """Each ends a sentence that starts with 'A returned picture'."""
 
 _FORMATS = ("PNG", "JPEG", "WebP")
-_LIMITS = Limits(max_bytes=50_000_000, min_side=1)
+_LIMITS = ImageLimits(max_bytes=50_000_000, min_side=1)
 _SAME_ASPECT = 0.02
 _BEYOND_USE = 0.5
 _SPREAD = 3
@@ -59,22 +59,20 @@ class Verdict:
     """Rejected for `reason`, or accepted with `image`: the decoded picture, RGB or RGBA, upright sRGB without metadata."""
 
     reason: Rejection | None = None
-    warnings: tuple[Warning, ...] = ()
+    warnings: tuple[JobWarning, ...] = ()
     image: Image.Image | None = None
 
 
-def print_of(data: bytes) -> Image.Image | None:
-    """A small copy to know a sent picture again by: made once, it serves for any number of results. None if it does not
-    decode."""
+def fingerprint(data: bytes) -> Image.Image | None:
+    """Return a thumbnail for recognising a sent image among the results; None if the image does not decode."""
     image = _decoded(data)
     return image and _small(image)
 
 
-def judge(data: bytes, expected: Expected = Expected(), sent: Sequence[Image.Image | None] = ()) -> Verdict:
-    """The first reason to reject `data`, or the picture in it. `sent`: a print of each picture the provider was given.
+def check_result(data: bytes, expected: Expected = Expected(), sent: Sequence[Image.Image | None] = ()) -> Verdict:
+    """Return the first reason to reject `data`, or the image in it. `sent`: the fingerprint of each image the provider got.
 
-    It is `unchanged` if at 128 x 128 nothing differs but what a new format, a new size or another compression does:
-    edges a little, areas hardly at all. It takes one decode and some small copies.
+    A result is `unchanged` if, at 128 x 128, it differs from a sent image by no more than re-encoding or resizing explains.
     """
     image = _decoded(data)
     if image is None:
@@ -104,7 +102,7 @@ def _decoded(data: bytes) -> Image.Image | None:
         return None
 
 
-def _shape(size: Size, expected: Expected) -> tuple[bool, tuple[Warning, ...]]:
+def _shape(size: Size, expected: Expected) -> tuple[bool, tuple[JobWarning, ...]]:
     """Whether it is beyond use, and if not, what to say about it."""
     if expected.size:
         if _off(size, expected.size) > _SAME_ASPECT:
@@ -168,8 +166,8 @@ def _small(image: Image.Image) -> Image.Image:
     return flat
 
 
-def _size_changed(size: Size, wanted: Size) -> Warning:
-    return Warning(
+def _size_changed(size: Size, wanted: Size) -> JobWarning:
+    return JobWarning(
         code="size_changed",
         detail=f"The provider's image is {size[0]} x {size[1]} px, not the {wanted[0]} x {wanted[1]} px asked for.",
         remedy="Scale it, or ask for a size the provider keeps to.",

@@ -1,4 +1,4 @@
-"""Every way a request or a job can fail, in one table: what a client may decide on, and who is at fault.
+"""Every way a request or a job can fail, in one table: with what a client may decide on.
 
 `Refusal` answers an HTTP request (nothing was stored or bought); `JobFailure` ends an attempt or a job.
 """
@@ -95,7 +95,7 @@ class Fault(BaseModel):
         return CODES[self.code].moves_on
 
 
-class Warning(BaseModel):
+class JobWarning(BaseModel):
     """Something the user should know about a job that goes on."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)

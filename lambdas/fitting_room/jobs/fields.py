@@ -27,7 +27,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
-def broken(pointer: str, detail: str, remedy: str) -> PydanticCustomError:
+def rule_error(pointer: str, detail: str, remedy: str) -> PydanticCustomError:
     """A rule that does not hold, for a validator to raise: says which field to change, and how. `pointer` begins with a
     slash, or is a field of the model that raises, or is empty for what is validated itself."""
     return PydanticCustomError("rule", "{detail}", {"pointer": pointer, "detail": detail, "remedy": remedy})

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationInfo, model_validator
 
 from fitting_room.jobs.data_url import NotDecodable, decode
-from fitting_room.jobs.fields import Strict, broken
+from fitting_room.jobs.fields import Strict, rule_error
 
 Kind = Literal["upload", "url", "data", "s3"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -39,19 +39,19 @@ def _fetchable(url: str, info: ValidationInfo) -> str:
     except ValueError:
         host, port = None, None
     if not host or parts.scheme.lower() not in ("http", "https") or re.search(r"[\x00-\x20\x7f\\]", url):
-        raise broken("", "This is not the address of an image.", _LINK)
+        raise rule_error("", "This is not the address of an image.", _LINK)
     if parts.username is not None or parts.password is not None:
-        raise broken(
+        raise rule_error(
             "", "The link holds a user name or a password.", "Send a link that needs neither; it may be signed."
         )
     if f"{host}:{port or (443 if parts.scheme.lower() == 'https' else 80)}" in info.context.allow:
         return url
     if parts.scheme.lower() == "http":
-        raise broken("", "The link is http, which is not encrypted.", _LINK)
+        raise rule_error("", "The link is http, which is not encrypted.", _LINK)
     if port not in (None, 443):
-        raise broken("", "The link names a port other than 443.", _LINK)
+        raise rule_error("", "The link names a port other than 443.", _LINK)
     if host == "localhost" or host.endswith(".localhost"):
-        raise broken("", "The link names a host that is not on the public internet.", _LINK)
+        raise rule_error("", "The link names a host that is not on the public internet.", _LINK)
     return url
 
 
@@ -60,7 +60,7 @@ def _decodable(text: str, info: ValidationInfo) -> str:
         try:
             decode(text)
         except NotDecodable as error:
-            raise broken("", error.detail, error.remedy) from None
+            raise rule_error("", error.detail, error.remedy) from None
     return text
 
 
@@ -69,9 +69,9 @@ def _object_key(address: str, info: ValidationInfo) -> str:
         return address
     key = address.removeprefix("s3://").partition("/")[2]
     if key.endswith("/"):
-        raise broken("", "This names a folder, not a file.", "Send the address of one image in it.")
+        raise rule_error("", "This names a folder, not a file.", "Send the address of one image in it.")
     if len(key.encode("utf-8", "replace")) > MAX_KEY:
-        raise broken(
+        raise rule_error(
             "", f"The key is longer than the {MAX_KEY:,} bytes of S3.", "Send the key of an object that exists."
         )
     return address
@@ -129,8 +129,8 @@ class ImageRef(Strict):
         if given != 1:
             ways = f"{', '.join(self.ways[:-1])} or {self.ways[-1]}"
             if not given:
-                raise broken("", "The image has no source.", f"Send one of {ways}.")
-            raise broken("", "The image is named in several ways.", f"Send only one of {ways}.")
+                raise rule_error("", "The image has no source.", f"Send one of {ways}.")
+            raise rule_error("", "The image is named in several ways.", f"Send only one of {ways}.")
         return self
 
     @property

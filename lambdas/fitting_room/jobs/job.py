@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import CoreSchema, core_schema
 
-from fitting_room.jobs.errors import Fault, Warning
+from fitting_room.jobs.errors import Fault, JobWarning
 from fitting_room.jobs.outcome import Charged
 from fitting_room.jobs.request import Request
 from fitting_room.jobs.tasks import AnyRequest, request_of
@@ -108,7 +108,7 @@ class Attempt(_Record):
     claimed_until: str | None = None
     deadline_at: str | None = None
     outcome: Literal["pending", "finished", "failed"] | None = None
-    told: Charged | None = Field(default=None, alias="charged")
+    known_charge: Charged | None = Field(default=None, alias="charged")
     provider_job_id: str | None = None
     submitted_at: str | None = None
     finished_at: str | None = None
@@ -131,8 +131,8 @@ class Attempt(_Record):
 
     @property
     def charged(self) -> Charged:
-        if self.told:
-            return self.told
+        if self.known_charge:
+            return self.known_charge
         return "unknown" if self.claimed_at else "no"
 
     @property
@@ -193,7 +193,7 @@ class Job(_Record):
     attempts: dict[str, Attempt] = {}
     images: list[JobImage] = []
     mask: JobImage | None = None
-    warnings: list[Warning] = []
+    warnings: list[JobWarning] = []
     failure: Fault | None = None
     """Why no (further) attempt can be made; becomes `error` when the job is settled."""
     error: Fault | None = None

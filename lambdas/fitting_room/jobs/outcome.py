@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypedDict, Unpack
 
-from fitting_room.jobs.errors import Fault, Warning
+from fitting_room.jobs.errors import Fault, JobWarning
 
 Charged = Literal["yes", "no", "unknown"]
 
@@ -27,7 +27,7 @@ class Finished:
     mask: bytes | None = None
     credits: float | None = None
     token: str | None = None
-    warnings: list[Warning] = field(default_factory=list)
+    warnings: list[JobWarning] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Ready:
     addresses: list[str]
     kept_for: str
     credits: float | None = None
-    warnings: list[Warning] = field(default_factory=list)
+    warnings: list[JobWarning] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
-from fitting_room.jobs.fields import Name, Strict, broken
+from fitting_room.jobs.fields import Name, Strict, rule_error
 from fitting_room.jobs.image_ref import ImageRef
 
 Shape = Literal["contour", "bounding_box", "default"]
@@ -89,7 +89,7 @@ ProviderName = Annotated[
 ]
 
 
-class Asked(NamedTuple):
+class RequestedOption(NamedTuple):
     """One option of a request: its name in catalogue entries, where it stands, and its value."""
 
     name: str
@@ -116,7 +116,7 @@ class Request(Strict):
     @classmethod
     def fallback_needs_a_name(cls, fallback: list[str], info: ValidationInfo) -> list[str]:
         if fallback and info.data.get("provider") == "auto":
-            raise broken(
+            raise rule_error(
                 "/fallback",
                 "A fallback goes only with a named provider: auto plans its own.",
                 "Leave it out, or name in `provider` the one to try first.",
@@ -126,7 +126,7 @@ class Request(Strict):
     @model_validator(mode="after")
     def original_needs_a_base(self) -> Self:
         if self.base is None and self.output.size == "original":
-            raise broken(
+            raise rule_error(
                 "/output/size",
                 "There is no original size: this task starts from no image whose size it keeps.",
                 "Leave `output.size` out, and say width and height in `size`.",
@@ -146,17 +146,17 @@ class Request(Strict):
         """(JSON pointer, id) of every subject it names."""
         yield from ()
 
-    def options(self) -> Iterator[Asked]:
+    def options(self) -> Iterator[RequestedOption]:
         """What the client asked for beyond the defaults every provider has, for a catalogue entry to honour or not."""
         for name in ("quality", "seed", "guidance"):
             if (value := getattr(self.output, name)) not in (None, OWN_SEED):
-                yield Asked(f"output.{name}", f"/output/{name}", value)
+                yield RequestedOption(f"output.{name}", f"/output/{name}", value)
         if self.output.mask:
-            yield Asked("output.mask", "/output/mask", True)
-        yield Asked("output.count", "/output/count", self.output.count)
+            yield RequestedOption("output.mask", "/output/mask", True)
+        yield RequestedOption("output.count", "/output/count", self.output.count)
 
-    def given(self, *names: str) -> Iterator[Asked]:
+    def given(self, *names: str) -> Iterator[RequestedOption]:
         """The fields of these names that are not left out, as options of the same name."""
         for name in names:
             if (value := getattr(self, name)) is not None:
-                yield Asked(name, f"/{name}", value)
+                yield RequestedOption(name, f"/{name}", value)

@@ -8,9 +8,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, field_validator, model_validator
 from pydantic_core import PydanticKnownError
 
-from fitting_room.jobs.fields import ClassName, Name, Strict, Text, broken
+from fitting_room.jobs.fields import ClassName, Name, Strict, Text, rule_error
 from fitting_room.jobs.image_ref import KINDS, ImageRef, SubjectId
-from fitting_room.jobs.request import Asked, ImageMask, Mask, Output, PromptMask, Request
+from fitting_room.jobs.request import ImageMask, Mask, Output, PromptMask, Request, RequestedOption
 
 Task = Literal[
     "try_on",
@@ -82,7 +82,7 @@ class Stock(Strict):
     @model_validator(mode="after")
     def name_or_traits(self) -> Stock:
         if self.name and (self.gender or self.style or self.age or self.body):
-            raise broken(
+            raise rule_error(
                 "name", "A named stock person has its own traits.", "Send the name or the other fields, not both."
             )
         return self
@@ -111,7 +111,7 @@ class Garment(Strict):
     @model_validator(mode="after")
     def image_or_subject(self) -> Garment:
         if (self.image is None) == (self.subject is None):
-            raise broken(
+            raise rule_error(
                 "image", "A garment is either an image or a subject.", "Send `image` or `subject`, exactly one of them."
             )
         return self
@@ -149,7 +149,7 @@ class Styling(Strict):
 def _no_size(value: object) -> None:
     """Source: Nova user guide, `image-gen-req-resp-structure`: width and height "should not be provided" for such tasks."""
     if value is not None:
-        raise broken(
+        raise rule_error(
             "/size",
             "This task takes no width and height: the provider takes the size of a result from the images it is given.",
             "Leave it out. Where a provider keeps the framing, `output.size: original` gives the size of your image.",
@@ -187,18 +187,18 @@ class TryOn(Request):
     @model_validator(mode="after")
     def person_or_scene(self) -> TryOn:
         if self.person is None and self.scene is None:
-            raise broken("/person", "A try-on needs a person or a scene.", "Send one of them.")
+            raise rule_error("/person", "A try-on needs a person or a scene.", "Send one of them.")
         if self.person and self.scene:
-            raise broken("/scene", "A try-on has a person or a scene, not both.", "Leave one of them out.")
+            raise rule_error("/scene", "A try-on has a person or a scene, not both.", "Leave one of them out.")
         if self.scene and (self.mask is None or self.mask.type == "garment"):
-            raise broken(
+            raise rule_error(
                 "/mask",
                 "Nobody in a scene wears a garment, so there is no garment mask.",
                 "Send a mask of type prompt or image that says where the object goes.",
             )
         if not self.scene and not (self.person and self.person.kind):
             if self.mask and self.mask.type == "image" and self.masked == "garment-0" and not self.garments[0].worn:
-                raise broken(
+                raise rule_error(
                     "/mask",
                     "An image mask belongs to one image of a person, and the request has none.",
                     "Set garments[0].photo to model if that image shows a person who wears the garment, or send the image"
@@ -207,7 +207,7 @@ class TryOn(Request):
                     else "Leave it out, or send the person as one image.",
                 )
             if self.output.size == "original":
-                raise broken(
+                raise rule_error(
                     "/output/size",
                     "There is no original size, because the person is not one image.",
                     "Leave `output.size` out, or send the person as one image.",
@@ -243,37 +243,37 @@ class TryOn(Request):
             if garment.subject:
                 yield f"/garments/{index}/subject", garment.subject
 
-    def options(self) -> Iterator[Asked]:
+    def options(self) -> Iterator[RequestedOption]:
         """The ways to name a person beside a picture are options of their own: `person.photos` by their number, the others
         and `garment.subject` as True."""
         if self.scene:
-            yield Asked("scene", "/scene", True)
+            yield RequestedOption("scene", "/scene", True)
         if self.person and self.person.photos:
-            yield Asked("person.photos", "/person/photos", len(self.person.photos))
+            yield RequestedOption("person.photos", "/person/photos", len(self.person.photos))
         for way in ("subject", "stock"):
             if self.person and getattr(self.person, way):
-                yield Asked(f"person.{way}", f"/person/{way}", True)
+                yield RequestedOption(f"person.{way}", f"/person/{way}", True)
         if self.mask:
-            yield Asked("mask", "/mask", self.mask.type)
+            yield RequestedOption("mask", "/mask", self.mask.type)
             if shape := getattr(self.mask, "shape", None):
-                yield Asked("mask.shape", "/mask/shape", shape)
+                yield RequestedOption("mask.shape", "/mask/shape", shape)
         if self.input_image:
-            yield Asked("input_image", "/input_image", True)
+            yield RequestedOption("input_image", "/input_image", True)
         groups: list[tuple[str, BaseModel]] = [("keep", self.keep), ("styling", self.styling)]
         for group, model in groups:
             for name, value in model:
                 if value is not None:
-                    yield Asked(f"{group}.{name}", f"/{group}/{name}", value)
+                    yield RequestedOption(f"{group}.{name}", f"/{group}/{name}", value)
         yield from self.given("merge", "prompt", "negative_prompt", "segmentation_free", "moderation")
         yield from super().options()
         for index, garment in enumerate(self.garments):
-            yield Asked("garment.category", f"/garments/{index}/category", garment.category)
+            yield RequestedOption("garment.category", f"/garments/{index}/category", garment.category)
             if garment.subject:
-                yield Asked("garment.subject", f"/garments/{index}/subject", True)
+                yield RequestedOption("garment.subject", f"/garments/{index}/subject", True)
             if garment.type:
-                yield Asked("garment.type", f"/garments/{index}/type", garment.type)
+                yield RequestedOption("garment.type", f"/garments/{index}/type", garment.type)
             if garment.photo != "auto":
-                yield Asked("garment.photo", f"/garments/{index}/photo", garment.photo)
+                yield RequestedOption("garment.photo", f"/garments/{index}/photo", garment.photo)
 
 
 class Size(Strict):
@@ -303,13 +303,13 @@ class TextToImage(Request):
         if self.condition:
             yield "condition", "/condition/image", self.condition.image
 
-    def options(self) -> Iterator[Asked]:
+    def options(self) -> Iterator[RequestedOption]:
         yield from self.given("negative_prompt", "style", "size")
         if self.condition:
-            yield Asked("condition", "/condition", True)
+            yield RequestedOption("condition", "/condition", True)
             for name in ("control", "strength"):
                 if (value := getattr(self.condition, name)) is not None:
-                    yield Asked(f"condition.{name}", f"/condition/{name}", value)
+                    yield RequestedOption(f"condition.{name}", f"/condition/{name}", value)
         yield from super().options()
 
 
@@ -328,10 +328,10 @@ class ColorGuided(Request):
         if self.reference_image:
             yield "reference", "/reference_image", self.reference_image
 
-    def options(self) -> Iterator[Asked]:
+    def options(self) -> Iterator[RequestedOption]:
         yield from self.given("negative_prompt", "size")
         if self.reference_image:
-            yield Asked("reference_image", "/reference_image", True)
+            yield RequestedOption("reference_image", "/reference_image", True)
         yield from super().options()
 
 
@@ -350,7 +350,7 @@ class ImageVariation(Request):
         for index, image in enumerate(self.images_):
             yield f"image-{index}", f"/images/{index}", image
 
-    def options(self) -> Iterator[Asked]:
+    def options(self) -> Iterator[RequestedOption]:
         yield from self.given("prompt", "negative_prompt", "similarity", "size")
         yield from super().options()
 
@@ -370,7 +370,7 @@ class _Edit(Request):
     @classmethod
     def no_shape(cls, mask: PromptMask | ImageMask) -> PromptMask | ImageMask:
         if isinstance(mask, PromptMask) and mask.shape:
-            raise broken("/mask/shape", "A mask has a shape only in `try_on`.", "Leave it out.")
+            raise rule_error("/mask/shape", "A mask has a shape only in `try_on`.", "Leave it out.")
         return mask
 
     def images(self) -> Iterator[tuple[str, str, ImageRef]]:
@@ -378,8 +378,8 @@ class _Edit(Request):
         if isinstance(self.mask, ImageMask):
             yield "mask", "/mask/image", self.mask.image
 
-    def options(self) -> Iterator[Asked]:
-        yield Asked("mask", "/mask", self.mask.type)
+    def options(self) -> Iterator[RequestedOption]:
+        yield RequestedOption("mask", "/mask", self.mask.type)
         yield from self.given("prompt", "negative_prompt")
         yield from super().options()
 
@@ -399,7 +399,7 @@ class Outpaint(_Edit):
     task: Literal["outpaint"]
     transition: Literal["soft", "precise"] | None = None
 
-    def options(self) -> Iterator[Asked]:
+    def options(self) -> Iterator[RequestedOption]:
         yield from self.given("transition")
         yield from super().options()
 
@@ -416,7 +416,7 @@ class RemoveBackground(Request):
     @model_validator(mode="after")
     def alpha_needs_a_format(self) -> RemoveBackground:
         if self.output.format == "jpeg":
-            raise broken(
+            raise rule_error(
                 "/output/format", "An image without background needs a format with transparency.", "Use png or webp."
             )
         return self
@@ -439,9 +439,9 @@ class TrainSubject(Request):
     @model_validator(mode="after")
     def makes_no_pictures(self) -> TrainSubject:
         if self.output != Output():
-            raise broken("/output", "A training makes no images.", "Leave `output` out.")
+            raise rule_error("/output", "A training makes no images.", "Leave `output` out.")
         if self.photo != "auto" and self.kind == "person":
-            raise broken(
+            raise rule_error(
                 "/photo", "This says how a garment was photographed, and a person is trained.", "Leave it out."
             )
         return self
@@ -450,9 +450,9 @@ class TrainSubject(Request):
         for index, picture in enumerate(self.pictures):
             yield f"picture-{index}", f"/pictures/{index}", picture
 
-    def options(self) -> Iterator[Asked]:
-        yield Asked("kind", "/kind", self.kind)
-        yield Asked("pictures", "/pictures", len(self.pictures))
+    def options(self) -> Iterator[RequestedOption]:
+        yield RequestedOption("kind", "/kind", self.kind)
+        yield RequestedOption("pictures", "/pictures", len(self.pictures))
 
 
 AnyRequest = TryOn | TextToImage | ColorGuided | ImageVariation | Inpaint | Outpaint | RemoveBackground | TrainSubject

@@ -1,4 +1,4 @@
-"""What is left of an erased job: that there was one, and what vendors have yet to delete. Nothing of whoever was on it."""
+"""What is left of an erased job: that there was one, and what providers have yet to delete. Nothing of its images."""
 
 from __future__ import annotations
 

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from fitting_room.jobs.errors import Fault, Warning
+from fitting_room.jobs.errors import Fault, JobWarning
 from fitting_room.jobs.geometry import FitSpec
 from fitting_room.jobs.rate import Rate
-from fitting_room.jobs.request import Asked
+from fitting_room.jobs.request import RequestedOption
 from fitting_room.jobs.tasks import AnyRequest, Task
 from fitting_room.jobs.wording import field_of, span
 
@@ -132,12 +132,12 @@ class Advice(_Frozen):
     source: str
     applies: Callable[[AnyRequest, frozenset[str]], str | None]
 
-    def warning(self, request: AnyRequest, seen: frozenset[str] = frozenset()) -> Warning | None:
+    def warning(self, request: AnyRequest, seen: frozenset[str] = frozenset()) -> JobWarning | None:
         pointer = self.applies(request, seen)
         return (
             None
             if pointer is None
-            else Warning(code=self.code, detail=self.detail, remedy=self.remedy, pointer=pointer)
+            else JobWarning(code=self.code, detail=self.detail, remedy=self.remedy, pointer=pointer)
         )
 
 
@@ -231,7 +231,7 @@ class CatalogueEntry(_Frozen):
         own = model.options if model and model.options is not None else self.tasks
         return own.get(task, {})
 
-    def refuses(self, task: Task, asked: Asked, model: Model | None = None) -> Fault | None:
+    def refuses(self, task: Task, asked: RequestedOption, model: Model | None = None) -> Fault | None:
         """Why this vendor cannot honour one option, or None. The pointer is the option's. Of other models and providers
         the planner knows."""
         option = self.honours(task, model).get(asked.name)

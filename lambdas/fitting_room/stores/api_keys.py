@@ -36,7 +36,7 @@ class Caller(NamedTuple):
         return (thing.tenant, thing.mode) == (self.tenant, self.mode)
 
 
-def find(api_key: str, at: Clock) -> Caller | None:
+def find_caller(api_key: str, at: Clock) -> Caller | None:
     """Return whose key this is. An answer is kept for 30 s in this process: so long may a revoked key live on."""
     return caller_of(hashlib.sha256(api_key.encode()).hexdigest(), at)
 

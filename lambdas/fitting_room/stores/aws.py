@@ -11,7 +11,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from fitting_room.observability import described, logger
+from fitting_room.observability import error_facts, logger
 from fitting_room.settings import settings
 
 if TYPE_CHECKING:
@@ -69,4 +69,4 @@ def unimportant(what: str) -> Iterator[None]:
     try:
         yield
     except TROUBLE as error:
-        logger.warning("an unimportant call failed", call=what, **described(error))
+        logger.warning("an unimportant call failed", call=what, **error_facts(error))

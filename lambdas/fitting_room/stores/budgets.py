@@ -59,7 +59,7 @@ def count_test_job(tenant: str, now: datetime) -> bool:
     )
 
 
-def give_back(tenant: str, job_id: str, reservation: Reservation) -> None:
+def release(tenant: str, job_id: str, reservation: Reservation) -> None:
     """Undo a reservation whose job was not stored."""
     aws.table().meta.client.update_item(
         **refund(tenant, job_id, reservation.day, reservation.images, reservation.microusd)["Update"]

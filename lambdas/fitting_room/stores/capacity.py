@@ -9,7 +9,7 @@ import zlib
 
 from fitting_room.jobs.rate import Rate
 from fitting_room.stores import aws
-from fitting_room.stores.items import changed, update_if
+from fitting_room.stores.items import update_and_return, update_if
 
 JITTER_MS = 3000
 """How late a call may leave after its slot; the spacing allows for it, and a later one gives its slot up."""
@@ -39,7 +39,7 @@ def reserve_slot(provider: str, rate: Rate, now_ms: int, horizon_ms: int) -> tup
             values={":next": now_ms + gap, ":now": now_ms},
         ):
             return now_ms, now_ms
-        after = changed(
+        after = update_and_return(
             key,
             "SET next_ms = next_ms + :gap",
             "next_ms >= :now AND next_ms < :horizon",
@@ -89,7 +89,7 @@ def acquire_lease(provider: str, cap: int, job_id: str, held: int | None, now_ms
 
 
 def _holders(provider: str, now_ms: int) -> dict[int, str]:
-    """Who holds each lease that is taken, as far as a read that may be a second old can tell."""
+    """Return the job that holds each taken lease, by a read that may be a second old."""
     answer = aws.table().query(
         KeyConditionExpression="pk = :provider", ExpressionAttributeValues={":provider": f"LEASE#{provider}"}
     )
@@ -100,8 +100,8 @@ def _holders(provider: str, now_ms: int) -> dict[int, str]:
     }
 
 
-def hold(provider: str, until_ms: int) -> None:
-    """The vendor wants to hear nothing more until then: later slots are given out from that time on."""
+def block_until(provider: str, until_ms: int) -> None:
+    """Give out no slot of a provider before that time: it asked for a pause."""
     update_if(
         {"pk": "RATE", "sk": provider},
         "SET next_ms = :until",
@@ -111,7 +111,7 @@ def hold(provider: str, until_ms: int) -> None:
 
 
 def free_lease(provider: str, number: int, job_id: str) -> None:
-    """Free a lease at once. Nothing happens when it belongs to another job by now."""
+    """Free a lease at once, unless it belongs to another job."""
     update_if(
         _lease(provider, number),
         "SET expires_ms = :zero REMOVE job_id",

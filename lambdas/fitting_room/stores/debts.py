@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, get_args
 
 from fitting_room.stores import aws
-from fitting_room.stores.items import due
+from fitting_room.stores.items import due_attributes
 
 Kind = Literal["drop", "subject"]
 """`drop`: the result in the drop folder. `subject`: the word of how the subject's making ended."""
@@ -21,16 +21,16 @@ def kind_of(sort_key: str) -> Kind | None:
     return next((kind for kind in KINDS if sort_key == f"OWES#{kind}"), None)
 
 
-def owed(job_id: str, kind: Kind, look_at: str) -> dict[str, Any]:
-    """Return the transaction item that creates a debt."""
-    return {"Put": {"TableName": aws.table().name, "Item": {**key(job_id, kind), **due(job_id, look_at)}}}
+def new_item(job_id: str, kind: Kind, look_at: str) -> dict[str, Any]:
+    """Return the transaction item that creates a debt, due at that time."""
+    return {"Put": {"TableName": aws.table().name, "Item": {**key(job_id, kind), **due_attributes(job_id, look_at)}}}
 
 
-def paid(job_id: str, kind: Kind) -> None:
+def remove(job_id: str, kind: Kind) -> None:
     aws.table().delete_item(Key=key(job_id, kind))
 
 
-def forgiven(job_id: str) -> None:
+def remove_all(job_id: str) -> None:
     """Delete all debts of a job that is erased."""
     for kind in KINDS:
-        paid(job_id, kind)
+        remove(job_id, kind)

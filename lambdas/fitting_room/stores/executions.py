@@ -24,7 +24,7 @@ def parsed(name: str) -> tuple[str, int]:
     return (later["job"], int(later["run"])) if later else (name, 1)
 
 
-def start(job_id: str, run: int = 1) -> Literal["runs", "was", "refused"]:
+def start_run(job_id: str, run: int = 1) -> Literal["runs", "was", "refused"]:
     """Start a run. Answers `runs` also for one that was started before and still runs, `was` for one that has ended.
 
     A start that is refused stays owed: the sweep repeats it.
@@ -42,7 +42,7 @@ def start(job_id: str, run: int = 1) -> Literal["runs", "was", "refused"]:
     return "runs"
 
 
-def stop(job_id: str, run: int) -> bool:
+def stop_run(job_id: str, run: int) -> bool:
     """Stop a run; the function that it is in goes on to its own end. Return False for a run that was never started."""
     try:
         aws.step_functions().stop_execution(executionArn=_arn(job_id, run))
@@ -51,7 +51,7 @@ def stop(job_id: str, run: int) -> bool:
     return True
 
 
-def running(job_id: str, run: int) -> bool:
+def is_running(job_id: str, run: int) -> bool:
     """Whether a run that was started has not ended."""
     return aws.step_functions().describe_execution(executionArn=_arn(job_id, run))["status"] == "RUNNING"
 

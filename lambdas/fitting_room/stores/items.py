@@ -37,13 +37,13 @@ def plain(value: Any) -> Any:
     return [plain(part) for part in value] if isinstance(value, list) else value
 
 
-def due(job_id: str, at: str) -> dict[str, str]:
-    """The two attributes that put an item on the `due` index: it is owed something at that time."""
+def due_attributes(job_id: str, at: str) -> dict[str, str]:
+    """Return the two attributes that put an item on the `due` index: it is to be looked at at that time."""
     return {"due_shard": str(zlib.crc32(job_id.encode()) % DUE_SHARDS), "due_at": at}
 
 
 def due_now(now: datetime, shards: Iterable[int] = range(DUE_SHARDS)) -> Iterator[dict[str, str]]:
-    """Keys of items that are owed something, oldest first within each shard, read page by page."""
+    """Yield the keys of the items that are due, oldest first within each shard, read page by page."""
     for shard in shards:
         query: dict[str, Any] = {
             "IndexName": "due",
@@ -59,19 +59,19 @@ def due_now(now: datetime, shards: Iterable[int] = range(DUE_SHARDS)) -> Iterato
             query = {**query, "ExclusiveStartKey": last} if last else {}
 
 
-def owe(key: dict[str, str], at: str) -> None:
-    """Look at an item that is owed something again at that time."""
+def set_due(key: dict[str, str], at: str) -> None:
+    """Move an item that is on the `due` index to that time. An item that is not on it stays off."""
     update_if(key, "SET due_at = :at", "attribute_exists(pk) AND attribute_exists(due_at)", values={":at": at})
 
 
-def strike(key: dict[str, str]) -> None:
-    """An item is owed nothing more."""
+def clear_due(key: dict[str, str]) -> None:
+    """Take an item off the `due` index."""
     update_if(key, "REMOVE due_shard, due_at", "attribute_exists(pk)")
 
 
-def want_erased(key: dict[str, str], item_id: str, now: datetime, look_at: str) -> None:
-    """The owner of an item wants it erased: that is owed from now on, and is to be looked at at that time."""
-    mark = due(item_id, look_at)
+def request_erasure(key: dict[str, str], item_id: str, now: datetime, look_at: str) -> None:
+    """Mark an item as to be erased, and put it on the `due` index for that time."""
+    mark = due_attributes(item_id, look_at)
     update_if(
         key,
         "SET erase_requested_at = :now, cancel_requested = :true, due_shard = :shard, due_at = :at"
@@ -102,10 +102,10 @@ def update_if(
     values: dict[str, Any] | None = None,
 ) -> bool:
     """Do one conditional update. False when the condition does not hold."""
-    return changed(key, update, condition, names=names, values=values) is not None
+    return update_and_return(key, update, condition, names=names, values=values) is not None
 
 
-def changed(
+def update_and_return(
     key: dict[str, str],
     update: str,
     condition: str,
@@ -113,7 +113,7 @@ def changed(
     names: dict[str, str] | None = None,
     values: dict[str, Any] | None = None,
 ) -> dict[str, Any] | None:
-    """Do one conditional update and return the item as it is then; None when the condition does not hold."""
+    """Do one conditional update and return the item after it; None when the condition does not hold."""
     expression: dict[str, Any] = {
         "Key": key,
         "UpdateExpression": update,

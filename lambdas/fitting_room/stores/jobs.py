@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fitting_room import clock
-from fitting_room.jobs.errors import Fault, Warning
+from fitting_room.jobs.errors import Fault, JobWarning
 from fitting_room.jobs.job import Attempt, Job, JobImage, Source, StepName
 from fitting_room.stores import aws
-from fitting_room.stores.items import changed, plain, to_item, update_if
+from fitting_room.stores.items import plain, to_item, update_and_return, update_if
 
 _OPEN = "#status IN (:queued, :running)"
 _OPEN_VALUES = {":queued": "queued", ":running": "running"}
@@ -111,7 +111,7 @@ def begin(job: Job, attempt: Attempt, position: int, sources: dict[str, Source])
     )
 
 
-def warn(job: Job, warnings: list[Warning]) -> None:
+def warn(job: Job, warnings: list[JobWarning]) -> None:
     """Add to what the user should know about an open job."""
     update_if(
         key(job.id),
@@ -122,7 +122,7 @@ def warn(job: Job, warnings: list[Warning]) -> None:
     )
 
 
-def keep_place(job: Job, attempt: Attempt) -> None:
+def save_reserved(job: Job, attempt: Attempt) -> None:
     """Remember what an unclaimed attempt has: its slot, its lease, the references made for it."""
     update_if(
         key(job.id),
@@ -160,9 +160,11 @@ def wait(job: Job, attempt: Attempt, now: datetime, *, slot_at: str | None = Non
 
 
 def claim(job: Job, claimed: Attempt) -> bool:
-    """The one write that allows a purchase: this attempt unclaimed, the job open and not cancelled. Who gets False must
-    not call the vendor. `claimed_by` is new for every claimant, so a claim that the SDK repeats because the first answer
-    was lost still holds."""
+    """Do the one write that allows a purchase: this attempt unclaimed, the job open and not cancelled.
+
+    A caller that gets False must not call the provider. `claimed_by` is new for every claim, so a claim that the SDK repeats
+    because the first answer was lost still holds.
+    """
     return update_if(
         key(job.id),
         "SET attempts.#n.claimed_at = :now, attempts.#n.claimed_until = :until, attempts.#n.deadline_at = :deadline,"
@@ -196,7 +198,7 @@ def unclaim(job: Job, claimed: Attempt) -> None:
     )
 
 
-def record(job: Job, attempt: Attempt, warnings: list[Warning]) -> dict[str, Any] | None:
+def record(job: Job, attempt: Attempt, warnings: list[JobWarning]) -> dict[str, Any] | None:
     """Write down what came of an attempt, and return the job's item as it is then.
 
     Only the claimant may, or anybody while nobody has claimed it. An attempt that is over stays as it was first recorded: None
@@ -210,7 +212,7 @@ def record(job: Job, attempt: Attempt, warnings: list[Warning]) -> dict[str, Any
     mine = "attribute_not_exists(attempts.#n.claimed_at)"
     if attempt.claimed_at:
         mine, values[":mine"] = "attempts.#n.claimed_by = :mine", attempt.claimed_by
-    return changed(
+    return update_and_return(
         key(job.id),
         update,
         f"{mine} AND (attribute_not_exists(attempts.#n.outcome) OR attempts.#n.outcome = :pending)",
@@ -219,7 +221,7 @@ def record(job: Job, attempt: Attempt, warnings: list[Warning]) -> dict[str, Any
     )
 
 
-def looked(job: Job, attempt: Attempt, warnings: list[Warning]) -> None:
+def record_reads(job: Job, attempt: Attempt, warnings: list[JobWarning]) -> None:
     """Remember how the reads of a pending attempt went, and which of its images are in staging already."""
     values: dict[str, Any] = {
         ":pending": "pending",
@@ -239,7 +241,7 @@ def looked(job: Job, attempt: Attempt, warnings: list[Warning]) -> None:
     )
 
 
-def collected(job: Job, images: list[JobImage], mask: JobImage | None, warnings: list[Warning]) -> bool:
+def collected(job: Job, images: list[JobImage], mask: JobImage | None, warnings: list[JobWarning]) -> bool:
     return update_if(
         key(job.id),
         "SET images = :images, mask = :mask, warnings = list_append(warnings, :warnings)",
@@ -288,7 +290,7 @@ def next_run(job: Job, look_at: str) -> bool:
     )
 
 
-def want_cancelled(job: Job, look_at: str) -> bool:
+def request_cancel(job: Job, look_at: str) -> bool:
     """Ask for the end of an open job, and have it looked at then. False when it is over already."""
     return update_if(
         key(job.id),

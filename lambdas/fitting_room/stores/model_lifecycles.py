@@ -17,7 +17,7 @@ from fitting_room.stores.items import to_item
 State = Literal["active", "legacy", "gone", "unknown"]
 
 
-class Observed(BaseModel):
+class ObservedLifecycle(BaseModel):
     """`state`: `gone` when Bedrock no longer knows the model; `unknown` when the lookup was refused from the beginning, so
     that only the catalogue's dates count. `checked_at`: RFC 3339."""
 
@@ -29,7 +29,7 @@ class Observed(BaseModel):
     checked_at: str
 
 
-def put(model: str, observed: Observed) -> None:
+def put(model: str, observed: ObservedLifecycle) -> None:
     """Keep what Bedrock said. A lookup that was refused says nothing, so it takes the place of nothing."""
     keep: dict[str, Any] = {}
     if observed.state == "unknown":
@@ -46,7 +46,7 @@ def put(model: str, observed: Observed) -> None:
 
 
 @kept_for(60)
-def observed(at: Clock) -> dict[str, Observed]:  # noqa: ARG001  the clock is the cache's
+def observed(at: Clock) -> dict[str, ObservedLifecycle]:  # noqa: ARG001  the clock is the cache's
     """Return what Bedrock said, by model id."""
     found = aws.table().query(KeyConditionExpression=Key("pk").eq("MODELS"))["Items"]
-    return {str(item["sk"]): Observed.model_validate(item) for item in found}
+    return {str(item["sk"]): ObservedLifecycle.model_validate(item) for item in found}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
 from botocore.exceptions import ClientError
@@ -15,14 +16,20 @@ KEEP = timedelta(days=25)
 """Less than the 30 days for which vendors keep a reference."""
 
 
-def take(tenant: str, provider: str, digest: str, now: datetime, until: datetime) -> str | bool:
-    """The vendor's id of the reference; or True: it is the caller's to make, alone until that time; or False: somebody else
-    is making it."""
+class Claim(NamedTuple):
+    """`made_id`: the provider's id of a reference that is there. Without one: whether the caller is the one to make it."""
+
+    held: bool
+    made_id: str | None = None
+
+
+def claim(tenant: str, provider: str, digest: str, now: datetime, until: datetime) -> Claim:
+    """Return the reference, or claim the making of it until that time. The claim is not held while another job makes it."""
     key = _key(tenant, provider, digest)
     found = aws.table().get_item(Key=key, ConsistentRead=True).get("Item", {})
     if "made_id" in found and str(found["expires_at"]) > clock.text(now):
-        return str(found["made_id"])
-    return update_if(
+        return Claim(held=False, made_id=str(found["made_id"]))
+    held = update_if(
         key,
         "SET claimed_until = :until, #ttl = :ttl REMOVE made_id",
         "attribute_not_exists(pk) OR (attribute_exists(made_id) AND expires_at <= :now)"
@@ -30,9 +37,10 @@ def take(tenant: str, provider: str, digest: str, now: datetime, until: datetime
         names={"#ttl": "ttl"},
         values={":until": clock.text(until), ":now": clock.text(now), ":ttl": int((now + KEEP).timestamp())},
     )
+    return Claim(held)
 
 
-def keep(tenant: str, provider: str, digest: str, made_id: str, now: datetime) -> None:
+def save(tenant: str, provider: str, digest: str, made_id: str, now: datetime) -> None:
     aws.table().put_item(
         Item={
             **_key(tenant, provider, digest),
@@ -44,12 +52,12 @@ def keep(tenant: str, provider: str, digest: str, made_id: str, now: datetime) -
 
 
 def forget(tenant: str, provider: str, digest: str, made_id: str) -> None:
-    """The vendor does not know this one: the next job makes it anew. Nothing happens when one does already."""
+    """Forget a reference that the provider no longer has. One that another job has made since stays as it is."""
     _delete(_key(tenant, provider, digest), Attr("made_id").eq(made_id))
 
 
-def give_back(tenant: str, provider: str, digest: str, until: datetime) -> None:
-    """Who was alone with it until that time has certainly made none. Nothing happens when it is somebody else's by now."""
+def unclaim(tenant: str, provider: str, digest: str, until: datetime) -> None:
+    """Release the claim until that time: its holder made nothing. A later claim of another job stays as it is."""
     _delete(_key(tenant, provider, digest), Attr("made_id").not_exists() & Attr("claimed_until").eq(clock.text(until)))
 
 

@@ -17,7 +17,7 @@ from fitting_room.stores import aws
 from fitting_room.stores.items import plain, to_item, update_if
 
 
-class Stored(BaseModel):
+class StoredSubject(BaseModel):
     """`job_id`: the job that makes it. `made_for`, `made_id` and `token` are known once it is ready, and `provider` is the
     first of the job's plan until then."""
 
@@ -47,7 +47,7 @@ class Stored(BaseModel):
 def begin(job: Job, request: TrainSubject) -> dict[str, Any]:
     """The transaction item of a subject that `job` is to make."""
     assert job.subject, "a training has a subject"
-    stored = Stored(
+    stored = StoredSubject(
         id=job.subject,
         tenant=job.tenant,
         kind=request.kind,
@@ -82,10 +82,10 @@ def again(job: Job) -> dict[str, Any]:
     }
 
 
-def get(subject_id: str, tenant: str, now: datetime) -> Stored | None:
+def get(subject_id: str, tenant: str, now: datetime) -> StoredSubject | None:
     """The tenant's own subject; None for anybody else's, and once it has expired."""
     found = aws.table().get_item(Key=key(tenant, subject_id), ConsistentRead=True).get("Item")
-    return Stored.model_validate(plain(found)) if found and str(found["expires_at"]) > clock.text(now) else None
+    return StoredSubject.model_validate(plain(found)) if found and str(found["expires_at"]) > clock.text(now) else None
 
 
 def ready(subject_id: str, tenant: str, now: datetime) -> Subject | None:
@@ -96,14 +96,16 @@ def ready(subject_id: str, tenant: str, now: datetime) -> Subject | None:
     return Subject.model_validate(found.model_dump())
 
 
-def listed(tenant: str, now: datetime, limit: int, after: str | None = None) -> tuple[list[Stored], str | None]:
+def listed(tenant: str, now: datetime, limit: int, after: str | None = None) -> tuple[list[StoredSubject], str | None]:
     """At most `limit` of them, newest first and older than `after`; and the id to go on after, if there may be more."""
     more: Any = {"ExclusiveStartKey": key(tenant, after)} if after else {}
     found = aws.table().query(
         KeyConditionExpression=Key("pk").eq(f"SUBJECTS#{tenant}"), ScanIndexForward=False, Limit=limit, **more
     )
     living = [
-        Stored.model_validate(plain(item)) for item in found["Items"] if str(item["expires_at"]) > clock.text(now)
+        StoredSubject.model_validate(plain(item))
+        for item in found["Items"]
+        if str(item["expires_at"]) > clock.text(now)
     ]
     return living, str(found["LastEvaluatedKey"]["sk"]) if "LastEvaluatedKey" in found else None
 
@@ -135,7 +137,7 @@ def finish(job: Job, made_for: str | None, now: datetime) -> None:
     update_if(key(job.tenant, job.subject), update, "job_id = :job", names=names, values=values | {":job": job.id})
 
 
-def give_up(subject: Stored, now: datetime) -> None:
+def give_up(subject: StoredSubject, now: datetime) -> None:
     """The provider does not delete it: nobody is asked any more until the owner asks again."""
     update_if(
         key(subject.tenant, subject.id),
@@ -145,7 +147,7 @@ def give_up(subject: Stored, now: datetime) -> None:
     )
 
 
-def remove(subject: Stored) -> bool:
+def remove(subject: StoredSubject) -> bool:
     """False when it has become known only now what the provider made of it."""
     condition: dict[str, Any] = {} if subject.made_id else {"ConditionExpression": "attribute_not_exists(made_id)"}
     try:

@@ -7,7 +7,7 @@ from datetime import datetime
 from fitting_room import clock
 from fitting_room.jobs.tombstone import Tombstone
 from fitting_room.stores import aws, jobs
-from fitting_room.stores.items import due, plain, to_item
+from fitting_room.stores.items import due_attributes, plain, to_item
 
 
 def get(job_id: str, now: datetime) -> Tombstone | None:
@@ -17,13 +17,13 @@ def get(job_id: str, now: datetime) -> Tombstone | None:
     return Tombstone.model_validate(plain(found))
 
 
-def put(stone: Tombstone, look_at: str | None) -> None:
+def put(tombstone: Tombstone, look_at: str | None) -> None:
     """In the place of the job's record, or of the tombstone as it was; to be looked at again at that time, if at all."""
     aws.table().put_item(
         Item={
-            **jobs.key(stone.id),
-            **to_item(stone),
-            "ttl": int(clock.parse(stone.expires_at).timestamp()),
-            **(due(stone.id, look_at) if look_at else {}),
+            **jobs.key(tombstone.id),
+            **to_item(tombstone),
+            "ttl": int(clock.parse(tombstone.expires_at).timestamp()),
+            **(due_attributes(tombstone.id, look_at) if look_at else {}),
         }
     )

@@ -56,7 +56,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Branch = Literal["flux1", "sd15", "sdxl1", "fast"]
 
 NULLABLE = frozenset({"model_type", "preset", "backend_version", "style"})
-"""Whose documented values include null."""
+"""Fields for which the documents list null as a value."""
 NOT_HERE = {
     "prompts_attributes": "this simulator makes no prompts along with a tune: create them one by one",
     "lora_scale": "is available only in prompts_attributes of POST /tunes",

@@ -1,4 +1,4 @@
-"""Who wears what in a prompt: the tunes its text names, held to the rules of the model it is for.
+"""Read from a prompt which person wears which garment: the tunes its text names, held to the rules of the model it is for.
 
 Sources: docs.astria.ai, "FaceID", "LoRA", "Flux API usage" and "Virtual Try-on"; the skill "astria-api" of the vendor's
 command line tool for partner models.

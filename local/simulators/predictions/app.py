@@ -188,7 +188,7 @@ class Predictions(Simulator):
             self._complete(job, files)
 
     def _strike(self, job: Job) -> None:
-        """The runtime error that a fault asks for, whoever is first: the end of the work or a status read."""
+        """Fail with the error that a fault asks for, at the end of the work or at a status read, whichever comes first."""
         if job.status == "processing" and (fault := self.faults.take("status", "error")):
             self._fail(job, fault.name or "", fault.message or f"the simulator was told to fail with {fault.name}")
 

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from fitting_room.actions.workflow import attempts as purchase
 from fitting_room.actions.workflow import start
-from fitting_room.actions.workflow.callback import wait, wake
+from fitting_room.actions.workflow.callback import await_callback, wake
 from fitting_room.actions.workflow.collect import collect
 from fitting_room.actions.workflow.settle import settle
 from fitting_room.actions.workflow.standing import CALLBACK_SOON
@@ -80,7 +80,7 @@ def token(vendor: Vendor) -> str:
 
 
 def test_on_time_it_ends_the_wait(world: World, machine: Machine, vendor: Vendor, sent: str) -> None:
-    wait(sent, "wait-1", world.at)
+    await_callback(sent, "wait-1", world.at)
     assert machine.ended == []
     assert wake(PROVIDER, token(vendor), world.at)
     assert machine.ended == ["wait-1"]
@@ -94,7 +94,7 @@ def test_early_it_ends_the_wait_as_soon_as_there_is_one(
 ) -> None:
     assert wake(PROVIDER, token(vendor), world.at)
     assert machine.ended == []
-    wait(sent, "wait-1", world.at)
+    await_callback(sent, "wait-1", world.at)
     assert machine.ended == ["wait-1"]
 
 
@@ -103,7 +103,7 @@ def test_it_may_come_before_the_vendor_has_answered_the_order(world: World, mach
     heard: list[bool] = []
     job_id = world.prepared(provider=PROVIDER)
     assert world.start(job_id)["outcome"] == "pending"
-    wait(job_id, "wait-1", world.at)
+    await_callback(job_id, "wait-1", world.at)
     assert (heard, machine.ended) == ([True], ["wait-1"])
 
 
@@ -111,24 +111,24 @@ def test_when_the_vendor_was_not_done_after_all_the_next_wait_is_a_real_one(
     world: World, machine: Machine, vendor: Vendor, sent: str
 ) -> None:
     wake(PROVIDER, token(vendor), world.at)
-    wait(sent, "wait-1", world.at)
+    await_callback(sent, "wait-1", world.at)
     assert world.poll(sent) == {"outcome": "pending", "wait": 2, "callback": "soon"}
-    wait(sent, "wait-2", world.at)
+    await_callback(sent, "wait-2", world.at)
     assert machine.ended == ["wait-1"]
 
 
 def test_between_two_waits_it_ends_the_second(world: World, machine: Machine, vendor: Vendor, sent: str) -> None:
-    wait(sent, "wait-1", world.at)
+    await_callback(sent, "wait-1", world.at)
     machine.over["wait-1"] = "TaskTimedOut"
     assert wake(PROVIDER, token(vendor), world.at)
-    wait(sent, "wait-2", world.at)
+    await_callback(sent, "wait-2", world.at)
     assert machine.ended == ["wait-2"]
 
 
 def test_twice_it_is_taken_and_does_nothing_more(world: World, machine: Machine, vendor: Vendor, sent: str) -> None:
     wake(PROVIDER, token(vendor), world.at)
-    wait(sent, "wait-1", world.at)
-    wait(sent, "wait-2", world.at)
+    await_callback(sent, "wait-1", world.at)
+    await_callback(sent, "wait-2", world.at)
     before = world.items()
     assert wake(PROVIDER, token(vendor), world.at), "so that the vendor does not say it a third time"
     assert machine.ended == ["wait-1"]
@@ -136,7 +136,7 @@ def test_twice_it_is_taken_and_does_nothing_more(world: World, machine: Machine,
 
 
 def test_late_it_is_taken_and_does_nothing(world: World, machine: Machine, vendor: Vendor, sent: str) -> None:
-    wait(sent, "wait-1", world.at)
+    await_callback(sent, "wait-1", world.at)
     vendor.polls = [finished(864, 1296)]
     world.poll(sent)
     collect(sent, world.at)
@@ -179,14 +179,14 @@ def test_a_refused_read_is_repeated_after_its_pause_without_waiting_for_a_callba
 def test_forged_it_is_refused_and_changes_nothing(
     world: World, machine: Machine, vendor: Vendor, sent: str, guess: str
 ) -> None:
-    wait(sent, "wait-1", world.at)
+    await_callback(sent, "wait-1", world.at)
     before = world.items()
     assert not wake(PROVIDER, guess, world.at)
     assert (machine.ended, world.items()) == ([], before)
 
 
 def test_a_secret_is_good_for_its_own_vendor_only(world: World, machine: Machine, vendor: Vendor, sent: str) -> None:
-    wait(sent, "wait-1", world.at)
+    await_callback(sent, "wait-1", world.at)
     for _ in range(2):
         assert not wake(OTHER_PROVIDER, token(vendor), world.at)
     assert machine.ended == []
@@ -203,7 +203,7 @@ def test_each_attempt_has_a_secret_of_its_own(world: World, machine: Machine, ve
     assert world.poll(job_id) == {"outcome": "prepared", "runner": "http"}
     world.start(job_id)
     assert token(vendor) != first
-    wait(job_id, "wait-2", world.at)
+    await_callback(job_id, "wait-2", world.at)
     assert wake(PROVIDER, first, world.at)
     assert machine.ended == [], "the attempt that is over wakes nobody"
     assert wake(PROVIDER, token(vendor), world.at)
@@ -214,13 +214,13 @@ def test_each_attempt_has_a_secret_of_its_own(world: World, machine: Machine, ve
 def test_a_wait_that_is_over_needs_no_ending(
     world: World, machine: Machine, vendor: Vendor, sent: str, code: str
 ) -> None:
-    wait(sent, "wait-1", world.at)
+    await_callback(sent, "wait-1", world.at)
     machine.over["wait-1"] = code
     assert wake(PROVIDER, token(vendor), world.at)
 
 
 def test_a_wait_that_cannot_be_ended_is_an_error(world: World, machine: Machine, vendor: Vendor, sent: str) -> None:
-    wait(sent, "wait-1", world.at)
+    await_callback(sent, "wait-1", world.at)
     machine.over["wait-1"] = "AccessDeniedException"
     with pytest.raises(ClientError):
         wake(PROVIDER, token(vendor), world.at)
@@ -231,11 +231,11 @@ def test_there_is_nothing_to_wait_for_once_the_outcome_is_known(
 ) -> None:
     vendor.polls = [finished(864, 1296)]
     world.poll(sent)
-    wait(sent, "known", world.at)
+    await_callback(sent, "known", world.at)
     collect(sent, world.at)
     settle(sent, world.at)
-    wait(sent, "settled", world.at)
-    wait("job_unknown", "unknown", world.at)
+    await_callback(sent, "settled", world.at)
+    await_callback("job_unknown", "unknown", world.at)
     assert machine.ended == ["known", "settled", "unknown"]
 
 
@@ -250,18 +250,18 @@ def test_a_vendor_or_a_stage_without_callbacks_is_polled(
     job_id = world.prepared(provider=PROVIDER)
     assert world.start(job_id) == {"outcome": "pending", "wait": 2}
     assert vendor.orders[-1].callback is None
-    wait(job_id, "wait-1", world.at)
+    await_callback(job_id, "wait-1", world.at)
     assert machine.ended == ["wait-1"], "who waits all the same is not left waiting"
 
 
 def test_the_secret_is_neither_stored_nor_logged(
     world: World, machine: Machine, vendor: Vendor, sent: str, logs: io.StringIO
 ) -> None:
-    wait(sent, "wait-1", world.at)
+    await_callback(sent, "wait-1", world.at)
     wake(PROVIDER, token(vendor), world.at)
     wake(PROVIDER, token(vendor), world.at)
     machine.over["wait-2"] = "TaskTimedOut"
-    wait(sent, "wait-2", world.at)
+    await_callback(sent, "wait-2", world.at)
     assert token(vendor) not in str(world.items()) + logs.getvalue()
 
 

@@ -146,8 +146,8 @@ def test_the_run_is_stopped_and_one_that_never_began_is_started_to_end_the_job(
         return there
 
     job_id = world.submit().job.id
-    monkeypatch.setattr(executions, "stop", stop)
-    monkeypatch.setattr(executions, "start", lambda job_id, run: asked.append(("start", job_id, run)))
+    monkeypatch.setattr(executions, "stop_run", stop)
+    monkeypatch.setattr(executions, "start_run", lambda job_id, run: asked.append(("start", job_id, run)))
     cancel(job_id, LIVE, world.at)
     there = False
     cancel(job_id, LIVE, world.at)
@@ -181,7 +181,7 @@ def test_an_event_that_never_comes_is_made_up_for_by_the_sweep(world: World, ven
 def test_a_job_that_waits_for_its_next_run_is_cancelled_too(world: World, vendor: Vendor) -> None:
     job_id = brought_to(world, vendor, "pending")
     for _ in range(2):
-        executions.stop(job_id, world.job(job_id).run)
+        executions.stop_run(job_id, world.job(job_id).run)
         world.broken(job_id)
     assert world.job(job_id).resume_at
     cancel(job_id, LIVE, world.at)

@@ -258,6 +258,6 @@ def test_an_estimate_tells_until_when_a_provider_is_left_alone(world: World) -> 
     from fitting_room.stores import capacity
 
     free = estimate(world.body(provider="sandbox"), CALLER, world.at)["plan"][0]["starts_at"]
-    capacity.hold("sandbox", world.at.ms() + 60_000)
+    capacity.block_until("sandbox", world.at.ms() + 60_000)
     held = estimate(world.body(provider="sandbox"), CALLER, world.at)["plan"][0]["starts_at"]
     assert (free, held) == ("2026-09-01T12:00:00.000Z", "2026-09-01T12:01:00.000Z")

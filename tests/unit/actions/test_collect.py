@@ -11,7 +11,7 @@ from PIL import Image, PngImagePlugin
 
 from fitting_room.actions.workflow.collect import collect
 from fitting_room.actions.workflow.settle import settle
-from fitting_room.jobs.errors import Warning
+from fitting_room.jobs.errors import JobWarning
 from fitting_room.jobs.job import Job
 from fitting_room.jobs.outcome import Finished, Picture
 from fitting_room.settings import settings
@@ -147,7 +147,7 @@ def test_the_good_pictures_of_a_mixed_answer_are_delivered(world: World, vendor:
 
 
 def test_fewer_pictures_than_asked_for_come_with_the_vendors_reason(world: World, vendor: Vendor) -> None:
-    partial = finished(count=1, warnings=[Warning(code="partial_result", detail="One was held back.")])
+    partial = finished(count=1, warnings=[JobWarning(code="partial_result", detail="One was held back.")])
     job = bought(world, vendor, partial, output={"count": 2})
     assert told(job) == ["partial_result"]
     assert job.usage.images == 1
@@ -181,7 +181,7 @@ def test_collecting_again_changes_nothing(world: World, vendor: Vendor) -> None:
     assert world.job(job_id) == once
 
 
-def test_two_who_collect_at_once_tell_everything_once(
+def test_two_collects_at_once_record_everything_once(
     world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vendor.starts = [finished(form="JPEG")]

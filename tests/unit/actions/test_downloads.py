@@ -10,12 +10,12 @@ from botocore.exceptions import ClientError
 
 from fitting_room.actions.upkeep.erase import erase_job
 from fitting_room.actions.workflow import downloads
-from fitting_room.jobs.errors import Warning
+from fitting_room.jobs.errors import JobWarning
 from fitting_room.jobs.job import Attempt
 from fitting_room.jobs.outcome import Pending, Ready, Unread
 from fitting_room.net.safe_http import Fetched, FetchFailed
 from fitting_room.stores import media
-from fitting_room.stores.items import want_erased
+from fitting_room.stores.items import request_erasure
 from tests.unit.world import MEDIA, Vendor, World, moment, pending, picture
 
 ONE, TWO = "https://cdn.example/1.png?signature=abc", "https://cdn.example/2.png?signature=abc"
@@ -75,7 +75,7 @@ def attempt(world: World, job_id: str) -> Attempt:
     return found
 
 
-def told(world: World, job_id: str) -> list[Warning]:
+def told(world: World, job_id: str) -> list[JobWarning]:
     return [warning for warning in world.job(job_id).warnings if warning.pointer is None]
 
 
@@ -88,7 +88,7 @@ def until_the_end(world: World, job_id: str) -> dict[str, Any]:
 def test_what_is_there_is_in_staging_at_once_with_the_vendor_s_order_and_price(
     world: World, vendor: Vendor, web: dict[str, Any]
 ) -> None:
-    note = Warning(code="partial_result", detail="One was held back.")
+    note = JobWarning(code="partial_result", detail="One was held back.")
     job_id = sent(world, vendor, ONE, TWO, count=3, credits=2, warnings=[note])
     assert world.poll(job_id) == {"outcome": "finished"}
     done = attempt(world, job_id)
@@ -218,7 +218,7 @@ def test_an_image_that_arrives_while_the_job_is_erased_is_taken_back(
     def put(*args: Any, **more: Any) -> None:
         from fitting_room.stores import jobs
 
-        want_erased(jobs.key(job_id), job_id, world.at.now(), "2026-09-01")
+        request_erasure(jobs.key(job_id), job_id, world.at.now(), "2026-09-01")
         world.broken(job_id)
         erase_job(job_id, world.at)
         real(*args, **more)

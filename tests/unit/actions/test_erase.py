@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from fitting_room.actions.job_view import find
+from fitting_room.actions.job_view import find_job
 from fitting_room.actions.requests.delete import delete_job, delete_subject
 from fitting_room.actions.requests.ingest import ingest
 from fitting_room.actions.requests.subjects import create
-from fitting_room.actions.requests.subjects import find as find_subject
+from fitting_room.actions.requests.subjects import find_job as find_subject
 from fitting_room.actions.upkeep.erase import erase_job
 from fitting_room.actions.upkeep.sweep import sweep
 from fitting_room.actions.workflow.collect import collect
 from fitting_room.actions.workflow.poll import poll
 from fitting_room.actions.workflow.prepare import prepare
-from fitting_room.actions.workflow.settle import pay, settle
+from fitting_room.actions.workflow.settle import pay_debt, settle
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.outcome import Finished, Pending, Picture
 from fitting_room.stores import aws, jobs, media, subjects
@@ -49,7 +49,7 @@ def erased(world: World, job_id: str) -> dict[str, Any]:
 def told(world: World, job_id: str) -> str:
     """What `GET /v1/jobs/{id}` says of an erased job."""
     with pytest.raises(Refusal) as caught:
-        find(job_id, LIVE, world.at)
+        find_job(job_id, LIVE, world.at)
     assert (caught.value.status, caught.value.faults[0].code) == (410, "erased")
     return caught.value.faults[0].detail
 
@@ -149,7 +149,7 @@ def test_asking_twice_changes_nothing_and_another_tenant_or_mode_may_not_ask(
         first = erased(world, job_id)
     assert erased(world, job_id) == first
     with pytest.raises(Refusal) as caught:
-        find(job_id, stranger, world.at)
+        find_job(job_id, stranger, world.at)
     assert caught.value.status == 404, "that there was one is nobody else's business"
 
 
@@ -288,7 +288,7 @@ def test_a_result_json_written_after_the_erasure_is_taken_back(world: World, ven
     world.run(job_id)
     as_it_was = world.job(job_id)
     erased(world, job_id)
-    pay(as_it_was, "drop", world.at)
+    pay_debt(as_it_was, "drop", world.at)
     assert world.keys(f"results/{TENANT}/") == []
     assert told(world, job_id)
 
@@ -590,7 +590,7 @@ def test_a_reference_of_a_person_that_may_have_been_made_unseen_is_told(
 
     job_id = world.prepared(provider=ID)
     with monkeypatch.context() as once:
-        once.setattr(jobs, "keep_place", killed)
+        once.setattr(jobs, "save_reserved", killed)
         with pytest.raises(ConnectionError):
             world.start(job_id)
     world.cancel(job_id)

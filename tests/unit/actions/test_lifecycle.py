@@ -14,7 +14,7 @@ from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.parse import parse
 from fitting_room.providers.catalogue import entries
 from fitting_room.stores.api_keys import Caller
-from fitting_room.stores.model_lifecycles import Observed
+from fitting_room.stores.model_lifecycles import ObservedLifecycle
 
 CORE = "stability.stable-image-core-v1:1"
 TEXT = {"task": "text_to_image", "prompt": "a hat"}
@@ -22,19 +22,19 @@ BEFORE, END, LATER = date(2026, 9, 29), date(2026, 9, 30), date(2027, 3, 1)
 CHECKED = "2026-09-29T04:00:00.000Z"
 
 
-def said(state: Any, **dates: date) -> Observed:
-    return Observed(state=state, checked_at=CHECKED, **dates)
+def said(state: Any, **dates: date) -> ObservedLifecycle:
+    return ObservedLifecycle(state=state, checked_at=CHECKED, **dates)
 
 
 def deployed(
-    core: Observed | None,
+    core: ObservedLifecycle | None,
     today: date = END,
     *,
     regions: tuple[str, ...] = ("nova_canvas", "stability"),
     private: tuple[str, ...] = (),
 ) -> Deployment:
     """Both providers on Bedrock and a key for TryItOn; Nova Canvas ends on END by the catalogue, Core has no date there."""
-    observed: Mapping[str, Observed] = {CORE: core} if core else {}
+    observed: Mapping[str, ObservedLifecycle] = {CORE: core} if core else {}
     return Deployment(entries(), frozenset({"tryiton"}), frozenset(regions), frozenset(private), observed, today)
 
 
@@ -144,7 +144,7 @@ def test_bedrock_s_own_date_wins_over_the_catalogue_s() -> None:
 
 
 @pytest.mark.parametrize("observed", [said("legacy", end_of_life=END), said("gone"), said("unknown")])
-def test_an_account_with_private_access_keeps_its_model(observed: Observed) -> None:
+def test_an_account_with_private_access_keeps_its_model(observed: ObservedLifecycle) -> None:
     nova = "amazon.nova-canvas-v1:0"
     here = frozenset({"nova_canvas"})
     private = Deployment(entries(), frozenset(), here, here, {nova: observed}, LATER)

@@ -55,7 +55,7 @@ def test_a_live_key_may_name_the_sandbox() -> None:
     assert planned(provider="sandbox") == ["sandbox"]
 
 
-def test_auto_leaves_out_who_cannot_honour_an_option() -> None:
+def test_auto_leaves_out_providers_that_cannot_honour_an_option() -> None:
     assert planned(merge="seamless") == ["nova_canvas"]
     assert planned(moderation="permissive") == ["tryiton"]
 
@@ -93,7 +93,7 @@ def test_a_test_key_reaches_the_sandbox_only() -> None:
     ]
 
 
-def test_a_retired_model_is_refused_with_its_date_and_who_else_can() -> None:
+def test_a_retired_model_is_refused_with_its_date_and_the_providers_that_can() -> None:
     (fault,) = refused(provider="nova_canvas", today=DEAD)
     assert fault.code == "model_retired"
     assert "2026-09-30" in fault.detail
@@ -291,7 +291,7 @@ def test_auto_follows_the_order_of_the_stage(world: World, monkeypatch: pytest.M
     assert world.submit().job.plan[:3] == ["fashn", "tryiton", "nova_canvas"]
 
 
-def test_who_can_do_nothing_of_it_is_told_with_the_option_that_stops_it() -> None:
+def test_each_excluded_provider_is_listed_with_the_option_that_stops_it() -> None:
     body = {"output": {"seed": 4, "count": 8}, "segmentation_free": False, "merge": "seamless"}
     found = stopped(**body)
     assert {provider for _, _, provider in found} == {

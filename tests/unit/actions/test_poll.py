@@ -13,14 +13,14 @@ from fitting_room.actions.requests.delete import delete_job
 from fitting_room.actions.upkeep.erase import erase_job
 from fitting_room.actions.workflow import poll, start
 from fitting_room.actions.workflow.settle import settle
-from fitting_room.jobs.errors import JobFailure, Warning
+from fitting_room.jobs.errors import JobFailure, JobWarning
 from fitting_room.jobs.job import Attempt
 from fitting_room.jobs.outcome import Finished, Unread
 from fitting_room.observability import metrics
 from fitting_room.providers.adapter import Connection, Order
 from fitting_room.providers.catalogue import entry
 from fitting_room.stores import jobs
-from fitting_room.stores.items import want_erased
+from fitting_room.stores.items import request_erasure
 from tests.unit.atelier import ID, Atelier
 from tests.unit.world import INBOX, LIVE, SECRET, TENANT, Vendor, World, failed, finished, moment, pending
 
@@ -51,7 +51,7 @@ def attempt(world: World, job_id: str) -> Attempt:
     return found
 
 
-def told(world: World, job_id: str) -> list[Warning]:
+def told(world: World, job_id: str) -> list[JobWarning]:
     """What is said of the job, less what was seen on its images."""
     return [warning for warning in world.job(job_id).warnings if warning.pointer is None]
 
@@ -138,9 +138,9 @@ def test_a_job_that_is_over_or_was_never_sent_is_not_asked_about(world: World, v
 @pytest.mark.parametrize("wanted", ["cancelled", "erased"])
 def test_a_job_that_is_to_end_is_not_asked_about(world: World, vendor: Vendor, sent: str, wanted: str) -> None:
     if wanted == "cancelled":
-        jobs.want_cancelled(world.job(sent), "2026-09-01")
+        jobs.request_cancel(world.job(sent), "2026-09-01")
     else:
-        want_erased(jobs.key(sent), sent, world.at.now(), "2026-09-01")
+        request_erasure(jobs.key(sent), sent, world.at.now(), "2026-09-01")
     assert (world.poll(sent), vendor.polled) == ({"outcome": "ended"}, [])
 
 
@@ -150,7 +150,7 @@ def test_progress_that_cannot_be_written_down_does_not_stop_the_reading(
     def throttled(*_: Any) -> None:
         raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "x"}}, "UpdateItem")
 
-    monkeypatch.setattr(jobs, "looked", throttled)
+    monkeypatch.setattr(jobs, "record_reads", throttled)
     vendor.polls = [Unread("HTTP 503", 503), finished(864, 1296)]
     assert [world.poll(sent)["outcome"], world.poll(sent)["outcome"]] == ["pending", "finished"]
 

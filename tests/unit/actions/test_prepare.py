@@ -14,7 +14,7 @@ from fitting_room.actions.workflow.prepare import prepare
 from fitting_room.providers.catalogue import entry
 from fitting_room.stores import aws, jobs, subjects
 from fitting_room.stores.items import to_item
-from fitting_room.stores.subjects import Stored
+from fitting_room.stores.subjects import StoredSubject
 from tests.unit.world import INBOX, MEDIA, TENANT, Vendor, World, finished, picture
 
 
@@ -175,7 +175,7 @@ def test_an_inverted_mask_is_asked_about_before_it_is_paid_for_but_not_around_an
 def test_without_a_person_picture_the_mask_goes_with_the_image_to_start_from(world: World, role: str) -> None:
     """Which is one of its own, or else the garment's that somebody wears."""
     world.configure("astria")
-    person = Stored(
+    person = StoredSubject(
         id="sub_01J00000000000000000000001",
         tenant=TENANT,
         kind="person",

@@ -130,7 +130,9 @@ def test_a_claim_whose_answer_got_lost_may_be_repeated_by_the_sdk(
     assert len(vendor.orders) == 1
 
 
-def test_who_loses_the_claim_never_calls(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invocation_that_loses_the_claim_never_calls(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(jobs, "claim", lambda *_: False)
     assert world.start(world.prepared()) == {"outcome": "busy", "runner": "bedrock", "wait": 1}
     assert vendor.orders == []

@@ -11,7 +11,7 @@ from fitting_room.actions.job_view import view
 from fitting_room.actions.requests.accept import Accepted
 from fitting_room.actions.requests.delete import delete_job, delete_subject
 from fitting_room.actions.requests.recover import recover
-from fitting_room.actions.requests.subjects import create, find
+from fitting_room.actions.requests.subjects import create, find_subject
 from fitting_room.actions.upkeep.erase import erase_job
 from fitting_room.actions.workflow import prepare as preparing
 from fitting_room.actions.workflow import start
@@ -383,7 +383,7 @@ def training(world: World, atelier: Atelier) -> Job:
     }
     job = create(body, LIVE, None, world.at).job
     world.run(job.id)
-    assert find(str(job.subject), LIVE, world.at).status == "failed"
+    assert find_subject(str(job.subject), LIVE, world.at).status == "failed"
     atelier.polls = [Finished([], token="ohwx")]
     return job
 
@@ -392,9 +392,9 @@ def test_a_training_that_is_recovered_makes_the_same_subject_ready(world: World,
     old = training(world, atelier)
     new = again(world, old.id).job
     assert new.subject == old.subject
-    assert (find(str(old.subject), LIVE, world.at).status, len(atelier.orders)) == ("training", 1)
+    assert (find_subject(str(old.subject), LIVE, world.at).status, len(atelier.orders)) == ("training", 1)
     world.run(new.id)
-    subject = find(str(old.subject), LIVE, world.at)
+    subject = find_subject(str(old.subject), LIVE, world.at)
     assert (subject.status, subject.made_id, subject.token, subject.job_id) == ("ready", "tune-1", "ohwx", new.id)
     assert len(atelier.orders) == 1
 
@@ -408,7 +408,7 @@ def test_the_subject_outlives_the_jobs_that_made_it_and_goes_with_its_own_deleti
     delete_job(old.id, LIVE, world.at)
     world.erase()
     assert jobs.get(new.id, world.at.now()) is None, "both hold the person's images"
-    assert (atelier.erased, find(str(old.subject), LIVE, world.at).status) == ([], "ready")
+    assert (atelier.erased, find_subject(str(old.subject), LIVE, world.at).status) == ([], "ready")
     delete_subject(str(old.subject), LIVE, world.at)
     world.erase()
     assert atelier.erased == [("reference", "tune-1")]

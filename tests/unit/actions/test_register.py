@@ -214,16 +214,16 @@ def test_a_job_does_not_wait_for_ever_for_a_reference_that_others_make(
     assert (job.status, job.error and job.error.code, len(vendor.orders)) == ("failed", "provider_unavailable", 0)
 
 
-def test_a_late_refusal_does_not_take_a_reference_from_who_makes_it_anew(world: World) -> None:
+def test_a_late_refusal_does_not_delete_a_reference_that_another_job_makes(world: World) -> None:
     now, shirt = world.at.now(), ("acme", PROVIDER, "digest")
     until = now + timedelta(seconds=60)
-    assert references.take(*shirt, now, until) is True
-    references.keep(*shirt, "gone", now)
+    assert references.claim(*shirt, now, until).held
+    references.save(*shirt, "gone", now)
     references.forget(*shirt, "gone")
-    assert references.take(*shirt, now, until) is True
+    assert references.claim(*shirt, now, until).held
     references.forget(*shirt, "gone")
-    assert references.take(*shirt, now, until) is False, "it would be made twice"
-    references.give_back(*shirt, now)
-    assert references.take(*shirt, now, until) is False, "that was another one's turn"
-    references.give_back(*shirt, until)
-    assert references.take(*shirt, now, until) is True
+    assert not references.claim(*shirt, now, until).held, "it would be made twice"
+    references.unclaim(*shirt, now)
+    assert not references.claim(*shirt, now, until).held, "that was another one's turn"
+    references.unclaim(*shirt, until)
+    assert references.claim(*shirt, now, until).held

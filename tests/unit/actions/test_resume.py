@@ -18,7 +18,7 @@ MINUTE = 60
 
 def stop(world: World, job_id: str) -> None:
     """The present run of a job breaks. Nobody has heard of it yet."""
-    assert executions.stop(job_id, world.job(job_id).run)
+    assert executions.stop_run(job_id, world.job(job_id).run)
 
 
 def runs(world: World, job_id: str) -> list[str]:
@@ -101,7 +101,7 @@ def test_a_race_for_the_next_run_has_one_winner(world: World, vendor: Vendor, mo
         return real(*args)
 
     monkeypatch.setattr(jobs, "next_run", slow)
-    monkeypatch.setattr(executions, "start", lambda *name: started.append(name))
+    monkeypatch.setattr(executions, "start_run", lambda *name: started.append(name))
     world.broken(job_id)
     assert started == [(job_id, 2)]
 

@@ -11,11 +11,11 @@ from fitting_room.actions.job_view import view
 from fitting_room.actions.requests.accept import Accepted
 from fitting_room.actions.requests.delete import delete_job, delete_subject
 from fitting_room.actions.requests.retry import retry
-from fitting_room.actions.requests.subjects import create, find
+from fitting_room.actions.requests.subjects import create, find_subject
 from fitting_room.actions.upkeep.erase import erase_job
 from fitting_room.actions.workflow import originals
 from fitting_room.actions.workflow.prepare import prepare
-from fitting_room.actions.workflow.settle import pay
+from fitting_room.actions.workflow.settle import pay_debt
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job
 from fitting_room.jobs.outcome import Finished
@@ -298,7 +298,7 @@ def training(world: World, atelier: Atelier) -> Job:
     }
     job = create(body, LIVE, None, world.at).job
     world.run(job.id)
-    assert find(str(job.subject), LIVE, world.at).status == "failed"
+    assert find_subject(str(job.subject), LIVE, world.at).status == "failed"
     return job
 
 
@@ -306,11 +306,11 @@ def test_a_training_is_retried_for_the_same_subject(world: World, atelier: Ateli
     old = training(world, atelier)
     new = again(world, old.id).job
     assert new.subject == old.subject
-    subject = find(str(old.subject), LIVE, world.at)
+    subject = find_subject(str(old.subject), LIVE, world.at)
     assert (subject.status, subject.job_id, subject.error) == ("training", new.id, None)
     atelier.starts, atelier.polls = [pending("tune-1")], [Finished([], token="ohwx")]
     world.run(new.id)
-    assert find(str(old.subject), LIVE, world.at).status == "ready"
+    assert find_subject(str(old.subject), LIVE, world.at).status == "ready"
 
 
 @pytest.mark.parametrize("late", ["a debt paid twice", "an erasure"])
@@ -323,8 +323,8 @@ def test_what_is_late_of_the_old_training_does_not_undo_the_new_one(world: World
         delete_job(old.id, LIVE, world.at)
         erase_job(old.id, world.at)
     else:
-        pay(world.job(old.id), "subject", world.at)
-    assert find(str(old.subject), LIVE, world.at).status == "ready"
+        pay_debt(world.job(old.id), "subject", world.at)
+    assert find_subject(str(old.subject), LIVE, world.at).status == "ready"
     assert atelier.erased == []
 
 

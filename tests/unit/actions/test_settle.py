@@ -1,4 +1,4 @@
-"""The end of a job: once, with the truth about money, and by whoever comes first."""
+"""The end of a job: once, with the truth about money, and by the first run or sweep that settles it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fitting_room.actions.workflow import start
-from fitting_room.actions.workflow.attempts import keep
+from fitting_room.actions.workflow.attempts import record_outcome
 from fitting_room.actions.workflow.prepare import prepare
 from fitting_room.actions.workflow.settle import settle
 from fitting_room.providers.catalogue import entry
@@ -187,9 +187,9 @@ def test_a_result_that_arrives_while_a_cancelled_job_is_settled_is_kept(
     as_read = world.job(job_id)
 
     def arrive() -> None:
-        keep(as_read, as_read.attempts["1"], finished(864, 1296), world.at)
+        record_outcome(as_read, as_read.attempts["1"], finished(864, 1296), world.at)
 
-    jobs.want_cancelled(as_read, "2026-09-01")
+    jobs.request_cancel(as_read, "2026-09-01")
     race(monkeypatch, arrive)
     settle(job_id, world.at)
     assert not world.job(job_id).final, "it is resumed"
@@ -207,7 +207,7 @@ def test_an_answer_at_the_last_moment_of_a_call_is_not_overlooked(
     def settled_by_another() -> None:
         world.at.sleep(180)
         as_read = world.job(job_id)
-        race(monkeypatch, lambda: keep(as_read, as_read.attempts["1"], finished(), world.at))
+        race(monkeypatch, lambda: record_outcome(as_read, as_read.attempts["1"], finished(), world.at))
         settle(job_id, world.at)
 
     vendor.during = settled_by_another
@@ -230,7 +230,7 @@ def test_results_written_while_a_sweep_settles_are_kept(
     assert world.job(job_id).status == "succeeded"
 
 
-def test_two_who_settle_at_once_refund_once(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_settles_at_once_refund_once(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = world.submit(output={"count": 3}).job.id
     world.submit(output={"count": 3})
     jobs.fail(world.job(job_id), failed("internal").fault)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from fitting_room.actions.job_view import find, image_link, summary, view
+from fitting_room.actions.job_view import find_job, image_link, summary, view
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job
 from fitting_room.settings import settings
@@ -26,21 +26,21 @@ def done(world: World, vendor: Vendor) -> Job:
 
 @pytest.mark.parametrize("caller", [RIVAL, TEST, Caller("", "live", None), Caller("acm", "live", None)])
 def test_a_job_of_another_tenant_or_mode_is_as_unknown_as_none(world: World, done: Job, caller: Caller) -> None:
-    assert find(done.id, LIVE, world.at).id == done.id
+    assert find_job(done.id, LIVE, world.at).id == done.id
     with pytest.raises(Refusal) as others:
-        find(done.id, caller, world.at)
+        find_job(done.id, caller, world.at)
     with pytest.raises(Refusal) as nobodys:
-        find("job_unknown", LIVE, world.at)
+        find_job("job_unknown", LIVE, world.at)
     assert others.value.faults == nobodys.value.faults
     assert others.value.status == 404
 
 
 def test_a_job_is_gone_when_its_time_is_up_whatever_the_table_holds(world: World, done: Job) -> None:
     world.at.moment += timedelta(days=29, hours=23)
-    assert find(done.id, LIVE, world.at)
+    assert find_job(done.id, LIVE, world.at)
     world.at.moment += timedelta(hours=2)
     with pytest.raises(Refusal):
-        find(done.id, LIVE, world.at)
+        find_job(done.id, LIVE, world.at)
 
 
 def test_images_have_fresh_links_in_the_view_and_none_in_what_is_stored(world: World, done: Job) -> None:

@@ -32,7 +32,7 @@ def create(world: World, key: str | None = None, **changes: Any) -> Accepted:
 
 
 def shown(world: World, accepted: Accepted) -> dict[str, Any]:
-    return subjects.view(subjects.find(str(accepted.job.subject), LIVE, world.at))
+    return subjects.view(subjects.find_subject(str(accepted.job.subject), LIVE, world.at))
 
 
 def test_a_person_is_in_training_until_the_job_has_ended_and_ready_then(world: World, atelier: Atelier) -> None:
@@ -117,7 +117,7 @@ def test_a_field_that_breaks_its_rule_is_named(
         create(world, **changes)
     [fault] = caught.value.faults
     assert (fault.code, fault.pointer) == ("invalid_input", pointer)
-    assert subjects.listing(LIVE, "100", None, world.at)["items"] == []
+    assert subjects.list_subjects(LIVE, "100", None, world.at)["items"] == []
 
 
 @pytest.mark.parametrize("given", [None, [], "woman", 1])
@@ -129,12 +129,12 @@ def test_a_body_that_is_no_object_is_refused(world: World, given: Any) -> None:
 
 def test_a_list_comes_in_pages_newest_first_and_ends(world: World, atelier: Atelier) -> None:
     ids = [str(create(world).job.subject) for _ in range(3)]
-    first = subjects.listing(LIVE, "2", None, world.at)
+    first = subjects.list_subjects(LIVE, "2", None, world.at)
     assert [item["id"] for item in first["items"]] == [ids[2], ids[1]]
-    last = subjects.listing(LIVE, "2", first["next_cursor"], world.at)
+    last = subjects.list_subjects(LIVE, "2", first["next_cursor"], world.at)
     assert ([item["id"] for item in last["items"]], last["next_cursor"]) == ([ids[0]], None)
     for caller in (RIVAL, TEST):
-        assert subjects.listing(caller, "100", None, world.at) == {"items": [], "next_cursor": None}
+        assert subjects.list_subjects(caller, "100", None, world.at) == {"items": [], "next_cursor": None}
 
 
 def test_a_subject_of_another_tenant_or_mode_is_as_unknown_as_none(world: World, atelier: Atelier) -> None:
@@ -142,7 +142,7 @@ def test_a_subject_of_another_tenant_or_mode_is_as_unknown_as_none(world: World,
     refusals = []
     for caller, asked in ((RIVAL, subject_id), (TEST, subject_id), (LIVE, "sub_unknown")):
         with pytest.raises(Refusal) as caught:
-            subjects.find(asked, caller, world.at)
+            subjects.find_subject(asked, caller, world.at)
         refusals.append((caught.value.status, caught.value.faults))
     assert refusals[0] == refusals[1] == refusals[2]
     assert refusals[0][0] == 404

@@ -410,7 +410,9 @@ def test_a_throttled_transaction_is_repeated_and_then_told_as_throttled(
     assert busy.calls == 16
 
 
-def test_who_loses_the_race_for_a_key_answers_the_winners_job(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_loses_the_race_for_a_key_answers_the_winners_job(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     winner = world.submit(key="k").job.id
     real, first_look = jobs.replayed, [None]
     monkeypatch.setattr(jobs, "replayed", lambda *args: first_look.pop() if first_look else real(*args))

@@ -21,7 +21,7 @@ def execution(world: World, job_id: str) -> str:
 
 def unstarted(world: World, monkeypatch: pytest.MonkeyPatch) -> str:
     with monkeypatch.context() as patched:
-        patched.setattr("fitting_room.stores.executions.start", lambda *_: None)
+        patched.setattr("fitting_room.stores.executions.start_run", lambda *_: None)
         return world.submit().job.id
 
 

@@ -14,7 +14,7 @@ from fitting_room.actions.upkeep import sweep as sweeping
 from fitting_room.actions.upkeep.sweep import sweep
 from fitting_room.observability import metrics
 from fitting_room.stores import aws
-from fitting_room.stores.items import DUE_SHARDS, due, due_now
+from fitting_room.stores.items import DUE_SHARDS, due_attributes, due_now
 from tests.unit.world import Vendor, World, pending
 
 OPEN, ITEM_SECONDS = 5000, 0.06
@@ -26,7 +26,7 @@ def test_five_thousand_open_jobs_delay_an_owed_start_by_less_than_two_minutes(
     """All of them are due at once, the owed start last; each costs a thread 60 ms."""
     began, started = world.at.now(), {}
     due_at = {f"job_{n:05}": clock.text(began) for n in range(OPEN)} | {"owed": clock.later(began, 1)}
-    shard_of = {name: int(due(name, "")["due_shard"]) for name in due_at}
+    shard_of = {name: int(due_attributes(name, "")["due_shard"]) for name in due_at}
 
     def listed(now: Any, shards: Iterable[int]) -> Iterator[dict[str, str]]:
         found = sorted((at, name) for name, at in due_at.items() if shard_of[name] in shards and at <= clock.text(now))
@@ -41,9 +41,9 @@ def test_five_thousand_open_jobs_delay_an_owed_start_by_less_than_two_minutes(
         return SimpleNamespace(id=name, final=False, run=1, latest=None, erase_requested_at=None)
 
     monkeypatch.setattr(sweeping, "due_now", listed)
-    monkeypatch.setattr(sweeping, "owe", lambda key, at: due_at.update({key["pk"].removeprefix("JOB#"): at}))
+    monkeypatch.setattr(sweeping, "set_due", lambda key, at: due_at.update({key["pk"].removeprefix("JOB#"): at}))
     monkeypatch.setattr(sweeping.jobs, "get", get)
-    monkeypatch.setattr(sweeping.executions, "start", start)
+    monkeypatch.setattr(sweeping.executions, "start_run", start)
     for minute in range(1, 4):
         world.at.moment = max(world.at.moment, began + timedelta(minutes=minute))
         sweep(world.at, 60)
@@ -64,7 +64,7 @@ def test_all_pages_of_a_shard_are_read(world: World) -> None:
 
 def test_a_start_that_is_owed_is_not_described_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("fitting_room.stores.executions.start", lambda *_: None)
+        patched.setattr("fitting_room.stores.executions.start_run", lambda *_: None)
         job_id = world.submit().job.id
     monkeypatch.setattr(aws.step_functions(), "describe_execution", lambda **_: pytest.fail("described"))
     world.at.sleep(60)
@@ -77,11 +77,11 @@ def test_a_start_that_is_owed_is_not_described_first(world: World, monkeypatch: 
 
 def test_a_refused_start_stays_due(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("fitting_room.stores.executions.start", lambda *_: None)
+        patched.setattr("fitting_room.stores.executions.start_run", lambda *_: None)
         world.submit()
     world.at.sleep(60)
     with monkeypatch.context() as patched:
-        patched.setattr("fitting_room.stores.executions.start", lambda *_: "refused")
+        patched.setattr("fitting_room.stores.executions.start_run", lambda *_: "refused")
         sweep(world.at)
     assert sweep(world.at) == 1
 

@@ -77,13 +77,13 @@ def test_the_queue_limit_is_one_for_all_providers_of_a_plan(world: World, vendor
     world.configure("tryiton")
     vendor.starts = [finished()]
     world.start(world.prepared())
-    capacity.hold("tryiton", world.at.ms() + 30_000)
+    capacity.block_until("tryiton", world.at.ms() + 30_000)
     job_id = world.prepared(provider="nova_canvas", fallback=["tryiton"])
     assert world.start(job_id)["wait"] == 893
     world.at.sleep(893 + 4)
-    capacity.hold("nova_canvas", world.at.ms() + 60_000)
+    capacity.block_until("nova_canvas", world.at.ms() + 60_000)
     assert world.start(job_id) == {"outcome": "failed", "again": True}
-    capacity.hold("tryiton", world.at.ms() + 30_000)
+    capacity.block_until("tryiton", world.at.ms() + 30_000)
     prepare(job_id, world.at)
     assert world.start(job_id) == {"outcome": "failed", "again": False}
 

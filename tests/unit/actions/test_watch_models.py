@@ -16,7 +16,7 @@ from fitting_room.providers import catalogue
 from fitting_room.settings import settings
 from fitting_room.stores import aws
 from fitting_room.stores import model_lifecycles as models
-from fitting_room.stores.model_lifecycles import Observed
+from fitting_room.stores.model_lifecycles import ObservedLifecycle
 from tests.unit.world import World
 
 NOVA = "amazon.nova-canvas-v1:0"
@@ -64,7 +64,7 @@ def deploy(monkeypatch: pytest.MonkeyPatch, **regions: str) -> None:
     settings.cache_clear()
 
 
-def kept() -> dict[str, Observed]:
+def kept() -> dict[str, ObservedLifecycle]:
     return dict(models.observed.fresh(Clock()))
 
 
@@ -132,7 +132,7 @@ LEGACY, END = datetime(2026, 3, 30, tzinfo=UTC), datetime(2027, 2, 1, 8, tzinfo=
 def test_what_bedrock_says_is_kept(world: World, bedrock: Bedrock, said: Any, expected: dict[str, Any]) -> None:
     bedrock.says[NOVA] = said
     assert watch_models(world.at)[NOVA] == expected["state"]
-    assert kept()[NOVA] == Observed(**expected, checked_at=AT)
+    assert kept()[NOVA] == ObservedLifecycle(**expected, checked_at=AT)
 
 
 def test_a_date_is_the_day_in_utc(world: World, bedrock: Bedrock) -> None:
@@ -195,7 +195,7 @@ def test_an_end_that_has_passed_counts_below_zero_and_one_without_a_date_is_toda
 
 
 def test_a_refused_lookup_takes_the_place_of_nothing_that_was_known(world: World) -> None:
-    models.put("m", Observed(state="gone", checked_at="2026-11-20T00:00:00.000Z"))
-    models.put("m", Observed(state="unknown", checked_at="2026-11-21T00:00:00.000Z"))
-    models.put("n", Observed(state="unknown", checked_at="2026-11-21T00:00:00.000Z"))
+    models.put("m", ObservedLifecycle(state="gone", checked_at="2026-11-20T00:00:00.000Z"))
+    models.put("m", ObservedLifecycle(state="unknown", checked_at="2026-11-21T00:00:00.000Z"))
+    models.put("n", ObservedLifecycle(state="unknown", checked_at="2026-11-21T00:00:00.000Z"))
     assert {model: seen.state for model, seen in kept().items()} == {"m": "gone", "n": "unknown"}

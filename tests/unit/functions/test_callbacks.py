@@ -58,7 +58,7 @@ def call(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
     return go
 
 
-def test_a_callback_wakes_whoever_waits_and_a_repeated_one_is_answered_alike(call: Any, ended: list[str]) -> None:
+def test_a_callback_wakes_the_waiting_job_and_a_repeated_one_is_answered_alike(call: Any, ended: list[str]) -> None:
     for _ in range(2):
         status, body, headers = call()
         assert (status, body, headers["content-type"]) == (200, {}, "application/json")

@@ -77,7 +77,7 @@ def broke(world: World, job_id: str, status: str = "FAILED") -> dict[str, Any]:
 @pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED"])
 def test_an_event_of_a_broken_execution_starts_the_job_s_next_run(world: World, invoke: Any, status: str) -> None:
     job_id = world.submit().job.id
-    assert executions.stop(job_id, 1)
+    assert executions.stop_run(job_id, 1)
     event = broke(world, job_id, status)
     assert invoke("schedule.sweep", event) is None
     assert invoke("schedule.sweep", event) is None, "events may come twice"

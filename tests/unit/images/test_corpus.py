@@ -9,10 +9,10 @@ from typing import cast
 import pytest
 from PIL import Image
 
-from fitting_room.images.input_checks import look, warnings_of
+from fitting_room.images.input_checks import analyse, warnings_of
 from fitting_room.images.mask import normalise_mask
-from fitting_room.images.master import Limits, Master, make_master, open_image
-from fitting_room.images.result_checks import judge
+from fitting_room.images.master import ImageLimits, Master, make_master, open_image
+from fitting_room.images.result_checks import check_result
 from fitting_room.jobs.errors import JobFailure
 from tests.unit.images.corpus import CORPUS, SAME, Accepted, Odd, Refused
 from tests.unit.images.pictures import close
@@ -33,16 +33,16 @@ def test_an_odd_file_gets_its_verdict(odd: Odd) -> None:
     else:
         _accepted(data, odd.verdict)
     expected = ("undecodable" if refused else None) if odd.result == SAME else odd.result
-    assert judge(data).reason == expected
+    assert check_result(data).reason == expected
 
 
 def _as_picture(data: bytes) -> Master:
-    return make_master(data, limits=Limits(), pointer="/person")
+    return make_master(data, limits=ImageLimits(), pointer="/person")
 
 
 def _as_mask(data: bytes) -> None:
-    size = open_image(data, limits=Limits(), pointer="/person").size
-    normalise_mask(data, Master(Image.new("RGB", size), size), limits=Limits(), pointer="/person")
+    size = open_image(data, limits=ImageLimits(), pointer="/person").size
+    normalise_mask(data, Master(Image.new("RGB", size), size), limits=ImageLimits(), pointer="/person")
 
 
 def _accepted(data: bytes, verdict: Accepted) -> None:
@@ -55,7 +55,7 @@ def _accepted(data: bytes, verdict: Accepted) -> None:
         if colour:
             seen = cast("tuple[int, ...]", master.image.getpixel(at))
             assert close(seen, colour, 12), (seen, colour)
-    warnings = [*master.warnings, *warnings_of(look(master.image), "person", pointer="/person")]
+    warnings = [*master.warnings, *warnings_of(analyse(master.image), "person", pointer="/person")]
     assert tuple(warning.code for warning in warnings) == verdict.warnings
     assert all(warning.pointer == "/person" and "/person" in warning.detail and warning.remedy for warning in warnings)
 

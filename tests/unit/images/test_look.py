@@ -7,7 +7,7 @@ import random
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
-from fitting_room.images.input_checks import BLURRED, DARK, look, warnings_of
+from fitting_room.images.input_checks import BLURRED, DARK, analyse, warnings_of
 from tests.unit.images.corpus import SAMPLES
 from tests.unit.images.pictures import noise
 
@@ -21,7 +21,7 @@ def sample(name: str) -> Image.Image:
 
 
 def codes(image: Image.Image, role: str = "person") -> list[str]:
-    return [warning.code for warning in warnings_of(look(image), role, pointer="/person")]
+    return [warning.code for warning in warnings_of(analyse(image), role, pointer="/person")]
 
 
 def shelves(size: tuple[int, int] = (832, 1248)) -> Image.Image:
@@ -50,24 +50,24 @@ def test_a_good_picture_gets_no_advice(name: str) -> None:
 @pytest.mark.parametrize("name", [*PERSONS, *GARMENTS, "couch", "room"])
 def test_blur_is_told_from_sharpness_whatever_is_shown(name: str) -> None:
     image = sample(name)
-    assert look(image).sharpness > 2 * BLURRED
-    assert look(image.filter(ImageFilter.GaussianBlur(1.5))).sharpness > BLURRED
-    assert look(image.filter(ImageFilter.GaussianBlur(3))).sharpness < BLURRED
+    assert analyse(image).sharpness > 2 * BLURRED
+    assert analyse(image.filter(ImageFilter.GaussianBlur(1.5))).sharpness > BLURRED
+    assert analyse(image.filter(ImageFilter.GaussianBlur(3))).sharpness < BLURRED
     assert "picture_blurred" in codes(image.filter(ImageFilter.GaussianBlur(3)))
 
 
 def test_sharpness_is_that_of_the_size_providers_work_at() -> None:
     large = sample("tee").resize((4096, 4096), Image.Resampling.BICUBIC)
-    assert look(large).sharpness > 2 * BLURRED
-    assert look(large.filter(ImageFilter.GaussianBlur(12))).sharpness < BLURRED
+    assert analyse(large).sharpness > 2 * BLURRED
+    assert analyse(large.filter(ImageFilter.GaussianBlur(12))).sharpness < BLURRED
 
 
 def test_an_edge_in_either_direction_is_an_edge() -> None:
     step = Image.new("RGB", (800, 800), (40, 40, 40))
     step.paste((210, 210, 210), (0, 400, 800, 800))
     for image in (step, step.transpose(Image.Transpose.ROTATE_90)):
-        assert look(image).sharpness == 1
-        assert look(image.filter(ImageFilter.GaussianBlur(4))).sharpness < BLURRED
+        assert analyse(image).sharpness == 1
+        assert analyse(image.filter(ImageFilter.GaussianBlur(4))).sharpness < BLURRED
 
 
 def test_what_is_too_faint_to_judge_is_not_called_blurred() -> None:
@@ -83,7 +83,7 @@ def test_low_contrast_is_not_blur_and_a_blurred_backdrop_is_no_fault() -> None:
 @pytest.mark.parametrize("name", [*PERSONS, *GARMENTS])
 def test_dark_is_what_little_light_makes(name: str) -> None:
     image = sample(name)
-    assert look(ImageEnhance.Brightness(image).enhance(0.5)).brightness > DARK
+    assert analyse(ImageEnhance.Brightness(image).enhance(0.5)).brightness > DARK
     assert codes(ImageEnhance.Brightness(image).enhance(0.2), "garment-0") == ["picture_dark"]
 
 
@@ -147,7 +147,7 @@ def test_small_is_below_512_px_on_the_short_side(size: tuple[int, int], expected
 
 
 def test_small_is_said_of_the_file_not_of_its_reduced_master() -> None:
-    seen = look(shelves((400, 600)), original=(1600, 2400))
+    seen = analyse(shelves((400, 600)), original=(1600, 2400))
     assert warnings_of(seen, "person", pointer="/person") == []
 
 
@@ -177,6 +177,6 @@ def test_a_blank_picture_gets_that_said_and_nothing_else(colour: str | tuple[int
 
 
 def test_a_warning_names_picture_reason_and_remedy_with_its_numbers() -> None:
-    (small,) = warnings_of(look(shelves((300, 400))), "garment-1", pointer="/garments/1/image")
+    (small,) = warnings_of(analyse(shelves((300, 400))), "garment-1", pointer="/garments/1/image")
     assert small.pointer == "/garments/1/image"
     assert "/garments/1/image is only 300 x 400 px" in small.detail and "512 px" in small.remedy

@@ -7,13 +7,13 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 from fitting_room.images.mask import Mask, normalise_mask
-from fitting_room.images.master import Limits, Master, make_master
+from fitting_room.images.master import ImageLimits, Master, make_master
 from fitting_room.jobs.errors import Fault, JobFailure
 from tests.unit.images.pictures import saved, scene, sideways
 
 
 def person(width: int = 200, height: int = 300, **limits: Any) -> Master:
-    return make_master(saved(scene(width, height)), limits=Limits(**limits), pointer="/person")
+    return make_master(saved(scene(width, height)), limits=ImageLimits(**limits), pointer="/person")
 
 
 def drawn(mode: str = "L", size: tuple[int, int] = (200, 300), black: Any = 0, white: Any = 255) -> Image.Image:
@@ -24,7 +24,7 @@ def drawn(mode: str = "L", size: tuple[int, int] = (200, 300), black: Any = 0, w
 
 
 def mask_of(data: bytes, master: Master | None = None, **how: Any) -> Mask:
-    return normalise_mask(data, master or person(), limits=Limits(), pointer="/mask/image", **how)
+    return normalise_mask(data, master or person(), limits=ImageLimits(), pointer="/mask/image", **how)
 
 
 def normalised(data: bytes, master: Master | None = None, **how: Any) -> Image.Image:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageCms, ImageFile
 
 from fitting_room.images.encode import to_jpeg, to_png
-from fitting_room.images.master import Limits, Master, make_master
+from fitting_room.images.master import ImageLimits, Master, make_master
 from fitting_room.jobs.errors import Fault, JobFailure
 from tests.unit.images.corpus import png_header, png_of_16_bits, swapped_primaries
 from tests.unit.images.pictures import close, noise, saved, scene, sideways
@@ -16,7 +16,7 @@ RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 
 
 def master(data: bytes, **limits: Any) -> Master:
-    return make_master(data, limits=Limits(**limits), pointer="/person")
+    return make_master(data, limits=ImageLimits(**limits), pointer="/person")
 
 
 def refusal(data: bytes, **limits: Any) -> Fault:

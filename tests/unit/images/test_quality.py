@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from fitting_room.images.result_checks import REASONS, Expected, decode_result, judge, print_of
+from fitting_room.images.result_checks import REASONS, Expected, check_result, decode_result, fingerprint
 from fitting_room.jobs.errors import JobFailure
 from tests.unit.images.corpus import SAMPLES
 from tests.unit.images.pictures import noise, saved, scene, sideways
@@ -53,26 +53,26 @@ def disc() -> Image.Image:
     ],
 )
 def test_what_is_no_picture_is_told(data: bytes, reason: str | None) -> None:
-    assert judge(data).reason == reason
-    assert (judge(data).image is None) == (reason is not None)
+    assert check_result(data).reason == reason
+    assert (check_result(data).image is None) == (reason is not None)
     assert reason is None or reason in REASONS
 
 
 def test_an_accepted_picture_comes_decoded() -> None:
-    verdict = judge(saved(scene(256, 384)))
+    verdict = check_result(saved(scene(256, 384)))
     assert verdict.image and verdict.image.tobytes() == scene(256, 384).tobytes()
 
 
 def test_an_echo_of_what_was_sent_is_no_result() -> None:
     person, garment = saved(scene(256, 384)), saved(noise(64, 64))
-    assert judge(person, sent=[print_of(garment), print_of(person)]).reason == "unchanged"
-    assert judge(saved(noise(256, 384)), sent=[print_of(garment), print_of(person)]).reason is None
+    assert check_result(person, sent=[fingerprint(garment), fingerprint(person)]).reason == "unchanged"
+    assert check_result(saved(noise(256, 384)), sent=[fingerprint(garment), fingerprint(person)]).reason is None
 
 
 @pytest.mark.parametrize("name", SAMPLE_NAMES)
 def test_an_echo_is_known_in_another_format_or_size(name: str) -> None:
     image = sample(name)
-    sent = [print_of(saved(image))]
+    sent = [fingerprint(saved(image))]
     width, height = image.size
     for data in (
         saved(image, compress_level=9),
@@ -82,13 +82,13 @@ def test_an_echo_is_known_in_another_format_or_size(name: str) -> None:
         saved(image.resize((round(width * 0.83), round(height * 0.83)))),
         saved(image.resize((width // 2, height // 2)), "JPEG", quality=85),
     ):
-        assert judge(data, sent=sent).reason == "unchanged"
+        assert check_result(data, sent=sent).reason == "unchanged"
 
 
 @pytest.mark.parametrize("name", SAMPLE_NAMES)
 def test_the_smallest_change_worth_buying_is_a_change(name: str) -> None:
     image = sample(name)
-    sent = [print_of(saved(image))]
+    sent = [fingerprint(saved(image))]
     width, height = image.size
     left, top = width // 2, height // 2
     logo, necklace, tint = image.copy(), image.copy(), image.copy()
@@ -101,17 +101,17 @@ def test_the_smallest_change_worth_buying_is_a_change(name: str) -> None:
     box = (left, top, left + width // 10, top + height // 10)
     tint.paste(image.crop(box).point(lambda level: level + 8 if level < 200 else level - 8), box)
     for changed in (logo, necklace, tint):
-        assert judge(saved(changed, "JPEG", quality=90), sent=sent).reason is None
+        assert check_result(saved(changed, "JPEG", quality=90), sent=sent).reason is None
 
 
 def test_a_crop_is_a_change() -> None:
     image = sample("person_a")
-    sent = [print_of(saved(image))]
-    assert judge(saved(image.crop((0, 0, 832, 832))), sent=sent).reason is None
+    sent = [fingerprint(saved(image))]
+    assert check_result(saved(image.crop((0, 0, 832, 832))), sent=sent).reason is None
 
 
 def test_what_was_sent_but_does_not_decode_is_no_obstacle() -> None:
-    assert judge(saved(scene(256, 384)), sent=[print_of(b"no picture")]).reason is None
+    assert check_result(saved(scene(256, 384)), sent=[fingerprint(b"no picture")]).reason is None
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_what_was_sent_but_does_not_decode_is_no_obstacle() -> None:
     ],
 )
 def test_a_removed_background_must_be_transparent_and_the_rest_not(data: bytes, reason: str | None) -> None:
-    verdict = judge(data, Expected(aspects=((256, 384),), alpha=True))
+    verdict = check_result(data, Expected(aspects=((256, 384),), alpha=True))
     assert verdict.reason == reason
     if verdict.image:
         assert verdict.image.getchannel("A").tobytes() == Image.open(io.BytesIO(data)).getchannel("A").tobytes()
@@ -140,7 +140,7 @@ def test_a_cutout_of_the_input_is_no_echo_though_its_colours_are_the_input_s() -
     product.paste(scene(256, 384), mask=disc())
     product.putalpha(disc())
     data = saved(product)
-    assert judge(data, Expected(alpha=True), [print_of(saved(product.convert("RGB")))]).reason is None
+    assert check_result(data, Expected(alpha=True), [fingerprint(saved(product.convert("RGB")))]).reason is None
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_cutout_of_the_input_is_no_echo_though_its_colours_are_the_input_s() -
 def test_the_shape_is_what_the_task_promises(
     size: tuple[int, int], expected: Expected, reason: str | None, warnings: list[str]
 ) -> None:
-    verdict = judge(saved(scene(*size)), expected)
+    verdict = check_result(saved(scene(*size)), expected)
     assert verdict.reason == reason
     assert [warning.code for warning in verdict.warnings] == warnings
 
@@ -183,6 +183,6 @@ def test_the_smallest_retouch_of_a_named_part_is_a_result_and_an_echo_is_none() 
     source = Image.open(Path(__file__).parents[3] / "local" / "samples" / "person_a.png").convert("RGB")
     touched = source.copy()
     touched.paste((200, 180, 160), (400, 300, 412, 312))
-    sent = [print_of(saved(source))]
-    assert judge(saved(touched), Expected(edit=True), sent).reason is None
-    assert judge(saved(source), Expected(edit=True), sent).reason == "unchanged"
+    sent = [fingerprint(saved(source))]
+    assert check_result(saved(touched), Expected(edit=True), sent).reason is None
+    assert check_result(saved(source), Expected(edit=True), sent).reason == "unchanged"

@@ -259,7 +259,7 @@ def test_aidge_does_not_say_what_a_count_means_for_several_photos(photos: int, c
 @pytest.mark.parametrize(
     ("provider", "vendor"), [("tryiton", "TryItOn"), ("tryiton/clothes", "TryItOn"), ("fashn", "FASHN")]
 )
-def test_who_switches_moderation_off_is_told_of_the_responsibility(provider: str, vendor: str) -> None:
+def test_a_request_without_moderation_is_warned_of_the_responsibility(provider: str, vendor: str) -> None:
     [warning] = planned(provider, asking("try_on", moderation="none")).warnings
     assert (warning.code, warning.pointer) == ("unmoderated", "/moderation")
     assert "responsible" in warning.detail

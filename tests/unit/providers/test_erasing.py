@@ -1,4 +1,4 @@
-"""Who deletes what he keeps is said in the catalogue, where the API can read it without loading any adapter."""
+"""The catalogue says which providers delete on request, where the API can read it without loading any adapter."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def test_one_picture_a_job_is_said_in_so_many_words() -> None:
     assert faults(TEXT | {"output": {"count": 2}})[0].remedy.startswith("Use 1.")
 
 
-def test_no_try_on_and_the_refusal_says_why_and_who_can() -> None:
+def test_no_try_on_and_the_refusal_says_why_and_which_providers_can() -> None:
     [fault] = faults(TRY_ON)
     assert "image of a garment" in fault.detail
     assert "they edit by text" in fault.detail

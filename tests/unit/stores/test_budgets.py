@@ -82,7 +82,7 @@ def test_a_provider_that_made_more_than_was_set_aside_has_spent_more(world: Worl
 
 def test_a_reservation_that_is_undone_costs_nothing(world: World) -> None:
     budgets.reserve(TENANT, of(4, 10), world.at)
-    budgets.give_back(TENANT, "job_1", of(4, 10))
+    budgets.release(TENANT, "job_1", of(4, 10))
     assert budgets.spent(TENANT, DAY) == (0, 0)
 
 

@@ -32,7 +32,7 @@ def writes(world: World, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any
 
 
 def test_five_hundred_jobs_that_wait_for_six_places_write_little(world: World, writes: list[str]) -> None:
-    """Each asks at its own pauses for a minute; whoever gets a place gives it back after 12 seconds."""
+    """Each job asks at its own pauses for a minute, and frees its place after 12 seconds."""
     jobs = {n: Job.model_construct(attempts={"1": Attempt(n=1, provider="v")}) for n in range(JOBS)}
     turns = [(n * 0.02, n) for n in range(JOBS)]  # all of them arrive within ten seconds
     ends: list[tuple[float, int, int]] = []
@@ -94,6 +94,6 @@ def test_a_slot_costs_one_write_and_none_is_written_beyond_the_horizon(world: Wo
 
 
 def test_a_second_shorter_pause_never_moves_the_next_slot_back(world: World) -> None:
-    capacity.hold("v", 90_000)
-    capacity.hold("v", 20_000)
+    capacity.block_until("v", 90_000)
+    capacity.block_until("v", 20_000)
     assert capacity.next_slot("v", 0) == 90_000

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fitting_room.stores import aws, debts
-from fitting_room.stores.items import Busy, Conflict, due_now, owe, strike, transact
+from fitting_room.stores.items import Busy, Conflict, clear_due, due_now, set_due, transact
 from tests.unit.world import TABLE, World
 
 
@@ -63,18 +63,18 @@ def test_what_may_pass_is_repeated_and_what_may_not_is_told_at_once(
 
 def test_a_debt_is_looked_at_when_it_is_due_until_it_is_paid(world: World) -> None:
     key = debts.key("job_1", "drop")
-    transact({"debt": debts.owed("job_1", "drop", "2026-09-01T12:01:00.000Z")}, world.at.sleep)
+    transact({"debt": debts.new_item("job_1", "drop", "2026-09-01T12:01:00.000Z")}, world.at.sleep)
     assert list(due_now(world.at.now())) == []
     world.at.sleep(60)
     assert list(due_now(world.at.now())) == [key]
     assert debts.kind_of(key["sk"]) == "drop" and debts.kind_of("JOB") is None
-    debts.paid("job_1", "drop")
+    debts.remove("job_1", "drop")
     assert list(due_now(world.at.now())) == []
 
 
-def test_what_is_paid_is_not_owed_again_by_who_comes_late(world: World) -> None:
+def test_a_late_writer_does_not_bring_a_paid_debt_back(world: World) -> None:
     key = debts.key("job_1", "drop")
-    debts.paid("job_1", "drop")
-    owe(key, "2026-09-01")
-    strike(key)
+    debts.remove("job_1", "drop")
+    set_due(key, "2026-09-01")
+    clear_due(key)
     assert [item for item in world.items() if item["pk"] == key["pk"]] == []

@@ -16,7 +16,7 @@ from fitting_room.jobs.tasks import AnyRequest, TrainSubject
 from fitting_room.providers.catalogue import entry
 from fitting_room.settings import settings
 from fitting_room.stores import aws, budgets, executions, file_users, jobs, media, subjects
-from fitting_room.stores.items import Busy, Conflict, due, transact
+from fitting_room.stores.items import Busy, Conflict, due_attributes, transact
 
 START_GRACE = 60
 """Seconds after which the sweep starts a job whose own start was refused."""
@@ -59,7 +59,7 @@ def accept(job: Job, inline: Mapping[str, bytes], writes: Mapping[str, dict[str,
         raise Refusal.of(
             "throttled", "Too many jobs are being submitted at once.", "Send the request again.", retry_after=1
         ) from refused
-    executions.start(job.id)
+    executions.start_run(job.id)
     return Accepted(job)
 
 
@@ -84,7 +84,7 @@ def _stored(job: Job, at: Clock) -> dict[str, Any]:
         "Put": {
             "TableName": aws.table().name,
             "ConditionExpression": "attribute_not_exists(pk)",
-            "Item": jobs.item(job) | due(job.id, clock.later(at.now(), START_GRACE)),
+            "Item": jobs.item(job) | due_attributes(job.id, clock.later(at.now(), START_GRACE)),
         }
     }
 
@@ -102,7 +102,7 @@ def _undo(job: Job, inline: Mapping[str, bytes]) -> None:
         media.remove(inline)
     with aws.unimportant("the reservation of a refused job"):
         if job.reserved:
-            budgets.give_back(job.tenant, job.id, job.reserved)
+            budgets.release(job.tenant, job.id, job.reserved)
 
 
 def changed() -> Refusal:

@@ -15,7 +15,7 @@ _BEARER = re.compile(r"^Bearer +(fr_(?:live|test)_[A-Za-z0-9_-]{20,64}) *$", re.
 def authenticate(authorization: str | None, at: Clock) -> Caller:
     """Return the tenant, mode and scopes of the key in an `Authorization` header. Raises `Refusal` `unauthorized`."""
     match = _BEARER.match(authorization or "")
-    caller = api_keys.find(match[1], at) if match else None
+    caller = api_keys.find_caller(match[1], at) if match else None
     if caller is None:
         raise Refusal.of(
             "unauthorized",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fitting_room import clock
-from fitting_room.actions.job_view import find
+from fitting_room.actions.job_view import find_job
 from fitting_room.clock import Clock
 from fitting_room.jobs.job import Job
 from fitting_room.stores import executions, jobs
@@ -16,10 +16,10 @@ def cancel(job_id: str, caller: Caller, at: Clock) -> Job:
 
     A job that is not claimed yet buys nothing. A call in flight ends first. Images in staging are still collected.
     """
-    job = find(job_id, caller, at)
-    if not job.final and jobs.want_cancelled(job, clock.text(at.now())):
+    job = find_job(job_id, caller, at)
+    if not job.final and jobs.request_cancel(job, clock.text(at.now())):
         end_run(job)
-    return find(job_id, caller, at)
+    return find_job(job_id, caller, at)
 
 
 def end_run(job: Job) -> None:
@@ -28,5 +28,5 @@ def end_run(job: Job) -> None:
     A run that cannot be stopped now ends by itself: each of its functions sees that the job is to end.
     """
     with unimportant("stopping a run"):
-        if not executions.stop(job.id, job.run):
-            executions.start(job.id, job.run)
+        if not executions.stop_run(job.id, job.run):
+            executions.start_run(job.id, job.run)

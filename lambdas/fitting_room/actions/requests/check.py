@@ -15,7 +15,7 @@ from fitting_room.jobs.document import within
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.job import Source, Subject
 from fitting_room.jobs.parse import Draft, read
-from fitting_room.jobs.request import Asked
+from fitting_room.jobs.request import RequestedOption
 from fitting_room.jobs.tasks import AnyRequest
 from fitting_room.jobs.wording import field_of
 from fitting_room.providers.base import CatalogueEntry
@@ -34,14 +34,14 @@ class Checked:
     plan: Plan
 
 
-def check(body: Any, caller: Caller, at: Clock, *, look: bool) -> Checked:
-    """`look`: whether pictures are there is a question, too. Raises `Refusal` with all faults at once."""
+def check(body: Any, caller: Caller, at: Clock, *, find_uploads: bool) -> Checked:
+    """Return the request if it has no fault. `find_uploads`: each upload must be there. Raises `Refusal` with all faults."""
     draft = read(body, settings().fetch_allow)
     if draft.request is None:
         raise Refusal(*draft.faults)
     here, planned = deployment(at), None
     subjects, faults = subjects_of(draft.request, caller, at)
-    sources, unusable = located(draft.request, caller, at, look=look)
+    sources, unusable = located(draft.request, caller, at, find_uploads=find_uploads)
     faults += unusable
     try:
         planned = plan(draft.request, caller, here, subjects=subjects)
@@ -82,7 +82,7 @@ def _of(entry: CatalogueEntry, fault: Fault, name: str, request: AnyRequest) -> 
     option = entry.honours(request.task, model).get(name)
     if option is None and request.task in entry.tasks:
         place = (fault.pointer or "").removesuffix("/type") if name == "mask" else fault.pointer
-        return entry.refuses(request.task, Asked(name, place or "", None), model) or fault
+        return entry.refuses(request.task, RequestedOption(name, place or "", None), model) or fault
     if option is None or not option.limited or True in (option.values or ()):
         return fault
     return fault.model_copy(update={"remedy": f"Use {option.rule()}.", "provider": entry.id})

@@ -12,9 +12,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from fitting_room import clock
-from fitting_room.actions.job_view import find
+from fitting_room.actions.job_view import find_job
 from fitting_room.actions.requests.cancel import end_run
-from fitting_room.actions.requests.subjects import find as find_subject
+from fitting_room.actions.requests.subjects import find_subject
 from fitting_room.clock import Clock
 from fitting_room.jobs.job import Job
 from fitting_room.jobs.tombstone import Remaining
@@ -23,7 +23,7 @@ from fitting_room.providers.catalogue import entry
 from fitting_room.settings import settings
 from fitting_room.stores import aws, file_users, jobs, subjects, tombstones
 from fitting_room.stores.api_keys import Caller
-from fitting_room.stores.items import owe, want_erased
+from fitting_room.stores.items import request_erasure, set_due
 
 GRACE = 180
 """Seconds that the erase function gets, longer than it may run, before the sweep calls it again."""
@@ -36,13 +36,13 @@ _SAME_IMAGES = (*_SAME_PURCHASE, "retried_from", "retried_by")
 
 def delete_job(job_id: str, caller: Caller, at: Clock) -> dict[str, Any]:
     """Return `{id, remains: [{provider, what, until}]}`; the same when asked again. Raises `Refusal` `not_found`."""
-    stone = tombstones.get(job_id, at.now()) if clock.is_id(job_id, "job") else None
-    if stone and caller.owns(stone):
-        left = stone.remains
-        if stone.owed:
+    tombstone = tombstones.get(job_id, at.now()) if clock.is_id(job_id, "job") else None
+    if tombstone and caller.owns(tombstone):
+        left = tombstone.remains
+        if tombstone.owed:
             _want(jobs.key(job_id), at, job_id=job_id)
     else:
-        job = find(job_id, caller, at)
+        job = find_job(job_id, caller, at)
         left = remains(job, at)
         for each in _linked(job, _SAME_PURCHASE, at):
             _want_job(each, at)
@@ -85,9 +85,9 @@ def _mark(job: Job, at: Clock) -> None:
         end_run(job)
 
 
-def hand_over(key: dict[str, str], at: Clock, **event: str) -> None:
-    """Have the erase function erase an item that is owed that, and look at it again should it not come to that."""
-    owe(key, clock.later(at.now(), GRACE))
+def invoke_erase(key: dict[str, str], at: Clock, **event: str) -> None:
+    """Call the erase function for an item, and let the sweep look at the item again in case that call fails."""
+    set_due(key, clock.later(at.now(), GRACE))
     _invoke(event)
 
 
@@ -153,7 +153,7 @@ def _kept(provider_id: str) -> list[Remaining]:
 
 
 def _want(key: dict[str, str], at: Clock, **event: str) -> None:
-    want_erased(key, event.get("job_id") or event["subject_id"], at.now(), clock.later(at.now(), GRACE))
+    request_erasure(key, event.get("job_id") or event["subject_id"], at.now(), clock.later(at.now(), GRACE))
     _invoke(event)
 
 

@@ -18,7 +18,7 @@ from fitting_room.stores.api_keys import Caller
 def estimate(body: Any, caller: Caller, at: Clock) -> dict[str, Any]:
     """`{plan: [{provider, model, images, cost, starts_at}], excluded, warnings, request}`; buys nothing, stores nothing.
     Raises the `Refusal` that submitting would, but for uploads and the day's budget, which are looked at only then."""
-    checked = check(body, caller, at, look=False)
+    checked = check(body, caller, at, find_uploads=False)
     request, planned = checked.request, checked.plan
     excluded = [
         {"provider": provider, **fault.model_dump(mode="json", include={"pointer", "code", "detail", "remedy"})}
@@ -52,12 +52,12 @@ def _offer(provider: str, request: AnyRequest, made_for: frozenset[str], at: Clo
     }
 
 
-def _without_data(told: dict[str, Any], request: AnyRequest) -> dict[str, Any]:
-    """The request as it is told: an inline picture is only counted."""
+def _without_data(shown: dict[str, Any], request: AnyRequest) -> dict[str, Any]:
+    """Return the request as it is shown: of an inline image only the size."""
     for _, pointer, ref in request.images():
         if ref.data:
-            place: Any = told
+            place: Any = shown
             for part in pointer.split("/")[1:]:
                 place = place[int(part) if isinstance(place, list) else part]
             place["data"] = f"({len(decode(ref.data)):,} bytes)"
-    return told
+    return shown

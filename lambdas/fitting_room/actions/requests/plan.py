@@ -9,15 +9,15 @@ from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from fitting_room.jobs.errors import Fault, Refusal, Warning
+from fitting_room.jobs.errors import Fault, JobWarning, Refusal
 from fitting_room.jobs.job import Subject
 from fitting_room.jobs.parse import faults_of
-from fitting_room.jobs.request import Asked
+from fitting_room.jobs.request import RequestedOption
 from fitting_room.jobs.tasks import AnyRequest, TryOn
 from fitting_room.jobs.wording import nearest
 from fitting_room.providers.base import CatalogueEntry, Model
 from fitting_room.stores.api_keys import Caller
-from fitting_room.stores.model_lifecycles import Observed
+from fitting_room.stores.model_lifecycles import ObservedLifecycle
 
 SANDBOX = "sandbox"
 
@@ -32,7 +32,7 @@ class Deployment:
     configured: frozenset[str]
     regions: frozenset[str] = frozenset()
     private_access: frozenset[str] = frozenset()
-    observed: Mapping[str, Observed] = field(default_factory=dict)
+    observed: Mapping[str, ObservedLifecycle] = field(default_factory=dict)
     today: date = field(default_factory=date.today)
     legacy_models: frozenset[str] = frozenset()
     unmoderated: frozenset[str] = frozenset()
@@ -63,7 +63,7 @@ class Plan:
 
     providers: list[str]
     excluded: dict[str, list[Fault]]
-    warnings: list[Warning]
+    warnings: list[JobWarning]
 
 
 def plan(
@@ -210,7 +210,9 @@ def _not_allowed(entry: CatalogueEntry, allowed: frozenset[str] | None) -> list[
     ]
 
 
-def _or_else(fault: Fault, asked: Asked, request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) -> Fault:
+def _or_else(
+    fault: Fault, asked: RequestedOption, request: AnyRequest, entry: CatalogueEntry, deployment: Deployment
+) -> Fault:
     """The fault of an option, with the other models and providers that do take it."""
 
     def takes(other: CatalogueEntry, model: Model) -> bool:

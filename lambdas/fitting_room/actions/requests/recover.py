@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from fitting_room import clock
-from fitting_room.actions.job_view import find
+from fitting_room.actions.job_view import find_job
 from fitting_room.actions.requests.accept import Accepted, accept, changed, expiry
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
@@ -23,7 +23,7 @@ def recover(job_id: str, caller: Caller, at: Clock, *, provider_job_id: str | No
     `provider_job_id`: what an operator found in the provider's account for the latest attempt. Raises `Refusal`
     `nothing_to_recover`, `not_found` or `erased`.
     """
-    old = find(job_id, caller, at)
+    old = find_job(job_id, caller, at)
     if open_one := _open(old, caller, at):
         return Accepted(open_one, replayed=True)
     attempt = _bought(old, provider_job_id)
@@ -37,7 +37,7 @@ def recover(job_id: str, caller: Caller, at: Clock, *, provider_job_id: str | No
     try:
         return accept(job, {}, {"recovered": jobs.recovered(old, job)}, at)
     except Conflict as conflict:
-        other = _open(find(job_id, caller, at), caller, at)
+        other = _open(find_job(job_id, caller, at), caller, at)
         if other is None:
             raise changed() from conflict
         return Accepted(other, replayed=True)
@@ -79,7 +79,7 @@ def _recovery(old: Job, attempt: Attempt, at: Clock) -> Job:
             "callback": None,
             "reads": Reads(),
             "outcome": "finished" if staged else "pending",
-            "told": attempt.told if staged else None,
+            "known_charge": attempt.known_charge if staged else None,
             "error": None,
             "results": attempt.results if staged else [],
             "deadline_at": clock.text(now + TIME_TO_READ),

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from fitting_room.actions.job_view import find
+from fitting_room.actions.job_view import find_job
 from fitting_room.actions.requests.accept import Accepted, accept, changed
 from fitting_room.actions.requests.context import deployment, subjects_of
 from fitting_room.actions.requests.plan import plan
@@ -36,9 +36,9 @@ def retry(job_id: str, body: Any, caller: Caller, at: Clock) -> Accepted:
     and the refusals of a submit.
     """
     asked = _parsed(body)
-    old = find(job_id, caller, at)
+    old = find_job(job_id, caller, at)
     if old.retried_by:
-        return Accepted(find(old.retried_by, caller, at), replayed=True)
+        return Accepted(find_job(old.retried_by, caller, at), replayed=True)
     _check(old, asked)
     used, unusable = subjects_of(old.request, caller, at)
     if unusable:
@@ -60,10 +60,10 @@ def retry(job_id: str, body: Any, caller: Caller, at: Clock) -> Accepted:
         raise
     except Conflict as conflict:  # another call was faster, or the job is being erased
         _take_back(job.sources)
-        other = find(job_id, caller, at).retried_by
+        other = find_job(job_id, caller, at).retried_by
         if other is None:
             raise changed() from conflict
-        return Accepted(find(other, caller, at), replayed=True)
+        return Accepted(find_job(other, caller, at), replayed=True)
 
 
 def may_be_charged(job: Job) -> bool:

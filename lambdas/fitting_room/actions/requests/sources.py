@@ -17,15 +17,17 @@ from fitting_room.stores import media, uploads
 from fitting_room.stores.api_keys import Caller
 
 
-def located(request: AnyRequest, caller: Caller, at: Clock, *, look: bool) -> tuple[dict[str, Source], list[Fault]]:
+def located(
+    request: AnyRequest, caller: Caller, at: Clock, *, find_uploads: bool
+) -> tuple[dict[str, Source], list[Fault]]:
     """Return by role where each image lies that is no inline data, and the faults of those that cannot be used.
 
-    `look`: ask whether an upload is there; without it uploads are left out.
+    `find_uploads`: each upload must be there; without it uploads are left out.
     """
     sources: dict[str, Source] = {}
     faults: list[Fault] = []
     for role, pointer, ref in request.images():
-        if ref.data or (ref.upload and not look):
+        if ref.data or (ref.upload and not find_uploads):
             continue
         try:
             sources[role] = _source(ref, caller, at)

@@ -10,7 +10,7 @@ from fitting_room.clock import Clock, is_id
 from fitting_room.jobs.errors import Refusal
 from fitting_room.stores import subjects
 from fitting_room.stores.api_keys import Caller
-from fitting_room.stores.subjects import Stored
+from fitting_room.stores.subjects import StoredSubject
 
 _SHOWN = {
     "id",
@@ -40,7 +40,7 @@ def create(body: Any, caller: Caller, idempotency_key: str | None, at: Clock) ->
     return submit(body, caller, idempotency_key, at)
 
 
-def find(subject_id: str, caller: Caller, at: Clock) -> Stored:
+def find_subject(subject_id: str, caller: Caller, at: Clock) -> StoredSubject:
     """The tenant's subject. Another tenant's is as unknown as one that never was: `Refusal` `not_found`."""
     known = caller.mode == "live" and is_id(subject_id, "sub")
     subject = subjects.get(subject_id, caller.tenant, at.now()) if known else None
@@ -51,12 +51,12 @@ def find(subject_id: str, caller: Caller, at: Clock) -> Stored:
     return subject
 
 
-def view(subject: Stored) -> dict[str, Any]:
+def view(subject: StoredSubject) -> dict[str, Any]:
     links = {"self": f"/v1/subjects/{subject.id}", "job": f"/v1/jobs/{subject.job_id}"}
     return {**subject.model_dump(mode="json", include=_SHOWN), "provider_subject_id": subject.made_id, "links": links}
 
 
-def listing(caller: Caller, limit: str, cursor: str | None, at: Clock) -> dict[str, Any]:
+def list_subjects(caller: Caller, limit: str, cursor: str | None, at: Clock) -> dict[str, Any]:
     """`{items, next_cursor}`, newest first. Raises `Refusal` with status 400 for a limit or a cursor that is none."""
     if not (limit.isascii() and limit.isdecimal() and len(limit) <= 3 and 1 <= int(limit) <= 100):
         raise Refusal.of(

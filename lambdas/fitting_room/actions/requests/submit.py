@@ -50,7 +50,7 @@ def submit(
     digest = jobs.body_hash(body)
     if idempotency_key and (used := jobs.replayed(caller.tenant, idempotency_key, at.now())):
         return _replay(used, digest, at)
-    checked = check(body, caller, at, look=True)
+    checked = check(body, caller, at, find_uploads=True)
     job_id, given = at.new_id("job"), inline(checked.request)
     staged = {role: Source(bucket=settings().media_bucket, key=f"staging/{job_id}/input-{role}") for role in given}
     job = new_job(job_id, checked.request, caller, checked.plan, checked.subjects, at).model_copy(

@@ -12,16 +12,16 @@ from typing import cast
 from fitting_room import clock
 from fitting_room.actions.requests.delete import GRACE, remains
 from fitting_room.actions.workflow.attempts import connect
-from fitting_room.actions.workflow.settle import pay
+from fitting_room.actions.workflow.settle import pay_debt
 from fitting_room.clock import Clock
 from fitting_room.jobs.job import Attempt, Job
 from fitting_room.jobs.tombstone import Tombstone, VendorCopy
-from fitting_room.observability import MetricUnit, described, logger, metrics
+from fitting_room.observability import MetricUnit, error_facts, logger, metrics
 from fitting_room.providers.adapter import Eraser
 from fitting_room.providers.catalogue import entry
 from fitting_room.settings import settings
 from fitting_room.stores import debts, file_users, jobs, media, subjects, tombstones
-from fitting_room.stores.items import owe, strike
+from fitting_room.stores.items import clear_due, set_due
 
 LOOK_AGAIN = 60
 """Seconds until an item is looked at again whose job is not over yet."""
@@ -36,10 +36,10 @@ def erase_job(job_id: str, at: Clock) -> None:
     outlive it."""
     job = jobs.get(job_id, at.now())
     if job is None:
-        if stone := tombstones.get(job_id, at.now()):
-            _ask_vendors(stone, at)
+        if tombstone := tombstones.get(job_id, at.now()):
+            _ask_vendors(tombstone, at)
     elif job.erase_requested_at and not job.final:
-        owe(jobs.key(job.id), clock.later(at.now(), LOOK_AGAIN))
+        set_due(jobs.key(job.id), clock.later(at.now(), LOOK_AGAIN))
     elif job.erase_requested_at:
         _ask_vendors(_bury(job, at), at)
 
@@ -53,11 +53,11 @@ def erase_subject(subject_id: str, tenant: str, at: Clock) -> None:
     copy = _made(subject, job)
     deleted = copy is None or _deleted(copy, at)
     if job and not job.final:
-        owe(subjects.key(tenant, subject_id), clock.later(at.now(), LOOK_AGAIN))
+        set_due(subjects.key(tenant, subject_id), clock.later(at.now(), LOOK_AGAIN))
     elif deleted and subjects.remove(subject):
         logger.info("subject erased", subject_id=subject_id)
     elif look_at := _next_try(subject.erase_requested_at, at):
-        owe(subjects.key(tenant, subject_id), look_at)
+        set_due(subjects.key(tenant, subject_id), look_at)
     else:
         subjects.give_up(subject, at.now())
         _alarm(subject_id)
@@ -66,14 +66,14 @@ def erase_subject(subject_id: str, tenant: str, at: Clock) -> None:
 def _bury(job: Job, at: Clock) -> Tombstone:
     """Delete its pictures, and put a tombstone in the place of its record. Pictures first: only the record knows them."""
     if job.subject:  # or the subject would be in training for ever
-        pay(job, "subject", at)
+        pay_debt(job, "subject", at)
     config, now = settings(), at.now()
     media.remove(found.key for found in media.listing(config.media_bucket, f"staging/{job.id}/", deep=True))
     media.remove(found.key for found in media.listing(config.media_bucket, f"{job.results_prefix}/"))
     unused = [key for key in file_users.files(job) if file_users.forget(key, job.id)]
     media.remove(unused, bucket=config.inbox_bucket)
-    debts.forgiven(job.id)
-    stone = Tombstone(
+    debts.remove_all(job.id)
+    tombstone = Tombstone(
         id=job.id,
         tenant=job.tenant,
         mode=job.mode,
@@ -83,21 +83,21 @@ def _bury(job: Job, at: Clock) -> Tombstone:
         owed=list(_copies(job, at)),
         expires_at=clock.text(now + KEEP_TOMBSTONE),
     )
-    tombstones.put(stone, clock.later(now, GRACE) if stone.owed else None)
+    tombstones.put(tombstone, clock.later(now, GRACE) if tombstone.owed else None)
     logger.info("job erased", job_id=job.id)
-    return stone
+    return tombstone
 
 
-def _ask_vendors(stone: Tombstone, at: Clock) -> None:
-    if not stone.owed:
-        strike(jobs.key(stone.id))
+def _ask_vendors(tombstone: Tombstone, at: Clock) -> None:
+    if not tombstone.owed:
+        clear_due(jobs.key(tombstone.id))
         return
-    owed = [copy for copy in stone.owed if not _deleted(copy, at)]
-    look_at = _next_try(stone.erase_requested_at, at) if owed else None
+    owed = [copy for copy in tombstone.owed if not _deleted(copy, at)]
+    look_at = _next_try(tombstone.erase_requested_at, at) if owed else None
     failed_at = clock.text(at.now()) if owed and look_at is None else None
-    tombstones.put(stone.model_copy(update={"owed": owed, "erase_failed_at": failed_at}), look_at)
+    tombstones.put(tombstone.model_copy(update={"owed": owed, "erase_failed_at": failed_at}), look_at)
     if failed_at:
-        _alarm(stone.id)
+        _alarm(tombstone.id)
 
 
 def _copies(job: Job, at: Clock) -> Iterator[VendorCopy]:
@@ -127,7 +127,7 @@ def _made_the_subject(job: Job, attempt: Attempt, at: Clock) -> bool:
     return subject is not None and subject.made_id == attempt.provider_job_id
 
 
-def _made(subject: subjects.Stored, job: Job | None) -> VendorCopy | None:
+def _made(subject: subjects.StoredSubject, job: Job | None) -> VendorCopy | None:
     """What was, or is being, made of a subject; None where nothing was or the vendor does not delete it."""
     made_id, provider = subject.made_id, subject.provider
     if made_id is None and job and job.latest:
@@ -144,7 +144,7 @@ def _deleted(copy: VendorCopy, at: Clock) -> bool:
     except (
         Exception
     ) as error:  # a key that is missing, an adapter that breaks: the other copies are asked for all the same
-        logger.error("a provider could not be asked to delete", provider=copy.provider, **described(error))
+        logger.error("a provider could not be asked to delete", provider=copy.provider, **error_facts(error))
         return False
 
 

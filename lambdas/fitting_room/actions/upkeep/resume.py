@@ -49,7 +49,7 @@ def _start_next(job: Job, at: Clock) -> None:
     if jobs.next_run(job, clock.later(at.now(), LOOK_AGAIN)):
         logger.warning("a broken run is resumed", job_id=job.id, run=job.run + 1)
         metrics.add_metric("Resumed", MetricUnit.Count, 1)
-        executions.start(job.id, job.run + 1)
+        executions.start_run(job.id, job.run + 1)
 
 
 def _bought(job: Job) -> bool:

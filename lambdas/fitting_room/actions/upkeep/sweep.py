@@ -1,4 +1,4 @@
-"""Pay what is owed. Events are faster; the sweep is what makes them unnecessary."""
+"""Do what is due: start, resume, settle and erase jobs. Events are faster; the sweep makes up for lost ones."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from fitting_room import clock
-from fitting_room.actions.requests.delete import hand_over
+from fitting_room.actions.requests.delete import invoke_erase
 from fitting_room.actions.upkeep.resume import resume
-from fitting_room.actions.workflow.settle import pay, settle
+from fitting_room.actions.workflow.settle import pay_debt, settle
 from fitting_room.clock import Clock
 from fitting_room.jobs.job import Job
-from fitting_room.observability import MetricUnit, described, logger, metrics
+from fitting_room.observability import MetricUnit, error_facts, logger, metrics
 from fitting_room.stores import aws, debts, executions, jobs, tombstones
 from fitting_room.stores.aws import unimportant
 from fitting_room.stores.debts import Kind
-from fitting_room.stores.items import DUE_SHARDS, due_now, owe, strike
+from fitting_room.stores.items import DUE_SHARDS, clear_due, due_now, set_due
 
 LOOK_AGAIN = 600
 """Seconds until a job that is still running is looked at again, if its deadline does not come first."""
@@ -55,16 +55,16 @@ def _sweep(shard: int, until: datetime, at: Clock) -> int:
         try:
             _do(key, at)
         except Exception as error:  # one stuck item must not keep the others waiting
-            logger.error("sweep failed for an item", item=_named(key), **described(error))
+            logger.error("sweep failed for an item", item=_named(key), **error_facts(error))
             with unimportant("when a stuck item is tried again"):
-                owe(key, clock.later(at.now(), STUCK_SECONDS))
+                set_due(key, clock.later(at.now(), STUCK_SECONDS))
     return count
 
 
 def _do(key: dict[str, str], at: Clock) -> None:
     kind, _, name = key["pk"].partition("#")
     if kind == "SUBJECTS":
-        hand_over(key, at, subject_id=key["sk"], tenant=name)
+        invoke_erase(key, at, subject_id=key["sk"], tenant=name)
     elif debt := debts.kind_of(key["sk"]):
         _pay(name, debt, at)
     else:
@@ -74,31 +74,31 @@ def _do(key: dict[str, str], at: Clock) -> None:
 def _pay(job_id: str, debt: Kind, at: Clock) -> None:
     job = jobs.get(job_id, at.now())
     if job is None:  # erased, or expired
-        debts.paid(job_id, debt)
+        debts.remove(job_id, debt)
     else:
-        pay(job, debt, at)
+        pay_debt(job, debt, at)
 
 
 def _see_to(job_id: str, at: Clock) -> None:
     job, key = jobs.get(job_id, at.now()), jobs.key(job_id)
     if tombstones.get(job_id, at.now()) if job is None else job.final and job.erase_requested_at:
-        hand_over(key, at, job_id=job_id)
+        invoke_erase(key, at, job_id=job_id)
     elif job is None:  # it has expired
-        strike(key)
+        clear_due(key)
     elif job.final:
         settle(job_id, at)
-        strike(key)
+        clear_due(key)
     else:
         _see_to_open(job, at)
 
 
 def _see_to_open(job: Job, at: Clock) -> None:
     """Start an open job. That says of a started one that it runs; only of one that has ended more must be read."""
-    found = executions.start(job.id, job.run)
-    if found == "was" and not executions.running(job.id, job.run):
+    found = executions.start_run(job.id, job.run)
+    if found == "was" and not executions.is_running(job.id, job.run):
         resume(job.id, job.run, at)
     elif found != "refused":
-        owe(jobs.key(job.id), _look_at(job, at))
+        set_due(jobs.key(job.id), _look_at(job, at))
 
 
 def _look_at(job: Job, at: Clock) -> str:

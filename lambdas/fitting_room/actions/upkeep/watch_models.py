@@ -11,13 +11,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from fitting_room import clock
 from fitting_room.clock import Clock
-from fitting_room.observability import MetricUnit, described, logger, metrics
+from fitting_room.observability import MetricUnit, error_facts, logger, metrics
 from fitting_room.providers.base import CatalogueEntry, Model
 from fitting_room.providers.catalogue import entries
 from fitting_room.settings import settings
 from fitting_room.stores import aws
 from fitting_room.stores import model_lifecycles as models
-from fitting_room.stores.model_lifecycles import Observed
+from fitting_room.stores.model_lifecycles import ObservedLifecycle
 
 METRIC = "DaysToEndOfLife"
 
@@ -34,12 +34,12 @@ def watch_models(at: Clock) -> dict[str, str]:
         region = settings().bedrock_regions.get(entry.id)
         if entry.runner != "bedrock" or region is None:
             continue
-        seen: dict[str, Observed] = {}
+        seen: dict[str, ObservedLifecycle] = {}
         for model in entry.models:
             try:
                 seen[model.id] = _look_up(model, region, at)
             except (ClientError, BotoCoreError) as error:
-                logger.warning("lookup failed", model=model.id, region=region, **described(error))
+                logger.warning("lookup failed", model=model.id, region=region, **error_facts(error))
                 unanswered += 1
             else:
                 models.put(model.id, seen[model.id])
@@ -50,21 +50,21 @@ def watch_models(at: Clock) -> dict[str, str]:
     return states
 
 
-def _look_up(model: Model, region: str, at: Clock) -> Observed:
+def _look_up(model: Model, region: str, at: Clock) -> ObservedLifecycle:
     now = clock.text(at.now())
     try:
         found = aws.bedrock(region).get_foundation_model(modelIdentifier=model.foundation)
     except ClientError as error:
         code, words = aws.reason(error), error.response["Error"].get("Message", "")
         if code == "ResourceNotFoundException" or (code == "ValidationException" and "identifier is invalid" in words):
-            return Observed(state="gone", checked_at=now)
+            return ObservedLifecycle(state="gone", checked_at=now)
         if code == "AccessDeniedException":  # asking is refused, which says nothing of the model
-            return Observed(state="unknown", checked_at=now)
+            return ObservedLifecycle(state="unknown", checked_at=now)
         raise
     life = found["modelDetails"].get("modelLifecycle")
     if life is None:
-        return Observed(state="unknown", checked_at=now)
-    return Observed(
+        return ObservedLifecycle(state="unknown", checked_at=now)
+    return ObservedLifecycle(
         state="legacy" if life["status"] == "LEGACY" else "active",
         legacy=_day(life.get("legacyTime")),
         end_of_life=_day(life.get("endOfLifeTime")),
@@ -76,7 +76,7 @@ def _day(moment: datetime | None) -> date | None:
     return moment and moment.astimezone(UTC).date()
 
 
-def _measure(entry: CatalogueEntry, seen: dict[str, Observed], today: date) -> None:
+def _measure(entry: CatalogueEntry, seen: dict[str, ObservedLifecycle], today: date) -> None:
     """Publish the days until the first of a provider's models ends, below zero when it has; 0 for a model that is gone without
     a date. Nothing for a provider of which no end is known."""
     days = [left for model in entry.models if (left := _days(model, seen.get(model.id), today)) is not None]
@@ -86,7 +86,7 @@ def _measure(entry: CatalogueEntry, seen: dict[str, Observed], today: date) -> N
         metrics.flush_metrics()  # the next provider is another dimension
 
 
-def _days(model: Model, seen: Observed | None, today: date) -> int | None:
+def _days(model: Model, seen: ObservedLifecycle | None, today: date) -> int | None:
     if end := (seen and seen.end_of_life) or model.lifecycle.end_of_life:
         return (end - today).days
     return 0 if seen and seen.state == "gone" else None

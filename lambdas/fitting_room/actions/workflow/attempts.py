@@ -13,17 +13,17 @@ from fitting_room.actions.workflow.failover import next_position
 from fitting_room.actions.workflow.queueing import left, refused_pause
 from fitting_room.actions.workflow.standing import standing
 from fitting_room.clock import Clock
-from fitting_room.jobs.errors import Warning
+from fitting_room.jobs.errors import JobWarning
 from fitting_room.jobs.job import Attempt, Job, PreparedInput, StoredPicture
 from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending, Step, step
-from fitting_room.observability import MetricUnit, described, logger, metrics
+from fitting_room.observability import MetricUnit, error_facts, logger, metrics
 from fitting_room.providers.adapter import Connection, Input, Order, Provider
 from fitting_room.providers.base import CatalogueEntry
 from fitting_room.providers.catalogue import adapter, entry
 from fitting_room.settings import settings
 from fitting_room.stores import capacity, jobs, media, provider_keys
 from fitting_room.stores.aws import TROUBLE, unimportant
-from fitting_room.stores.items import owe
+from fitting_room.stores.items import set_due
 
 _PAUSES = (0.5, 1, 2, 4, 5)
 """Seconds between two tries of a write that must not be lost; the last one repeats."""
@@ -84,7 +84,7 @@ def _input(prepared: PreparedInput, read_now: bool) -> Input:
     )
 
 
-def wait(
+def wait_for_turn(
     job: Job, attempt: Attempt, provider: CatalogueEntry, seconds: int, at: Clock, *, slot_at: str | None = None
 ) -> Step:
     """Let an unclaimed attempt wait for its turn. The pause counts against the job's queue limit."""
@@ -93,7 +93,7 @@ def wait(
     return step("busy", runner=provider.runner, wait=seconds)
 
 
-def keep(job: Job, attempt: Attempt, outcome: Outcome, at: Clock, *, seconds: float = 0) -> Step:
+def record_outcome(job: Job, attempt: Attempt, outcome: Outcome, at: Clock, *, seconds: float = 0) -> Step:
     """Record an outcome on the attempt and say what comes next.
 
     For `seconds` every write that must not be lost is repeated: what a synchronous provider made is only in this memory, and
@@ -109,7 +109,7 @@ def keep(job: Job, attempt: Attempt, outcome: Outcome, at: Clock, *, seconds: fl
             results, mask = _staged(job, attempt, outcome, until, at)
             facts = {
                 "outcome": "finished",
-                "told": "yes",
+                "known_charge": "yes",
                 "results": results,
                 "mask": mask,
                 "credits": outcome.credits,
@@ -121,7 +121,7 @@ def keep(job: Job, attempt: Attempt, outcome: Outcome, at: Clock, *, seconds: fl
             outcome = _rested(job, attempt, outcome, at)
             facts = {
                 "outcome": "failed",
-                "told": outcome.charged,
+                "known_charge": outcome.charged,
                 "finished_at": now,
                 "submitted_at": attempt.submitted_at or attempt.claimed_at,
                 "retry_after": outcome.retry_after,
@@ -129,10 +129,10 @@ def keep(job: Job, attempt: Attempt, outcome: Outcome, at: Clock, *, seconds: fl
             }
     after = attempt.model_copy(update=facts)
     warnings = outcome.warnings if isinstance(outcome, Finished) else []
-    return write_down(job, after, warnings, at, until)
+    return record_attempt(job, after, warnings, at, until)
 
 
-def write_down(job: Job, after: Attempt, warnings: list[Warning], at: Clock, until: float = 0) -> Step:
+def record_attempt(job: Job, after: Attempt, warnings: list[JobWarning], at: Clock, until: float = 0) -> Step:
     """Record an attempt that has an outcome, in one write; everything after it only shows progress or frees a place."""
     found = persist(lambda: jobs.record(job, after, warnings), until, at)
     if found is None:  # or the answer to the write was lost, and its repetition met itself
@@ -140,17 +140,17 @@ def write_down(job: Job, after: Attempt, warnings: list[Warning], at: Clock, unt
     with unimportant("what follows an outcome"):
         found = found or jobs.peek(job.id)
         if found and _unattended(found):
-            owe(jobs.key(job.id), clock.text(at.now()))
+            set_due(jobs.key(job.id), clock.text(at.now()))
         if after.outcome == "pending":
             jobs.move(job, "generating", at.now())
         else:
-            let_go(job, after, at)
+            release_place(job, after, at)
     if after.outcome != "pending" and not after.recovered_n:
         metrics.add_dimension("provider", after.provider)
         metrics.add_metric("Attempt" + str(after.outcome).capitalize(), MetricUnit.Count, 1)
     current = job.model_copy(update={"attempts": {**job.attempts, str(after.n): after}})
     if found is None or jobs.erasing(found):
-        take_back(job, after)
+        remove_if_unwanted(job, after)
     return standing(current, at) or repeat(current, at) or _again()
 
 
@@ -220,17 +220,17 @@ def persist(write: Callable[[], Written], until: float, at: Clock) -> Written:
             pause = _PAUSES[min(tries, len(_PAUSES) - 1)]
             if at.ms() + pause * 1000 >= until:
                 raise
-            logger.warning("a write is repeated", **described(error))
+            logger.warning("a write is repeated", **error_facts(error))
             at.sleep(pause)
     raise AssertionError("time does not pass")
 
 
-def let_go(job: Job, attempt: Attempt, at: Clock) -> None:
-    """Free the attempt's place at the provider, and leave a provider alone that had enough."""
+def release_place(job: Job, attempt: Attempt, at: Clock) -> None:
+    """Free the attempt's place at the provider. If it answered 429, give out no slot until its pause is over."""
     if attempt.lease is not None:
         capacity.free_lease(attempt.provider, attempt.lease, job.id)
     if attempt.error and attempt.error.code == "rate_limited" and attempt.retry_after:
-        capacity.hold(attempt.provider, at.ms() + int(attempt.retry_after * 1000))
+        capacity.block_until(attempt.provider, at.ms() + int(attempt.retry_after * 1000))
 
 
 def stage(job: Job, attempt: Attempt, index: int, data: bytes, seed: int | None) -> StoredPicture:
@@ -258,7 +258,7 @@ def _unattended(found: dict[str, Any]) -> bool:
     return bool(found.get("adrift") or found.get("cancel_requested"))
 
 
-def take_back(job: Job, attempt: Attempt) -> None:
+def remove_if_unwanted(job: Job, attempt: Attempt) -> None:
     """Remove the images of a job whose owner wants it erased: they must not outlive it."""
     if jobs.unwanted(job.id):
         keys = [stored.key for stored in attempt.results] + ([attempt.mask] if attempt.mask else [])

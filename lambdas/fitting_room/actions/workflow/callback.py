@@ -17,7 +17,7 @@ from fitting_room.stores import aws, callbacks, jobs
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
-def expect(provider: CatalogueEntry, at: Clock) -> tuple[str, str] | None:
+def expect_callback(provider: CatalogueEntry, at: Clock) -> tuple[str, str] | None:
     """A new address for a vendor to call, and the digest to know it by; None where none is to be called."""
     if not (provider.callbacks and settings().callback_url):
         return None
@@ -40,7 +40,7 @@ def wake(provider: str, token: str, at: Clock) -> bool:
     return ours
 
 
-def wait(job_id: str, task_token: str, at: Clock) -> None:
+def await_callback(job_id: str, task_token: str, at: Clock) -> None:
     """The workflow waits for the job's callback; the wait is ended at once when there is nothing (more) to wait for."""
     job = jobs.get(job_id, at.now())
     attempt = job.latest if job and not job.final else None

@@ -11,8 +11,8 @@ from fitting_room.clock import Clock
 from fitting_room.images import sniff
 from fitting_room.images.encode import to_jpeg, to_png, to_webp
 from fitting_room.images.fit import Frame, undo, undo_mask
-from fitting_room.images.result_checks import REASONS, Expected, Rejection, decode_result, judge, print_of
-from fitting_room.jobs.errors import Fault, JobFailure, Warning
+from fitting_room.images.result_checks import REASONS, Expected, Rejection, check_result, decode_result, fingerprint
+from fitting_room.jobs.errors import Fault, JobFailure, JobWarning
 from fitting_room.jobs.job import Attempt, Job, JobImage
 from fitting_room.jobs.outcome import Step, step
 from fitting_room.jobs.request import Output
@@ -20,7 +20,7 @@ from fitting_room.providers.catalogue import entry
 from fitting_room.settings import settings
 from fitting_room.stores import jobs, media
 
-_CONVERTED = Warning(
+_CONVERTED = JobWarning(
     code="credentials_dropped",
     detail="The image was converted or cropped after the provider returned it, so its content credentials are gone.",
     remedy="Leave out `output.format` and `output.size` to keep them if no padding was added.",
@@ -45,12 +45,12 @@ def collect(job_id: str, at: Clock) -> Step:
     attempt = job.latest
     jobs.move(job, "collecting", at.now())
     frame = _frame(job, attempt)
-    sent = [print_of(media.read(prepared.key) or b"") for prepared in attempt.inputs.values()]
+    sent = [fingerprint(media.read(prepared.key) or b"") for prepared in attempt.inputs.values()]
     images: list[JobImage] = []
-    warnings: list[Warning] = []
+    warnings: list[JobWarning] = []
     for stored in attempt.results:
         data = media.read(stored.key) or b""
-        verdict = judge(data, _expected(job, attempt, frame), sent)
+        verdict = check_result(data, _expected(job, attempt, frame), sent)
         if verdict.image is None:
             warnings.append(_rejected(verdict.reason))
             continue
@@ -71,7 +71,7 @@ def collect(job_id: str, at: Clock) -> Step:
     mask = _mask(job, attempt, frame)
     if mask is None and job.request.output.mask:
         warnings.append(
-            Warning(
+            JobWarning(
                 code="mask_missing",
                 detail="The provider returned no readable mask.",
                 remedy="The image is complete without it.",
@@ -102,8 +102,8 @@ def _expected(job: Job, attempt: Attempt, frame: Frame | None) -> Expected:
     )
 
 
-def _rejected(reason: Rejection | None) -> Warning:
-    return Warning(
+def _rejected(reason: Rejection | None) -> JobWarning:
+    return JobWarning(
         code="result_rejected",
         detail=f"A returned image {REASONS[reason or 'undecodable']}; it is not among the results.",
         remedy="Submit the job again with another seed or image.",
@@ -118,7 +118,9 @@ def _frame(job: Job, attempt: Attempt) -> Frame | None:
     return Frame.model_validate(base.frame) if base else None
 
 
-def _restored(data: bytes, decoded: Image.Image, frame: Frame | None, output: Output) -> tuple[Result, list[Warning]]:
+def _restored(
+    data: bytes, decoded: Image.Image, frame: Frame | None, output: Output
+) -> tuple[Result, list[JobWarning]]:
     """The picture in the original's framing. Where nothing has to change, the vendor's own bytes."""
     came = sniff.kind(data).lower()
     picture, warnings = undo(decoded, frame, size=output.size) if frame else (decoded, [])

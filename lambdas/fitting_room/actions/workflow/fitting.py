@@ -11,10 +11,10 @@ from fitting_room.actions.workflow.originals import LIMITS, Shelf, gone
 from fitting_room.images.budget import Encoded, encoded, fair_share
 from fitting_room.images.encode import to_png
 from fitting_room.images.fit import Frame, apply, apply_mask, enlarged, plan_fit, refit_mask
-from fitting_room.images.input_checks import look, warnings_of
+from fitting_room.images.input_checks import analyse, warnings_of
 from fitting_room.images.mask import normalise_mask
-from fitting_room.images.master import Limits, Master, make_master, open_image
-from fitting_room.jobs.errors import Warning
+from fitting_room.images.master import ImageLimits, Master, make_master, open_image
+from fitting_room.jobs.errors import JobWarning
 from fitting_room.jobs.geometry import FitSpec
 from fitting_room.jobs.job import Job, PreparedInput, Source
 from fitting_room.jobs.request import ImageMask
@@ -30,7 +30,7 @@ class Fitting:
 
     def __init__(self, job: Job, n: int, provider: CatalogueEntry, shelf: Shelf) -> None:
         self.inputs: dict[str, PreparedInput] = {}
-        self.warnings: list[Warning] = []
+        self.warnings: list[JobWarning] = []
         self._job, self._provider, self._shelf = job, provider, shelf
         self._folder = f"staging/{job.id}/{n}"
         self._pointers = {role: pointer for role, pointer, _ in job.request.images()}
@@ -60,7 +60,7 @@ class Fitting:
         if "mask" in self._pointers and role == request.masked:
             self._masked = master
 
-    def _enough(self, role: str, data: bytes) -> Limits:
+    def _enough(self, role: str, data: bytes) -> ImageLimits:
         """Decode no more than the fit keeps: at a half, a quarter or an eighth, a JPEG costs that much less memory and time."""
         size = open_image(data, limits=LIMITS, pointer=self._pointers[role]).size
         kept = plan_fit(size, self._spec(role)).content
@@ -121,10 +121,10 @@ class Fitting:
     def _spec(self, role: str) -> FitSpec:
         return self._provider.base if role == self._job.request.base else self._provider.others
 
-    def _seen(self, role: str, master: Master) -> list[Warning]:
+    def _seen(self, role: str, master: Master) -> list[JobWarning]:
         """What was found in the file and on the image, and the vendor's advice that follows from it."""
         request = self._job.request
-        found = warnings_of(look(master.image, original=master.original_size), role, pointer=self._pointers[role])
+        found = warnings_of(analyse(master.image, original=master.original_size), role, pointer=self._pointers[role])
         codes = frozenset(warning.code for warning in found)
         advice = [
             warning

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 
 from fitting_room.clock import Clock
-from fitting_room.images.master import Limits
+from fitting_room.images.master import ImageLimits
 from fitting_room.jobs.errors import JobFailure
 from fitting_room.jobs.job import Job, Source
 from fitting_room.net import safe_http
@@ -18,7 +18,7 @@ from fitting_room.net.safe_http import FetchFailed
 from fitting_room.settings import settings
 from fitting_room.stores import aws, jobs, media
 
-LIMITS = Limits()
+LIMITS = ImageLimits()
 FETCH_TIME = timedelta(seconds=60)
 """For all links of a job together. Prepare has 120 s, of which the rest is for fitting what came."""
 TRY_SECONDS = 20.0

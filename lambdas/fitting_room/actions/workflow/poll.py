@@ -10,15 +10,22 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from fitting_room import clock
-from fitting_room.actions.workflow.attempts import connect, keep, let_go, order, take_back, write_down
+from fitting_room.actions.workflow.attempts import (
+    connect,
+    order,
+    record_attempt,
+    record_outcome,
+    release_place,
+    remove_if_unwanted,
+)
 from fitting_room.actions.workflow.downloads import download
 from fitting_room.actions.workflow.failover import lost
 from fitting_room.actions.workflow.standing import standing, waiting
 from fitting_room.clock import Clock
-from fitting_room.jobs.errors import Fault, JobFailure, Warning
+from fitting_room.jobs.errors import Fault, JobFailure, JobWarning
 from fitting_room.jobs.job import Attempt, Job, Reads
 from fitting_room.jobs.outcome import Failed, Finished, Pending, Reading, Ready, Step, Unread, step
-from fitting_room.observability import MetricUnit, described, logger, metrics
+from fitting_room.observability import MetricUnit, error_facts, logger, metrics
 from fitting_room.providers.adapter import Provider
 from fitting_room.providers.base import CatalogueEntry
 from fitting_room.providers.catalogue import entry
@@ -51,7 +58,7 @@ def poll(job_id: str, at: Clock) -> Step:
     provider = entry(attempt.provider)
     match reading := _read(job, attempt, provider, at):
         case Finished() | Failed():
-            return keep(job, attempt, reading, at)
+            return record_outcome(job, attempt, reading, at)
         case Ready():
             return _fetch(job, attempt, provider, reading, at)
         case Pending():
@@ -88,7 +95,7 @@ def _connections(provider: CatalogueEntry, at: Clock) -> Iterator[Provider]:
                 tried.add(key)
                 yield connect(provider, at, key)
         except (*TROUBLE, JobFailure) as error:
-            logger.error("a provider's key cannot be read or used", provider=provider.id, **described(error))
+            logger.error("a provider's key cannot be read or used", provider=provider.id, **error_facts(error))
 
 
 def _fetch(job: Job, attempt: Attempt, provider: CatalogueEntry, ready: Ready, at: Clock) -> Step:
@@ -103,13 +110,13 @@ def _fetch(job: Job, attempt: Attempt, provider: CatalogueEntry, ready: Ready, a
         attempt = attempt.model_copy(update={"reads": late})
         return _refused(job, attempt, provider, Unread("result not there"), at, counted=True)
     if not came.results:
-        return keep(job, attempt, Failed(_unfetched(provider, ready), "yes"), at)
+        return record_outcome(job, attempt, Failed(_unfetched(provider, ready), "yes"), at)
     warnings = list(ready.warnings)
     if came.missing:
         warnings.append(partial(f"{len(came.missing)} more came from {provider.title}, but could not be fetched."))
     now = clock.text(at.now())
-    facts = {"outcome": "finished", "told": "yes", "credits": ready.credits, "reads": reads, "finished_at": now}
-    return write_down(job, attempt.model_copy(update=facts), warnings, at)
+    facts = {"outcome": "finished", "known_charge": "yes", "credits": ready.credits, "reads": reads, "finished_at": now}
+    return record_attempt(job, attempt.model_copy(update=facts), warnings, at)
 
 
 def _look_again(job: Job, attempt: Attempt, reads: Reads, at: Clock) -> Step:
@@ -119,11 +126,11 @@ def _look_again(job: Job, attempt: Attempt, reads: Reads, at: Clock) -> Step:
         fault = lost(
             attempt, "timed_out", f"The job was not finished by {attempt.deadline_at}.", kept_for=reads.kept_for
         )
-        return keep(job, attempt, Failed(fault, "unknown"), at)
+        return record_outcome(job, attempt, Failed(fault, "unknown"), at)
     after = attempt.model_copy(update={"reads": reads})
     if reads != attempt.reads:
         with unimportant("how a read went"):
-            jobs.looked(job, after, [])
+            jobs.record_reads(job, after, [])
     return waiting(job, after, at, LAST_READ_SECONDS if reads.late else 0)
 
 
@@ -141,7 +148,7 @@ def _refused(
     if _over(attempt, reads, at):
         detail = f"The provider's answer could not be read by {attempt.deadline_at} ({unread.why})."
         fault = lost(attempt, "timed_out", detail, kept_for=reads.kept_for or provider.retention)
-        return keep(job, attempt, Failed(fault, "unknown"), at)
+        return record_outcome(job, attempt, Failed(fault, "unknown"), at)
     warnings = []
     if reads.refused == WARNED_AFTER:
         metrics.add_dimension("provider", provider.id)
@@ -150,11 +157,11 @@ def _refused(
         warnings = [told for told in [_not_answering(provider, unread)] if told not in job.warnings]
     after = attempt.model_copy(update={"reads": reads})
     with unimportant("how a read went"):
-        jobs.looked(job, after, warnings)
+        jobs.record_reads(job, after, warnings)
         if after.lease is not None and at.now() - clock.parse(str(reads.since)) >= PLACE_KEPT:
-            let_go(job, after, at)
+            release_place(job, after, at)
         if after.results:
-            take_back(job, after)
+            remove_if_unwanted(job, after)
     pause = REFUSED_PAUSES[min(reads.refused, len(REFUSED_PAUSES)) - 1]
     return waiting(job, after, at, max(pause, unread.retry_after or 0, LAST_READ_SECONDS if reads.late else 0))
 
@@ -186,8 +193,8 @@ def _unfetched(provider: CatalogueEntry, ready: Ready) -> Fault:
     )
 
 
-def _not_answering(provider: CatalogueEntry, unread: Unread) -> Warning:
-    return Warning(
+def _not_answering(provider: CatalogueEntry, unread: Unread) -> JobWarning:
+    return JobWarning(
         code="provider_not_answering",
         detail=f"{provider.title} has the job, but its status cannot be read ({unread.why}).",
         remedy="Nothing is left to do: the status is read again until the job's deadline.",

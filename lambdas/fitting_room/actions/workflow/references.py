@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal, cast
 
 from fitting_room import clock
-from fitting_room.actions.workflow.attempts import keep, wait
+from fitting_room.actions.workflow.attempts import record_outcome, wait_for_turn
 from fitting_room.actions.workflow.queueing import left, place_pause
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault
@@ -26,7 +26,7 @@ SPENT_SECONDS = 30
 purchase leaves it of unknown fate."""
 
 
-def register(
+def register_references(
     job: Job,
     attempt: Attempt,
     provider: CatalogueEntry,
@@ -46,29 +46,29 @@ def register(
             continue
         reference = _reference(job, kind, wanted.inputs[role], wanted.model)
         digest, until = _digest(reference.title), began + timedelta(seconds=remaining)
-        taken = references.take(job.tenant, provider.id, digest, at.now(), until)
-        if taken is False and left(job) <= 0:
-            return keep(job, attempt, Failed(_not_made(provider), "no"), at)
-        if taken is False:
-            return wait(job, attempt, provider, place_pause(job), at)
-        made = taken if isinstance(taken, str) else cast(Registrar, vendor).register(reference)
+        claim = references.claim(job.tenant, provider.id, digest, at.now(), until)
+        if not claim.held and claim.made_id is None:
+            if left(job) <= 0:
+                return record_outcome(job, attempt, Failed(_not_made(provider), "no"), at)
+            return wait_for_turn(job, attempt, provider, place_pause(job), at)
+        made = claim.made_id or cast(Registrar, vendor).register(reference)
         if isinstance(made, Failed):
             if made.charged == "no":  # nothing was made, so nobody need wait for it
-                references.give_back(job.tenant, provider.id, digest, until)
-            return keep(job, attempt, replace(made, retry_after=made.retry_after or 0.0), at)
-        if taken is True:
-            references.keep(job.tenant, provider.id, digest, made, at.now())
+                references.unclaim(job.tenant, provider.id, digest, until)
+            return record_outcome(job, attempt, replace(made, retry_after=made.retry_after or 0.0), at)
+        if claim.held:
+            references.save(job.tenant, provider.id, digest, made, at.now())
             attempt.slot_ms = None  # that call took it
         attempt.references = {**attempt.references, role: made}
-        jobs.keep_place(job, attempt)
+        jobs.save_reserved(job, attempt)
         if (at.now() - began).total_seconds() > SPENT_SECONDS:
             return step("busy", runner=provider.runner, wait=1)
-        if taken is True:
+        if claim.held:
             return "made"
     return None
 
 
-def forget(job: Job, provider: CatalogueEntry, wanted: Order, refused: Attempt) -> None:
+def forget_references(job: Job, provider: CatalogueEntry, wanted: Order, refused: Attempt) -> None:
     """The vendor refused the order: a reference of it may be gone, so the next job makes them anew."""
     for role, kind in provider.references(job.request).items():
         title = _reference(job, kind, wanted.inputs[role], wanted.model).title

@@ -20,7 +20,7 @@ from fitting_room.providers.catalogue import entry
 from fitting_room.stores import budgets, capacity, debts, jobs, media, subjects
 from fitting_room.stores.aws import unimportant
 from fitting_room.stores.debts import Kind
-from fitting_room.stores.items import Conflict, owe, transact
+from fitting_room.stores.items import Conflict, set_due, transact
 
 _OWED_SECONDS = 60
 _TRIES = 5
@@ -38,11 +38,11 @@ def settle(job_id: str, at: Clock) -> Step:
             return step("ended")
         if job.final:
             for kind in _debts(job):
-                pay(job, kind, at)
+                pay_debt(job, kind, at)
             return step("ended")
         if not over(job, at):
             logger.warning("a job came to its end with work left", job_id=job.id)
-            owe(jobs.key(job.id), clock.text(at.now()))
+            set_due(jobs.key(job.id), clock.text(at.now()))
             return step("ended")
         _finish(job, at)
     raise TimeoutError("the job changed each time it was about to be settled")
@@ -54,13 +54,13 @@ def over(job: Job, at: Clock) -> bool:
     return stands is not None and stands["outcome"] in _NOTHING_LEFT and not stands.get("again")
 
 
-def pay(job: Job, kind: Kind, at: Clock) -> None:
+def pay_debt(job: Job, kind: Kind, at: Clock) -> None:
     """Put the result beside the images of a drop folder, or write down how the making of a subject ended."""
     if kind == "subject":
         subjects.finish(job, _made_for(job), at.now())
     else:
         _deliver(job)
-    debts.paid(job.id, kind)
+    debts.remove(job.id, kind)
 
 
 def _deliver(job: Job) -> None:
@@ -89,7 +89,7 @@ def _finish(job: Job, at: Clock) -> None:
     look_at = clock.later(at.now(), _OWED_SECONDS)
     erased = clock.text(at.now()) if job.erase_requested_at else None
     end = jobs.finish(job, status=status, error=error, usage=_item(usage), now=at.now(), owed_at=erased)
-    owed = {f"owes {kind}": debts.owed(job.id, kind, look_at) for kind in _debts(job)}
+    owed = {f"owes {kind}": debts.new_item(job.id, kind, look_at) for kind in _debts(job)}
     try:
         transact({"end": end, **owed, **_refund(job, usage), **_correction(job, at)}, at.sleep)
     except Conflict:
@@ -185,7 +185,7 @@ def _correction(job: Job, at: Clock) -> dict[str, dict[str, Any]]:
     if old is None or attempt is None or attempt.charged == "no":
         return {}
     free = old.model_copy(
-        update={"attempts": {**old.attempts, str(attempt.n): attempt.model_copy(update={"told": "no"})}}
+        update={"attempts": {**old.attempts, str(attempt.n): attempt.model_copy(update={"known_charge": "no"})}}
     )
     before, after = _usage(old), _usage(free)
     writes = {"not charged": jobs.not_charged(old, attempt, _item(after))}

@@ -13,11 +13,11 @@ from dataclasses import replace
 from botocore.exceptions import ClientError
 
 from fitting_room import clock
-from fitting_room.actions.limits import limits
-from fitting_room.actions.workflow import callback
-from fitting_room.actions.workflow.attempts import connect, keep, order, persist, wait
+from fitting_room.actions.limits import stage_limits
+from fitting_room.actions.workflow.attempts import connect, order, persist, record_outcome, wait_for_turn
+from fitting_room.actions.workflow.callback import expect_callback
 from fitting_room.actions.workflow.queueing import batch_pause, left, place_pause
-from fitting_room.actions.workflow.references import forget, register
+from fitting_room.actions.workflow.references import forget_references, register_references
 from fitting_room.actions.workflow.standing import standing
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault, JobFailure
@@ -61,26 +61,26 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
         key = provider_keys.secret(provider.id, at) if provider.secret else None
         vendor = connect(provider, at, key)
     except JobFailure as failure:  # the adapter knows what is wrong with the key
-        return keep(job, attempt, Failed(failure.fault, "no"), at)
+        return record_outcome(job, attempt, Failed(failure.fault, "no"), at)
     except ClientError as error:
         if aws.reason(error) not in _NO_KEY:
             raise
-        return keep(job, attempt, Failed(_no_key(provider, error), "no"), at)
+        return record_outcome(job, attempt, Failed(_no_key(provider, error), "no"), at)
     if (pause := _pause(job, attempt, at)) >= 1:
         return step("busy", runner=provider.runner, wait=math.ceil(pause))
     wanted = _ready(job, attempt, provider, vendor, remaining, at)
     if not isinstance(wanted, Order):
         return wanted
-    address, attempt.callback = callback.expect(provider, at) or (None, None)
+    address, attempt.callback = expect_callback(provider, at) or (None, None)
     claimed = _claim(job, attempt, provider, until, at)
     if claimed is None:
         return step("busy", runner=provider.runner, wait=1)
     ordered = replace(wanted, references=claimed.references, callback=address)
     outcome = _buy(vendor, ordered, provider, key, at)
-    said = keep(job, claimed, outcome, at, seconds=max(0, until - at.ms()) / 1000)
+    said = record_outcome(job, claimed, outcome, at, seconds=max(0, until - at.ms()) / 1000)
     if isinstance(outcome, Failed) and outcome.charged == "no" and not outcome.fault.retryable:
         with unimportant("references of a refused order"):
-            forget(job, provider, wanted, claimed)
+            forget_references(job, provider, wanted, claimed)
     return said
 
 
@@ -100,7 +100,7 @@ def _ready(
         except FileNotFoundError:  # a prepared image is gone from staging: Prepare makes it once more
             return step("failed", again=True)
         at.sleep(max(0, (attempt.slot_ms or 0) - at.ms()) / 1000)
-        made = register(job, attempt, provider, vendor, wanted, began, remaining, at)
+        made = register_references(job, attempt, provider, vendor, wanted, began, remaining, at)
         if made is None:
             return wanted
         if made != "made":
@@ -135,7 +135,7 @@ def _capacity(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -
 
     The lease comes first: a slot that passes while a job waits for a lease would be lost to everybody.
     """
-    rate, concurrency = limits(provider)
+    rate, concurrency = stage_limits(provider)
     if concurrency and (waits := _place(job, attempt, provider, concurrency, at)) is not None:
         return waits
     return _slot(job, attempt, provider, rate, at) if rate else None
@@ -148,10 +148,10 @@ def _place(job: Job, attempt: Attempt, provider: CatalogueEntry, concurrency: in
     attempt.lease = capacity.acquire_lease(provider.id, concurrency, job.id, held[-1] if held else None, at.ms(), until)
     if attempt.lease is None:
         if left(job) <= 0:
-            return keep(job, attempt, Failed(_no_place(provider, concurrency), "no"), at)
-        return wait(job, attempt, provider, place_pause(job), at)
+            return record_outcome(job, attempt, Failed(_no_place(provider, concurrency), "no"), at)
+        return wait_for_turn(job, attempt, provider, place_pause(job), at)
     if attempt.lease != before:
-        jobs.keep_place(job, attempt)
+        jobs.save_reserved(job, attempt)
     return None
 
 
@@ -164,14 +164,14 @@ def _slot(job: Job, attempt: Attempt, provider: CatalogueEntry, rate: Rate, at: 
         ahead = min(horizon, now + BATCH_HORIZON_MS) if job.batch else horizon
         attempt.slot_ms, earliest = capacity.reserve_slot(provider.id, rate, now, ahead)
         if attempt.slot_ms is None and (not job.batch or left(job) <= 0):
-            return keep(job, attempt, Failed(_no_slot(provider, earliest), "no"), at)
+            return record_outcome(job, attempt, Failed(_no_slot(provider, earliest), "no"), at)
         if attempt.slot_ms is None:
             if attempt.lease is not None:  # a live shopper may have the place until then
                 capacity.free_lease(provider.id, attempt.lease, job.id)
-            return wait(job, attempt, provider, batch_pause(), at)
+            return wait_for_turn(job, attempt, provider, batch_pause(), at)
     if (seconds := (attempt.slot_ms - now) // 1000) < 1:
         return None
-    return wait(job, attempt, provider, seconds, at, slot_at=clock.text(clock.from_ms(attempt.slot_ms)))
+    return wait_for_turn(job, attempt, provider, seconds, at, slot_at=clock.text(clock.from_ms(attempt.slot_ms)))
 
 
 def _claim(job: Job, attempt: Attempt, provider: CatalogueEntry, until: float, at: Clock) -> Attempt | None:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 
 def v2(secret: str, timestamp: str) -> str:
-    """Signs neither path nor body, only the `timestamp` (milliseconds since 1970): whoever sees a signed address may use it.
+    """Sign the `timestamp` (milliseconds since 1970), and neither path nor body: a signed address works for any reader of it.
+
     Source: the vendor's sample `VirtualTryOnProHttpExample.java`."""
     return _signed(secret, secret + timestamp)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from fitting_room.jobs.fields import ClassName, broken
+from fitting_room.jobs.fields import ClassName, rule_error
 
 ID = "astria"
 Partner = Literal["gemini", "seedream", "gpt-image-2"]
@@ -86,13 +86,13 @@ class Options(BaseModel):
         """ "Requires super-resolution on."; "Available only when super_resolution is true"."""
         for name in ("inpaint_faces", "hires_fix"):
             if self.super_resolution is False and getattr(self, name):
-                raise broken(
+                raise rule_error(
                     name, "This works on the enlarged image only.", "Leave it out, or set super_resolution to true."
                 )
         if (self.w is None) != (self.h is None):
-            raise broken("h" if self.w else "w", "A size has two sides.", "Send both w and h, or neither.")
+            raise rule_error("h" if self.w else "w", "A size has two sides.", "Send both w and h, or neither.")
         if self.ar and self.w:
-            raise broken("ar", "`ar` conflicts with `w` and `h`.", "Send either ar, or w and h.")
+            raise rule_error("ar", "`ar` conflicts with `w` and `h`.", "Send either ar, or w and h.")
         return self
 
 

@@ -28,7 +28,7 @@ _EDGES = {
 def rules(request: AnyRequest) -> list[Fault]:
     try:
         options = Options.model_validate(request.provider_options.get(ID, {}))
-    except ValidationError:  # whoever checks the options against their model reports these
+    except ValidationError:  # the planner checks the options against their model and reports these
         return []
     faults = [*_elsewhere(request, options)]
     if isinstance(request, TryOn):

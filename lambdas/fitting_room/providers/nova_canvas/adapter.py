@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from fitting_room.jobs.errors import Warning
+from fitting_room.jobs.errors import JobWarning
 from fitting_room.jobs.outcome import Failed, Finished, Outcome, Picture
 from fitting_room.providers.adapter import Connection, Order
 from fitting_room.providers.nova_canvas.body import body_of, json_of
@@ -66,12 +66,12 @@ class NovaCanvas:
         return Finished(pictures, mask=answer.mask_image, warnings=_warnings(answer, order))
 
 
-def _warnings(answer: Answer, order: Order) -> list[Warning]:
+def _warnings(answer: Answer, order: Order) -> list[JobWarning]:
     got, asked = len(answer.images or ()), order.request.output.count
     warnings = []
     if answer.error:
         warnings.append(
-            Warning(
+            JobWarning(
                 code="partial_blocked",
                 remedy="Submit again with another seed for more images.",
                 detail=f"The content filter let {got} of {asked} images through.",
@@ -79,14 +79,14 @@ def _warnings(answer: Answer, order: Order) -> list[Warning]:
         )
     elif got < asked:
         warnings.append(
-            Warning(
+            JobWarning(
                 code="partial_result",
                 remedy="Submit again with another seed for more images.",
                 detail=f"Nova Canvas returned {got} of {asked} images.",
             )
         )
     if order.request.output.mask and answer.mask_image is None:
-        warnings.append(Warning(code="mask_missing", detail="Nova Canvas returned no mask.", pointer="/output/mask"))
+        warnings.append(JobWarning(code="mask_missing", detail="Nova Canvas returned no mask.", pointer="/output/mask"))
     return warnings
 
 

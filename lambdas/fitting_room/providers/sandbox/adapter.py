@@ -9,7 +9,7 @@ from collections.abc import Callable
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from fitting_room.jobs.errors import CODES, Warning
+from fitting_room.jobs.errors import CODES, JobWarning
 from fitting_room.jobs.outcome import Finished, Outcome, Pending, Picture
 from fitting_room.jobs.tasks import TryOn
 from fitting_room.providers.adapter import Connection, Input, Order
@@ -87,7 +87,7 @@ def _finished(order: Order) -> Finished:
     count = (order.options.images or asked - 1) if order.options.outcome == "partial" else asked
     warnings = (
         [
-            Warning(
+            JobWarning(
                 code="partial_result",
                 detail=f"The request asked the sandbox to return {count} of {asked} images.",
                 remedy="Ask for another outcome in provider_options.sandbox.",

@@ -54,7 +54,7 @@ class Options(BaseModel):
 def rules(request: AnyRequest) -> list[Fault]:
     try:
         options = Options.model_validate(request.provider_options.get(ID, {}))
-    except ValidationError:  # whoever checks the options against their model reports these
+    except ValidationError:  # the planner checks the options against their model and reports these
         return []
     faults = []
     if options.outcome == "partial" and request.output.count <= (options.images or 1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fitting_room.jobs.errors import Warning
+from fitting_room.jobs.errors import JobWarning
 from fitting_room.jobs.outcome import Ready, Unread
 from fitting_room.providers.adapter import Order
 
@@ -24,5 +24,5 @@ def ready(
     return Ready(list(addresses), kept_for, credits, warnings)
 
 
-def partial(detail: str) -> Warning:
-    return Warning(code="partial_result", detail=detail, remedy="Submit again for more images.")
+def partial(detail: str) -> JobWarning:
+    return JobWarning(code="partial_result", detail=detail, remedy="Submit again for more images.")

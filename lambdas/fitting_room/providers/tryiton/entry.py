@@ -1,4 +1,4 @@
-"""TryItOn.now: API v2 (`/tryon/fashion`), and the older `/tryon/clothes` for who asks for it.
+"""TryItOn.now: API v2 (`/tryon/fashion`), and the older `/tryon/clothes` for a request that names it.
 
 Source of limits and values: the vendor's Python client 2.0.0 (github.com/tryiton-now/tryiton-python, README and
 `tryiton/client.py`) and the vendor's page "Clothes Tryon" (docs.tryiton.now).

@@ -5,7 +5,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from fitting_room.actions.upkeep.erase import erase_job, erase_subject
 from fitting_room.clock import Clock
 from fitting_room.cold import warm
-from fitting_room.observability import logger, metrics, unspoken
+from fitting_room.observability import hiding_error_text, logger, metrics
 from fitting_room.stores import aws
 
 clock = Clock()
@@ -14,7 +14,7 @@ warm(aws.table, aws.s3)
 
 @logger.inject_lambda_context
 @metrics.log_metrics
-@unspoken()
+@hiding_error_text()
 def handler(event: dict[str, str], _: LambdaContext) -> None:
     """`{job_id}`, or `{subject_id, tenant}`."""
     if "job_id" in event:

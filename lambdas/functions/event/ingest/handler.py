@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from fitting_room.actions.requests.ingest import ingest
 from fitting_room.clock import Clock
 from fitting_room.cold import warm
-from fitting_room.observability import logger, unspoken
+from fitting_room.observability import hiding_error_text, logger
 from fitting_room.providers.catalogue import entries
 from fitting_room.stores import aws
 
@@ -19,7 +19,7 @@ warm(aws.table, aws.s3, aws.step_functions, entries)
 processor = BatchProcessor(EventType.SQS)
 
 
-@unspoken()
+@hiding_error_text()
 def record_handler(record: SQSRecord) -> None:
     ingest(json.loads(record.body)["detail"]["object"]["key"], clock)
 

@@ -13,7 +13,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from fitting_room.actions import pace
-from fitting_room.actions.job_view import find, image_link, view
+from fitting_room.actions.job_view import find_job, image_link, view
 from fitting_room.actions.requests import subjects
 from fitting_room.actions.requests.accept import Accepted
 from fitting_room.actions.requests.authenticate import authenticate, permit
@@ -32,7 +32,7 @@ from fitting_room.cold import warm
 from fitting_room.jobs.document import MAX_DEPTH, too_deep
 from fitting_room.jobs.errors import PROBLEM, Refusal
 from fitting_room.jobs.job import Job
-from fitting_room.observability import described, logger
+from fitting_room.observability import error_facts, logger
 from fitting_room.providers.catalogue import entries
 from fitting_room.settings import settings
 from fitting_room.stores import aws
@@ -59,7 +59,7 @@ def estimate_a_job(caller: Caller) -> Response[str]:
 
 
 def get_a_job(caller: Caller, job_id: str) -> Response[str]:
-    job = find(job_id, caller, clock)
+    job = find_job(job_id, caller, clock)
     return _answer(200, view(job, clock), _look_again(job))
 
 
@@ -81,24 +81,24 @@ def delete_a_job(caller: Caller, job_id: str) -> Response[str]:
 
 
 def get_an_image(caller: Caller, job_id: str, name: str) -> Response[str]:
-    job = find(job_id, caller, clock)
+    job = find_job(job_id, caller, clock)
     return Response(303, body="", headers={"Location": image_link(job, name), **_common()})
 
 
 def create_a_subject(caller: Caller) -> Response[str]:
     accepted = subjects.create(_body(), caller, app.current_event.headers.get("idempotency-key"), clock)
-    subject = subjects.view(subjects.find(str(accepted.job.subject), caller, clock))
+    subject = subjects.view(subjects.find_subject(str(accepted.job.subject), caller, clock))
     headers = {"Location": subject["links"]["self"], **_look_again(accepted.job)}
     return _answer(202, subject, headers | ({"Idempotent-Replayed": "true"} if accepted.replayed else {}))
 
 
 def get_the_subjects(caller: Caller) -> Response[str]:
     asked = app.current_event.query_string_parameters
-    return _answer(200, subjects.listing(caller, asked.get("limit", "100"), asked.get("cursor"), clock))
+    return _answer(200, subjects.list_subjects(caller, asked.get("limit", "100"), asked.get("cursor"), clock))
 
 
 def get_a_subject(caller: Caller, subject_id: str) -> Response[str]:
-    subject = subjects.find(subject_id, caller, clock)
+    subject = subjects.find_subject(subject_id, caller, clock)
     wait = {"Retry-After": str(pace.of_training(subject.created_at, clock))} if subject.status == "training" else {}
     return _answer(200, subjects.view(subject), wait)
 
@@ -184,7 +184,7 @@ def refused(refusal: Refusal) -> Response[str]:
 
 @app.exception_handler(Exception)  # type: ignore[untyped-decorator]
 def broken(error: Exception) -> Response[str]:
-    logger.error("crashed", **described(error))
+    logger.error("crashed", **error_facts(error))
     return _problem(
         Refusal.of(
             "internal",

@@ -12,7 +12,7 @@ from fitting_room.actions.workflow.callback import wake
 from fitting_room.clock import Clock
 from fitting_room.cold import warm
 from fitting_room.jobs.errors import PROBLEM, Refusal
-from fitting_room.observability import described, logger
+from fitting_room.observability import error_facts, logger
 from fitting_room.stores import aws
 
 MAX_BODY = 64_000
@@ -27,7 +27,7 @@ def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     except Refusal as refusal:
         return _answer(refusal.status, refusal.body(), PROBLEM)
     except Exception as error:
-        logger.error("crashed", **described(error))
+        logger.error("crashed", **error_facts(error))
         failed = Refusal.of("internal", "Internal server error.", "Call again.", status=500)
         return _answer(failed.status, failed.body(), PROBLEM)
     return _answer(200, {}, "application/json")

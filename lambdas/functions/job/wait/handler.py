@@ -2,10 +2,10 @@
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from fitting_room.actions.workflow.callback import wait
+from fitting_room.actions.workflow.callback import await_callback
 from fitting_room.clock import Clock
 from fitting_room.cold import warm
-from fitting_room.observability import logger, unspoken
+from fitting_room.observability import hiding_error_text, logger
 from fitting_room.stores import aws
 
 clock = Clock()
@@ -13,7 +13,7 @@ warm(aws.table)
 
 
 @logger.inject_lambda_context
-@unspoken()
+@hiding_error_text()
 def handler(event: dict[str, str], _: LambdaContext) -> None:
     logger.append_keys(job_id=event["job_id"])
-    wait(event["job_id"], event["task_token"], clock)
+    await_callback(event["job_id"], event["task_token"], clock)

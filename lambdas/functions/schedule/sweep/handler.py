@@ -1,4 +1,4 @@
-"""Pay what is owed: once a minute, and at once for a job whose execution broke."""
+"""Do what is due: once a minute, and at once for a job whose execution broke."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from fitting_room.actions.upkeep.resume import resume
 from fitting_room.actions.upkeep.sweep import sweep
 from fitting_room.clock import Clock
 from fitting_room.cold import warm
-from fitting_room.observability import logger, metrics, unspoken
+from fitting_room.observability import hiding_error_text, logger, metrics
 from fitting_room.stores import aws, executions
 
 clock = Clock()
@@ -17,7 +17,7 @@ warm(aws.table, aws.step_functions)
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
-@unspoken()
+@hiding_error_text()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int] | None:
     """The event of an execution that broke names the job and its run; the schedule's names nothing."""
     name = event.get("detail", {}).get("name")
