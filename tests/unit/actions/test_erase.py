@@ -13,8 +13,7 @@ from botocore.exceptions import ClientError
 from fitting_room.actions.job_view import find_job
 from fitting_room.actions.requests.delete import delete_job, delete_subject
 from fitting_room.actions.requests.ingest import ingest
-from fitting_room.actions.requests.subjects import create
-from fitting_room.actions.requests.subjects import find_job as find_subject
+from fitting_room.actions.requests.subjects import create, find_subject
 from fitting_room.actions.upkeep.erase import erase_job
 from fitting_room.actions.upkeep.sweep import sweep
 from fitting_room.actions.workflow.collect import collect
