@@ -42,7 +42,7 @@ def find_caller(api_key: str, at: Clock) -> Caller | None:
 
 
 @kept_for(30)
-def caller_of(digest: str, at: Clock) -> Caller | None:  # noqa: ARG001  the clock is the cache's
+def caller_of(digest: str) -> Caller | None:
     found = aws.table().get_item(Key={"pk": f"KEY#{digest}", "sk": "KEY"}).get("Item")
     if not found or found.get("revoked_at"):
         return None

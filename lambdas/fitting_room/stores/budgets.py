@@ -85,21 +85,19 @@ def refund(tenant: str, job_id: str, day: str, images: int, microusd: int) -> di
 def spent(tenant: str, day: str) -> tuple[int, int]:
     """Return the images and micro-USD used on a day."""
     found = aws.table().get_item(Key=_key(tenant, day), ConsistentRead=True).get("Item", {})
-    images, microusd = _read_given_back(tenant, day)
+    images, microusd = _given_back(tenant, day)
     return _number(found, "images") - images, _number(found, "microusd") - microusd
 
 
-@kept_for(5)
-def given_back(tenant: str, day: str, at: Clock) -> tuple[int, int]:  # noqa: ARG001  the clock is the cache's
-    return _read_given_back(tenant, day)
-
-
-def _read_given_back(tenant: str, day: str) -> tuple[int, int]:
+def _given_back(tenant: str, day: str) -> tuple[int, int]:
     found = aws.table().query(
         ConsistentRead=True,
         KeyConditionExpression=Key("pk").eq(f"BUDGET#{tenant}") & Key("sk").begins_with(f"{day}#"),
     )["Items"]
     return sum(_number(item, "images") for item in found), sum(_number(item, "microusd") for item in found)
+
+
+given_back = kept_for(5)(_given_back)
 
 
 def _daily_microusd() -> int:

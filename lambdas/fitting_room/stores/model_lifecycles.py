@@ -9,7 +9,6 @@ from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict
 
-from fitting_room.clock import Clock
 from fitting_room.stores import aws
 from fitting_room.stores.cache import kept_for
 from fitting_room.stores.items import to_item
@@ -46,7 +45,7 @@ def put(model: str, observed: ObservedLifecycle) -> None:
 
 
 @kept_for(60)
-def observed(at: Clock) -> dict[str, ObservedLifecycle]:  # noqa: ARG001  the clock is the cache's
+def observed() -> dict[str, ObservedLifecycle]:
     """Return what Bedrock said, by model id."""
     found = aws.table().query(KeyConditionExpression=Key("pk").eq("MODELS"))["Items"]
     return {str(item["sk"]): ObservedLifecycle.model_validate(item) for item in found}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 
-from fitting_room.clock import Clock
 from fitting_room.jobs.errors import JobFailure
 from fitting_room.settings import settings
 from fitting_room.stores import aws
@@ -13,14 +12,14 @@ from fitting_room.stores.cache import kept_for
 
 
 @kept_for(30)
-def configured(at: Clock) -> frozenset[str]:  # noqa: ARG001  the clock is the cache's
+def configured() -> frozenset[str]:
     """Return the ids of the providers this deployment can use."""
     found = aws.table().query(KeyConditionExpression=Key("pk").eq("PROVIDERS"))["Items"]
     return frozenset(str(item["sk"]) for item in found if item["configured"])
 
 
 @kept_for(30)
-def secret(provider: str, at: Clock) -> str:  # noqa: ARG001  the clock is the cache's
+def secret(provider: str) -> str:
     """Return the provider's key. Raises `JobFailure` (`provider_auth`), `ClientError`.
 
     A caller whose provider refused the kept key asks for `secret.fresh`.

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from fitting_room.clock import Clock
 from fitting_room.stores.cache import MOST_KEPT, Kept, kept_for
 from tests.unit.world import FakeClock
 
@@ -20,7 +19,7 @@ class Shelf:
 
     def kept(self, seconds: float) -> Kept[int, str]:
         @kept_for(seconds)
-        def read(name: str, _: Clock) -> int:
+        def read(name: str) -> int:
             self.reads.append(name)
             if self.broken:
                 raise TimeoutError
