@@ -28,8 +28,8 @@ class Input:
 class Order:
     """What the adapter is to buy: from `model`, with the prepared pictures by role. `seed` is drawn for providers that take
     one. `options`: the provider's own model. `references`: by role, the vendor's id of the reference made of that input.
-    `subjects`: by id, those that the request names. `callback`: where the vendor is to say that it is done, if at all; it
-    holds a secret."""
+    `subjects`: by id, those that the request names. `callback`: the address of the completion webhook, if the provider
+    is to call one; it holds a secret."""
 
     job_id: str
     attempt: int

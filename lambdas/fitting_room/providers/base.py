@@ -152,7 +152,7 @@ class ReferenceKind(_Frozen):
 
 
 class CatalogueEntry(_Frozen):
-    """One vendor's offer. `runner` is the Start function that calls it; `secret` that it needs a key of ours.
+    """One vendor's offer. `runner` is the Start function that calls it; `secret` that it needs the deployment's key.
 
     `tasks`: per task the options it honours, by the names of `Request.options()`. `failures_free`: the vendor says failed
     jobs cost nothing. `deadline` in seconds counts from the submission. `rules` is code for what data cannot say: it returns
@@ -197,7 +197,7 @@ class CatalogueEntry(_Frozen):
     """Seconds in which the vendor is usually done with an image, by its own documents."""
     training_deadline: int = 6 * 3600
     callbacks: bool = False
-    """Whether the vendor tells an address of ours when a job is over."""
+    """Whether the provider supports completion webhooks."""
     result_hosts: tuple[str, ...] = ()
     """The hosts, each with its subdomains, that results are fetched from; empty where the vendor returns them itself."""
     references: Callable[[AnyRequest], Mapping[str, ReferenceKind]] = lambda request: {}  # noqa: ARG005

@@ -1,4 +1,4 @@
-"""Callbacks that vendors owe us: found by the hash of the secret in their address, which itself is stored nowhere.
+"""Callbacks that providers are to make: found by the hash of the secret in their address. The secret is stored nowhere.
 
 A callback and the workflow's wait for it may come in either order. Each writes its own half and reads the other's in the
 same update, so whichever is second sees both.
@@ -39,8 +39,10 @@ def wait(digest: str, task_token: str) -> bool:
 
 
 def woken(digest: str, provider: str, now: datetime) -> tuple[bool, str | None]:
-    """The vendor has called: whether this callback is one of ours, and the task token of the wait to end. The token is None
-    while nobody waits yet, and when the callback has come before."""
+    """Record a call of the provider. Return whether its address was given out, and the task token of the wait to end.
+
+    The token is None while the workflow does not wait yet, and when the callback has come before.
+    """
     try:
         found = aws.table().update_item(
             Key=_key(digest),

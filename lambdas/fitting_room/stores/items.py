@@ -23,13 +23,13 @@ _PASSING = ("TransactionConflict", "ThrottlingError", "ProvisionedThroughputExce
 
 
 def to_item(model: BaseModel) -> dict[str, Any]:
-    """DynamoDB takes no float, and keeps no null of ours."""
+    """Return a model as an item: DynamoDB takes no float, and nulls are left out."""
     item: dict[str, Any] = json.loads(model.model_dump_json(exclude_none=True, by_alias=True), parse_float=Decimal)
     return item
 
 
 def plain(value: Any) -> Any:
-    """What DynamoDB gave back, without its decimals: those would come out of JSON as text."""
+    """Return what DynamoDB gave back without its decimals: JSON would write those as text."""
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, dict):

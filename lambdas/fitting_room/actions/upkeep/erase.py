@@ -32,8 +32,7 @@ METRIC = "ErasureFailed"
 
 
 def erase_job(job_id: str, at: Clock) -> None:
-    """Nothing happens to a job that nobody wants erased. One that is not over yet is waited for: what it still makes would
-    outlive it."""
+    """Erase a job that is marked for it. One that is not over yet is looked at later: what it still makes would outlive it."""
     job = jobs.get(job_id, at.now())
     if job is None:
         if tombstone := tombstones.get(job_id, at.now()):
@@ -101,8 +100,10 @@ def _ask_vendors(tombstone: Tombstone, at: Clock) -> None:
 
 
 def _copies(job: Job, at: Clock) -> Iterator[VendorCopy]:
-    """What vendors keep of a job alone: not the references that the tenant's other jobs use, nor a subject, which is erased
-    by itself."""
+    """Yield what providers keep of this job alone.
+
+    References that other jobs of the tenant use stay. A subject has a DELETE of its own.
+    """
     for attempt in job.attempts.values():
         provider = entry(attempt.provider)
         if not provider.erases:

@@ -18,7 +18,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def expect_callback(provider: CatalogueEntry, at: Clock) -> tuple[str, str] | None:
-    """A new address for a vendor to call, and the digest to know it by; None where none is to be called."""
+    """Return a new address for a provider to call and its digest; None where the provider calls none."""
     if not (provider.callbacks and settings().callback_url):
         return None
     token = secrets.token_urlsafe(32)
@@ -28,10 +28,11 @@ def expect_callback(provider: CatalogueEntry, at: Clock) -> tuple[str, str] | No
 
 
 def wake(provider: str, token: str, at: Clock) -> bool:
-    """A vendor has called. False when that address was never given out. One that has been called before is ours still, so
-    that the vendor does not repeat itself, but nothing is done.
+    """End the wait that a provider's call is for. False when that address was never given out.
 
-    The table is asked for the token's hash, so the time it takes tells nothing of how much of a guess was right."""
+    A repeated call changes nothing and is answered like the first, so that the provider does not repeat it again. The table
+    is asked for the token's hash, so the time it takes tells nothing of how much of a guess was right.
+    """
     if not _TOKEN.fullmatch(token):
         return False
     ours, waiting = callbacks.woken(callbacks.digest_of(token), provider, at.now())
@@ -41,7 +42,7 @@ def wake(provider: str, token: str, at: Clock) -> bool:
 
 
 def await_callback(job_id: str, task_token: str, at: Clock) -> None:
-    """The workflow waits for the job's callback; the wait is ended at once when there is nothing (more) to wait for."""
+    """Let the workflow wait for the job's callback. If there is nothing to wait for, end the wait at once."""
     job = jobs.get(job_id, at.now())
     attempt = job.latest if job and not job.final else None
     if (

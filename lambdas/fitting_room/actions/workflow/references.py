@@ -69,7 +69,7 @@ def register_references(
 
 
 def forget_references(job: Job, provider: CatalogueEntry, wanted: Order, refused: Attempt) -> None:
-    """The vendor refused the order: a reference of it may be gone, so the next job makes them anew."""
+    """Forget the references of an order that the provider refused: one may be gone, so the next job makes them again."""
     for role, kind in provider.references(job.request).items():
         title = _reference(job, kind, wanted.inputs[role], wanted.model).title
         references.forget(job.tenant, provider.id, _digest(title), refused.references[role])

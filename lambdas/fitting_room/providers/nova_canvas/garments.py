@@ -1,4 +1,4 @@
-"""Which of the vendor's garment classes a garment of ours is."""
+"""Which of the vendor's garment classes a garment of a request is."""
 
 from __future__ import annotations
 
