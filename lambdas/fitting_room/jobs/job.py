@@ -36,8 +36,10 @@ class _AsItsTask:
 
 
 class Source(_Record):
-    """Where one image of the request lies: an object in a bucket of this stage, or a public address until it was fetched. `staged`: the key of
-    the job's own copy, which does for the rest of its life."""
+    """Where one image of the request lies: an object in a bucket of this stage, or a public address until it was fetched.
+
+    `staged`: the key of the job's own copy, which does for the rest of its life.
+    """
 
     bucket: str | None = None
     key: str | None = None
