@@ -23,7 +23,7 @@ from pydantic_core import core_schema
 from fitting_room.jobs.fields import Name, Strict, rule_error
 from fitting_room.jobs.image_ref import ImageRef
 
-Shape = Literal["contour", "bounding_box", "default"]
+MaskShape = Literal["contour", "bounding_box", "default"]
 """`default` sends the vendor's own word for it; None sends nothing. Whether both mean the same, the vendor does not say."""
 MaskText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]
 """The limit is ours: Nova Canvas names none for a mask's prompt."""
@@ -43,7 +43,7 @@ Seed = Annotated[
 
 class GarmentMask(Strict):
     type: Literal["garment"]
-    shape: Shape | None = None
+    shape: MaskShape | None = None
 
 
 class PromptMask(Strict):
@@ -51,7 +51,7 @@ class PromptMask(Strict):
 
     type: Literal["prompt"]
     prompt: MaskText
-    shape: Shape | None = None
+    shape: MaskShape | None = None
 
 
 MaskRead = Literal["black_changes", "white_changes", "alpha"]

@@ -28,13 +28,13 @@ def to_item(model: BaseModel) -> dict[str, Any]:
     return item
 
 
-def plain(value: Any) -> Any:
+def without_decimals(value: Any) -> Any:
     """Return what DynamoDB gave back without its decimals: JSON would write those as text."""
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, dict):
-        return {name: plain(part) for name, part in value.items()}
-    return [plain(part) for part in value] if isinstance(value, list) else value
+        return {name: without_decimals(part) for name, part in value.items()}
+    return [without_decimals(part) for part in value] if isinstance(value, list) else value
 
 
 def due_attributes(job_id: str, at: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from fitting_room import clock
 from fitting_room.jobs.errors import Fault, JobWarning
 from fitting_room.jobs.job import Attempt, Job, JobImage, Source, StepName
 from fitting_room.stores import aws
-from fitting_room.stores.items import plain, to_item, update_and_return, update_if
+from fitting_room.stores.items import to_item, update_and_return, update_if, without_decimals
 
 _OPEN = "#status IN (:queued, :running)"
 _OPEN_VALUES = {":queued": "queued", ":running": "running"}
@@ -37,17 +37,17 @@ def get(job_id: str, now: datetime) -> Job | None:
     found = aws.table().get_item(Key=key(job_id), ConsistentRead=True).get("Item")
     if found is None or "erased_at" in found or str(found["expires_at"]) <= clock.text(now):
         return None
-    return Job.model_validate({**plain(found), "request": json.loads(str(found["request"]))})
+    return Job.model_validate({**without_decimals(found), "request": json.loads(str(found["request"]))})
 
 
-def peek(job_id: str) -> dict[str, Any] | None:
+def raw_item(job_id: str) -> dict[str, Any] | None:
     """The raw item, read consistently: for what must be known of a job even when it is erased."""
     return aws.table().get_item(Key=key(job_id), ConsistentRead=True).get("Item")
 
 
 def unwanted(job_id: str) -> bool:
     """Whether a job is erased, or is to be: nothing written for it may stay."""
-    found = peek(job_id)
+    found = raw_item(job_id)
     return found is None or erasing(found)
 
 
@@ -56,7 +56,7 @@ def erasing(found: dict[str, Any]) -> bool:
     return "erased_at" in found or bool(found.get("erase_requested_at"))
 
 
-def move(job: Job, step: StepName, now: datetime) -> None:
+def show_step(job: Job, step: StepName, now: datetime) -> None:
     """Show where the job is, once per step and only while it is open. It goes on when that cannot be written."""
     with aws.unimportant("where a job is"):
         update_if(
@@ -257,7 +257,7 @@ def collected(job: Job, images: list[JobImage], mask: JobImage | None, warnings:
     )
 
 
-def adrift(job: Job, look_at: str) -> None:
+def mark_adrift(job: Job, look_at: str) -> None:
     """The job's run broke while a call to a provider is in flight: look again then, or once its outcome is written."""
     update_if(
         key(job.id),
@@ -268,7 +268,7 @@ def adrift(job: Job, look_at: str) -> None:
     )
 
 
-def postpone(job: Job, until: str) -> None:
+def resume_later(job: Job, until: str) -> None:
     """The run that broke is followed by the next one at that time."""
     update_if(
         key(job.id),

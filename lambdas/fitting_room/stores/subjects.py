@@ -14,7 +14,7 @@ from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Job, Subject
 from fitting_room.jobs.tasks import TrainSubject
 from fitting_room.stores import aws
-from fitting_room.stores.items import plain, to_item, update_if
+from fitting_room.stores.items import to_item, update_if, without_decimals
 
 
 class StoredSubject(BaseModel):
@@ -85,7 +85,11 @@ def again(job: Job) -> dict[str, Any]:
 def get(subject_id: str, tenant: str, now: datetime) -> StoredSubject | None:
     """The tenant's own subject; None for anybody else's, and once it has expired."""
     found = aws.table().get_item(Key=key(tenant, subject_id), ConsistentRead=True).get("Item")
-    return StoredSubject.model_validate(plain(found)) if found and str(found["expires_at"]) > clock.text(now) else None
+    return (
+        StoredSubject.model_validate(without_decimals(found))
+        if found and str(found["expires_at"]) > clock.text(now)
+        else None
+    )
 
 
 def ready(subject_id: str, tenant: str, now: datetime) -> Subject | None:
@@ -103,7 +107,7 @@ def listed(tenant: str, now: datetime, limit: int, after: str | None = None) -> 
         KeyConditionExpression=Key("pk").eq(f"SUBJECTS#{tenant}"), ScanIndexForward=False, Limit=limit, **more
     )
     living = [
-        StoredSubject.model_validate(plain(item))
+        StoredSubject.model_validate(without_decimals(item))
         for item in found["Items"]
         if str(item["expires_at"]) > clock.text(now)
     ]

@@ -178,7 +178,7 @@ def test_the_vendors_job_id_is_stored_before_anything_else(
 
     vendor.starts = [pending("vendor-77")]
     job_id = world.prepared()
-    monkeypatch.setattr(jobs, "move", crash)
+    monkeypatch.setattr(jobs, "show_step", crash)
     monkeypatch.setattr(jobs, "warn", crash)
     with pytest.raises(RuntimeError):
         world.start(job_id)

@@ -71,5 +71,5 @@ def list_subjects(caller: Caller, limit: str, cursor: str | None, at: Clock) -> 
         )
     if caller.mode == "test":  # a test key makes no subjects, and sees none that a live one made
         return {"items": [], "next_cursor": None}
-    found, following = subjects.listed(caller.tenant, at.now(), int(limit), cursor)
-    return {"items": [view(subject) for subject in found], "next_cursor": following}
+    found, next_cursor = subjects.listed(caller.tenant, at.now(), int(limit), cursor)
+    return {"items": [view(subject) for subject in found], "next_cursor": next_cursor}

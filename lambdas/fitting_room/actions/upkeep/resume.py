@@ -32,7 +32,7 @@ def resume(job_id: str, run: int, at: Clock) -> None:
         settle(job_id, at)
         return
     if job.latest and in_flight(job.latest, at):
-        jobs.adrift(job, str(job.latest.claimed_until))
+        jobs.mark_adrift(job, str(job.latest.claimed_until))
         return
     if job.run > len(PAUSES) and not _bought(job):
         jobs.fail(job, _broken())
@@ -40,7 +40,7 @@ def resume(job_id: str, run: int, at: Clock) -> None:
         return
     pause = timedelta(minutes=PAUSES[min(job.run, len(PAUSES)) - 1])
     if pause and job.resume_at is None:
-        jobs.postpone(job, clock.text(at.now() + pause))
+        jobs.resume_later(job, clock.text(at.now() + pause))
     elif not pause or clock.text(at.now()) >= str(job.resume_at):
         _start_next(job, at)
 

@@ -138,11 +138,11 @@ def record_attempt(job: Job, after: Attempt, warnings: list[JobWarning], at: Clo
     if found is None:  # or the answer to the write was lost, and its repetition met itself
         logger.warning("outcome was there already, or the job is erased", job_id=job.id, attempt=after.n)
     with unimportant("what follows an outcome"):
-        found = found or jobs.peek(job.id)
+        found = found or jobs.raw_item(job.id)
         if found and _unattended(found):
             set_due(jobs.key(job.id), clock.text(at.now()))
         if after.outcome == "pending":
-            jobs.move(job, "generating", at.now())
+            jobs.show_step(job, "generating", at.now())
         else:
             release_place(job, after, at)
     if after.outcome != "pending" and not after.recovered_n:

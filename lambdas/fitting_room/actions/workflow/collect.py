@@ -43,7 +43,7 @@ def collect(job_id: str, at: Clock) -> Step:
     if job.erase_requested_at:
         return step("ended")
     attempt = job.latest
-    jobs.move(job, "collecting", at.now())
+    jobs.show_step(job, "collecting", at.now())
     frame = _frame(job, attempt)
     sent = [fingerprint(media.read(prepared.key) or b"") for prepared in attempt.inputs.values()]
     images: list[JobImage] = []

@@ -28,7 +28,7 @@ def prepare(job_id: str, at: Clock) -> Step:
         return stands
     if last and not again and _there(last) and (said := repeat(job, at)):  # its writer died before it could
         return said
-    jobs.move(job, "preparing", at.now())
+    jobs.show_step(job, "preparing", at.now())
     said = _next_attempt(job, again, at)
     if jobs.unwanted(job.id):
         staged = media.listing(settings().media_bucket, f"staging/{job.id}/", deep=True)
