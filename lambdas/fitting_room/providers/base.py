@@ -19,6 +19,7 @@ from fitting_room.jobs.outcome import Failed, Outcome, Reading
 from fitting_room.jobs.request import Asked
 from fitting_room.jobs.tasks import AnyRequest, Task
 from fitting_room.jobs.wording import field_of, span
+from fitting_room.providers.runners import RunnerName
 
 
 class _Frozen(BaseModel):
@@ -161,7 +162,7 @@ class ReferenceKind(_Frozen):
 
 
 class CatalogueEntry(_Frozen):
-    """One vendor's offer. `runner` is the Start function that calls it; `secret` that it needs a key of ours.
+    """One vendor's offer. `runner` names the Start function that calls it (`runners.py`); `secret` that it needs a key of ours.
 
     `tasks`: per task the options it honours, by the names of `Request.options()`. `failures_free`: the vendor says failed
     jobs cost nothing. `deadline` in seconds counts from the submission. `rules` is code for what data cannot say: it returns
@@ -171,7 +172,7 @@ class CatalogueEntry(_Frozen):
     id: str
     title: str
     models: tuple[Model, ...]
-    runner: Literal["bedrock", "http"]
+    runner: RunnerName
     secret: bool
     polled: bool
     live: bool = True

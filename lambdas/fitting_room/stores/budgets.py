@@ -25,7 +25,7 @@ _given_back: dict[tuple[str, str], tuple[float, int, int]] = {}
 
 def coverable(reservation: Reservation) -> bool:
     """Whether a whole day's budget would do."""
-    return reservation.images <= settings().daily_images and reservation.microusd <= _daily_microusd()
+    return reservation.images <= settings().deployment.daily_images and reservation.microusd <= _daily_microusd()
 
 
 def reserve(tenant: str, reservation: Reservation) -> bool:
@@ -39,7 +39,7 @@ def reserve(tenant: str, reservation: Reservation) -> bool:
         values={
             ":images": reservation.images,
             ":microusd": reservation.microusd,
-            ":images_left": settings().daily_images + images - reservation.images,
+            ":images_left": settings().deployment.daily_images + images - reservation.images,
             ":money_left": _daily_microusd() + microusd - reservation.microusd,
         },
     )
@@ -54,7 +54,7 @@ def count_test_job(tenant: str, now: datetime) -> bool:
         names={"#ttl": "ttl"},
         values={
             ":one": 1,
-            ":limit": settings().daily_test_jobs,
+            ":limit": settings().deployment.daily_test_jobs,
             ":ttl": int((now + timedelta(days=2)).timestamp()),
         },
     )
@@ -110,7 +110,7 @@ def _read_given(tenant: str, day: str) -> tuple[int, int]:
 
 
 def _daily_microusd() -> int:
-    return int(settings().daily_usd * 1e6)
+    return int(settings().deployment.daily_usd * 1e6)
 
 
 def _number(item: Any, name: str) -> int:

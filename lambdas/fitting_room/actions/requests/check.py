@@ -36,7 +36,7 @@ class Checked:
 
 def check(body: Any, caller: Caller, at: Clock, *, look: bool) -> Checked:
     """`look`: whether pictures are there is a question, too. Raises `Refusal` with all faults at once."""
-    draft = read(body, settings().fetch_allow)
+    draft = read(body, frozenset(settings().deployment.fetch_allow))
     if draft.request is None:
         raise Refusal(*draft.faults)
     here, planned = deployment(at), None
