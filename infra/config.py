@@ -29,6 +29,8 @@ FUNCTION_GROUPS = {
     "settle": ("Settle",),
     "upkeep": ("Sweep", "Erase"),
 }
+MOST_BYTES = 2500
+"""Of the settings as JSON: Lambda takes 4 KB of environment, and the addresses of a stage need the rest."""
 UNRESERVED = 100
 """What Lambda keeps of the account's quota for functions that reserve nothing."""
 
@@ -110,6 +112,11 @@ class StageConfig(BaseModel):
             _check_known(key, getattr(chosen, key), allowed)
         _check_known("reserved_concurrency", self.reserved_concurrency, set(FUNCTION_GROUPS))
         self._check_reserved()
+        if (length := len(chosen.model_dump_json(exclude_none=True).encode())) > MOST_BYTES:
+            raise ValueError(
+                f"The settings have {length:,} bytes as JSON, and a function can be told {MOST_BYTES:,}."
+                " Shorten the longest, such as cors_origins or result_hosts."
+            )
         for entry in entries:
             if entry.settings_model and entry.id in chosen.provider_settings:
                 self._check_settings(entry.id, entry.settings_model)

@@ -48,7 +48,7 @@ class Limits(BaseModel):
 class DeploymentSettings(BaseModel):
     """Hold what an operator chooses for a stage and a function reads.
 
-    A function ignores fields that it does not know: for a moment of a deployment, its code is older than its environment.
+    A function ignores fields that it does not know: during a deployment its code may be older than its environment.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -120,6 +120,12 @@ def test_a_vendor_s_settings_are_checked_by_its_own_model(monkeypatch: pytest.Mo
             config(**plain, provider_settings={"fashn": given})
 
 
+def test_settings_that_do_not_fit_into_the_environment_of_a_function_are_refused_at_the_synth() -> None:
+    origins = [f"https://shop-{number}.example" for number in range(100)]
+    with pytest.raises(ValueError, match=r"bytes as JSON.*Shorten.*cors_origins"):
+        config(cors_origins=origins)
+
+
 def test_all_slips_are_named_at_once() -> None:
     with pytest.raises(ValueError, match=r"(?s)wheels.*result_days|result_days.*wheels"):
         config(wheels="x86", result_days=0)
