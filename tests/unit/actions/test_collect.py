@@ -14,8 +14,8 @@ from fitting_room.actions.workflow.settle import settle
 from fitting_room.jobs.errors import JobWarning
 from fitting_room.jobs.job import Job
 from fitting_room.jobs.outcome import Finished, Picture
-from fitting_room.settings import settings
 from fitting_room.stores import jobs
+from tests.deployment import choose
 from tests.unit.world import INBOX, TENANT, Vendor, World, failed, finished, picture
 
 
@@ -222,8 +222,7 @@ def test_pictures_that_arrive_after_the_job_was_settled_do_not_change_it(world: 
 def test_a_size_that_a_vendor_takes_as_a_shape_only_is_no_reason_to_throw_its_picture_away(
     world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch, provider: str, status: str
 ) -> None:
-    monkeypatch.setenv("BEDROCK_REGIONS", '{"nova_canvas": "us-east-1", "stability": "us-west-2"}')
-    settings.cache_clear()
+    choose(monkeypatch, bedrock_regions={"nova_canvas": "us-east-1", "stability": "us-west-2"})
     body = {"task": "text_to_image", "prompt": "a hat", "size": {"width": 800, "height": 1200}, "provider": provider}
     vendor.starts = [finished(832, 1216)]  # 2.6 % off 2:3
     job_id = world.submit(body).job.id
