@@ -169,6 +169,8 @@ class CatalogueEntry(_Frozen):
     polled: bool
     live: bool = True
     """Offered to live keys under `auto`; the sandbox is not."""
+    generative: bool = True
+    """Whether its images come from a trained model; each result is marked accordingly."""
     tasks: Mapping[Task, Mapping[str, Option]]
     cannot: Mapping[Task, str] = {}
     """Why a task that one might expect of this vendor is not offered."""
