@@ -135,6 +135,7 @@ def test_the_published_fields_and_no_others_are_shown(world: World, done: Job) -
         "format",
         "bytes",
         "sha256",
+        "provenance",
         "seed",
     }
     assert set(shown["mask"]) == set(shown["images"][0]) - {"n"}
