@@ -31,10 +31,11 @@ test: check $(EMULATOR) $(CDK) ## every test, the end-to-end ones on the local c
 	echo "the end-to-end tests, which ran beside these and mostly wait:"; \
 	wait $$e2e; e2e=$$?; cat .local/e2e.log; exit $$((rest || e2e))
 
-check: $(TESTS) ## lint and types
+check: $(TESTS) ## lint, types and the direction of imports
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@PYTHONPATH=lambdas $(BIN)/lint-imports --no-logo --cache-dir .local/import-linter
 
 bench: $(TESTS) $(EMULATOR) $(CDK) ## cold starts, the memory of Prepare and the overhead of a job
 	@$(BIN)/python -m local.cloud up

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from aws_cdk.aws_logs import RetentionDays
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fitting_room.providers import catalogue
-from fitting_room.settings import Limits
+from fitting_room.providers.base import CatalogueEntry
+from fitting_room.providers.runners import RUNNERS, Runner
+from fitting_room.settings import DeploymentSettings, FromText
 
 _STAGE_DEFAULTS: dict[str, dict[str, Any]] = {
     "dev": {"retain": False, "log_retention": RetentionDays.ONE_WEEK},
@@ -18,79 +19,32 @@ _STAGE_DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-def _comma_list(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _json_object(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        raise ValueError('not a JSON object such as {"tryiton": ...}') from None
-
-
 FUNCTION_GROUPS = {
     "api": ("Api",),
     "callback": ("Callback", "Wait"),
     "prepare": ("Prepare",),
-    "start": ("StartBedrock", "StartHttp"),
+    "start": tuple(runner.state for runner in RUNNERS.values()),
     "poll": ("Poll",),
     "collect": ("Collect",),
     "settle": ("Settle",),
     "upkeep": ("Sweep", "Erase"),
 }
+MOST_BYTES = 2500
+"""Of the settings as JSON: Lambda takes 4 KB of environment, and the addresses of a stage need the rest."""
 UNRESERVED = 100
 """What Lambda keeps of the account's quota for functions that reserve nothing."""
-
-CommaList = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
-JsonMap = Annotated[dict[str, str], BeforeValidator(_json_object)]
-Host = Annotated[str, StringConstraints(pattern=r"^([a-z0-9-]+\.)+[a-z]{2,}$")]
-Days = Annotated[int, Field(ge=1, le=3650)]
 
 
 class StageConfig(BaseModel):
     """Hold the settings of one stage: from `cdk -c key=value`, else from the stage's object in `cdk.json`, else from here."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     stage: Literal["dev", "prod"]
     wheels: Literal["arm64", "host"] = "arm64"
     """`arm64` for AWS Lambda; `host` for the interpreter that runs the synth, which the local cloud uses."""
-    endpoints: JsonMap = {}
-    """Other addresses of providers: `bedrock-runtime` (calls of models), `bedrock` (facts about models) or a provider id, each
-    with a URL."""
-    bedrock_regions: JsonMap = {"nova_canvas": "us-east-1"}
-    """The region in which each provider on Bedrock is called: photos travel there. A provider that is not named is off."""
-    private_access: CommaList = ()
-    """Providers whose retired model this account may still call."""
-    provider_order: CommaList = ()
-    """Providers that `auto` tries first; the others follow in the catalogue's order."""
-    legacy_models: CommaList = ()
-    """Models that are offered although they are off by default, as `provider/model`."""
-    unmoderated: CommaList = ()
-    """Providers for which a request may say `moderation: none`. The operator is responsible for the images."""
-    limits: Annotated[dict[str, Limits], BeforeValidator(_json_object)] = {}
-    """What a contract with a provider permits, if it differs from the catalogue."""
-    provider_settings: Annotated[dict[str, dict[str, Any]], BeforeValidator(_json_object)] = {}
-    """By provider, facts about the account of this stage: see the provider's section of `docs/providers.md`."""
-    result_hosts: Annotated[dict[str, list[Host]], BeforeValidator(_json_object)] = {}
-    """By provider, more hosts from which results may be fetched, each with its subdomains."""
-    callback_url: Annotated[str, StringConstraints(pattern=r"^(https?://[^\s?#]+)?$")] | None = None
-    """The address that providers call when a job is done. None: the API's own. Empty: no provider is asked to call."""
-    fetch_allow: CommaList = ()
-    """`host:port` pairs on loopback that may be fetched. None on AWS."""
-    cors_origins: CommaList = ()
-    """Web pages that may call the API and use the buckets: scheme and host, without a slash at the end."""
-    upload_days: Days = 3
-    staging_days: Days = 3
-    result_days: Days = 30
-    daily_images: Annotated[int, Field(ge=1)] = 1000
-    """Budget of a tenant per UTC day, in images."""
-    daily_usd: Annotated[float, Field(gt=0)] = 50.0
-    daily_test_jobs: Annotated[int, Field(ge=1)] = 500
-    """Jobs of a tenant's test keys per UTC day."""
+    deployment: DeploymentSettings
+    """What the functions read. In the CDK context its fields stand beside the others."""
     lambda_quota: Annotated[int, Field(ge=1)] = 10
     """Lambda's concurrent executions in this account and region, as `aws lambda get-account-settings` says. A new account
     has ten."""
@@ -98,11 +52,7 @@ class StageConfig(BaseModel):
     """Requests a second that the API takes over all callers. None: 100, or 1,000 from a `lambda_quota` of 100 up."""
     api_burst: Annotated[int, Field(ge=1)] | None = None
     """Requests that the API takes at once. None: twice the `api_rate`."""
-    key_rate: Annotated[float, Field(gt=0)] = 20
-    """Requests a second of one API key, counted by each process of the API function alone."""
-    key_burst: Annotated[float, Field(ge=1)] = 40
-    """Requests of one API key at once, counted likewise."""
-    reserved_concurrency: Annotated[dict[str, Annotated[int, Field(ge=1)]], BeforeValidator(_json_object)] = {}
+    reserved_concurrency: Annotated[dict[str, Annotated[int, Field(ge=1)]], FromText] = {}
     """By group of functions, the executions that each function of it has for itself, and never more than these."""
     retain: bool
     """Whether images, table and secrets stay when a stack is deleted; such a stage also has point-in-time recovery."""
@@ -118,8 +68,10 @@ class StageConfig(BaseModel):
             raise ValueError(f"stage: '{stage}' is not a stage. Use -c stage=dev or -c stage=prod.")
         # CDK's own keys hold a colon or a hyphen; every other key must be a setting.
         given = {key: value for key, value in context.items() if key.isidentifier() and key not in _STAGE_DEFAULTS}
+        values = _STAGE_DEFAULTS[stage] | context.get(stage, {}) | given | {"stage": stage}
+        own = {key: values.pop(key) for key in _OWN if key in values}
         try:
-            config = cls.model_validate(_STAGE_DEFAULTS[stage] | context.get(stage, {}) | given | {"stage": stage})
+            config = cls.model_validate(own | {"deployment": values}, extra="forbid")
         except ValidationError as error:
             raise ValueError("\n".join(_fault(item) for item in error.errors())) from None
         return config._check_names()
@@ -144,29 +96,31 @@ class StageConfig(BaseModel):
             )
 
     def _check_names(self) -> StageConfig:
-        entries = catalogue.entries()
+        entries, chosen = catalogue.entries(), self.deployment
         known = {
-            "endpoints": {"bedrock", "bedrock-runtime", *(entry.id for entry in entries if entry.runner == "http")},
-            "bedrock_regions": {entry.id for entry in entries if entry.runner == "bedrock"},
+            "endpoints": _AWS_SERVICES | {entry.id for entry in entries if not _runner(entry).needs_region},
+            "bedrock_regions": {entry.id for entry in entries if _runner(entry).needs_region},
             "private_access": {entry.id for entry in entries},
             "provider_order": {entry.id for entry in entries if entry.live},
             "legacy_models": {f"{entry.id}/{model.id}" for entry in entries for model in entry.models if model.opt_in},
             "unmoderated": {entry.id for entry in entries if entry.live},
             "limits": {entry.id for entry in entries if entry.live},
             "provider_settings": {entry.id for entry in entries if entry.settings_model},
-            "result_hosts": {entry.id for entry in entries if entry.runner == "http" and entry.live},
-            "reserved_concurrency": set(FUNCTION_GROUPS),
+            "result_hosts": {entry.id for entry in entries if not _runner(entry).needs_region and entry.live},
         }
         for key, allowed in known.items():
-            if unknown := set(getattr(self, key)) - allowed:
-                raise ValueError(
-                    f"{key}: unknown {', '.join(sorted(unknown))}. Known: {', '.join(sorted(allowed)) or 'none'}."
-                )
+            _check_known(key, getattr(chosen, key), allowed)
+        _check_known("reserved_concurrency", self.reserved_concurrency, set(FUNCTION_GROUPS))
         self._check_reserved()
+        if (length := len(chosen.model_dump_json(exclude_none=True).encode())) > MOST_BYTES:
+            raise ValueError(
+                f"The settings have {length:,} bytes as JSON, and a function can be told {MOST_BYTES:,}."
+                " Shorten the longest, such as cors_origins or result_hosts."
+            )
         for entry in entries:
-            if entry.settings_model and entry.id in self.provider_settings:
+            if entry.settings_model and entry.id in chosen.provider_settings:
                 self._check_settings(entry.id, entry.settings_model)
-            region = self.bedrock_regions.get(entry.id)
+            region = chosen.bedrock_regions.get(entry.id)
             for model in entry.models:
                 possible = model.regions or model.inference_regions
                 if region and possible and region not in possible:
@@ -178,7 +132,7 @@ class StageConfig(BaseModel):
 
     def _check_settings(self, provider: str, known: type[BaseModel]) -> None:
         try:
-            known.model_validate(self.provider_settings[provider])
+            known.model_validate(self.deployment.provider_settings[provider])
         except ValidationError as error:
             raise ValueError(
                 "\n".join(
@@ -189,8 +143,25 @@ class StageConfig(BaseModel):
             ) from None
 
 
+_OWN = StageConfig.model_fields.keys() - {"deployment"}
+_AWS_SERVICES = {
+    service for runner in RUNNERS.values() for service in (runner.service, runner.lifecycles) if service is not None
+}
+
+
+def _runner(entry: CatalogueEntry) -> Runner:
+    return RUNNERS[entry.runner]
+
+
+def _check_known(key: str, named: Iterable[str], allowed: set[str]) -> None:
+    if unknown := set(named) - allowed:
+        raise ValueError(f"{key}: unknown {', '.join(sorted(unknown))}. Known: {', '.join(sorted(allowed)) or 'none'}.")
+
+
 def _fault(item: Any) -> str:
-    key = ".".join(map(str, item["loc"]))
+    key = ".".join(map(str, item["loc"])).removeprefix("deployment.")
     if item["type"] == "extra_forbidden":
-        return f"{key}: no such setting. Use one of: {', '.join(StageConfig.model_fields)}."
+        known = [*StageConfig.model_fields, *DeploymentSettings.model_fields]
+        known.remove("deployment")
+        return f"{key}: no such setting. Use one of: {', '.join(known)}."
     return f"{key}: {item['msg']}. Set it in cdk.json under context, or with -c {key}=..."

@@ -21,10 +21,16 @@ class StorageStack(cdk.Stack):
         super().__init__(scope, construct_id)
         self._removal = cdk.RemovalPolicy.RETAIN if config.retain else cdk.RemovalPolicy.DESTROY
         inbox = self._bucket(
-            "Inbox", {"uploads/": config.upload_days, "drop/": config.upload_days}, s3.HttpMethods.POST, config
+            "Inbox",
+            {"uploads/": config.deployment.upload_days, "drop/": config.deployment.upload_days},
+            s3.HttpMethods.POST,
+            config,
         )
         media = self._bucket(
-            "Media", {"staging/": config.staging_days, "results/": config.result_days}, s3.HttpMethods.GET, config
+            "Media",
+            {"staging/": config.deployment.staging_days, "results/": config.deployment.result_days},
+            s3.HttpMethods.GET,
+            config,
         )
         self._send_events(inbox)
         table = self._table(config)
@@ -37,7 +43,10 @@ class StorageStack(cdk.Stack):
 
     def _bucket(self, name: str, days: dict[str, int], method: s3.HttpMethods, config: StageConfig) -> s3.Bucket:
         cors = s3.CorsRule(
-            allowed_methods=[method], allowed_origins=list(config.cors_origins), allowed_headers=["*"], max_age=3600
+            allowed_methods=[method],
+            allowed_origins=list(config.deployment.cors_origins),
+            allowed_headers=["*"],
+            max_age=3600,
         )
         bucket = s3.Bucket(
             self,
@@ -47,7 +56,7 @@ class StorageStack(cdk.Stack):
             enforce_ssl=True,
             minimum_tls_version=1.2,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            cors=[cors] if config.cors_origins else None,
+            cors=[cors] if config.deployment.cors_origins else None,
             lifecycle_rules=[
                 s3.LifecycleRule(
                     prefix=prefix,

@@ -12,7 +12,7 @@ from constructs import Construct
 
 from infra.acknowledged import acknowledge
 from infra.config import StageConfig
-from infra.constructs.python_function import PythonFunction
+from infra.constructs.service_function import ServiceFunction
 
 # The route key, never the path: the path of a callback holds its secret. No caller's address: it is personal data.
 _LOGGED = {
@@ -33,8 +33,8 @@ class HttpApi(Construct):
         scope: Construct,
         construct_id: str,
         config: StageConfig,
-        handler: PythonFunction,
-        callback: PythonFunction,
+        handler: ServiceFunction,
+        callback: ServiceFunction,
     ) -> None:
         super().__init__(scope, construct_id)
         api = apigw.HttpApi(

@@ -18,9 +18,10 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from fitting_room.providers.runners import RUNNERS
 from infra.acknowledged import acknowledge_wildcard
 from infra.config import StageConfig
-from infra.constructs.python_function import PythonFunction
+from infra.constructs.service_function import ServiceFunction
 
 LAST_RESORT_SECONDS = 72 * 3600  # a job may queue for 20 h and be collected for 20 h; real deadlines are data
 
@@ -61,7 +62,7 @@ class JobWorkflow(Construct):
     """`functions` maps each task state to the function it calls, and `Wait` to the one that both waits for a callback call."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, config: StageConfig, functions: Mapping[str, PythonFunction]
+        self, scope: Construct, construct_id: str, config: StageConfig, functions: Mapping[str, ServiceFunction]
     ) -> None:
         super().__init__(scope, construct_id)
         # Below this prefix, log delivery needs no entry in a resource policy of limited size.
@@ -99,7 +100,7 @@ class JobWorkflow(Construct):
         )
 
 
-def _definition(functions: Mapping[str, PythonFunction]) -> dict[str, Any]:
+def _definition(functions: Mapping[str, ServiceFunction]) -> dict[str, Any]:
     """The machine in Amazon States Language, JSONata throughout."""
 
     def task(state: str, following: str, again: dict[str, Any] = _BEFORE) -> dict[str, Any]:
@@ -158,10 +159,8 @@ def _definition(functions: Mapping[str, PythonFunction]) -> dict[str, Any]:
             "Next": {
                 "Type": "Choice",
                 "Choices": [
-                    when("StartBedrock", outcome="prepared", runner="bedrock"),
-                    when("StartHttp", outcome="prepared", runner="http"),
-                    when("WaitForBedrock", outcome="busy", runner="bedrock"),
-                    when("WaitForHttp", outcome="busy", runner="http"),
+                    *(when(each.state, outcome="prepared", runner=each.name) for each in RUNNERS.values()),
+                    *(when(each.pause, outcome="busy", runner=each.name) for each in RUNNERS.values()),
                     when("AwaitCallback", outcome="pending", callback="soon"),
                     when("AwaitLateCallback", outcome="pending", callback="later"),
                     when("WaitToPoll", outcome="pending"),
@@ -170,11 +169,9 @@ def _definition(functions: Mapping[str, PythonFunction]) -> dict[str, Any]:
                 ],
                 "Default": "Settle",
             },
-            "StartBedrock": task("StartBedrock", "Next"),
-            "StartHttp": task("StartHttp", "Next"),
+            **{each.state: task(each.state, "Next") for each in RUNNERS.values()},
             # Straight back: a job may wait for its place for a long time, and each state costs.
-            "WaitForBedrock": wait("StartBedrock", {"outcome": "prepared", "runner": "bedrock"}),
-            "WaitForHttp": wait("StartHttp", {"outcome": "prepared", "runner": "http"}),
+            **{each.pause: wait(each.state, {"outcome": "prepared", "runner": each.name}) for each in RUNNERS.values()},
             "AwaitCallback": callback("soon"),
             "AwaitLateCallback": callback("later"),
             "WaitToPoll": wait("Poll", {"outcome": "pending"}),

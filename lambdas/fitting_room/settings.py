@@ -1,19 +1,37 @@
-"""Configuration of a function, read once from its environment. The names are set in `infra/service_stack.py`."""
+"""What a function is told in its environment, and the settings of its stage, which come in one variable: DEPLOYMENT.
+
+A setting is one field of `DeploymentSettings` and one row of docs/operations.md. `infra/config.py` reads it from the CDK
+context and checks the names of providers in it; every function reads it as `settings().deployment.<field>`.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, StringConstraints
 
 
-def _comma_list(value: Any) -> Any:
-    return frozenset(filter(None, value.split(","))) if isinstance(value, str) else value
+def _listed(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-CommaList = Annotated[frozenset[str], BeforeValidator(_comma_list)]
+def _json_object(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError('not a JSON object such as {"tryiton": ...}') from None
+
+
+# On the command line, `-c key=value`, a value is text.
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+FromText = BeforeValidator(_json_object)
+Host = Annotated[str, StringConstraints(pattern=r"^([a-z0-9-]+\.)+[a-z]{2,}$")]
+Days = Annotated[int, Field(ge=1, le=3650)]
 
 
 class Limits(BaseModel):
@@ -27,55 +45,81 @@ class Limits(BaseModel):
     concurrency: Annotated[int, Field(ge=1)] | None = None
 
 
+class DeploymentSettings(BaseModel):
+    """Hold what an operator chooses for a stage and a function reads.
+
+    A function ignores fields that it does not know: during a deployment its code may be older than its environment.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    endpoints: Annotated[dict[str, str], FromText] = {}
+    """Other addresses: of an AWS service that providers are called through (`bedrock-runtime`), of `bedrock`, which knows
+    facts about models, or of a provider, by its id."""
+    bedrock_regions: Annotated[dict[str, str], FromText] = {"nova_canvas": "us-east-1"}
+    """The region in which each provider on Bedrock is called: photos travel there. A provider that is not named is off."""
+    private_access: Names = ()
+    """Providers whose retired model this account may still call."""
+    provider_order: Names = ()
+    """Providers that `auto` tries first; the others follow in the catalogue's order."""
+    legacy_models: Names = ()
+    """Models that are offered although they are off by default, as `provider/model`."""
+    unmoderated: Names = ()
+    """Providers for which a request may say `moderation: none`. The operator is responsible for the images."""
+    limits: Annotated[dict[str, Limits], FromText] = {}
+    """What a contract with a provider permits, if it differs from the catalogue."""
+    provider_settings: Annotated[dict[str, dict[str, Any]], FromText] = {}
+    """By provider, facts about the account of this stage: see the provider's section of `docs/providers.md`."""
+    result_hosts: Annotated[dict[str, list[Host]], FromText] = {}
+    """By provider, more hosts from which results may be fetched, each with its subdomains."""
+    callback_url: Annotated[str, StringConstraints(pattern=r"^(https?://[^\s?#]+)?$")] | None = None
+    """The address that providers call when a job is done. None: the API's own. Empty: no provider is asked to call."""
+    fetch_allow: Names = ()
+    """`host:port` pairs on loopback that may be fetched. None on AWS."""
+    cors_origins: Names = ()
+    """Web pages that may call the API and use the buckets: scheme and host, without a slash at the end."""
+    upload_days: Days = 3
+    staging_days: Days = 3
+    result_days: Days = 30
+    daily_images: Annotated[int, Field(ge=1)] = 1000
+    """Budget of a tenant per UTC day, in images."""
+    daily_usd: Annotated[float, Field(gt=0)] = 50.0
+    daily_test_jobs: Annotated[int, Field(ge=1)] = 500
+    """Jobs of a tenant's test keys per UTC day."""
+    key_rate: Annotated[float, Field(gt=0)] = 20
+    """Requests a second of one API key, counted by each process of the API function alone."""
+    key_burst: Annotated[float, Field(ge=1)] = 40
+    """Requests of one API key at once, counted likewise."""
+
+
 class Settings(BaseModel):
-    """A function that does not need a value does not get it; using it anyway is a bug that shows as a missing name."""
+    """Hold what a function is told: a field each, by its name in capitals; see `infra/functions.py`.
+
+    `provider_secrets`: the ids of the secrets, for the functions that may read them. The other optional ones are addresses
+    of what not every function calls; using one that is not told is a bug, which shows as an empty name.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     table: str
     inbox_bucket: str
     media_bucket: str
+    deployment: Json[DeploymentSettings]
     aws_region: str = "us-east-1"
     job_machine_arn: str = ""
-    provider_secrets: dict[str, str] = {}
-    provider_endpoints: dict[str, str] = {}
-    bedrock_regions: dict[str, str] = {}
-    private_access: CommaList = frozenset()
-    """Providers whose retired model this account may still call, by arrangement with the vendor."""
-    provider_order: tuple[str, ...] = ()
-    """Providers that `auto` tries first; the others follow in the catalogue's order."""
-    legacy_models: CommaList = frozenset()
-    """`provider/model` of the models that are offered only where a stage asks for them."""
-    unmoderated: CommaList = frozenset()
-    """Providers for which `moderation: none` may be asked."""
-    limits: dict[str, Limits] = {}
-    provider_settings: dict[str, dict[str, Any]] = {}
-    result_hosts: dict[str, list[str]] = {}
-    """Hosts of results beside those of the catalogue, by provider."""
-    callback_url: str = ""
-    """Where vendors reach our API; empty: no vendor is asked to call back."""
-    fetch_allow: CommaList = frozenset()
-    """Exact `host:port` pairs that may be fetched although they are on loopback. Empty on AWS."""
     erase_function: str = ""
-    cors_origins: CommaList = frozenset()
-    daily_images: int = 1000
-    daily_usd: float = 50.0
-    daily_test_jobs: int = 500
-    """Jobs that a tenant may submit with test keys in one UTC day."""
-    key_rate: float = 20
-    """Requests a second of one API key, in each process of the API function."""
-    key_burst: float = 40
-    result_days: int = 30
-    upload_days: int = 3
-    staging_days: int = 3
+    api_url: str = ""
+    provider_secrets: Json[dict[str, str]] = {}
+
+    @property
+    def callback_url(self) -> str:
+        """Where providers reach the API; empty: no provider is asked to call."""
+        chosen = self.deployment.callback_url
+        return self.api_url if chosen is None else chosen
 
 
 @cache
 def settings() -> Settings:
-    import json
-
-    values: dict[str, Any] = {}
-    for name, field in Settings.model_fields.items():
-        if (text := os.environ.get(name.upper())) is not None:
-            values[name] = json.loads(text) if str(field.annotation).startswith(("dict", "tuple")) else text
-    return Settings.model_validate(values)
+    """Read the environment, once."""
+    names = (name for name in Settings.model_fields if name.upper() in os.environ)
+    return Settings.model_validate({name: os.environ[name.upper()] for name in names})

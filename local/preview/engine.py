@@ -20,6 +20,7 @@ from .body import Body, find_body, shows_a_face
 from .compose import dress, seamless
 from .cutout import Bits, Picture, PreviewError, garment_matte
 from .garment import Garment, Region, guess_region, read
+from .marking import PACKET
 from .mask import Shape, boxed, garment_mask, image_mask, region_of_prompt, without
 from .pieces import cut
 
@@ -154,6 +155,7 @@ def png(image: Image.Image, *, label: Mapping[str, str]) -> bytes:
     }
     for key, value in {**made_by, **label}.items():
         info.add_text(key, value)
+    info.add_itxt("XML:com.adobe.xmp", PACKET.decode())
     out = io.BytesIO()
     image.save(out, "PNG", pnginfo=info, compress_level=4)
     return out.getvalue()

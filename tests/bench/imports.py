@@ -32,10 +32,10 @@ from botocore.awsrequest import AWSPreparedRequest  # noqa: E402
 from moto.core.botocore_stubber import BotocoreStubber  # noqa: E402
 
 from fitting_room.jobs.outcome import Pending  # noqa: E402
-from tests.unit.conftest import ENVIRONMENT, deployed  # noqa: E402
+from tests.unit.conftest import DEPLOYMENT, ENVIRONMENT, deployed  # noqa: E402
 from tests.unit.world import INBOX, LIVE_KEY, TENANT, Vendor, World, finished, picture  # noqa: E402
 
-ENVIRONMENT |= {"PRIVATE_ACCESS": "nova_canvas", "DAILY_IMAGES": "1000000", "DAILY_USD": "1000000"}
+DEPLOYMENT |= {"private_access": ["nova_canvas"], "daily_images": 1_000_000, "daily_usd": 1_000_000}
 MEASURED = os.environ.get("LAMBDAS", str(ROOT / "lambdas"))
 ROUNDS = int(os.environ.get("ROUNDS", "9"))
 EVENTS: dict[str, Callable[[World], Any]] = {}
@@ -275,8 +275,9 @@ def run(code: str, url: str, event: Any = None) -> tuple[float, str]:
         "PYTHONWARNINGS": "ignore",
         "AWS_LAMBDA_FUNCTION_NAME": "f",
         "AWS_ENDPOINT_URL": url,
-        "PROVIDER_ENDPOINTS": json.dumps({"tryiton": url}),
-        "FETCH_ALLOW": urllib.parse.urlsplit(url).netloc,
+        "DEPLOYMENT": json.dumps(
+            DEPLOYMENT | {"endpoints": {"tryiton": url}, "fetch_allow": [urllib.parse.urlsplit(url).netloc]}
+        ),
         "EVENT": json.dumps(event),
     }
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

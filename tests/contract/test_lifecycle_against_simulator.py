@@ -84,7 +84,9 @@ def watched(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(
         "fitting_room.actions.upkeep.watch_models.settings",
-        lambda: Settings(table="t", inbox_bucket="i", media_bucket="m", bedrock_regions=REGIONS),
+        lambda: Settings(
+            table="t", inbox_bucket="i", media_bucket="m", deployment=json.dumps({"bedrock_regions": REGIONS})
+        ),
     )
     told = Watched(bedrock_simulator, capsys)
     monkeypatch.setattr(models, "put", told.kept.__setitem__)

@@ -22,8 +22,9 @@ def one_place(cloud: Cloud) -> Iterator[None]:
     """TryItOn takes one job at a time, as far as the deployed function knows."""
     functions, name = cloud.aws("lambda"), cloud.function("StartHttp")
     before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    limits = json.loads(before.get("LIMITS", "{}")) | {"tryiton": {"concurrency": 1}}
-    changed = before | {"LIMITS": json.dumps(limits)}
+    settings = json.loads(before["DEPLOYMENT"])
+    settings["limits"]["tryiton"] = {"concurrency": 1}
+    changed = before | {"DEPLOYMENT": json.dumps(settings)}
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": changed})
     yield
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})

@@ -54,8 +54,7 @@ def test_a_stored_job_that_nobody_started_is_started(
         "INBOX_BUCKET": cloud.inbox,
         "MEDIA_BUCKET": cloud.media,
         "JOB_MACHINE_ARN": cloud.job_machine + "-gone",
-        "PRIVATE_ACCESS": "nova_canvas",
-        "BEDROCK_REGIONS": '{"nova_canvas": "us-east-1"}',
+        "DEPLOYMENT": '{"private_access": ["nova_canvas"], "bedrock_regions": {"nova_canvas": "us-east-1"}}',
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

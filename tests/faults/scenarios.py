@@ -11,7 +11,7 @@ import pytest
 from fitting_room.actions.requests.ingest import ingest
 from fitting_room.actions.workflow import attempts, downloads
 from fitting_room.providers import catalogue
-from fitting_room.settings import settings
+from tests.deployment import choose
 from tests.faults.house import Faults, House, Ledger, Mode, injected, quiet
 from tests.unit.atelier import atelier_entry, offer
 from tests.unit.conftest import deployed
@@ -148,5 +148,4 @@ def _provide(patch: pytest.MonkeyPatch, ledger: Ledger, scenario: Scenario) -> N
         offered = (*offered, atelier_entry())
     offer(patch, offered)
     if scenario.calls_back:
-        patch.setenv("CALLBACK_URL", "https://api.example")
-        settings.cache_clear()
+        choose(patch, callback_url="https://api.example")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -62,10 +63,9 @@ def test_the_gateway_is_told_the_rate(prod: Synthesized, grown: Synthesized) -> 
 
 
 def test_the_api_function_is_told_the_limits_of_a_key(prod: Synthesized, grown: Synthesized) -> None:
-    names = ("KEY_RATE", "KEY_BURST", "DAILY_TEST_JOBS")
     for stage, told in ((prod, (20, 40, 500)), (grown, (5, 9, 50))):
-        variables = stage.functions()["Api"]["Environment"]["Variables"]
-        assert tuple(float(variables[name]) for name in names) == told
+        chosen = json.loads(stage.functions()["Api"]["Environment"]["Variables"]["DEPLOYMENT"])
+        assert (chosen["key_rate"], chosen["key_burst"], chosen["daily_test_jobs"]) == told
 
 
 def test_only_the_functions_of_a_named_group_reserve_executions(grown: Synthesized) -> None:

@@ -21,11 +21,15 @@ def config(**context: Any) -> StageConfig:
 def test_nothing_set_is_a_trial_stage_for_aws() -> None:
     plain = config()
     assert (plain.stage, plain.wheels, plain.retain) == ("dev", "arm64", False)
-    assert (plain.endpoints, plain.fetch_allow, plain.private_access, plain.alarm_email) == ({}, (), (), None)
+    assert plain.alarm_email is None
+    chosen = plain.deployment
+    assert (chosen.endpoints, chosen.fetch_allow, chosen.private_access) == ({}, (), ())
+    assert chosen.bedrock_regions == {"nova_canvas": "us-east-1"}
 
 
 def test_what_the_laptop_s_cloud_is_told_is_a_stage_with_every_vendor_at_its_simulator() -> None:
-    chosen = config(**cloud._context(cloud.State(ports=dict.fromkeys(("emulator", *cloud.SIMULATORS), 7))))
+    told = cloud._context(cloud.State(ports=dict.fromkeys(("emulator", *cloud.SIMULATORS), 7)))
+    chosen = config(**told).deployment
     assert chosen.endpoints.keys() == {"bedrock", "bedrock-runtime", *WITH_KEYS}
     assert set(chosen.fetch_allow) == {"127.0.0.1:7"}
     assert cloud.VENDORS.keys() == set(WITH_KEYS)
@@ -39,12 +43,15 @@ def test_the_command_line_wins_over_the_stage_s_object_and_that_over_the_default
         "result_days": "9",
     }
     chosen = config(**context)
-    assert (chosen.result_days, chosen.daily_images, chosen.daily_usd) == (9, 5, 50.0)
+    assert (chosen.deployment.result_days, chosen.deployment.daily_images) == (9, 5)
+    assert chosen.deployment.daily_usd == 50.0
     assert (chosen.retain, chosen.log_retention) == (True, RetentionDays.THREE_MONTHS)
 
 
 def test_lists_and_maps_may_come_as_text() -> None:
-    chosen = config(cors_origins="https://a.example, https://b.example", endpoints='{"tryiton": "http://127.0.0.1:1"}')
+    chosen = config(
+        cors_origins="https://a.example, https://b.example", endpoints='{"tryiton": "http://127.0.0.1:1"}'
+    ).deployment
     assert chosen.cors_origins == ("https://a.example", "https://b.example")
     assert chosen.endpoints == {"tryiton": "http://127.0.0.1:1"}
 
@@ -55,6 +62,7 @@ def test_lists_and_maps_may_come_as_text() -> None:
         ({"stage": "staging"}, ["stage", "'staging'", "-c stage=prod"]),
         ({"reslt_days": 3}, ["reslt_days", "no such setting", "result_days"]),
         ({"prod": {"retains": True}, "stage": "prod"}, ["retains", "no such setting"]),
+        ({"deployment": {"result_days": 3}}, ["deployment", "no such setting", "result_days"]),
         ({"result_days": "soon"}, ["result_days", "integer", "-c result_days="]),
         ({"upload_days": 0}, ["upload_days", "greater than or equal to 1"]),
         ({"daily_usd": -1}, ["daily_usd", "greater than 0"]),
@@ -91,7 +99,7 @@ def test_a_slip_names_the_setting_and_what_it_takes(context: dict[str, Any], say
     ],
 )
 def test_no_callback_address_is_the_api_s_own_and_an_empty_one_is_none(given: dict[str, str], kept: str | None) -> None:
-    assert config(**given).callback_url == kept
+    assert config(**given).deployment.callback_url == kept
 
 
 def test_a_vendor_s_settings_are_checked_by_its_own_model(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,13 +111,19 @@ def test_a_vendor_s_settings_are_checked_by_its_own_model(monkeypatch: pytest.Mo
     monkeypatch.setattr(catalogue, "entries", lambda: (fashn,))
     plain = {"bedrock_regions": {}}
     chosen = config(**plain, provider_settings='{"fashn": {"trial": true}}')
-    assert chosen.provider_settings == {"fashn": {"trial": True}}
+    assert chosen.deployment.provider_settings == {"fashn": {"trial": True}}
     for given, says in (
         ({"trail": 1}, "provider_settings.fashn.trail"),
         ({"trial": "maybe"}, "provider_settings.fashn.trial"),
     ):
         with pytest.raises(ValueError, match=rf"{says}.*Settings of fashn are: trial"):
             config(**plain, provider_settings={"fashn": given})
+
+
+def test_settings_that_do_not_fit_into_the_environment_of_a_function_are_refused_at_the_synth() -> None:
+    origins = [f"https://shop-{number}.example" for number in range(100)]
+    with pytest.raises(ValueError, match=r"bytes as JSON.*Shorten.*cors_origins"):
+        config(cors_origins=origins)
 
 
 def test_all_slips_are_named_at_once() -> None:

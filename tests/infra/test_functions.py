@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from typing import Any
 
-from fitting_room.settings import Settings
-from tests.infra.synthesized import WITH_KEYS, Synthesized
+import pytest
+
+from fitting_room.settings import DeploymentSettings, Settings, settings
+from infra import config
+from tests.infra.synthesized import STAGES, WITH_KEYS, Synthesized
 
 SIZES = {  # MB, seconds
     "Api": (512, 29),
@@ -27,52 +31,31 @@ EVERYWHERE = {
     "TABLE",
     "INBOX_BUCKET",
     "MEDIA_BUCKET",
+    "DEPLOYMENT",
     "POWERTOOLS_SERVICE_NAME",
     "POWERTOOLS_METRICS_NAMESPACE",
     "POWERTOOLS_LOG_LEVEL",
 }
-PLANS = {
-    "JOB_MACHINE_ARN",
-    "BEDROCK_REGIONS",
-    "PRIVATE_ACCESS",
-    "DAILY_IMAGES",
-    "DAILY_USD",
-    "RESULT_DAYS",
-    "PROVIDER_ORDER",
-    "LEGACY_MODELS",
-    "UNMODERATED",
-}
-CALLS = {"PROVIDER_ENDPOINTS", "PROVIDER_SECRETS", "FETCH_ALLOW", "PROVIDER_SETTINGS", "RESULT_HOSTS"}
 TOLD = {
-    "Api": PLANS
-    | {
-        "CORS_ORIGINS",
-        "UPLOAD_DAYS",
-        "STAGING_DAYS",
-        "ERASE_FUNCTION",
-        "DAILY_TEST_JOBS",
-        "KEY_RATE",
-        "KEY_BURST",
-        "FETCH_ALLOW",
-    },
-    "Prepare": {"FETCH_ALLOW"},
-    "StartBedrock": {"PROVIDER_ENDPOINTS", "BEDROCK_REGIONS", "LIMITS"},
-    "StartHttp": CALLS | {"LIMITS", "CALLBACK_URL"},
-    "Poll": CALLS,
-    "Wait": set(),
-    "Callback": set(),
-    "Collect": set(),
-    "Settle": set(),
-    "Ingest": PLANS | {"FETCH_ALLOW"},
+    "Api": {"JOB_MACHINE_ARN", "ERASE_FUNCTION"},
+    "StartHttp": {"PROVIDER_SECRETS", "API_URL"},
+    "Poll": {"PROVIDER_SECRETS"},
+    "Ingest": {"JOB_MACHINE_ARN"},
     "Sweep": {"JOB_MACHINE_ARN", "ERASE_FUNCTION"},
-    "Erase": {"PROVIDER_ENDPOINTS", "PROVIDER_SECRETS", "PROVIDER_SETTINGS"},
-    "WatchModels": {"BEDROCK_REGIONS"},
+    "Erase": {"PROVIDER_SECRETS"},
 }
 
 
 def _environment(stage: Synthesized, function: str) -> dict[str, str]:
     variables: dict[str, str] = stage.functions()[function]["Environment"]["Variables"]
     return variables
+
+
+def _settings(stage: Synthesized) -> dict[str, Any]:
+    """The settings that every function is told."""
+    (told,) = {_environment(stage, name)["DEPLOYMENT"] for name in SIZES}
+    settings: dict[str, Any] = json.loads(told)
+    return settings
 
 
 def test_the_functions_and_their_sizes(stage: Synthesized) -> None:
@@ -114,60 +97,100 @@ def test_each_function_writes_one_log_that_expires(dev: Synthesized, prod: Synth
         assert not logs
 
 
-def test_a_function_is_told_what_it_needs_and_no_more(prod: Synthesized) -> None:
+def test_a_function_is_told_the_settings_and_the_addresses_of_what_it_calls(prod: Synthesized) -> None:
     for name in SIZES:
-        assert _environment(prod, name).keys() == EVERYWHERE | TOLD[name], name
+        assert _environment(prod, name).keys() == EVERYWHERE | TOLD.get(name, set()), name
 
 
 def test_on_aws_every_vendor_is_at_its_own_address(prod: Synthesized) -> None:
-    for name in ("StartBedrock", "StartHttp", "Poll"):
-        assert json.loads(_environment(prod, name)["PROVIDER_ENDPOINTS"]) == {}
-    for name in ("Prepare", "StartHttp", "Poll"):
-        assert _environment(prod, name)["FETCH_ALLOW"] == ""
+    assert (_settings(prod)["endpoints"], _settings(prod)["fetch_allow"]) == ({}, [])
 
 
 def test_a_laptop_redirects_vendors_by_configuration_only(dev: Synthesized) -> None:
-    bedrock = _environment(dev, "StartBedrock")
-    assert bedrock["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] == "http://127.0.0.1:1"
-    watcher = _environment(dev, "WatchModels")
-    assert watcher["AWS_ENDPOINT_URL_BEDROCK"] == "http://127.0.0.1:1"
-    for function in (bedrock, watcher, _environment(dev, "Api"), _environment(dev, "Ingest")):
-        assert json.loads(function["BEDROCK_REGIONS"]) == {"nova_canvas": "us-east-1", "stability": "us-west-2"}
-    for name in ("StartHttp", "Poll"):
-        assert json.loads(_environment(dev, name)["PROVIDER_ENDPOINTS"]) == {"tryiton": "http://127.0.0.1:2"}
-        assert _environment(dev, name)["FETCH_ALLOW"] == "127.0.0.1:2"
-        assert "AWS_ENDPOINT_URL_BEDROCK_RUNTIME" not in _environment(dev, name)
-    assert _environment(dev, "Api")["PRIVATE_ACCESS"] == "nova_canvas"
+    addresses = {
+        (name, variable): value
+        for name in SIZES
+        for variable, value in _environment(dev, name).items()
+        if variable.startswith("AWS_")
+    }
+    assert addresses == {
+        ("StartBedrock", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME"): "http://127.0.0.1:1",
+        ("WatchModels", "AWS_ENDPOINT_URL_BEDROCK"): "http://127.0.0.1:1",
+    }
+    told = _settings(dev)
+    assert told["endpoints"]["tryiton"] == "http://127.0.0.1:2"
+    assert told["bedrock_regions"] == {"nova_canvas": "us-east-1", "stability": "us-west-2"}
+    assert (told["fetch_allow"], told["private_access"]) == (["127.0.0.1:2"], ["nova_canvas"])
 
 
 def test_settings_reach_the_functions(prod: Synthesized) -> None:
-    api = _environment(prod, "Api")
-    assert (api["DAILY_IMAGES"], api["DAILY_USD"], api["RESULT_DAYS"], api["CORS_ORIGINS"]) == (
-        "1000",
-        "50.0",
-        "14",
-        "https://shop.example",
-    )
+    assert _settings(prod) == {
+        "endpoints": {},
+        "bedrock_regions": {"nova_canvas": "us-east-1"},
+        "private_access": [],
+        "provider_order": ["fashn", "tryiton"],
+        "legacy_models": [],
+        "unmoderated": ["tryiton"],
+        "limits": {"fashn": {"submits": 5, "concurrency": 2}},
+        "provider_settings": {},
+        "result_hosts": {"fashn": ["cdn.example"]},
+        "callback_url": "https://hooks.example/fr",
+        "fetch_allow": [],
+        "cors_origins": ["https://shop.example"],
+        "upload_days": 3,
+        "staging_days": 3,
+        "result_days": 14,
+        "daily_images": 1000,
+        "daily_usd": 50.0,
+        "daily_test_jobs": 500,
+        "key_rate": 20.0,
+        "key_burst": 40.0,
+    }
+
+
+def test_a_function_reads_the_settings_as_they_were_chosen(prod: Synthesized, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in _environment(prod, "Api").items():
+        monkeypatch.setenv(name, value)
+    chosen = config.StageConfig.from_context(STAGES["prod"]).deployment
+    settings.cache_clear()
+    assert settings().deployment == chosen
+    settings.cache_clear()
+
+
+def test_a_function_ignores_a_setting_that_its_code_does_not_know_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TABLE", "INBOX_BUCKET", "MEDIA_BUCKET"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("DEPLOYMENT", '{"of_the_next_version": 1, "daily_images": 7}')
+    settings.cache_clear()
+    assert settings().deployment.daily_images == 7
+    settings.cache_clear()
+
+
+def test_functions_are_told_the_machine_and_the_keys_of_this_stage(prod: Synthesized) -> None:
     machine, _ = prod.service.one("AWS::StepFunctions::StateMachine")
     assert {_environment(prod, name)["JOB_MACHINE_ARN"] for name in ("Api", "Ingest", "Sweep")} == {f"${{{machine}}}"}
-    assert json.loads(_environment(prod, "Poll")["PROVIDER_SECRETS"]) == {
-        vendor: f"${{Key{vendor}.Id}}" for vendor in WITH_KEYS
-    }
-    for name in ("Api", "Ingest"):
-        assert json.loads(_environment(prod, name)["PROVIDER_ORDER"]) == ["fashn", "tryiton"]
-        assert (_environment(prod, name)["UNMODERATED"], _environment(prod, name)["LEGACY_MODELS"]) == ("tryiton", "")
-    for name in ("StartBedrock", "StartHttp"):
-        assert json.loads(_environment(prod, name)["LIMITS"]) == {"fashn": {"submits": 5, "concurrency": 2}}
-    for name in ("StartHttp", "Poll"):
-        assert json.loads(_environment(prod, name)["RESULT_HOSTS"]) == {"fashn": ["cdn.example"]}
+    for name in ("StartHttp", "Poll", "Erase"):
+        secrets = json.loads(_environment(prod, name)["PROVIDER_SECRETS"])
+        assert secrets == {vendor: f"${{Key{vendor}.Id}}" for vendor in WITH_KEYS}
 
 
-def test_vendors_call_back_to_the_api_s_own_address_unless_the_stage_names_another(
-    dev: Synthesized, prod: Synthesized
+@pytest.mark.parametrize(
+    ("chosen", "address"),
+    [
+        ({}, "https://api.example"),
+        ({"callback_url": ""}, ""),
+        ({"callback_url": "https://h.example"}, "https://h.example"),
+    ],
+)
+def test_vendors_call_back_to_the_api_s_own_address_unless_the_stage_names_another_or_none(
+    stage: Synthesized, chosen: dict[str, str], address: str
 ) -> None:
-    api, _ = dev.service.one("AWS::ApiGatewayV2::Api")
-    assert _environment(dev, "StartHttp")["CALLBACK_URL"] == f"${{{api}.ApiEndpoint}}"
-    assert _environment(prod, "StartHttp")["CALLBACK_URL"] == "https://hooks.example/fr"
+    api, _ = stage.service.one("AWS::ApiGatewayV2::Api")
+    assert _environment(stage, "StartHttp")["API_URL"] == f"${{{api}.ApiEndpoint}}"
+    told = Settings(
+        table="t", inbox_bucket="i", media_bucket="m", api_url="https://api.example", deployment=json.dumps(chosen)
+    )
+    assert told.callback_url == address
 
 
 def test_what_a_function_is_told_is_what_it_reads(prod: Synthesized) -> None:
@@ -175,6 +198,7 @@ def test_what_a_function_is_told_is_what_it_reads(prod: Synthesized) -> None:
     told = {name for function in SIZES for name in _environment(prod, function)}
     ours = {name for name in told if not name.startswith(("POWERTOOLS_", "AWS_"))}
     assert ours <= {name.upper() for name in Settings.model_fields}
+    assert _settings(prod).keys() <= DeploymentSettings.model_fields.keys()
 
 
 def test_the_outputs_an_operator_reads(stage: Synthesized) -> None:
@@ -188,5 +212,5 @@ def test_the_outputs_an_operator_reads(stage: Synthesized) -> None:
         "JobMachineArn": f"${{{machine}}}",
         "ApiFunction": f"${{{stage.service.one('AWS::Lambda::Function', 'Api')[0]}}}",
         "ProviderSecrets": "{" + ",".join(f'"{vendor}":"${{Key{vendor}.Id}}"' for vendor in WITH_KEYS) + "}",
-        "ProviderEndpoints": _environment(stage, "Poll")["PROVIDER_ENDPOINTS"],
+        "ProviderEndpoints": json.dumps(_settings(stage)["endpoints"]),
     }

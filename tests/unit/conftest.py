@@ -14,6 +14,13 @@ from typing import Any, cast
 
 REGION, ACCOUNT = "us-east-1", "123456789012"
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:jobs"
+DEPLOYMENT: dict[str, Any] = {
+    "bedrock_regions": {"nova_canvas": REGION},
+    "cors_origins": ["https://shop.example"],
+    "daily_images": 10,
+    "daily_usd": 1.0,
+    "key_burst": 1_000_000,
+}
 ENVIRONMENT = {
     "AWS_REGION": REGION,
     "AWS_DEFAULT_REGION": REGION,
@@ -22,18 +29,10 @@ ENVIRONMENT = {
     "TABLE": "fitting-room",
     "INBOX_BUCKET": "inbox-bucket",
     "MEDIA_BUCKET": "media-bucket",
-    "STAGE": "dev",
     "ERASE_FUNCTION": "erase",
     "JOB_MACHINE_ARN": MACHINE,
     "PROVIDER_SECRETS": json.dumps({"tryiton": "secret-of-tryiton"}),
-    "PROVIDER_ENDPOINTS": "{}",
-    "BEDROCK_REGIONS": json.dumps({"nova_canvas": REGION}),
-    "FETCH_ALLOW": "",
-    "CORS_ORIGINS": "https://shop.example",
-    "DAILY_IMAGES": "10",
-    "DAILY_USD": "1.0",
-    "KEY_BURST": "1000000",
-    "RESULT_DAYS": "30",
+    "DEPLOYMENT": json.dumps(DEPLOYMENT),
     "POWERTOOLS_SERVICE_NAME": "fitting-room",
     "POWERTOOLS_METRICS_NAMESPACE": "FittingRoom",
     "POWERTOOLS_LOG_LEVEL": "INFO",

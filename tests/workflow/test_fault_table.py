@@ -16,9 +16,9 @@ import pytest
 from fitting_room.actions.job_view import summary
 from fitting_room.jobs.job import Job
 from fitting_room.providers.shared import http
-from fitting_room.settings import settings
 from fitting_room.stores import provider_keys
 from tests.contract.conftest import Running
+from tests.deployment import choose
 from tests.unit.world import World
 
 
@@ -182,11 +182,13 @@ def deployed(world: World, links: None, monkeypatch: pytest.MonkeyPatch, simulat
     def deploy(vendor: Vendor, *, listening: bool = True) -> Running:
         simulator = simulators[vendor.id].fresh()
         at = simulator.url if listening else f"http://127.0.0.1:{_silent_port()}"
-        monkeypatch.setenv("PROVIDER_ENDPOINTS", f'{{"{vendor.id}": "{at}{vendor.path}"}}')
         monkeypatch.setenv("PROVIDER_SECRETS", f'{{"{vendor.id}": "secret-of-{vendor.id}"}}')
-        monkeypatch.setenv("FETCH_ALLOW", simulator.url.removeprefix("http://"))
-        monkeypatch.setenv("LIMITS", f'{{"{vendor.id}": {{"submits": 1000, "seconds": 1}}}}')
-        settings.cache_clear()
+        choose(
+            monkeypatch,
+            endpoints={vendor.id: f"{at}{vendor.path}"},
+            fetch_allow=[simulator.url.removeprefix("http://")],
+            limits={vendor.id: {"submits": 1000, "seconds": 1}},
+        )
         world.configure(vendor.id, secret=vendor.secret)
         provider_keys.secret.clear()
         return simulator

@@ -9,7 +9,7 @@ from fitting_room.settings import Limits, settings
 
 def stage_limits(provider: CatalogueEntry) -> tuple[Rate | None, int | None]:
     """The rate and the concurrency that hold in this stage."""
-    own = settings().limits.get(provider.id, Limits())
+    own = settings().deployment.limits.get(provider.id, Limits())
     rate = provider.rate
     if own.submits or own.seconds:
         rate = Rate(

@@ -38,7 +38,7 @@ def strip(data: bytes) -> Stripped:
     kept: list[bytes] = [_START]
     first = scans = components = 0
     left: dict[tuple[int, int], int] = {}
-    for n, (kind, start, end) in enumerate(_segments(data)):
+    for n, (kind, start, end) in enumerate(segments(data)):
         if n == MOST_SEGMENTS:
             raise BombError(f"has more than {MOST_SEGMENTS:,} segments")
         if kind == _EOI and first:
@@ -56,7 +56,7 @@ def strip(data: bytes) -> Stripped:
     return _stripped(kept, _without_padding(data[first:]), ended=False)
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """(marker, start, end) up to the end of the image; a scan's end is that of its header."""
     at = len(_START)
     while found := _MARKER.search(data, at):

@@ -33,7 +33,7 @@ def strip(data: bytes) -> Stripped:
     head: dict[bytes, memoryview] = {}
     pixels: list[memoryview] = []
     animated = False
-    for kind, chunk in _chunks(data):
+    for kind, chunk in chunks(data):
         if kind in _PIXELS and not _sound(chunk):
             raise ValueError(f"the {kind!r} chunk fails its checksum")
         if kind == b"IDAT":
@@ -50,7 +50,7 @@ def strip(data: bytes) -> Stripped:
     )
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+def chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
     """(type, the chunk with its length and checksum) up to the end; the last one may be cut off."""
     view, at = memoryview(data), len(_SIGNATURE)
     for _ in range(MOST_CHUNKS):

@@ -16,7 +16,7 @@ def strip(data: bytes) -> Stripped:
     """Pixels, profile and EXIF; of an animation the first frame. Raises `BombError`."""
     kept: dict[bytes, bytes] = {}
     frames = 0
-    for kind, chunk in _chunks(data):
+    for kind, chunk in chunks(data):
         frames += kind == _FRAME
         if kind in _USED or kind == _FRAME:
             kept.setdefault(kind, chunk)
@@ -24,7 +24,7 @@ def strip(data: bytes) -> Stripped:
     return Stripped(b"RIFF" + len(body).to_bytes(4, "little") + body, animated=frames > 1)
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """(type, the chunk with its length); the last one may be cut off."""
     at, end = 12, min(len(data), 8 + int.from_bytes(data[4:8], "little"))
     for _ in range(MOST_CHUNKS):

@@ -152,6 +152,8 @@ class JobImage(_Record):
     bytes: int
     sha256: str
     seed: int | None = None
+    provenance: Literal["c2pa", "xmp"] | None = None
+    """The mark in the bytes that says a machine made or changed the image. A mask has none."""
 
 
 class Usage(_Record):

@@ -93,9 +93,9 @@ class _Facts(TypedDict, total=False):
 class Step(_Facts):
     """What the state machine branches on, and nothing else: the rest is in the table.
 
-    `outcome`: prepared | busy | pending | finished | failed | ended. `runner`: which Start function (bedrock | http).
-    `wait`: whole seconds to wait before the next look. `callback`: the vendor will call back, probably `soon` or `later`.
-    `again`: after `failed`, another attempt is planned.
+    `outcome`: prepared | busy | pending | finished | failed | ended. `runner`: which Start function, by its name
+    in `providers/runners.py`. `wait`: whole seconds to wait before the next look. `callback`: the vendor will call back,
+    probably `soon` or `later`. `again`: after `failed`, another attempt is planned.
     """
 
     outcome: str

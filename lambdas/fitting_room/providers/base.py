@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,6 +17,7 @@ from fitting_room.jobs.rate import Rate
 from fitting_room.jobs.request import RequestedOption
 from fitting_room.jobs.tasks import AnyRequest, Task
 from fitting_room.jobs.wording import field_of, span
+from fitting_room.providers.runners import RunnerName
 
 
 class _Frozen(BaseModel):
@@ -152,7 +153,8 @@ class ReferenceKind(_Frozen):
 
 
 class CatalogueEntry(_Frozen):
-    """One vendor's offer. `runner` is the Start function that calls it; `secret` that it needs the deployment's key.
+    """One vendor's offer. `runner` names the Start function that calls it (`runners.py`); `secret` that it needs the
+    deployment's key.
 
     `tasks`: per task the options it honours, by the names of `Request.options()`. `failures_free`: the vendor says failed
     jobs cost nothing. `deadline` in seconds counts from the submission. `rules` is code for what data cannot say: it returns
@@ -162,11 +164,13 @@ class CatalogueEntry(_Frozen):
     id: str
     title: str
     models: tuple[Model, ...]
-    runner: Literal["bedrock", "http"]
+    runner: RunnerName
     secret: bool
     polled: bool
     live: bool = True
     """Offered to live keys under `auto`; the sandbox is not."""
+    generative: bool = True
+    """Whether its images come from a trained model; each result is marked accordingly."""
     tasks: Mapping[Task, Mapping[str, Option]]
     cannot: Mapping[Task, str] = {}
     """Why a task that one might expect of this vendor is not offered."""

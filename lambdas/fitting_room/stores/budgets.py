@@ -24,7 +24,7 @@ GIVEN_BACK_ITEMS = 16
 
 def coverable(reservation: Reservation) -> bool:
     """Whether a whole day's budget would do."""
-    return reservation.images <= settings().daily_images and reservation.microusd <= _daily_microusd()
+    return reservation.images <= settings().deployment.daily_images and reservation.microusd <= _daily_microusd()
 
 
 def reserve(tenant: str, reservation: Reservation, at: Clock) -> bool:
@@ -38,7 +38,7 @@ def reserve(tenant: str, reservation: Reservation, at: Clock) -> bool:
         values={
             ":images": reservation.images,
             ":microusd": reservation.microusd,
-            ":images_left": settings().daily_images + images - reservation.images,
+            ":images_left": settings().deployment.daily_images + images - reservation.images,
             ":money_left": _daily_microusd() + microusd - reservation.microusd,
         },
     )
@@ -53,7 +53,7 @@ def count_test_job(tenant: str, now: datetime) -> bool:
         names={"#ttl": "ttl"},
         values={
             ":one": 1,
-            ":limit": settings().daily_test_jobs,
+            ":limit": settings().deployment.daily_test_jobs,
             ":ttl": int((now + timedelta(days=2)).timestamp()),
         },
     )
@@ -101,7 +101,7 @@ given_back = kept_for(5)(_given_back)
 
 
 def _daily_microusd() -> int:
-    return int(settings().daily_usd * 1e6)
+    return int(settings().deployment.daily_usd * 1e6)
 
 
 def _number(item: Any, name: str) -> int:

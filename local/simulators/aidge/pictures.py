@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngImageFile, PngInfo
+from PIL.PngImagePlugin import PngImageFile, PngInfo, iTXt
 
 from local.simulators.aidge.answers import RefusedError
 from local.simulators.aidge.request import Garment, Suit
@@ -124,6 +124,6 @@ def _upper_half(picture: bytes) -> bytes:
     with Image.open(io.BytesIO(picture)) as image:
         assert isinstance(image, PngImageFile)
         for name, text in image.text.items():
-            notes.add_text(name, text)
+            notes.add_itxt(name, text) if isinstance(text, iTXt) else notes.add_text(name, text)
         image.crop((0, 0, image.width, image.height // 2)).save(out, "PNG", pnginfo=notes)
     return out.getvalue()

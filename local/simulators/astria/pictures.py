@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
+from local.preview.marking import PACKET
 from local.simulators.astria.request import PromptRequest
 from local.simulators.astria.scene import REGIONS, Scene
 from local.simulators.astria.tunes import Base, Tune
@@ -92,5 +93,5 @@ def _mock(size: Size, seed: int) -> bytes:
 def _jpeg(picture: Image.Image) -> bytes:
     out = io.BytesIO()
     note = {"note": "drawn by the local preview engine, not by a model", "provider": "astria"}
-    picture.save(out, "JPEG", quality=92, comment=json.dumps(note).encode())
+    picture.save(out, "JPEG", quality=92, comment=json.dumps(note).encode(), xmp=PACKET)
     return out.getvalue()

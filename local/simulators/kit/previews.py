@@ -15,6 +15,8 @@ from typing import Any, Literal, Protocol
 
 from PIL import ExifTags, Image
 
+from local.preview.marking import PACKET
+
 Format = Literal["png", "jpeg", "webp"]
 NO_PICTURE = "the local preview engine draws clothing and footwear only"
 
@@ -135,11 +137,11 @@ class Previews:
         note = json.dumps({"note": "drawn by the local preview engine, not by a model", **label})
         out = io.BytesIO()
         if format == "jpeg":
-            _on_white(image).save(out, "JPEG", quality=92, comment=note.encode())
+            _on_white(image).save(out, "JPEG", quality=92, comment=note.encode(), xmp=PACKET)
         else:
             exif = Image.Exif()
             exif[ExifTags.Base.ImageDescription] = note
-            image.save(out, "WEBP", quality=92, exif=exif)
+            image.save(out, "WEBP", quality=92, exif=exif, xmp=PACKET)
         return out.getvalue()
 
     def close(self) -> None:

@@ -17,8 +17,8 @@ from fitting_room.actions.workflow.settle import settle
 from fitting_room.actions.workflow.standing import CALLBACK_SOON
 from fitting_room.jobs.outcome import Unread
 from fitting_room.providers.catalogue import entry
-from fitting_room.settings import settings
 from fitting_room.stores import aws
+from tests.deployment import choose
 from tests.unit.world import Vendor, World, failed, finished, pending
 
 PROVIDER, OTHER_PROVIDER = "tryiton", "fashn"
@@ -55,8 +55,7 @@ def vendor(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> Ven
     for module in (start, purchase):
         if hasattr(module, "entry"):
             monkeypatch.setattr(module, "entry", lambda name: calling if name == PROVIDER else entry(name))
-    monkeypatch.setenv("CALLBACK_URL", OURS)
-    settings.cache_clear()
+    choose(monkeypatch, callback_url=OURS)
     world.configure(PROVIDER)
     vendor.starts, vendor.polls = [pending("v-1")], [pending("v-1")]
     return vendor
@@ -245,8 +244,7 @@ def test_a_vendor_or_a_stage_without_callbacks_is_polled(
 ) -> None:
     silent = entry(PROVIDER).model_copy(update={"callbacks": calls, "rate": None, "concurrency": None})
     monkeypatch.setattr(start, "entry", lambda _: silent)
-    monkeypatch.setenv("CALLBACK_URL", address)
-    settings.cache_clear()
+    choose(monkeypatch, callback_url=address)
     job_id = world.prepared(provider=PROVIDER)
     assert world.start(job_id) == {"outcome": "pending", "wait": 2}
     assert vendor.orders[-1].callback is None

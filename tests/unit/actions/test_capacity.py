@@ -17,6 +17,7 @@ from fitting_room.jobs.rate import Rate
 from fitting_room.providers.base import CatalogueEntry
 from fitting_room.providers.catalogue import entry
 from fitting_room.stores import aws, capacity, jobs
+from tests.deployment import choose
 from tests.unit.world import Vendor, World, failed, finished, moment, pending
 
 RATE = Rate(submits=2, seconds=60)
@@ -165,7 +166,7 @@ def test_the_end_of_an_attempt_frees_its_lease_before_the_job_ends(world: World,
 
 
 def test_a_stage_s_own_limits_take_the_place_of_the_catalogue_s(world: World, vendor: Vendor, monkeypatch: Any) -> None:
-    monkeypatch.setenv("LIMITS", '{"nova_canvas": {"submits": 1, "seconds": 97, "concurrency": 1}}')
+    choose(monkeypatch, limits={"nova_canvas": {"submits": 1, "seconds": 97, "concurrency": 1}})
     vendor.starts = [pending()]
     one, two, three = world.prepared(), world.prepared(), world.prepared()
     world.start(one)

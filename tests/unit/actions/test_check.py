@@ -11,8 +11,8 @@ import pytest
 from fitting_room.actions.requests.estimate import estimate
 from fitting_room.actions.requests.submit import submit
 from fitting_room.jobs.errors import Fault, Refusal
-from fitting_room.settings import settings
 from fitting_room.stores.api_keys import Caller
+from tests.deployment import choose
 from tests.unit.world import TENANT, World, picture
 
 Told = dict[str | None, Fault]
@@ -107,8 +107,7 @@ def test_the_other_model_or_field_that_can_is_named(world: World, ask: Ask, monk
     for name, option in (("seed", {"output": {"seed": 4}}), ("segmentation_free", {"segmentation_free": True})):
         [fault] = told(world, ask, provider="tryiton", **option).values()
         assert "tryiton/clothes" not in fault.remedy, f"{name}: not offered here"
-    monkeypatch.setenv("LEGACY_MODELS", "tryiton/clothes")
-    settings.cache_clear()
+    choose(monkeypatch, legacy_models=["tryiton/clothes"])
     for option in ({"output": {"seed": 4}}, {"segmentation_free": True}):
         [fault] = told(world, ask, provider="tryiton", **option).values()
         assert "`tryiton/clothes`" in fault.remedy
@@ -193,8 +192,7 @@ def test_an_address_that_may_work_is_taken(world: World, ask: Ask, url: str) -> 
 
 
 def test_a_loopback_server_that_the_stage_allows_may_be_http(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FETCH_ALLOW", "127.0.0.1:9000")
-    settings.cache_clear()
+    choose(monkeypatch, fetch_allow=["127.0.0.1:9000"])
     submitted(world, world.body(person={"url": "http://127.0.0.1:9000/p.png"}))
     [fault] = told(world, submitted, person={"url": "http://127.0.0.1:9001/p.png"}).values()
     assert "http" in fault.detail

@@ -7,15 +7,17 @@ import io
 from typing import Any
 
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from fitting_room.actions.workflow.collect import collect
 from fitting_room.actions.workflow.settle import settle
+from fitting_room.images import provenance
 from fitting_room.jobs.errors import JobWarning
 from fitting_room.jobs.job import Job
 from fitting_room.jobs.outcome import Finished, Picture
-from fitting_room.settings import settings
 from fitting_room.stores import jobs
+from tests.deployment import choose
+from tests.unit.images.signed import breaches, signed
 from tests.unit.world import INBOX, TENANT, Vendor, World, failed, finished, picture
 
 
@@ -37,10 +39,11 @@ def opened(world: World, job: Job, n: int = 0) -> Image.Image:
 
 
 def with_credentials(width: int, height: int) -> bytes:
-    note, file = PngImagePlugin.PngInfo(), io.BytesIO()
-    note.add_text("c2pa", "made by the vendor")
-    Image.open(io.BytesIO(picture(width, height, "crimson"))).save(file, "PNG", pnginfo=note)
-    return file.getvalue()
+    return signed(picture(width, height, "crimson"), "image/png")
+
+
+def with_mark(source_type: str, form: str = "PNG") -> bytes:
+    return provenance.mark(picture(360, 540, "crimson", form), source_type)[0]
 
 
 def test_bytes_that_need_no_change_are_the_vendors_own(world: World, vendor: Vendor) -> None:
@@ -54,22 +57,49 @@ def test_bytes_that_need_no_change_are_the_vendors_own(world: World, vendor: Ven
         "png",
         99,
     )
+    assert image.provenance == "c2pa"
+    assert breaches(world.read(image.key), "image/png") == []
     assert told(job) == []
 
 
+def test_an_unmarked_result_is_marked_as_made_by_a_model(world: World, vendor: Vendor) -> None:
+    job = bought(world, vendor, finished())
+    data = world.read(job.images[0].key)
+    assert provenance.read(data).source_type == "compositeWithTrainedAlgorithmicMedia"
+    assert (job.images[0].provenance, job.images[0].bytes) == ("xmp", len(data))
+    assert Image.open(io.BytesIO(data)).tobytes() == Image.open(io.BytesIO(picture(360, 540, "crimson"))).tobytes()
+    assert told(job) == []
+
+
+def test_the_sandbox_claims_no_model(world: World) -> None:
+    job_id = world.submit(provider="sandbox").job.id
+    world.run(job_id)
+    image = world.job(job_id).images[0]
+    assert (image.provenance, provenance.read(world.read(image.key)).source_type) == ("xmp", "algorithmicMedia")
+
+
 @pytest.mark.parametrize("form", ["jpeg", "webp", "png"])
-def test_another_format_is_converted_and_the_loss_of_credentials_told(world: World, vendor: Vendor, form: str) -> None:
-    job = bought(world, vendor, finished(form="PNG" if form != "png" else "JPEG"), output={"format": form})
+def test_another_format_is_converted_and_marked(world: World, vendor: Vendor, form: str) -> None:
+    came = with_mark("algorithmicMedia", "PNG" if form != "png" else "JPEG")
+    job = bought(world, vendor, Finished([Picture(came, seed=1)]), output={"format": form})
     assert opened(world, job).format == form.upper()
     assert job.images[0].format == form
     assert job.images[0].key.endswith(f"/1.{form}")
+    assert provenance.read(world.read(job.images[0].key)).source_type == "algorithmicMedia"
+    assert told(job) == []
+
+
+def test_a_conversion_that_loses_content_credentials_says_so(world: World, vendor: Vendor) -> None:
+    came = Finished([Picture(with_credentials(360, 540), seed=1)])
+    job = bought(world, vendor, came, output={"format": "jpeg"})
     assert told(job) == ["credentials_dropped"]
+    assert job.images[0].provenance == "xmp"
 
 
 def test_the_format_that_came_anyway_changes_nothing(world: World, vendor: Vendor) -> None:
     job = bought(world, vendor, finished(form="JPEG"), output={"format": "jpeg"})
     assert told(job) == []
-    assert world.read(job.images[0].key) == picture(360, 540, "crimson", "JPEG")
+    assert world.read(job.images[0].key) == with_mark("compositeWithTrainedAlgorithmicMedia", "JPEG")
 
 
 def test_the_padding_for_the_vendor_is_gone_from_the_result(world: World, vendor: Vendor) -> None:
@@ -78,7 +108,7 @@ def test_the_padding_for_the_vendor_is_gone_from_the_result(world: World, vendor
     person = {"s3": f"s3://{INBOX}/{world.put('square.png', picture(600, 600))}"}
     job = bought(world, vendor, finished(864, 1296), provider="tryiton", person=person)
     assert (job.images[0].width, job.images[0].height) == opened(world, job).size == (864, 864)
-    assert told(job) == ["credentials_dropped"]
+    assert told(job) == []
 
 
 def test_the_original_size_is_restored_when_asked_for(world: World, vendor: Vendor) -> None:
@@ -184,8 +214,8 @@ def test_collecting_again_changes_nothing(world: World, vendor: Vendor) -> None:
 def test_two_collects_at_once_record_everything_once(
     world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vendor.starts = [finished(form="JPEG")]
-    job_id = world.prepared(output={"format": "png"})
+    vendor.starts = [Finished([Picture(with_credentials(360, 540), seed=1)])]
+    job_id = world.prepared(output={"format": "jpeg"})
     world.start(job_id)
     real = jobs.collected
 
@@ -222,8 +252,7 @@ def test_pictures_that_arrive_after_the_job_was_settled_do_not_change_it(world: 
 def test_a_size_that_a_vendor_takes_as_a_shape_only_is_no_reason_to_throw_its_picture_away(
     world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch, provider: str, status: str
 ) -> None:
-    monkeypatch.setenv("BEDROCK_REGIONS", '{"nova_canvas": "us-east-1", "stability": "us-west-2"}')
-    settings.cache_clear()
+    choose(monkeypatch, bedrock_regions={"nova_canvas": "us-east-1", "stability": "us-west-2"})
     body = {"task": "text_to_image", "prompt": "a hat", "size": {"width": 800, "height": 1200}, "provider": provider}
     vendor.starts = [finished(832, 1216)]  # 2.6 % off 2:3
     job_id = world.submit(body).job.id

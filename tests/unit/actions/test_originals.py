@@ -15,8 +15,8 @@ from fitting_room.actions.workflow import originals
 from fitting_room.actions.workflow.prepare import prepare
 from fitting_room.jobs.errors import Fault
 from fitting_room.net import safe_http
-from fitting_room.settings import settings
 from fitting_room.stores import aws, jobs, media
+from tests.deployment import choose
 from tests.unit.net.server import Server, running
 from tests.unit.world import INBOX, MEDIA, TENANT, Vendor, World, failed, finished, picture
 
@@ -27,8 +27,7 @@ def host(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     with running(Server()) as server:
         server.serves("/person.png", picture(360, 540))
         server.serves("/garment.png", picture(200, 200, "navy"))
-        monkeypatch.setenv("FETCH_ALLOW", server.host)
-        settings.cache_clear()
+        choose(monkeypatch, fetch_allow=[server.host])
         yield server
 
 

@@ -13,8 +13,8 @@ from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.job import Mode, Subject
 from fitting_room.jobs.parse import parse
 from fitting_room.providers.catalogue import entries, entry
-from fitting_room.settings import settings
 from fitting_room.stores.api_keys import Caller
+from tests.deployment import choose
 from tests.unit.world import World
 
 PICTURE = {"url": "https://shop.example/p.png"}
@@ -285,8 +285,7 @@ def test_a_test_key_reaches_the_sandbox_whatever_its_tenant_is_held_to() -> None
 
 
 def test_auto_follows_the_order_of_the_stage(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PROVIDER_ORDER", '["fashn", "tryiton"]')
-    settings.cache_clear()
+    choose(monkeypatch, provider_order=["fashn", "tryiton"])
     world.configure("tryiton", "fashn")
     assert world.submit().job.plan[:3] == ["fashn", "tryiton", "nova_canvas"]
 

@@ -20,8 +20,8 @@ from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job
 from fitting_room.jobs.outcome import Finished
 from fitting_room.net.safe_http import Fetched
-from fitting_room.settings import settings
 from fitting_room.stores import aws, items, jobs
+from tests.deployment import choose
 from tests.unit.atelier import ID, Atelier
 from tests.unit.world import INBOX, LIVE, MEDIA, RIVAL, TENANT, TEST, Vendor, World, failed, finished, pending, picture
 
@@ -193,8 +193,7 @@ def test_the_plan_is_made_anew(world: World, vendor: Vendor) -> None:
 
 def test_the_budget_is_asked_anew(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     old = ended(world, vendor)
-    monkeypatch.setenv("DAILY_USD", "0.01")
-    settings.cache_clear()
+    choose(monkeypatch, daily_usd=0.01)
     assert refused(world, old).faults[0].code == "budget_exceeded"
 
 

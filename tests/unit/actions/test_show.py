@@ -9,8 +9,8 @@ import pytest
 from fitting_room.actions.job_view import find_job, image_link, summary, view
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job
-from fitting_room.settings import settings
 from fitting_room.stores.api_keys import Caller
+from tests.deployment import choose
 from tests.unit.world import LIVE, RIVAL, TEST, Vendor, World, failed, finished
 
 
@@ -172,8 +172,7 @@ def test_a_job_that_has_succeeded_cannot_be_retried(world: World, done: Job) -> 
 
 def test_a_job_tells_the_model_that_does_it(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     world.configure("tryiton")
-    monkeypatch.setenv("LEGACY_MODELS", "tryiton/clothes")
-    settings.cache_clear()
+    choose(monkeypatch, legacy_models=["tryiton/clothes"])
     vendor.starts = [finished()]
     for provider, model in (("tryiton", "fashion-v2"), ("tryiton/clothes", "clothes"), ("sandbox", "composite")):
         job_id = world.submit(provider=provider).job.id

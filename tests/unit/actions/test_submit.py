@@ -15,6 +15,7 @@ from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.job import Mode
 from fitting_room.stores import aws, jobs, media
 from fitting_room.stores.api_keys import Caller
+from tests.deployment import choose
 from tests.unit.world import INBOX, LIVE, MEDIA, OTHER, TENANT, World, picture
 
 MIDNIGHT = 12 * 3600
@@ -149,10 +150,7 @@ def test_a_used_up_budget_of_images_says_how_long_to_wait(world: World) -> None:
 
 
 def test_a_used_up_budget_of_money_refuses_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fitting_room.settings import settings
-
-    monkeypatch.setenv("DAILY_USD", "0.13")
-    settings.cache_clear()
+    choose(monkeypatch, daily_usd=0.13)
     world.submit()
     world.submit()
     assert first(refused(world)) == ("budget_exceeded", None)
@@ -161,10 +159,7 @@ def test_a_used_up_budget_of_money_refuses_too(world: World, monkeypatch: pytest
 def test_a_job_above_a_whole_days_budget_is_refused_on_a_fresh_day(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fitting_room.settings import settings
-
-    monkeypatch.setenv("DAILY_IMAGES", "2")
-    settings.cache_clear()
+    choose(monkeypatch, daily_images=2)
     assert first(refused(world, output={"count": 3})) == ("budget_exceeded", None)
 
 

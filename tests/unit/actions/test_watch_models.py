@@ -13,10 +13,10 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 from fitting_room.actions.upkeep.watch_models import Unanswered, watch_models
 from fitting_room.clock import Clock
 from fitting_room.providers import catalogue
-from fitting_room.settings import settings
 from fitting_room.stores import aws
 from fitting_room.stores import model_lifecycles as models
 from fitting_room.stores.model_lifecycles import ObservedLifecycle
+from tests.deployment import choose
 from tests.unit.world import World
 
 NOVA = "amazon.nova-canvas-v1:0"
@@ -55,13 +55,8 @@ def bedrock(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bedrock]:
     told = Bedrock()
     monkeypatch.setattr(aws, "bedrock", told.client)
     monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "false")
-    deploy(monkeypatch, nova_canvas="us-east-1", stability="us-west-2")
+    choose(monkeypatch, bedrock_regions={"nova_canvas": "us-east-1", "stability": "us-west-2"})
     yield told
-
-
-def deploy(monkeypatch: pytest.MonkeyPatch, **regions: str) -> None:
-    monkeypatch.setenv("BEDROCK_REGIONS", json.dumps(regions))
-    settings.cache_clear()
 
 
 def kept() -> dict[str, ObservedLifecycle]:
@@ -107,7 +102,7 @@ def test_every_model_is_asked_for_in_the_region_it_is_called_in_profiles_by_the_
 def test_a_provider_without_a_region_is_not_asked_for(
     world: World, bedrock: Bedrock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deploy(monkeypatch, stability="us-west-2")
+    choose(monkeypatch, bedrock_regions={"stability": "us-west-2"})
     assert NOVA not in watch_models(world.at)
     assert {region for region, _ in bedrock.asked} == {"us-west-2"}
 

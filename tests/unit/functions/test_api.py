@@ -15,6 +15,7 @@ import pytest
 from fitting_room.actions.requests import submit as submitting
 from fitting_room.jobs.job import Mode
 from fitting_room.jobs.outcome import Finished, Pending
+from tests.deployment import choose
 from tests.unit.atelier import Atelier
 from tests.unit.functions.events import CONTEXT, event
 from tests.unit.world import LIVE_KEY, OTHER_KEY, TENANT, TEST_KEY, Vendor, World, failed, finished, pending, picture
@@ -482,13 +483,9 @@ def test_every_answer_to_the_shop_can_be_read_by_it(world: World, call: Call) ->
 
 
 def test_no_origin_is_allowed_unless_the_deployment_says_so(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fitting_room.settings import settings
-
-    monkeypatch.setenv("CORS_ORIGINS", "")
-    settings.cache_clear()
+    choose(monkeypatch, cors_origins=[])
     assert "access-control-allow-origin" not in call("GET", "/v1/providers", origin=SHOP).headers
-    monkeypatch.setenv("CORS_ORIGINS", "https://a.example,*")
-    settings.cache_clear()
+    choose(monkeypatch, cors_origins=["https://a.example", "*"])
     assert call("GET", "/v1/providers", origin=SHOP).headers["access-control-allow-origin"] == SHOP
 
 

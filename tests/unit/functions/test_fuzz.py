@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from fitting_room.actions.requests.upload import UploadRequest
 from fitting_room.jobs.tasks import TASKS
 from fitting_room.providers.catalogue import entries
-from fitting_room.settings import settings as deployed
+from tests.deployment import choose
 from tests.unit.functions.events import CONTEXT, event
 from tests.unit.providers.requests import asking
 from tests.unit.providers.test_invalid_requests import FULL
@@ -185,9 +185,7 @@ HEADERS = st.fixed_dictionaries(
 
 @pytest.fixture
 def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("DAILY_IMAGES", "1000000")
-    monkeypatch.setenv("DAILY_USD", "1000000")
-    deployed.cache_clear()
+    choose(monkeypatch, daily_images=1_000_000, daily_usd=1_000_000)
     world.body()
     world.configure("tryiton", "fashn", "astria", "aidge")
     handler = importlib.import_module("functions.http.api.handler")

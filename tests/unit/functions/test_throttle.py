@@ -8,7 +8,7 @@ from fitting_room.actions import pace
 from fitting_room.actions.requests.throttle import admit
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
-from fitting_room.settings import settings
+from tests.deployment import choose
 from tests.unit.functions.test_api import SHOP, Call, call  # noqa: F401  a fixture
 from tests.unit.world import OTHER_KEY, TENANT, TEST_KEY, FakeClock, World
 
@@ -16,9 +16,7 @@ from tests.unit.world import OTHER_KEY, TENANT, TEST_KEY, FakeClock, World
 @pytest.fixture
 def slow(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """Two requests a second for each key, and three at once."""
-    monkeypatch.setenv("KEY_RATE", "2")
-    monkeypatch.setenv("KEY_BURST", "3")
-    settings.cache_clear()
+    choose(monkeypatch, key_rate=2, key_burst=3)
     return world
 
 
@@ -83,8 +81,7 @@ def test_a_preflight_has_no_key_and_is_not_counted(slow: World, call: Call) -> N
 # ------------------------------------------------------------------------------------------------ jobs of test keys
 @pytest.fixture
 def two_a_day(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setenv("DAILY_TEST_JOBS", "2")
-    settings.cache_clear()
+    choose(monkeypatch, daily_test_jobs=2)
     return world
 
 

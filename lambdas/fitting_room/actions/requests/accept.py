@@ -39,8 +39,9 @@ def accept(job: Job, inline: Mapping[str, bytes], writes: Mapping[str, dict[str,
             "The tenant's budget for today does not cover this job.", "ask the operator to raise the daily budget", at
         )
     if job.mode == "test" and not budgets.count_test_job(job.tenant, at.now()):
+        most = settings().deployment.daily_test_jobs
         raise _over_budget(
-            f"Test keys of this tenant have submitted {settings().daily_test_jobs:,} jobs today, which is the limit.",
+            f"Test keys of this tenant have submitted {most:,} jobs today, which is the limit.",
             "ask the operator to raise `daily_test_jobs`",
             at,
         )
@@ -76,7 +77,7 @@ def reservation(
 
 
 def expiry(at: Clock) -> str:
-    return clock.text(at.now() + timedelta(days=settings().result_days))
+    return clock.text(at.now() + timedelta(days=settings().deployment.result_days))
 
 
 def _stored(job: Job, at: Clock) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Checked:
 
 def check(body: Any, caller: Caller, at: Clock, *, find_uploads: bool) -> Checked:
     """Return the request if it has no fault. `find_uploads`: each upload must be there. Raises `Refusal` with all faults."""
-    draft = read(body, settings().fetch_allow)
+    draft = read(body, frozenset(settings().deployment.fetch_allow))
     if draft.request is None:
         raise Refusal(*draft.faults)
     here, planned = deployment(at), None

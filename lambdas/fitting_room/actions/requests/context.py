@@ -14,18 +14,18 @@ from fitting_room.stores.api_keys import Caller
 
 
 def deployment(at: Clock) -> Deployment:
-    config = settings()
+    config = settings().deployment
     first = {provider: index for index, provider in enumerate(config.provider_order)}
     ordered = sorted(entries(), key=lambda entry: first.get(entry.id, len(first)))
     return Deployment(
         ordered,
         provider_keys.configured(at),
         frozenset(config.bedrock_regions),
-        config.private_access,
+        frozenset(config.private_access),
         model_lifecycles.observed(at),
         at.now().date(),
-        config.legacy_models,
-        config.unmoderated,
+        frozenset(config.legacy_models),
+        frozenset(config.unmoderated),
     )
 
 

@@ -16,6 +16,7 @@ from fitting_room.jobs.request import RequestedOption
 from fitting_room.jobs.tasks import AnyRequest, TryOn
 from fitting_room.jobs.wording import nearest
 from fitting_room.providers.base import CatalogueEntry, Model
+from fitting_room.providers.runners import RUNNERS
 from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.model_lifecycles import ObservedLifecycle
 
@@ -24,7 +25,7 @@ SANDBOX = "sandbox"
 
 @dataclass(frozen=True)
 class Deployment:
-    """What this deployment can reach. `regions`: providers on Bedrock with a region to call them in. `private_access`:
+    """What this deployment can reach. `regions`: providers with an AWS region to call them in. `private_access`:
     providers whose retired model it may still call. `legacy_models`: `provider/model` of models it offers though they are
     opt-in. `unmoderated`: providers for which `moderation: none` may be asked. `observed`: what Bedrock said of its models."""
 
@@ -53,7 +54,7 @@ class Deployment:
 
     def usable(self, entry: CatalogueEntry) -> bool:
         return (not entry.secret or entry.id in self.configured) and (
-            entry.runner != "bedrock" or entry.id in self.regions
+            not RUNNERS[entry.runner].needs_region or entry.id in self.regions
         )
 
 
@@ -298,10 +299,10 @@ def _retired(request: AnyRequest, entry: CatalogueEntry, model: Model, deploymen
 
 
 def _not_usable(entry: CatalogueEntry) -> Fault:
-    if entry.runner == "bedrock":
+    if RUNNERS[entry.runner].needs_region:
         return Fault.of(
             "provider_not_configured",
-            f"This deployment names no Bedrock region for {entry.title}.",
+            f"This deployment names no AWS region for {entry.title}.",
             f"Ask its operator to name one in `bedrock_regions` for {entry.id}, or choose another provider.",
             pointer="/provider",
             provider=entry.id,

@@ -43,11 +43,6 @@ def recover(job_id: str, caller: Caller, at: Clock, *, provider_job_id: str | No
         return Accepted(other, replayed=True)
 
 
-def recoverable(job: Job) -> bool:
-    """Whether a recovery of this job can be asked for."""
-    return _bought(job, None) is not None
-
-
 def _open(old: Job, caller: Caller, at: Clock) -> Job | None:
     """The recovery there is, unless it ended in vain."""
     if old.recovered_by is None:

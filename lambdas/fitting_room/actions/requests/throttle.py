@@ -18,7 +18,7 @@ def admit(authorization: str | None, at: Clock) -> None:
 
     Each process counts alone, so the rate of a key over all processes is only approximate: it costs no call to AWS.
     """
-    rate, burst = settings().key_rate, settings().key_burst
+    rate, burst = settings().deployment.key_rate, settings().deployment.key_burst
     now, key = at.ms() / 1000, hash(authorization)
     left, counted = _buckets.get(key, (burst, now))
     left = min(burst, left + max(0.0, now - counted) * rate)

@@ -37,7 +37,7 @@ def create_upload(body: Any, caller: Caller, at: Clock) -> dict[str, Any]:
         raise Refusal(*faults_of(error, UploadRequest)) from None
     upload_id = at.new_id("upl")
     upload = uploads.Upload(upload_id, caller.tenant, f"uploads/{caller.tenant}/{upload_id}", caller.mode)
-    until = at.now() + timedelta(days=settings().upload_days)
+    until = at.now() + timedelta(days=settings().deployment.upload_days)
     uploads.put(upload, until)
     return {
         "id": upload_id,

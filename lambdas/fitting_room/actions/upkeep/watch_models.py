@@ -14,6 +14,7 @@ from fitting_room.clock import Clock
 from fitting_room.observability import MetricUnit, error_facts, logger, metrics
 from fitting_room.providers.base import CatalogueEntry, Model
 from fitting_room.providers.catalogue import entries
+from fitting_room.providers.runners import RUNNERS
 from fitting_room.settings import settings
 from fitting_room.stores import aws
 from fitting_room.stores import model_lifecycles as models
@@ -31,8 +32,8 @@ def watch_models(at: Clock) -> dict[str, str]:
     states: dict[str, str] = {}
     unanswered = 0
     for entry in entries():
-        region = settings().bedrock_regions.get(entry.id)
-        if entry.runner != "bedrock" or region is None:
+        region = settings().deployment.bedrock_regions.get(entry.id)
+        if RUNNERS[entry.runner].lifecycles is None or region is None:
             continue
         seen: dict[str, ObservedLifecycle] = {}
         for model in entry.models:

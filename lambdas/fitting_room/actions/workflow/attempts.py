@@ -36,11 +36,11 @@ def connect(provider: CatalogueEntry, at: Clock, secret: str | None = None) -> P
 
     A missing key shows here, before anything is claimed.
     """
-    config = settings()
+    config = settings().deployment
     given = config.provider_settings.get(provider.id, {})
     return adapter(provider.id).connect(
         Connection(
-            endpoint=config.provider_endpoints.get(provider.id),
+            endpoint=config.endpoints.get(provider.id),
             region=config.bedrock_regions.get(provider.id),
             secret=(secret or provider_keys.secret(provider.id, at)) if provider.secret else None,
             settings=provider.settings_model.model_validate(given) if provider.settings_model else None,

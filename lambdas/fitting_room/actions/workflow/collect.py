@@ -8,7 +8,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from fitting_room.clock import Clock
-from fitting_room.images import sniff
+from fitting_room.images import provenance, sniff
 from fitting_room.images.encode import to_jpeg, to_png, to_webp
 from fitting_room.images.fit import Frame, undo, undo_mask
 from fitting_room.images.result_checks import REASONS, Expected, Rejection, check_result, decode_result, fingerprint
@@ -22,7 +22,7 @@ from fitting_room.stores import jobs, media
 
 _CONVERTED = JobWarning(
     code="credentials_dropped",
-    detail="The image was converted or cropped after the provider returned it, so its content credentials are gone.",
+    detail="The image was converted or cropped after the provider returned it, so its C2PA content credentials are gone.",
     remedy="Leave out `output.format` and `output.size` to keep them if no padding was added.",
 )
 
@@ -32,7 +32,7 @@ class Result(NamedTuple):
     format: str
     width: int
     height: int
-    converted: bool
+    mark: provenance.Provenance | None = None
 
 
 def collect(job_id: str, at: Clock) -> Step:
@@ -55,6 +55,7 @@ def collect(job_id: str, at: Clock) -> Step:
             warnings.append(_rejected(verdict.reason))
             continue
         result, notes = _restored(data, verdict.image, frame, job.request.output)
+        result = _marked(result, provenance.read(data).source_type or _source_type(job, attempt))
         warnings += [*verdict.warnings, *notes]
         images.append(_write(job, len(images) + 1, str(len(images) + 1), result, stored.seed))
     if not images:
@@ -126,8 +127,20 @@ def _restored(
     picture, warnings = undo(decoded, frame, size=output.size) if frame else (decoded, [])
     wanted = output.format or came
     if picture is decoded and wanted == came:  # so content credentials survive
-        return Result(data, came, *picture.size, converted=False), warnings
-    return Result(_encoded(picture, wanted), wanted, *picture.size, converted=True), [*warnings, _CONVERTED]
+        return Result(data, came, *picture.size), warnings
+    dropped = [_CONVERTED] if provenance.read(data).c2pa else []
+    return Result(_encoded(picture, wanted), wanted, *picture.size), [*warnings, *dropped]
+
+
+def _source_type(job: Job, attempt: Attempt) -> provenance.SourceType:
+    if not entry(attempt.provider).generative:
+        return "algorithmicMedia"
+    return provenance.SOURCE_TYPES[job.request.task]
+
+
+def _marked(result: Result, source_type: str) -> Result:
+    data, mark = provenance.mark(result.data, source_type)
+    return result._replace(data=data, mark=mark)
 
 
 def _encoded(picture: Image.Image, form: str) -> bytes:
@@ -148,7 +161,7 @@ def _mask(job: Job, attempt: Attempt, frame: Frame | None) -> JobImage | None:
     except JobFailure:  # the pictures are paid for and good: they do not fail with it
         return None
     mask, _ = undo_mask(returned.convert("L"), frame, size=job.request.output.size)
-    return _write(job, 0, "mask", Result(to_png(mask), "png", *mask.size, converted=True), None)
+    return _write(job, 0, "mask", Result(to_png(mask), "png", *mask.size), None)
 
 
 def _write(job: Job, n: int, name: str, result: Result, seed: int | None) -> JobImage:
@@ -164,4 +177,5 @@ def _write(job: Job, n: int, name: str, result: Result, seed: int | None) -> Job
         bytes=len(result.data),
         sha256=hashlib.sha256(result.data).hexdigest(),
         seed=seed,
+        provenance=result.mark,
     )

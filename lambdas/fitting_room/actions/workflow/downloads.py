@@ -57,6 +57,6 @@ def _bytes(address: str, provider: CatalogueEntry) -> bytes:
     """Raises `FetchFailed` or `NotDecodable`."""
     if address.startswith("data:"):
         return decode(address)
-    config = settings()
+    config = settings().deployment
     hosts = frozenset([*provider.result_hosts, *config.result_hosts.get(provider.id, ())])
-    return safe_http.get(address, max_bytes=MAX_RESULT_BYTES, allow=config.fetch_allow, hosts=hosts).data
+    return safe_http.get(address, max_bytes=MAX_RESULT_BYTES, allow=frozenset(config.fetch_allow), hosts=hosts).data

@@ -108,7 +108,10 @@ def _fetched(url: str, pointer: str, until: datetime, at: Clock) -> bytes:
         left = max(1.0, (until - at.now()).total_seconds())
         try:
             return safe_http.get(
-                url, max_bytes=LIMITS.max_bytes, allow=settings().fetch_allow, timeout=min(TRY_SECONDS, left)
+                url,
+                max_bytes=LIMITS.max_bytes,
+                allow=frozenset(settings().deployment.fetch_allow),
+                timeout=min(TRY_SECONDS, left),
             ).data
         except FetchFailed as failed:
             pause = failed.retry_after or min(2.0**tries, LONGEST_PAUSE)

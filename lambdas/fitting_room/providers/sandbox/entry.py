@@ -120,6 +120,7 @@ ENTRY = CatalogueEntry(
     secret=False,
     polled=True,
     live=False,
+    generative=False,
     tasks={
         task: {name: _SEED if name == "output.seed" else Option() for name in (*names, *_OUTPUT)}
         for task, names in _TASKS.items()

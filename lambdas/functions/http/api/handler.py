@@ -290,9 +290,9 @@ def _request_id() -> str:
 def _common(methods: str = "") -> dict[str, str]:
     """The request's id, and what a browser of an allowed origin needs, and no other. What holds links to photos is kept in
     no cache."""
-    origin, allowed = app.current_event.headers.get("origin", ""), settings().cors_origins
+    origin, allowed = app.current_event.headers.get("origin", ""), settings().deployment.cors_origins
     headers = {"Cache-Control": "no-store", "Request-Id": _request_id()}
-    if not origin or not ({origin, "*"} & allowed):
+    if not origin or not {origin, "*"}.intersection(allowed):
         return headers | ({"Vary": "Origin"} if allowed else {})
     headers |= {
         "Access-Control-Allow-Origin": origin,

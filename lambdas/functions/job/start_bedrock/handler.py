@@ -17,7 +17,7 @@ clock = Clock()
 
 
 def providers() -> None:
-    for provider in settings().bedrock_regions:
+    for provider in settings().deployment.bedrock_regions:
         connect(entry(provider), clock)
 
 

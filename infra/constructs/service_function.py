@@ -15,7 +15,7 @@ from infra.config import StageConfig
 from infra.constructs.bundle import function_code
 
 
-class PythonFunction(lambda_.Function):
+class ServiceFunction(lambda_.Function):
     """`folder` below `lambdas/functions`; memory in MB, timeout in seconds."""
 
     def __init__(

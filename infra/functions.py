@@ -1,0 +1,108 @@
+"""Every function of the service, with its memory, timeout and environment. What each may do is in permissions.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import aws_cdk as cdk
+from aws_cdk import aws_stepfunctions as sfn
+
+from fitting_room.providers.runners import RUNNERS, RunnerName
+from infra.config import StageConfig
+from infra.constructs.service_function import ServiceFunction
+from infra.storage_stack import StorageStack
+
+SERVICE, METRICS = "fitting-room", "FittingRoom"
+
+
+class Functions:
+    """`starts`: by runner, the function that buys from its providers. They are constructs of the stack itself, so that their
+    logical ids stay."""
+
+    def __init__(self, stack: cdk.Stack, config: StageConfig, storage: StorageStack) -> None:
+        self._stack, self._config = stack, config
+        self._shared = {
+            "TABLE": storage.table_name,
+            "INBOX_BUCKET": storage.inbox_name,
+            "MEDIA_BUCKET": storage.media_name,
+            "DEPLOYMENT": config.deployment.model_dump_json(exclude_none=True),
+            "POWERTOOLS_SERVICE_NAME": SERVICE,
+            "POWERTOOLS_METRICS_NAMESPACE": METRICS,
+            "POWERTOOLS_LOG_LEVEL": "INFO",
+        }
+        keys = {"PROVIDER_SECRETS": stack.to_json_string(storage.provider_secrets)}
+
+        self.api = self._function("Api", "http/api", 512, 29)
+        self.prepare = self._function("Prepare", "job/prepare", 1769, 120)
+        self.starts: dict[RunnerName, ServiceFunction] = {
+            name: self._function(
+                runner.state,
+                runner.function,
+                1024,
+                runner.seconds,
+                (keys if runner.needs_key else {}) | self._elsewhere(runner.service),
+            )
+            for name, runner in RUNNERS.items()
+        }
+        self.poll = self._function("Poll", "job/poll", 1024, 300, keys)
+        self.wait = self._function("Wait", "job/wait", 256, 10)
+        self.collect = self._function("Collect", "job/collect", 1769, 120)
+        self.settle = self._function("Settle", "job/settle", 512, 60)
+        self.callback = self._function("Callback", "http/callback", 256, 10)
+        self.ingest = self._function("Ingest", "event/ingest", 512, 60)
+        self.erase = self._function("Erase", "event/erase", 512, 120, keys)
+        self.sweep = self._function("Sweep", "schedule/sweep", 1769, 60)  # a whole CPU
+        self.watch_models = self._function(
+            "WatchModels",
+            "schedule/watch_models",
+            512,
+            120,
+            self._elsewhere(*(runner.lifecycles for runner in RUNNERS.values())),
+        )
+
+    @property
+    def starts_with_keys(self) -> list[ServiceFunction]:
+        """Those that call providers with stored keys, and tell them where to call back."""
+        return [self.starts[name] for name, runner in RUNNERS.items() if runner.needs_key]
+
+    def of_the_machine(self) -> dict[str, ServiceFunction]:
+        """Return the function of each task of the job machine."""
+        return {
+            "Prepare": self.prepare,
+            **{RUNNERS[name].state: function for name, function in self.starts.items()},
+            "Poll": self.poll,
+            "Wait": self.wait,
+            "Collect": self.collect,
+            "Settle": self.settle,
+        }
+
+    def connect(self, machine: sfn.StateMachine, api_url: str) -> None:
+        """Tell the functions the addresses of what they call and is made of others of them."""
+        for function in (self.api, self.ingest, self.sweep):
+            function.add_environment("JOB_MACHINE_ARN", machine.state_machine_arn)
+        for function in (self.api, self.sweep):
+            function.add_environment("ERASE_FUNCTION", self.erase.function_name)
+        for function in self.starts_with_keys:
+            function.add_environment("API_URL", api_url)
+
+    def _elsewhere(self, *services: str | None) -> dict[str, str]:
+        """Return the variables by which an AWS SDK finds services that the stage has at another address."""
+        endpoints = self._config.deployment.endpoints
+        return {
+            f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}": endpoints[service]
+            for service in services
+            if service in endpoints
+        }
+
+    def _function(
+        self, name: str, folder: str, memory: int, timeout: int, environment: Mapping[str, str] | None = None
+    ) -> ServiceFunction:
+        return ServiceFunction(
+            self._stack,
+            name,
+            self._config,
+            folder=folder,
+            memory=memory,
+            timeout=timeout,
+            environment=self._shared | dict(environment or {}),
+        )
