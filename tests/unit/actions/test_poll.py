@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import ClientError
@@ -296,8 +297,9 @@ class Keys:
         self.tried: list[str] = []
         self.answers, self.vendor = answers, vendor
         self.stored = {"secret": "known", "fresh": "fresh", "previous": "previous"}
-        reads = {name: lambda _, name=name: self.stored[name] for name in self.stored}
-        monkeypatch.setattr(poll, "provider_keys", SimpleNamespace(**reads))
+        secret = Mock(side_effect=lambda *_: self.stored["secret"], fresh=lambda *_: self.stored["fresh"])
+        previous = Mock(side_effect=lambda _: self.stored["previous"])
+        monkeypatch.setattr(poll, "provider_keys", SimpleNamespace(secret=secret, previous=previous))
         monkeypatch.setattr(vendor, "connect", self.connect)
 
     def connect(self, connection: Connection) -> Any:
@@ -369,12 +371,12 @@ def test_the_same_key_is_not_tried_twice(
 def test_a_key_that_cannot_be_read_loses_nothing_that_was_bought(
     world: World, vendor: Vendor, sent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(_: str) -> str:
+    def away(*_: Any) -> str:
         raise ClientError({"Error": {"Code": "InternalServiceError", "Message": "x"}}, "GetSecretValue")
 
     vendor.polls = [finished(864, 1296)]
     with monkeypatch.context() as broken:
-        broken.setattr(poll, "provider_keys", SimpleNamespace(secret=away, fresh=away, previous=away))
+        broken.setattr(poll, "provider_keys", SimpleNamespace(secret=Mock(side_effect=away, fresh=away), previous=away))
         world.at.sleep(1800 + 3 * 3600)
         looks(world, sent, 4)
         assert vendor.polled == []
