@@ -32,8 +32,8 @@ from botocore.awsrequest import AWSPreparedRequest  # noqa: E402
 from moto.core.botocore_stubber import BotocoreStubber  # noqa: E402
 
 from fitting_room.jobs.outcome import Pending  # noqa: E402
-from tests.unit.conftest import DEPLOYMENT, ENVIRONMENT, deployed  # noqa: E402
-from tests.unit.world import INBOX, LIVE_KEY, TENANT, Vendor, World, finished, picture  # noqa: E402
+from tests.integration.conftest import DEPLOYMENT, ENVIRONMENT, deployed  # noqa: E402
+from tests.integration.world import INBOX, LIVE_KEY, TENANT, Vendor, World, finished, picture  # noqa: E402
 
 DEPLOYMENT |= {"private_access": ["nova_canvas"], "daily_images": 1_000_000, "daily_usd": 1_000_000}
 MEASURED = os.environ.get("LAMBDAS", str(ROOT / "lambdas"))

@@ -27,7 +27,7 @@ from fitting_room.observability import metrics
 from fitting_room.providers.adapter import Connection, Order
 from fitting_room.stores import aws, executions, jobs
 from tests.infra.synthesized import synthesized
-from tests.unit.world import World, picture
+from tests.integration.world import World, picture
 from tests.workflow.machine import LambdaError, Machine
 
 Mode = Literal["before", "after", "outage", "killed before", "killed after"]

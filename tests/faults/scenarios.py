@@ -13,9 +13,9 @@ from fitting_room.actions.workflow import attempts, downloads
 from fitting_room.providers import catalogue
 from tests.deployment import choose
 from tests.faults.house import Faults, House, Ledger, Mode, injected, quiet
-from tests.unit.atelier import atelier_entry, offer
-from tests.unit.conftest import deployed
-from tests.unit.world import TENANT, World, picture
+from tests.integration.atelier import atelier_entry, offer
+from tests.integration.conftest import deployed
+from tests.integration.world import TENANT, World, picture
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 

@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 
-import tests.unit.conftest  # noqa: F401  sets the environment
+import tests.integration.conftest  # noqa: F401  sets the environment
 from tests.faults.scenarios import MODES, SCENARIOS, Cell, cells
 
 

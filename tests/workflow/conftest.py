@@ -18,8 +18,8 @@ from local.simulators.kit.server import Simulator, running
 from local.simulators.predictions.fashn import Fashn
 from local.simulators.predictions.tryiton import TryItOn
 from tests.contract.conftest import Running, StandInEngine
-from tests.unit.conftest import world
-from tests.unit.world import World
+from tests.integration.conftest import world
+from tests.integration.world import World
 
 __all__ = ["world"]
 

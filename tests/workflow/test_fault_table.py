@@ -19,7 +19,7 @@ from fitting_room.providers.shared import http
 from fitting_room.stores import provider_keys
 from tests.contract.conftest import Running
 from tests.deployment import choose
-from tests.unit.world import World
+from tests.integration.world import World
 
 
 class Ends(NamedTuple):

@@ -15,7 +15,7 @@ from fitting_room.jobs.parse import parse
 from fitting_room.providers.catalogue import entries, entry
 from fitting_room.stores.api_keys import Caller
 from tests.deployment import choose
-from tests.unit.world import World
+from tests.integration.world import World
 
 PICTURE = {"url": "https://shop.example/p.png"}
 ALIVE, DEAD = date(2026, 9, 29), date(2026, 9, 30)

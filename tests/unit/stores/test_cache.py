@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from fitting_room.stores.cache import MOST_KEPT, Kept, kept_for
-from tests.unit.world import FakeClock
+from tests.integration.world import FakeClock
 
 
 class Shelf:

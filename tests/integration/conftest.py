@@ -1,0 +1,177 @@
+"""The deployment every unit test may ask for. The environment is set before anything of ours is imported."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+REGION, ACCOUNT = "us-east-1", "123456789012"
+MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:jobs"
+DEPLOYMENT: dict[str, Any] = {
+    "bedrock_regions": {"nova_canvas": REGION},
+    "cors_origins": ["https://shop.example"],
+    "daily_images": 10,
+    "daily_usd": 1.0,
+    "key_burst": 1_000_000,
+}
+ENVIRONMENT = {
+    "AWS_REGION": REGION,
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "TABLE": "fitting-room",
+    "INBOX_BUCKET": "inbox-bucket",
+    "MEDIA_BUCKET": "media-bucket",
+    "ERASE_FUNCTION": "erase",
+    "JOB_MACHINE_ARN": MACHINE,
+    "PROVIDER_SECRETS": json.dumps({"tryiton": "secret-of-tryiton"}),
+    "DEPLOYMENT": json.dumps(DEPLOYMENT),
+    "POWERTOOLS_SERVICE_NAME": "fitting-room",
+    "POWERTOOLS_METRICS_NAMESPACE": "FittingRoom",
+    "POWERTOOLS_LOG_LEVEL": "INFO",
+    "POWERTOOLS_METRICS_DISABLED": "true",
+}
+os.environ.update(ENVIRONMENT)
+
+import pytest  # noqa: E402
+from moto import mock_aws  # noqa: E402
+
+from fitting_room.actions.requests import throttle  # noqa: E402
+from fitting_room.observability import logger, metrics  # noqa: E402
+from fitting_room.providers import catalogue  # noqa: E402
+from fitting_room.settings import settings  # noqa: E402
+from fitting_room.stores import api_keys, aws, budgets, model_lifecycles, provider_keys  # noqa: E402
+from tests.integration.atelier import Atelier, atelier_entry, offer  # noqa: E402
+from tests.integration.world import (  # noqa: E402
+    INBOX,
+    LIVE_KEY,
+    MEDIA,
+    OTHER,
+    OTHER_KEY,
+    TABLE,
+    TENANT,
+    TEST_KEY,
+    FakeClock,
+    Vendor,
+    World,
+    api_key,
+)
+
+KEPT = (
+    api_keys.caller_of,
+    budgets.given_back,
+    model_lifecycles.observed,
+    provider_keys.configured,
+    provider_keys.secret,
+)
+
+
+def forget() -> None:
+    """Everything but the SDK clients: making those anew takes longer than most tests."""
+    settings.cache_clear()
+    for kept in KEPT:
+        kept.clear()
+    metrics.clear_metrics()
+    throttle.forget()
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with deployed(monkeypatch) as world:
+        yield world
+
+
+@contextmanager
+def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Table with its `due` index, both buckets, a state machine, two tenants and their keys. No provider has a key yet."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    random.seed(7)
+    forget()
+    with mock_aws():
+        aws.table().meta.client.create_table(
+            TableName=TABLE,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "due_shard", "due_at")
+            ],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": "due",
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
+                    "KeySchema": [
+                        {"AttributeName": "due_shard", "KeyType": "HASH"},
+                        {"AttributeName": "due_at", "KeyType": "RANGE"},
+                    ],
+                }
+            ],
+        )
+        for bucket in (INBOX, MEDIA):
+            aws.s3().create_bucket(Bucket=bucket)
+        machine = aws.step_functions().create_state_machine(
+            name="jobs",
+            definition='{"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}',
+            roleArn=f"arn:aws:iam::{ACCOUNT}:role/machine",
+        )["stateMachineArn"]
+        world = World(FakeClock(), machine)
+        monkeypatch.setattr(aws, "functions", lambda: world)
+        with aws.table().batch_writer() as batch:
+            for tenant in (TENANT, OTHER):
+                batch.put_item({"pk": f"TENANT#{tenant}", "sk": "TENANT"})
+            for key in (
+                api_key(LIVE_KEY, TENANT, "live"),
+                api_key(TEST_KEY, TENANT, "test"),
+                api_key(OTHER_KEY, OTHER, "live"),
+            ):
+                batch.put_item(key)
+        yield world
+    forget()
+
+
+@pytest.fixture
+def vendor(world: World, monkeypatch: pytest.MonkeyPatch) -> Vendor:
+    """Takes the place of every adapter. How long its jobs usually take is not known: the first look is after 2 s."""
+    vendor = Vendor()
+    offer(monkeypatch, [each.model_copy(update={"usual": None}) for each in catalogue.entries()])
+    monkeypatch.setattr("fitting_room.actions.workflow.attempts.adapter", lambda _: vendor)
+    return vendor
+
+
+@pytest.fixture
+def atelier(world: World, monkeypatch: pytest.MonkeyPatch) -> Atelier:
+    """One more provider, which learns subjects, keeps references, and deletes what it is told to."""
+    vendor = Atelier()
+    offer(monkeypatch, (*catalogue.entries(), atelier_entry()))
+    monkeypatch.setattr("fitting_room.actions.workflow.attempts.adapter", lambda _: vendor)
+    return vendor
+
+
+@pytest.fixture
+def logs() -> Iterator[io.StringIO]:
+    """What our functions log, as CloudWatch gets it."""
+    handler, written = cast("logging.StreamHandler[Any]", logger.handlers[0]), io.StringIO()
+    stdout = handler.setStream(written)
+    yield written
+    handler.setStream(cast(Any, stdout))
+
+
+@pytest.fixture
+def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For threads: every AWS call is atomic, as it is in AWS and is not in moto."""
+    from botocore.client import BaseClient
+
+    lock, call = threading.RLock(), BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def locked(self: BaseClient, *args: Any) -> Any:
+        with lock:
+            return call(self, *args)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", locked)
