@@ -27,7 +27,7 @@ down: ## stop the local cloud and forget its state
 test: check $(EMULATOR) $(CDK) ## every test, the end-to-end ones on the local cloud
 	@$(BIN)/python -m local.cloud up
 	@$(BIN)/pytest -p no:cacheprovider tests/e2e > .local/e2e.log 2>&1 & e2e=$$!; \
-	$(BIN)/pytest tests/unit tests/contract tests/workflow tests/infra tests/faults; rest=$$?; \
+	$(BIN)/pytest tests/unit tests/integration tests/contract tests/workflow tests/infra tests/faults; rest=$$?; \
 	echo "the end-to-end tests, which ran beside these and mostly wait:"; \
 	wait $$e2e; e2e=$$?; cat .local/e2e.log; exit $$((rest || e2e))
 

@@ -155,8 +155,8 @@ def full(provider: str, seconds: float) -> Callable[[Cloud], None]:
         table = boto3.resource("dynamodb").Table(cloud.found["table"])
         for number in range(entry(provider).concurrency or 0):
             place = {"pk": f"LEASE#{provider}", "sk": f"{number:04d}"}
-            held = {"job_id": "job_of_the_bench", "expires_ms": int((time.time() + seconds) * 1000)}
-            table.put_item(Item=place | held)
+            held: dict[str, Any] = {"job_id": "job_of_the_bench", "expires_ms": int((time.time() + seconds) * 1000)}
+            table.put_item(Item={**place, **held})
 
     return setup
 

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "lambdas")]
 
 import pytest  # noqa: E402
-from botocore.awsrequest import AWSPreparedRequest  # noqa: E402
+from botocore.awsrequest import AWSPreparedRequest, HTTPHeaders  # noqa: E402
 from moto.core.botocore_stubber import BotocoreStubber  # noqa: E402
 
 from fitting_room.jobs.outcome import Pending  # noqa: E402
@@ -232,13 +232,15 @@ class Aws(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         scope = re.search(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/", self.headers.get("Authorization", ""))
-        status, headers, answer = 400, {}, '{"message": "not here"}'
+        answer: str | bytes
+        status, headers, answer = 400, dict[str, str](), '{"message": "not here"}'
         if "/foundation-models/" in self.path:
             status, answer = 200, '{"modelDetails": {"modelId": "x", "modelLifecycle": {"status": "ACTIVE"}}}'
         if scope and scope[2] != "bedrock":
             sent = dict(self.headers.items()) | {"Host": f"{scope[2]}.{scope[1]}.amazonaws.com"}
             url = f"https://{scope[2]}.{scope[1]}.amazonaws.com{self.path}"
-            found = BotocoreStubber().process_request(AWSPreparedRequest(self.command, url, sent, body, False))
+            asked = AWSPreparedRequest(self.command, url, HTTPHeaders.from_dict(sent), body, False)
+            found = BotocoreStubber().process_request(asked)
             status, headers, answer = found or (404, {}, "")
         data = answer.encode() if isinstance(answer, str) else answer
         self.send_response(status)

@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "lambdas"), str(ROOT / "tests/bench")]
+sys.path[:0] = [str(ROOT), str(ROOT / "lambdas")]
 os.environ |= {"TABLE": "table", "INBOX_BUCKET": "inbox", "MEDIA_BUCKET": "media", "AWS_REGION": "us-east-1"}
 
-from image_master import high_water  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from fitting_room.actions.workflow.fitting import Fitting  # noqa: E402
@@ -30,6 +29,7 @@ from fitting_room.clock import Clock  # noqa: E402
 from fitting_room.jobs.job import Job, Source  # noqa: E402
 from fitting_room.providers.catalogue import entry  # noqa: E402
 from fitting_room.stores import media  # noqa: E402
+from tests.bench.image_master import high_water  # noqa: E402
 
 SIZES = {12: (4032, 3024), 48: (8064, 6048)}
 OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 92}, "PNG": {"compress_level": 1}, "WEBP": {"quality": 80}}
@@ -37,14 +37,14 @@ OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 92}, "PNG": {"compress
 
 class Case(NamedTuple):
     provider: str
-    count: int
+    images: int
     megapixels: int
     form: str = "JPEG"
     mode: str = "RGB"
 
     def __str__(self) -> str:
         alpha = " with alpha" if self.mode == "RGBA" else ""
-        return f"{self.count} x {self.megapixels} MP {self.form}{alpha}, {self.provider}"
+        return f"{self.images} x {self.megapixels} MP {self.form}{alpha}, {self.provider}"
 
 
 CASES = [
@@ -74,14 +74,14 @@ def request(case: Case) -> dict[str, Any]:
     image = {"upload": "upl_" + "0" * 26}
     match case.provider:
         case "astria":
-            return {"task": "train_subject", "kind": "person", "class_name": "woman", "pictures": [image] * case.count}
+            return {"task": "train_subject", "kind": "person", "class_name": "woman", "pictures": [image] * case.images}
         case "aidge":
             garments = [{"image": image, "category": category} for category in ("tops", "bottoms")]
-            return {"task": "try_on", "person": {"photos": [image] * (case.count - 2)}, "garments": garments}
-        case _ if case.count == 2:
+            return {"task": "try_on", "person": {"photos": [image] * (case.images - 2)}, "garments": garments}
+        case _ if case.images == 2:
             return {"task": "try_on", "person": image, "garments": [{"image": image, "category": "tops"}]}
         case _:
-            return {"task": "image_variation", "images": [image] * case.count}
+            return {"task": "image_variation", "images": [image] * case.images}
 
 
 def prepare(case: Case, original: Path, folder: Path) -> None:
@@ -93,13 +93,13 @@ def prepare(case: Case, original: Path, folder: Path) -> None:
     def read(key: str, **_: Any) -> bytes:
         return original.read_bytes() if key == "original" else (folder / key.replace("/", "_")).read_bytes()
 
-    media.put, media.read = put, read  # type: ignore[assignment]
+    media.put, media.read = put, read
     provider = entry(case.provider)
     body = request(case) | {"provider": case.provider}
     job = Job(
         id="job_1", tenant="t", mode="live", task=body["task"], request=body, sources={}, plan=[case.provider],
         created_at="2026-09-01T00:00:00Z", expires_at="2027-09-01T00:00:00Z",
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
     job.sources = {role: Source(bucket="inbox", key="original") for role, _, _ in job.request.images()}
     before, began = high_water(), time.process_time()
     shelf = Shelf()

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from fitting_room.jobs.outcome import Failed, Pending, Ready, Unread
 from fitting_room.providers.adapter import Order
-from fitting_room.providers.aidge import adapter
+from fitting_room.providers.aidge import adapter, body
 from fitting_room.providers.aidge.entry import AidgeSettings
 from local.simulators.aidge.app import Aidge
 from local.simulators.kit.previews import Previews
@@ -87,7 +87,7 @@ def simulator(engine: StandInEngine) -> Iterator[Running]:
 def wanted(media: str, asked: str = "person", **fields: Any) -> Order:
     """Its links lead to `media`."""
     plain = order("aidge", {**ASKED[asked], **fields}, pictures=PICTURES)
-    inputs = {role: replace(each, link=lambda role=role: f"{media}/{role}") for role, each in plain.inputs.items()}  # type: ignore[misc]
+    inputs = {role: replace(each, link=lambda role=role: f"{media}/{role}") for role, each in plain.inputs.items()}
     return replace(plain, inputs=inputs)
 
 
@@ -151,7 +151,7 @@ def test_a_stage_on_trial_spends_the_trial_quota(simulator: Running, media: str)
 
 
 def payload_of(media: str, asked: str) -> dict[str, Any]:
-    [suit] = json.loads(adapter.payload_of(wanted(media, asked)))
+    [suit] = json.loads(body.payload_of(wanted(media, asked)))
     return dict(suit)
 
 
@@ -166,6 +166,7 @@ def broken(suit: dict[str, Any]) -> Iterator[tuple[str, Any]]:
                 for wrong in wrong_values(value)
                 if path[-1] != "name" or not isinstance(wrong, str)
             )  # any name may be one of the library
+    wrong: Any
     for wrong in (0, 9, 1.5):
         yield f"generateCount = {wrong}", replaced(suit, ("generateCount",), wrong)
     clothes = suit["clothesList"]

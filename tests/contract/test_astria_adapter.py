@@ -6,7 +6,7 @@ import io
 import json
 from email.parser import BytesParser
 from email.policy import HTTP
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -86,7 +86,8 @@ def form(request: httpx.Request) -> dict[str, Any]:
     head = b"Content-Type: " + request.headers["Content-Type"].encode() + b"\r\n\r\n"
     fields: dict[str, Any] = {}
     for part in BytesParser(policy=HTTP).parsebytes(head + request.content).iter_parts():
-        name, content = part.get_param("name", header="content-disposition"), part.get_payload(decode=True).decode()
+        name = str(part.get_param("name", header="content-disposition"))
+        content = cast(bytes, part.get_payload(decode=True)).decode()
         value = (
             content
             if part.get_filename() is None
@@ -160,7 +161,7 @@ def test_the_mask_of_the_input_image_is_sent_as_the_vendor_reads_it() -> None:
         ),
         AstriaSettings(),
     )
-    name, data, media_type = dict(sent)["prompt[mask_image]"]  # type: ignore[misc]
+    name, data, media_type = dict(sent)["prompt[mask_image]"]
     picture = Image.open(io.BytesIO(data))
     assert (name, media_type, picture.mode, picture.size) == ("mask_image.png", "image/png", "L", (640, 960))
     assert [picture.getpixel(point) for point in ((10, 10), (600, 10))] == [255, 0]

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from fitting_room.jobs.job import Subject
-from fitting_room.jobs.outcome import Failed, Finished, Pending, Unread
+from fitting_room.jobs.outcome import Failed, Finished, Pending, Reading, Unread
 from fitting_room.providers import catalogue
 from fitting_room.providers.adapter import Order, Reference
 from fitting_room.providers.astria import adapter
@@ -108,9 +108,10 @@ class Account:
 
     def finished(self, wanted: Order) -> tuple[Any, str]:
         """What it came to, and the vendor's id of it."""
-        outcome = self.vendor.start(wanted)
-        assert isinstance(outcome, Pending), outcome
-        made_id, deadline = outcome.provider_job_id, time.monotonic() + 20
+        sent = self.vendor.start(wanted)
+        assert isinstance(sent, Pending), sent
+        outcome: Reading = sent
+        made_id, deadline = sent.provider_job_id, time.monotonic() + 20
         while isinstance(outcome, Pending | Unread):
             assert time.monotonic() < deadline, "the simulator never finished"
             outcome = self.vendor.poll(wanted, made_id)
@@ -348,7 +349,7 @@ def requests(account: Account) -> dict[str, tuple[str, Form]]:
             replace(account.ordered(body, [woman] if body is not SUIT else []), callback=callback), settings
         )
         forms[name] = (f"tunes/{on}/prompts", form)
-    for name, body in {
+    trainings: dict[str, dict[str, Any]] = {
         "training": TRAINING
         | {
             "provider": "astria/sd15",
@@ -356,7 +357,8 @@ def requests(account: Account) -> dict[str, tuple[str, Form]]:
         },
         "reference": TRAINING | {"kind": "garment"},
         "older reference": TRAINING | {"kind": "garment", "provider": "astria/sd15"},
-    }.items():
+    }
+    for name, body in trainings.items():
         forms[name] = ("tunes", training_of(replace(account.ordered(body), callback=callback), settings))
     wanted = account.ordered(SUIT)
     kind = catalogue.entry("astria").references(wanted.request)["person"]

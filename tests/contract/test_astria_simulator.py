@@ -455,7 +455,7 @@ def test_a_prompt_broken_in_one_place_is_a_validation_error_and_not_sold(
         "garment": astria.reference(GARMENT, "clothing", SD15),
         "hat": astria.reference(GARMENT, "hat"),
     }
-    body = {"text": "<faceid:{garment}:1> ohwx woman", "num_images": 1} | fields
+    body: dict[str, Any] = {"text": "<faceid:{garment}:1> ohwx woman", "num_images": 1} | fields
     asked = {
         key: value.format(**ids) if key == "text" else value for key, value in body.items() if value is not REMOVED
     }
@@ -511,7 +511,7 @@ def test_what_is_loaded_on_a_base_model_is_not_prompted_itself(astria: Client, m
     ("GET", "/tunes/1/prompts/1"), ("GET", "/prompts/1"), ("DELETE", "/prompts/1"),
 ])  # fmt: skip
 def test_every_call_needs_a_key(astria: Client, method: str, path: str, headers: dict[str, str]) -> None:
-    body = {"json": {}} if method == "POST" else {}
+    body: dict[str, Any] = {"json": {}} if method == "POST" else {}
 
     assert astria.simulator.call(method, path, headers=headers, **body).status_code == 401
 

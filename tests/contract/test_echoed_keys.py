@@ -76,9 +76,8 @@ def _order(provider: str) -> Any:
 
 
 def _line(each: Vendor, answer: httpx.Response) -> Any:
-    return catalogue.adapter(each.id).connect(  # type: ignore[call-arg]  only the adapters over HTTP take a transport
-        connection(secret=each.stored), httpx.MockTransport(lambda _: answer)
-    )
+    adapter: Any = catalogue.adapter(each.id)  # those over HTTP take a transport too
+    return adapter.connect(connection(secret=each.stored), httpx.MockTransport(lambda _: answer))
 
 
 def _told(outcome: Any) -> str:

@@ -112,6 +112,7 @@ def test_the_callbacks_secret_stays_out_of_faults_and_logs(
     sent: list[httpx.Request] = []
     outcome = provider(answer, sent).start(order("fashn", try_on(), callback=CALLBACK))
     assert sent[0].url.params["webhook_url"] == CALLBACK
+    assert isinstance(outcome, Failed)
     assert TOKEN not in outcome.fault.model_dump_json() + caplog.text
 
 

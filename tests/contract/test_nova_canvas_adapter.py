@@ -78,7 +78,8 @@ def with_drawings(sent: Any, like: Any) -> Any:
     if isinstance(sent, str) and isinstance(like, list):
         mask = Image.open(io.BytesIO(b64decode(sent)))
         assert (mask.format, mask.mode) == ("PNG", "RGB")
-        pixels = [{(0, 0, 0): "#", (255, 255, 255): "."}.get(pixel, "?") for pixel in mask.get_flattened_data()]
+        marks: dict[Any, str] = {(0, 0, 0): "#", (255, 255, 255): "."}
+        pixels = [marks.get(pixel, "?") for pixel in mask.get_flattened_data()]
         return ["".join(pixels[row * mask.width : (row + 1) * mask.width]) for row in range(mask.height)]
     return sent
 
@@ -404,7 +405,9 @@ LARGEST: dict[
 @pytest.mark.parametrize("shape", LARGEST)
 def test_the_largest_submission_stays_below_the_vendors_limit(shape: str) -> None:
     pictures, body = LARGEST[shape]
-    picture = b"x" * (catalogue.entry("nova_canvas").max_body * 3 // 4 // pictures)
+    limit = catalogue.entry("nova_canvas").max_body
+    assert limit is not None
+    picture = b"x" * (limit * 3 // 4 // pictures)
     wanted = order(
         "nova_canvas", body, pictures=dict.fromkeys(("person", "garment", "image"), picture), seed=2_147_483_646
     )

@@ -104,7 +104,7 @@ def _bought(case: Case, simulator: Running, media: str) -> Line:
 def _order(case: Case, line: Any, media: str) -> Order:
     files = {role: base64.b64decode(data) for role, data in PICTURES.items()}
     plain = order(case.provider, case.body, pictures=files, size=(384, 512))
-    linked = {role: replace(each, link=lambda role=role: f"{media}/{role}") for role, each in plain.inputs.items()}  # type: ignore[misc]
+    linked = {role: replace(each, link=lambda role=role: f"{media}/{role}") for role, each in plain.inputs.items()}
     kinds = catalogue.entry(case.provider).references(plain.request)
     references = {
         role: line.register(Reference(linked[role], kind, f"{kind.class_name} {role}", plain.model))

@@ -122,12 +122,14 @@ def test_every_ratio(width: int, height: int, ratio: str) -> None:
 
 
 def test_the_largest_submission_stays_below_the_limit_of_bedrock() -> None:
-    picture = b"x" * (catalogue.entry("stability").max_body * 3 // 4)
+    limit = catalogue.entry("stability").max_body
+    assert limit is not None
+    picture = b"x" * (limit * 3 // 4)
     body = {"task": "remove_background", "image": IMAGE}
     sent = adapter.body_of(order("stability", body, pictures={"image": picture}))
     assert 24_900_000 < len(sent.json_bytes()) <= 25_000_000
     words = {**TEXT, "prompt": "\U0001f455" * 1024, "negative_prompt": "\U0001f455" * 1024}
-    assert len(adapter.body_of(ordered(words)).json_bytes()) < 25_000_000 - catalogue.entry("stability").max_body
+    assert len(adapter.body_of(ordered(words)).json_bytes()) < 25_000_000 - limit
 
 
 # answers with status 200
@@ -375,4 +377,4 @@ def test_the_simulator_in_trouble(bedrock_simulator: Running, fault: dict[str, A
 def test_a_region_without_the_model_says_so(bedrock_simulator: Running) -> None:
     outcome = adapter.connect(connection(bedrock_simulator.url)).start(ordered(TEXT))
     assert facts(outcome) == ("model_retired", "no", False)
-    assert "bedrock_regions" in outcome.fault.remedy
+    assert isinstance(outcome, Failed) and "bedrock_regions" in outcome.fault.remedy

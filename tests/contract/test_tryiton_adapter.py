@@ -10,7 +10,9 @@ import pytest
 
 from fitting_room.jobs.errors import JobFailure
 from fitting_room.jobs.outcome import Failed, Pending, Ready, Unread
+from fitting_room.providers.shared.clothes import ClothesRequest
 from fitting_room.providers.tryiton import adapter
+from fitting_room.providers.tryiton.adapter import FashionRequest
 from tests.contract.orders import connection, golden, order, try_on
 
 GOLDEN = golden("tryiton")
@@ -90,6 +92,7 @@ def test_a_data_url_names_the_pictures_own_type() -> None:
 )
 def test_every_category(ours: str, theirs: tuple[str, str | None]) -> None:
     sent = adapter.body_of(order("tryiton", try_on(garment={"category": ours})))
+    assert isinstance(sent, FashionRequest)
     assert (sent.category, sent.subcategory) == theirs
 
 
@@ -109,6 +112,7 @@ def test_every_mode(provider: str, quality: str, mode: str) -> None:
 @pytest.mark.parametrize("photo", ["auto", "flat_lay", "model"])
 def test_every_way_to_photograph_a_garment_for_the_older_call(photo: str) -> None:
     sent = adapter.body_of(order("tryiton", try_on(garment={"photo": photo}, **CLOTHES)))
+    assert isinstance(sent, ClothesRequest)
     assert sent.garment_photo_type == {"auto": None, "flat_lay": "flat-lay", "model": "model"}[photo]  # "Default: auto"
 
 

@@ -168,7 +168,7 @@ def cloud() -> Iterator[Cloud]:
             fashn=Simulator(found["providers"]["fashn"]),
             astria=Simulator(found["providers"]["astria"]),
             aidge=Simulator(found["providers"]["aidge"]),
-            aws=boto3.client,
+            aws=lambda service: boto3.client(service),  # type: ignore[call-overload]
             table=found["table"],
             job_machine=found["job_machine"],
         )

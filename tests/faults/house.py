@@ -109,7 +109,7 @@ class Ledger:
 
     def start(self, order: Order) -> Outcome:
         try:
-            return self.faults.around("provider.submit", lambda: self._sell(order), Away)  # type: ignore[no-any-return]
+            return self.faults.around("provider.submit", lambda: self._sell(order), Away)
         except Away:
             fault = Fault.of(
                 "provider_unavailable", "The connection was lost after the request.", "Look.", retryable=False
@@ -130,7 +130,7 @@ class Ledger:
 
     def poll(self, order: Order, provider_job_id: str) -> Reading:
         try:
-            return self.faults.around("provider.read", lambda: self._read(provider_job_id), Away)  # type: ignore[no-any-return]
+            return self.faults.around("provider.read", lambda: self._read(provider_job_id), Away)
         except Away:
             return Unread("ReadTimeout")
 

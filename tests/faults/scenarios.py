@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, get_args
 import pytest
 
 from fitting_room.actions.requests.ingest import ingest
-from fitting_room.actions.workflow import attempts, downloads
+from fitting_room.actions.workflow import attempts
+from fitting_room.net import safe_http
 from fitting_room.providers import catalogue
 from tests.deployment import choose
 from tests.faults.house import Faults, House, Ledger, Mode, injected, quiet
@@ -139,7 +140,7 @@ def cells(name: str, modes: tuple[Mode, ...] = MODES, *, step: int = 1, first: i
 
 def _provide(patch: pytest.MonkeyPatch, ledger: Ledger, scenario: Scenario) -> None:
     patch.setattr(attempts, "adapter", lambda _: ledger)
-    patch.setattr(downloads.safe_http, "get", ledger.fetch)
+    patch.setattr(safe_http, "get", ledger.fetch)
     real = catalogue.entries()
     offered = tuple(
         one.model_copy(update={"callbacks": scenario.calls_back, "rate": None, "concurrency": 2}) for one in real

@@ -109,7 +109,7 @@ def test_a_vendor_s_settings_are_checked_by_its_own_model(monkeypatch: pytest.Mo
 
     fashn = catalogue.entry("fashn").model_copy(update={"settings_model": Account})
     monkeypatch.setattr(catalogue, "entries", lambda: (fashn,))
-    plain = {"bedrock_regions": {}}
+    plain: dict[str, Any] = {"bedrock_regions": {}}
     chosen = config(**plain, provider_settings='{"fashn": {"trial": true}}')
     assert chosen.deployment.provider_settings == {"fashn": {"trial": True}}
     for given, says in (

@@ -58,11 +58,11 @@ from tests.integration.world import (  # noqa: E402
     TABLE,
     TENANT,
     TEST_KEY,
-    FakeClock,
     Vendor,
     World,
     api_key,
 )
+from tests.unit.memory import FakeClock  # noqa: E402
 
 KEPT = (
     api_keys.caller_of,
@@ -132,6 +132,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
                 api_key(OTHER_KEY, OTHER, "live"),
             ):
                 batch.put_item(key)
+        settings.cache_clear()  # so that a test may still change the environment
         yield world
     forget()
 

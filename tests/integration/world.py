@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar
 
 from PIL import Image, ImageDraw
 
 from fitting_room import clock as time
+from fitting_room.actions.requests.accept import Accepted
 from fitting_room.actions.requests.cancel import cancel
-from fitting_room.actions.requests.submit import Accepted, submit
+from fitting_room.actions.requests.submit import submit
 from fitting_room.actions.upkeep.erase import erase_job, erase_subject
 from fitting_room.actions.upkeep.resume import resume
 from fitting_room.actions.upkeep.sweep import sweep
@@ -25,7 +25,6 @@ from fitting_room.actions.workflow.poll import poll
 from fitting_room.actions.workflow.prepare import prepare
 from fitting_room.actions.workflow.settle import settle
 from fitting_room.actions.workflow.start import start
-from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Job, Mode
 from fitting_room.jobs.outcome import Charged, Failed, Finished, Outcome, Pending, Picture, Reading, Step
@@ -33,6 +32,7 @@ from fitting_room.observability import metrics
 from fitting_room.providers.adapter import Connection, Order
 from fitting_room.stores import aws, jobs, uploads
 from fitting_room.stores.api_keys import Caller
+from tests.unit.memory import FakeClock
 
 TABLE, INBOX, MEDIA = "fitting-room", "inbox-bucket", "media-bucket"
 TENANT, OTHER = "acme", "rival"
@@ -41,33 +41,7 @@ TEST_KEY = "fr_test_" + "b" * 32
 OTHER_KEY = "fr_live_" + "c" * 32
 SECRET = "tryiton-secret-value"
 LIVE, TEST, RIVAL = Caller(TENANT, "live", None), Caller(TENANT, "test", None), Caller(OTHER, "live", None)
-NOON = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
-"""A day on which Nova Canvas still lived."""
 Answer = TypeVar("Answer")
-
-
-class FakeClock(Clock):
-    """Time stands still but for `sleep`; ids count up and keep the ULID's form."""
-
-    def __init__(self, start: datetime = NOON) -> None:
-        self.moment = start
-        self.slept: list[float] = []
-        self.lock = threading.Lock()
-        self.count = 0
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def sleep(self, seconds: float) -> None:
-        assert seconds >= 0
-        with self.lock:
-            self.slept.extend([seconds] if seconds else [])
-            self.moment += timedelta(seconds=seconds)
-
-    def new_id(self, prefix: str) -> str:
-        with self.lock:
-            self.count += 1
-            return f"{prefix}_01J{self.count:023d}"
 
 
 @dataclass

@@ -226,7 +226,7 @@ def test_what_becomes_of_a_job(
 def _ends(job: Job, simulator: Running) -> Ends:
     last = job.latest
     assert last is not None
-    return Ends(job.status, job.error and job.error.code, last.charged, _bought(simulator), len(job.attempts))
+    return Ends(job.status, job.error.code if job.error else None, last.charged, _bought(simulator), len(job.attempts))
 
 
 def _bought(simulator: Running) -> int:

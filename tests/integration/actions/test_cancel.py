@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -38,7 +39,7 @@ def brought_to(world: World, vendor: Vendor, step: str) -> str:
     if step in ("succeeded", "failed for free"):
         world.run(job_id)
         return job_id
-    doing = {
+    doing: dict[str, Callable[[], Any]] = {
         "prepared": lambda: prepare(job_id, world.at),
         "pending": lambda: world.start(job_id),
         "finished": lambda: world.poll(job_id),

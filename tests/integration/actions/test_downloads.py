@@ -9,10 +9,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fitting_room.actions.upkeep.erase import erase_job
-from fitting_room.actions.workflow import downloads
 from fitting_room.jobs.errors import JobWarning
 from fitting_room.jobs.job import Attempt
 from fitting_room.jobs.outcome import Pending, Ready, Unread
+from fitting_room.net import safe_http
 from fitting_room.net.safe_http import Fetched, FetchFailed
 from fitting_room.stores import media
 from fitting_room.stores.items import request_erasure
@@ -52,7 +52,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             raise found
         return Fetched(found, "image/png")
 
-    monkeypatch.setattr(downloads.safe_http, "get", fetch)
+    monkeypatch.setattr(safe_http, "get", fetch)
     return lies
 
 

@@ -21,13 +21,14 @@ from fitting_room.actions.workflow.poll import poll
 from fitting_room.actions.workflow.prepare import prepare
 from fitting_room.actions.workflow.settle import pay_debt, settle
 from fitting_room.jobs.errors import Refusal
-from fitting_room.jobs.outcome import Finished, Pending, Picture
+from fitting_room.jobs.outcome import Finished, Pending, Picture, Reading
+from fitting_room.providers.adapter import Order
 from fitting_room.stores import aws, jobs, media, subjects
 from fitting_room.stores.api_keys import Caller
 from tests.integration.atelier import ID, Atelier
 from tests.integration.world import INBOX, LIVE, RIVAL, TENANT, TEST, Vendor, World, failed, finished, pending, picture
 
-SHOPPER = {"owner": "jane-doe", "reference": "A-8812", "metadata": {"mail": "jane@example.com"}}
+SHOPPER: dict[str, Any] = {"owner": "jane-doe", "reference": "A-8812", "metadata": {"mail": "jane@example.com"}}
 
 
 def done(world: World, vendor: Vendor, **changes: Any) -> str:
@@ -299,13 +300,13 @@ def test_a_poll_still_in_flight_writes_nothing_into_the_tombstone(world: World, 
     world.start(job_id)
     real = vendor.poll
 
-    def meanwhile(*args: Any) -> Any:
+    def meanwhile(order: Order, provider_job_id: str) -> Reading:
         delete_job(job_id, LIVE, world.at)
         world.broken(job_id)
         world.erase()
-        return real(*args)
+        return real(order, provider_job_id)
 
-    vendor.poll = meanwhile  # type: ignore[method-assign]
+    vendor.poll = meanwhile
     poll(job_id, world.at)
     collect(job_id, world.at)
     assert told(world, job_id)
@@ -371,7 +372,8 @@ def test_a_vendor_that_fails_is_asked_again_for_what_it_still_keeps(world: World
 def test_after_a_week_in_vain_somebody_has_to_look(world: World, atelier: Atelier, logs: io.StringIO) -> None:
     atelier.starts, atelier.polls, atelier.keeps = [pending("prompt-1")], [finished(864, 1296)], {"woman-1"}
     job_id = done(world, atelier, provider=ID)
-    asked, began = [], world.at.now()
+    asked: list[timedelta] = []
+    began = world.at.now()
     erased(world, job_id)
     while world.due() and len(asked) < 100:
         world.at.sleep(600)

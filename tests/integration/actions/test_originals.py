@@ -88,7 +88,7 @@ def resolver(times: int) -> Callable[..., list[Any]]:
 def test_dns_trouble(
     world: World, host: Server, vendor: Vendor, monkeypatch: pytest.MonkeyPatch, times: int, status: str
 ) -> None:
-    monkeypatch.setattr(originals.safe_http, "get", partial(safe_http.get, resolve=resolver(times)))
+    monkeypatch.setattr(safe_http, "get", partial(safe_http.get, resolve=resolver(times)))
     vendor.starts = [finished()]
     job_id = submitted(world, host)
     world.run(job_id)
@@ -159,7 +159,7 @@ def test_links_are_followed_side_by_side(world: World, host: Server, vendor: Ven
     both = threading.Barrier(2, timeout=10)
     for path in ("/person.png", "/garment.png"):
         healthy = host.answers[path]
-        host.answers[path] = lambda handler, healthy=healthy: (both.wait(), healthy(handler))  # type: ignore[misc]
+        host.answers[path] = lambda handler, healthy=healthy: (both.wait(), healthy(handler))
     garment = {"image": {"url": host.url("/garment.png")}, "category": "tops"}
     job_id = submitted(world, host, garments=[garment])
     assert prepare(job_id, world.at)["outcome"] == "prepared"

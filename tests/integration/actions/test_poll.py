@@ -296,7 +296,7 @@ class Keys:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, vendor: Vendor, answers: dict[str, Any]) -> None:
         self.tried: list[str] = []
         self.answers, self.vendor = answers, vendor
-        self.stored = {"secret": "known", "fresh": "fresh", "previous": "previous"}
+        self.stored: dict[str, str | None] = {"secret": "known", "fresh": "fresh", "previous": "previous"}
         secret = Mock(side_effect=lambda *_: self.stored["secret"], fresh=lambda *_: self.stored["fresh"])
         previous = Mock(side_effect=lambda _: self.stored["previous"])
         monkeypatch.setattr(poll, "provider_keys", SimpleNamespace(secret=secret, previous=previous))
@@ -391,7 +391,7 @@ def test_a_read_asks_for_the_attempt_s_own_order(world: World, vendor: Vendor, s
         asked.append(order)
         return finished(864, 1296)
 
-    vendor.poll = read  # type: ignore[method-assign]
+    vendor.poll = read
     world.poll(sent)
     [order] = asked
     assert (order.job_id, order.attempt, order.seed) == (sent, 1, vendor.orders[0].seed)
@@ -399,12 +399,12 @@ def test_a_read_asks_for_the_attempt_s_own_order(world: World, vendor: Vendor, s
 
 
 def test_images_that_arrive_while_the_job_is_erased_are_taken_back(world: World, vendor: Vendor, sent: str) -> None:
-    def read(*_: Any) -> Finished:
+    def read(order: Order, provider_job_id: str) -> Finished:
         delete_job(sent, LIVE, world.at)
         world.broken(sent)
         erase_job(sent, world.at)
         return finished(864, 1296)
 
-    vendor.poll = read  # type: ignore[method-assign]
+    vendor.poll = read
     world.poll(sent)
     assert world.keys(f"staging/{sent}/") == []

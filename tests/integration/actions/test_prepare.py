@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
+import secrets
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from fitting_room.actions.workflow import attempts
 from fitting_room.actions.workflow import prepare as prepare_module
 from fitting_room.actions.workflow.prepare import prepare
 from fitting_room.providers.catalogue import entry
@@ -225,7 +225,7 @@ def test_a_seed_is_drawn_where_none_is_asked_for(
 ) -> None:
     world.configure("fashn")
     for drawn, expected in ((lambda below: 0, lowest), (lambda below: below - 1, highest)):
-        monkeypatch.setattr(attempts.secrets, "randbelow", drawn)
+        monkeypatch.setattr(secrets, "randbelow", drawn)
         job_id = world.submit(provider=provider, output=output).job.id
         prepare(job_id, world.at)
         attempt = world.job(job_id).latest

@@ -103,7 +103,7 @@ def test_while_one_job_makes_it_another_waits_and_buys_nothing(world: World, ven
             said[0] = world.start(two)
         return register(reference)
 
-    vendor.register = meanwhile  # type: ignore[method-assign]
+    vendor.register = meanwhile
     world.start(one)
     assert (said[0]["outcome"], len(vendor.orders)) == ("busy", 1)
     assert world.start(two)["outcome"] == "finished"
@@ -131,9 +131,31 @@ def test_one_of_unknown_fate_ends_the_job_uncertain_and_keeps_no_other_job_waiti
     assert world.start(two)["outcome"] == "finished", "the person's reference was the first job's own"
 
 
+def test_a_shared_one_of_unknown_fate_is_not_made_a_second_time_while_the_first_may_still_come(
+    world: World, vendor: Registrar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(KINDS, "person")
+    one, two = world.prepared(provider=PROVIDER), world.prepared(provider=PROVIDER)
+    vendor.fails = [failed("provider_unavailable", "unknown")]
+    world.start(one, remaining=60)
+    assert world.start(two)["outcome"] == "busy"
+    assert vendor.classes == ["shirt"]
+    world.at.sleep(61)
+    assert world.start(two)["outcome"] == "finished"
+
+
+def test_a_provider_that_had_enough_of_orders_still_knows_its_references(world: World, vendor: Registrar) -> None:
+    vendor.starts = [replace(failed("rate_limited"), retry_after=20), finished(864, 1296)]
+    job_id = world.submit(provider=PROVIDER).job.id
+    world.run(job_id)
+    assert (world.job(job_id).status, len(vendor.orders)) == ("succeeded", 2)
+    world.start(world.prepared(provider=PROVIDER))
+    assert vendor.classes == ["woman", "shirt", "woman"], "the shirt is not bought again"
+
+
 def test_a_crash_while_making_it_is_waited_out_and_then_made_up_for(world: World, vendor: Registrar) -> None:
     one, two = world.prepared(provider=PROVIDER), world.prepared(provider=PROVIDER)
-    register, crashed = vendor.register, []
+    register, crashed = vendor.register, list[Reference]()
 
     def killed(reference: Reference) -> str | Failed:
         if reference.kind.class_name == "shirt" and not crashed:
@@ -141,7 +163,7 @@ def test_a_crash_while_making_it_is_waited_out_and_then_made_up_for(world: World
             raise ConnectionError("killed")
         return register(reference)
 
-    vendor.register = killed  # type: ignore[method-assign]
+    vendor.register = killed
     with pytest.raises(ConnectionError):
         world.start(one, remaining=60)
     assert world.start(two)["outcome"] == "busy", "it may still be at it"
@@ -184,7 +206,7 @@ def test_a_purchase_never_gets_an_invocation_that_making_references_has_used_up(
     def purchase_begins() -> None:
         left.append(ends - world.at.now())
 
-    vendor.register, vendor.during = slow, purchase_begins  # type: ignore[method-assign]
+    vendor.register, vendor.during = slow, purchase_begins
     said: Any = {"outcome": "busy"}
     while said["outcome"] == "busy":
         ends = world.at.now() + timedelta(seconds=180)

@@ -13,12 +13,12 @@ from fitting_room.actions.requests.delete import delete_job, delete_subject
 from fitting_room.actions.requests.retry import retry
 from fitting_room.actions.requests.subjects import create, find_subject
 from fitting_room.actions.upkeep.erase import erase_job
-from fitting_room.actions.workflow import originals
 from fitting_room.actions.workflow.prepare import prepare
 from fitting_room.actions.workflow.settle import pay_debt
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job
 from fitting_room.jobs.outcome import Finished
+from fitting_room.net import safe_http
 from fitting_room.net.safe_http import Fetched
 from fitting_room.stores import aws, items, jobs
 from tests.deployment import choose
@@ -263,7 +263,7 @@ def test_an_image_of_the_web_was_kept_and_is_not_fetched_again(
         fetched.append(url)
         return Fetched(picture(360, 540), "image/png")
 
-    monkeypatch.setattr(originals.safe_http, "get", fetch)
+    monkeypatch.setattr(safe_http, "get", fetch)
     old = ended(world, vendor, person={"url": "https://shop.example/p.png"})
     vendor.starts = [finished()]
     world.run(again(world, old).job.id)

@@ -268,7 +268,7 @@ def test_the_end_touches_no_item_that_other_jobs_end_with(
 ) -> None:
     """Of the day's budget only one of sixteen items, and no lease: two ends that met would refuse each other."""
     vendor.starts = [failed("content_blocked")]
-    job_id, written = world.submit().job.id, []
+    job_id, written = world.submit().job.id, list[Any]()
     real = items.transact
 
     def transact(named: Any, *args: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fitting_room.actions.requests import subjects
-from fitting_room.actions.requests.submit import Accepted
+from fitting_room.actions.requests.accept import Accepted
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.outcome import Finished
 from tests.integration.atelier import ID, Atelier

@@ -452,3 +452,12 @@ def test_clients_of_the_same_key_at_once_make_one_job(world: World, one_at_a_tim
 def test_the_fault_of_a_refusal_never_holds_what_was_sent(world: World) -> None:
     refusal = refused(world, person={"s3": "s3://elsewhere/jane-doe.png"})
     assert "jane-doe" not in str([Fault.model_dump(fault) for fault in refusal.faults]) + str(refusal)
+
+
+def test_auto_follows_the_order_of_the_stage(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fitting_room.settings import settings
+
+    monkeypatch.setenv("PROVIDER_ORDER", '["fashn", "tryiton"]')
+    settings.cache_clear()
+    world.configure("tryiton", "fashn")
+    assert world.submit().job.plan[:3] == ["fashn", "tryiton", "nova_canvas"]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from fitting_room import clock
 from fitting_room.actions.requests.ingest import ingest
 from fitting_room.actions.upkeep.sweep import sweep
 from fitting_room.actions.workflow.settle import settle
 from fitting_room.stores import aws, jobs, media
-from tests.integration.world import TENANT, Vendor, World, failed, finished, picture
+from tests.integration.world import TENANT, Vendor, World, failed, finished, moment, pending, picture
 
 
 def execution(world: World, job_id: str) -> str:
@@ -42,6 +44,22 @@ def test_a_running_job_is_left_alone_and_looked_at_again(world: World) -> None:
         world.at.sleep(600)
         assert sweep(world.at) == 1
     assert (world.job(job_id).status, world.due(), len(world.executions())) == ("queued", [job_id], 1)
+
+
+def test_a_job_at_its_provider_is_looked_at_when_its_deadline_comes(world: World, vendor: Vendor) -> None:
+    vendor.starts = [pending()]
+    world.configure("tryiton")
+    job_id = world.prepared(provider="tryiton")
+    world.start(job_id)
+    attempt = world.job(job_id).latest
+    assert attempt and attempt.deadline_at
+    world.at.moment = moment(attempt.deadline_at) - timedelta(seconds=200)
+    assert world.sweep() == 1
+    assert [item["due_at"] for item in world.items() if "due_at" in item] == [attempt.deadline_at]
+    world.at.sleep(200)
+    assert world.sweep() == 1
+    [due_at] = [item["due_at"] for item in world.items() if "due_at" in item]
+    assert due_at == clock.later(world.at.now(), 600), "and every ten minutes after it"
 
 
 def test_a_drop_result_that_was_owed_is_delivered(

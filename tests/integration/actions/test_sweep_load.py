@@ -13,7 +13,7 @@ from fitting_room import clock
 from fitting_room.actions.upkeep import sweep as sweeping
 from fitting_room.actions.upkeep.sweep import sweep
 from fitting_room.observability import metrics
-from fitting_room.stores import aws
+from fitting_room.stores import aws, executions, jobs
 from fitting_room.stores.items import DUE_SHARDS, due_attributes, due_now
 from tests.integration.world import Vendor, World, pending
 
@@ -24,7 +24,7 @@ def test_five_thousand_open_jobs_delay_an_owed_start_by_less_than_two_minutes(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of them are due at once, the owed start last; each costs a thread 60 ms."""
-    began, started = world.at.now(), {}
+    began, started = world.at.now(), dict[str, Any]()
     due_at = {f"job_{n:05}": clock.text(began) for n in range(OPEN)} | {"owed": clock.later(began, 1)}
     shard_of = {name: int(due_attributes(name, "")["due_shard"]) for name in due_at}
 
@@ -42,8 +42,8 @@ def test_five_thousand_open_jobs_delay_an_owed_start_by_less_than_two_minutes(
 
     monkeypatch.setattr(sweeping, "due_now", listed)
     monkeypatch.setattr(sweeping, "set_due", lambda key, at: due_at.update({key["pk"].removeprefix("JOB#"): at}))
-    monkeypatch.setattr(sweeping.jobs, "get", get)
-    monkeypatch.setattr(sweeping.executions, "start_run", start)
+    monkeypatch.setattr(jobs, "get", get)
+    monkeypatch.setattr(executions, "start_run", start)
     for minute in range(1, 4):
         world.at.moment = max(world.at.moment, began + timedelta(minutes=minute))
         sweep(world.at, 60)

@@ -130,7 +130,7 @@ def test_a_429_without_a_time_is_waited_out_with_growing_pauses(
 ) -> None:
     asked: list[float] = []
     vendor.during = lambda: asked.append(world.at.now().timestamp())
-    vendor.starts = [failed("rate_limited")] * 4 + [finished()]
+    vendor.starts = [*[failed("rate_limited")] * 4, finished()]
     job_id = world.submit(provider="nova_canvas").job.id
     world.run(job_id)
     assert world.job(job_id).status == "succeeded"
@@ -181,7 +181,7 @@ def test_the_first_look_is_after_the_usual_time_and_the_next_ones_grow(
 ) -> None:
     told = entry("nova_canvas").model_copy(update={"usual": usual})
     monkeypatch.setattr(standing, "entry", lambda _: told)
-    vendor.starts = vendor.polls = [pending()]
+    vendor.starts, vendor.polls = [pending()], [pending()]
     job_id, waits = world.prepared(provider="nova_canvas"), []
     said = world.start(job_id)
     for _ in looks:

@@ -79,6 +79,7 @@ def call(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
         if method == "HEAD":
             return Answer(answer["statusCode"], {k.lower(): v for k, v in answer["headers"].items()}, answer["body"])
         found = {name.lower(): value for name, value in answer["headers"].items()}
+        assert found["cache-control"] == "no-store", "answers hold links to photos of persons"
         if not 200 <= answer["statusCode"] < 400:
             assert found["content-type"] == "application/problem+json"
             problem = json.loads(answer["body"])

@@ -57,7 +57,12 @@ def test_elsewhere_nothing_is_made_before_it_is_used() -> None:
 def test_a_process_reads_the_trusted_certificates_once(monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[None] = []
     read = httpx.create_ssl_context
-    monkeypatch.setattr(httpx, "create_ssl_context", lambda: reads.append(None) or read())
+
+    def counted() -> Any:
+        reads.append(None)
+        return read()
+
+    monkeypatch.setattr(httpx, "create_ssl_context", counted)
     http.trust.cache_clear()
     for _ in range(3):
         http.client("https://provider.example", {}).close()

@@ -27,7 +27,7 @@ LEAST = [asking(task, **more) for task in TASKS for more in ({}, {"provider": "s
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "200"))
 Any_ = st.SearchStrategy[Any]
 
-ODD = st.sampled_from(
+ODD: Any_ = st.sampled_from(
     [
         *("", " ", "\x00", "\ud800", "\ufeff", "ü" * 200, "x" * 1100, "a/b~c", "0", "null", "auto", "../..", "١٢"),
         *("https://shop.example/p.png", "http://x", "https://u:p@x/", "https://[", "https://x:99999/", "s3://b/k"),

@@ -10,7 +10,8 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
 from tests.deployment import choose
 from tests.integration.functions.test_api import SHOP, Call, call  # noqa: F401  a fixture
-from tests.integration.world import OTHER_KEY, TENANT, TEST_KEY, FakeClock, World
+from tests.integration.world import OTHER_KEY, TENANT, TEST_KEY, World
+from tests.unit.memory import FakeClock
 
 
 @pytest.fixture
@@ -67,6 +68,19 @@ def test_the_api_answers_in_its_own_words_and_a_browser_may_read_them(slow: Worl
     assert call("GET", "/v1/providers", key=OTHER_KEY).status == 200
     slow.at.sleep(int(refused.headers["retry-after"]))
     assert call("GET", "/v1/providers").status == 200
+
+
+def test_a_slow_key_is_told_how_long_to_wait_for_its_next_request(slow: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose(monkeypatch, key_rate=0.25)
+    while admitted("a", slow.at):
+        pass
+    with pytest.raises(Refusal) as caught:
+        admit("a", slow.at)
+    assert caught.value.retry_after == 4
+    slow.at.sleep(3.9)
+    assert not admitted("a", slow.at)
+    slow.at.sleep(0.1)
+    assert admitted("a", slow.at)
 
 
 def test_a_key_that_is_unknown_is_held_to_the_rate_too(slow: World, call: Call) -> None:  # noqa: F811

@@ -42,11 +42,12 @@ class Emulated:
         self.control = EmulatorControl(url)
         self.role("anybody", [{"Effect": "Allow", "Action": "*", "Resource": "*"}])
 
-    def aws(self, service: str, *, attempts: int = 1, **credentials: str) -> Any:
+    def aws(self, service: str, *, attempts: int = 1, credentials: dict[str, str] | None = None) -> Any:
         """A client that tries so often. `credentials`: those of a session; absent: the account's own."""
         own = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": SECRET}
         config = Config(retries={"mode": "standard", "total_max_attempts": attempts}, s3={"addressing_style": "path"})
-        return boto3.client(service, REGION, endpoint_url=self.url, config=config, **(credentials or own))
+        client: Any = boto3.client
+        return client(service, REGION, endpoint_url=self.url, config=config, **(credentials or own))
 
     def set(self, **settings: object) -> None:
         body = json.dumps({name.replace("__", "."): value for name, value in settings.items()}).encode()

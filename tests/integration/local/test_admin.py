@@ -27,7 +27,7 @@ class Stacks:
 
     def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
         if StackName != "FittingRoom-dev-Service":
-            error = {"Code": "ValidationError", "Message": f"Stack with id {StackName} does not exist"}
+            error: Any = {"Code": "ValidationError", "Message": f"Stack with id {StackName} does not exist"}
             raise ClientError({"Error": error}, "DescribeStacks")
         return {"Stacks": [{"Outputs": self.outputs}]}
 

@@ -162,7 +162,7 @@ def test_all_functions_are_throttled(emulator: Emulated) -> None:
     functions = emulator.aws("lambda")
     with emulator.control.faults(THROTTLED):
         for name in (emulator.function(), emulator.function()):
-            assert code(lambda name=name: functions.invoke(FunctionName=name)) == "TooManyRequestsException"  # type: ignore[misc]
+            assert code(lambda name=name: functions.invoke(FunctionName=name)) == "TooManyRequestsException"
 
 
 def test_a_function_has_run_when_lambda_fails(emulator: Emulated) -> None:

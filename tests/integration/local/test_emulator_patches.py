@@ -213,10 +213,10 @@ def test_a_policy_names_the_callers_own_prefix(emulator: Emulated) -> None:
     bucket = emulator.bucket()
     resource = f"arn:aws:s3:::{bucket}/${{aws:PrincipalTag/tenant}}/*"
     role = emulator.role("prefix", [{"Effect": "Allow", "Action": "s3:*", "Resource": resource}])
-    tagged = emulator.aws("s3", **emulator.session(role, tenant="a"))
+    tagged = emulator.aws("s3", credentials=emulator.session(role, tenant="a"))
     tagged.put_object(Bucket=bucket, Key="a/1", Body=b"1")
     assert code(lambda: tagged.put_object(Bucket=bucket, Key="b/1", Body=b"1")) == "AccessDenied"
-    untagged = emulator.aws("s3", **emulator.session(role))
+    untagged = emulator.aws("s3", credentials=emulator.session(role))
     assert code(lambda: untagged.put_object(Bucket=bucket, Key="a/1", Body=b"1")) == "AccessDenied"
 
 
@@ -226,8 +226,8 @@ def test_a_policy_names_the_callers_own_keys(emulator: Emulated, quantifier: str
     condition = {f"{quantifier}:StringEquals": {"dynamodb:LeadingKeys": ["TENANT#${aws:PrincipalTag/tenant}"]}}
     allow = {"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*", "Condition": condition}
     role = emulator.role(f"keys-{quantifier}", [allow])
-    db = emulator.aws("dynamodb", **emulator.session(role, tenant="a"))
-    untagged = emulator.aws("dynamodb", **emulator.session(role))
+    db = emulator.aws("dynamodb", credentials=emulator.session(role, tenant="a"))
+    untagged = emulator.aws("dynamodb", credentials=emulator.session(role))
 
     def item(tenant: str) -> dict[str, Any]:
         return {"pk": {"S": f"TENANT#{tenant}"}, "sk": {"S": "1"}}

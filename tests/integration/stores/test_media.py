@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -50,3 +52,14 @@ def test_a_folder_of_any_size_is_listed_without_what_lies_below(world: World, mo
     world.put("x", b"", folder="drop/acme/f/below")
     world.put("x", b"", folder="drop/acme/f-other")
     assert [found.key for found in media.listing(INBOX, "drop/acme/f/")] == [f"drop/acme/f/{n:04}" for n in range(12)]
+
+
+def test_an_upload_form_takes_one_file_of_its_type_that_is_neither_empty_nor_larger_than_announced(
+    world: World,
+) -> None:
+    form = media.upload_form("uploads/acme/upl_1", "image/png", 1000)
+    policy = json.loads(base64.b64decode(form["fields"]["policy"]))["conditions"]
+    assert ["content-length-range", 1, 1000] in policy
+    assert {"Content-Type": "image/png"} in policy
+    assert {"key": "uploads/acme/upl_1"} in policy
+    assert {"bucket": INBOX} in policy

@@ -14,8 +14,6 @@ from fitting_room.jobs.job import Mode, Subject
 from fitting_room.jobs.parse import parse
 from fitting_room.providers.catalogue import entries, entry
 from fitting_room.stores.api_keys import Caller
-from tests.deployment import choose
-from tests.integration.world import World
 
 PICTURE = {"url": "https://shop.example/p.png"}
 ALIVE, DEAD = date(2026, 9, 29), date(2026, 9, 30)
@@ -284,12 +282,6 @@ def test_a_test_key_reaches_the_sandbox_whatever_its_tenant_is_held_to() -> None
     assert plan(parse(BODY), Caller("acme", "test", frozenset({"fashn"})), here).providers == ["sandbox"]
 
 
-def test_auto_follows_the_order_of_the_stage(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    choose(monkeypatch, provider_order=["fashn", "tryiton"])
-    world.configure("tryiton", "fashn")
-    assert world.submit().job.plan[:3] == ["fashn", "tryiton", "nova_canvas"]
-
-
 def test_each_excluded_provider_is_listed_with_the_option_that_stops_it() -> None:
     body = {"output": {"seed": 4, "count": 8}, "segmentation_free": False, "merge": "seamless"}
     found = stopped(**body)
@@ -322,7 +314,7 @@ def test_a_subject_goes_to_the_model_it_was_made_for_and_to_no_other() -> None:
     subject = Subject(
         id="sub_01J00000000000000000000001", kind="person", class_name="woman", made_for="astria/sd15", made_id="7"
     )
-    person = {"person": {"subject": subject.id}}
+    person: dict[str, Any] = {"person": {"subject": subject.id}}
     assert asked(subjects={"/person/subject": subject}, **person).providers == ["astria"]
     assert stopped(subjects={"/person/subject": subject}, provider="astria/gemini", **person) == [
         ("unsupported_option", "/person/subject", "astria")
@@ -336,3 +328,12 @@ def test_the_list_of_providers_says_what_the_tenant_may_use_and_which_models_are
     models = {model["id"]: model for model in shown["tryiton"]["models"]}
     assert (models["clothes"]["offered"], models["fashion-v2"]["offered"]) == (False, True)
     assert "output.seed" in models["clothes"]["options"]["try_on"] and models["fashion-v2"]["options"] is None
+
+
+def test_advice_is_about_the_provider_that_goes_first() -> None:
+    request = parse({"task": "text_to_image", "prompt": "a hall with no mirrors"})
+    nova, stability = entry("nova_canvas"), entry("stability")
+    for order, codes in (((nova, stability), ["negation_in_prompt"]), ((stability, nova), [])):
+        found = plan(request, Caller("acme", "live", None), Deployment(order, EVERYONE, EVERYONE, today=ALIVE))
+        assert found.providers == [entry.id for entry in order]
+        assert [warning.code for warning in found.warnings] == codes

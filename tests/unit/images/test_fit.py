@@ -190,6 +190,18 @@ def test_a_result_of_a_foreign_aspect_is_left_alone_and_said_so() -> None:
     assert (warning.code, bool(warning.detail), bool(warning.remedy)) == ("framing_changed", True, True)
 
 
+@pytest.mark.parametrize(
+    ("off", "restored"), [(0.97, False), (0.985, True), (1.015, True), (1.025, False), (1.05, False)]
+)
+def test_a_result_whose_aspect_is_off_by_two_percent_is_brought_back_and_by_more_is_not(
+    off: float, restored: bool
+) -> None:
+    frame = plan_fit((1000, 1000), PORTRAIT)
+    width, height = frame.canvas
+    _, warnings = undo(Image.new("RGB", (round(width * off), height)), frame, size="provider")
+    assert (not warnings) is restored
+
+
 def test_a_frame_refuses_a_picture_it_was_not_made_for() -> None:
     with pytest.raises(ValueError, match="400, 600"):
         apply(scene(300, 300), plan_fit((400, 600), NOVA))

@@ -43,7 +43,7 @@ def properties(data: bytes) -> dict[str, Any]:
     """All XMP properties, as Pillow reads them."""
     with Image.open(io.BytesIO(data)) as opened:
         opened.load()
-        found = opened.getxmp()["xmpmeta"]["RDF"]["Description"]  # type: ignore[attr-defined]
+        found = opened.getxmp()["xmpmeta"]["RDF"]["Description"]
     return {name: value for part in (found if isinstance(found, list) else [found]) for name, value in part.items()}
 
 

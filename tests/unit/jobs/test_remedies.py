@@ -24,8 +24,9 @@ from fitting_room.jobs.tasks import TASKS
 from fitting_room.providers.base import CatalogueEntry, Option
 from fitting_room.providers.catalogue import entries
 from fitting_room.stores.api_keys import Caller
+from tests.unit.jobs.schema_rules import broken, changed, field_rules, keywords, schema_of
 from tests.unit.providers.requests import IMAGE, SUBJECT, asking
-from tests.unit.providers.test_invalid_requests import FIELDS, FULL, TOGETHER, broken, changed
+from tests.unit.providers.test_invalid_requests import FULL, TOGETHER
 
 FILE = Path(__file__).parent / "remedies.txt"
 NAMES = frozenset(entry.id for entry in entries())
@@ -40,6 +41,8 @@ MARKS = re.compile(
     r"\^|\\x|\[0-9|\[a-z|fits the rule|Input should|Value error|pattern|must match|\de[+-]\d|unable to|None[.,`]|True|False"
     r"|garment\.\w|'\w+', '|\bdict\b|\bstr\b|instance|discriminator|tag "
 )
+
+FIELDS = field_rules(FULL)
 
 
 def faults(body: dict[str, Any]) -> list[Fault]:
@@ -167,3 +170,40 @@ def test_every_refusal_is_a_sentence(part: str) -> None:
         told = getattr(fault, part)
         assert re.fullmatch(r"[A-Za-z0-9`].*[.?]", told, re.DOTALL), (fault.pointer, told)
         assert "  " not in told
+
+
+def test_every_keyword_of_the_schemas_is_broken_somewhere() -> None:
+    known = {
+        "required",
+        "additionalProperties",
+        "const",
+        "enum",
+        "minItems",
+        "maxItems",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "minimum",
+        "maximum",
+        "maxProperties",
+        "patternProperties",
+        "type",
+    }
+    silent = {
+        "properties",
+        "items",
+        "title",
+        "description",
+        "default",
+        "$ref",
+        "$defs",
+        "anyOf",
+        "oneOf",
+        "discriminator",
+        "propertyNames",
+        "examples",
+    }
+    for task in TASKS:
+        assert set(keywords(schema_of(task))) <= known | silent
+    kinds = {rule.rpartition(" ")[2] for rule in FIELDS}
+    assert kinds == (known - {"additionalProperties", "const"}) | {"unknown"}

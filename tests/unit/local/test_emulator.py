@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 import os
 import sys
 import tempfile
@@ -59,7 +60,11 @@ def asked(headers: dict[str, str], kind: str = "http") -> tuple[list[dict[str, A
         sent.append(message)
 
     scope = {"type": kind, "path": "/", "headers": [(k.encode(), v.encode()) for k, v in headers.items()]}
-    asyncio.run(doorkeeper.guard(app)(scope, None, send))
+
+    async def ask() -> None:
+        await doorkeeper.guard(app)(scope, None, send)
+
+    asyncio.run(ask())
     return sent, passed
 
 
@@ -109,7 +114,7 @@ def test_another_version_is_refused_before_anything_is_touched(monkeypatch: pyte
     kept.parent.mkdir()
     kept.touch()
     monkeypatch.setattr(sys, "argv", ["emulator", "--port", "1", "--home", str(kept.parent)])
-    monkeypatch.setattr(launcher.importlib.metadata, "version", lambda _: "1.5.34")
+    monkeypatch.setattr(importlib.metadata, "version", lambda _: "1.5.34")
     with pytest.raises(SystemExit, match=r"1\.5\.33, found 1\.5\.34"):
         launcher.main()
     assert kept.exists()

@@ -117,13 +117,14 @@ def cases() -> Iterator[Case]:
             f"{task} has no output.mask", asking(task, **output(mask=True)), "/output/mask", remedy="Leave it out"
         )
     # "virtual try-on does not support a text prompt or negative text prompt"
-    for name, value in (
+    more: tuple[tuple[str, Any], ...] = (
         ("prompt", "in red"),
         ("negative_prompt", "blur"),
         ("segmentation_free", True),
         ("moderation", "permissive"),
         ("input_image", IMAGE),
-    ):
+    )
+    for name, value in more:
         yield Case(f"try_on has no {name}", asking("try_on", **{name: value}), f"/{name}", remedy="Leave it out")
     # "You must specify either the maskPrompt or the maskImage parameter"
     for task in EDITING:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from fitting_room.stores.cache import MOST_KEPT, Kept, kept_for
-from tests.integration.world import FakeClock
+from tests.unit.memory import FakeClock
 
 
 class Shelf:
