@@ -30,6 +30,7 @@ class Registrar(Vendor):
 
     made: list[Reference] = field(default_factory=list)
     fails: list[Failed | Exception] = field(default_factory=list)
+    kinds: dict[str, ReferenceKind] = field(default_factory=lambda: dict(KINDS))
 
     def register(self, reference: Reference) -> str | Failed:
         self.made.append(reference)
@@ -49,7 +50,7 @@ class Registrar(Vendor):
 def vendor(world: World, monkeypatch: pytest.MonkeyPatch) -> Registrar:
     """Stands for TryItOn, as if that needed references."""
     vendor = Registrar(starts=[finished(864, 1296)])
-    needing = entry(PROVIDER).model_copy(update={"references": lambda _: KINDS, "rate": None})
+    needing = entry(PROVIDER).model_copy(update={"references": lambda _: vendor.kinds, "rate": None})
     monkeypatch.setattr("fitting_room.actions.workflow.attempts.adapter", lambda _: vendor)
     for module in (start, purchase):
         if hasattr(module, "entry"):
@@ -132,9 +133,9 @@ def test_one_of_unknown_fate_ends_the_job_uncertain_and_keeps_no_other_job_waiti
 
 
 def test_a_shared_one_of_unknown_fate_is_not_made_a_second_time_while_the_first_may_still_come(
-    world: World, vendor: Registrar, monkeypatch: pytest.MonkeyPatch
+    world: World, vendor: Registrar
 ) -> None:
-    monkeypatch.delitem(KINDS, "person")
+    del vendor.kinds["person"]
     one, two = world.prepared(provider=PROVIDER), world.prepared(provider=PROVIDER)
     vendor.fails = [failed("provider_unavailable", "unknown")]
     world.start(one, remaining=60)
@@ -223,10 +224,8 @@ def test_a_vendor_that_had_enough_while_a_reference_was_made_is_asked_again(worl
     assert world.at.now() - began >= timedelta(seconds=20)
 
 
-def test_a_job_does_not_wait_for_ever_for_a_reference_that_others_make(
-    world: World, vendor: Registrar, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delitem(KINDS, "person")
+def test_a_job_does_not_wait_for_ever_for_a_reference_that_others_make(world: World, vendor: Registrar) -> None:
+    del vendor.kinds["person"]
     one, two = world.prepared(provider=PROVIDER), world.submit(provider=PROVIDER).job.id
     vendor.fails = [ConnectionError("killed")]
     with pytest.raises(ConnectionError):

@@ -217,6 +217,13 @@ RULES: dict[str, list[tuple[str, list[Any], Any, str]]] = {
             LONG.format("4,096"),
         ),
         ("/image", [], {"url": "http://shop.example/p.png"}, "The link is http, which is not encrypted."),
+        ("/image", [], {"url": "https://shop.example:8443/p.png"}, "The link names a port other than 443."),
+        (
+            "/image",
+            [],
+            {"url": "https://localhost/p.png"},
+            "The link names a host that is not on the public internet.",
+        ),
         ("/output", [{"format": "png"}, {"format": "webp"}], {"format": "gif"}, NO_VALUE),
         ("/mask", [], PROMPT_MASK, UNKNOWN),
         ("/prompt", [], "a lake", UNKNOWN),
