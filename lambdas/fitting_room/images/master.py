@@ -143,7 +143,7 @@ def open_image(data: bytes, *, limits: ImageLimits, pointer: str) -> Opened:
     with decoding(pointer), warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limits say it by name
         try:
-            file = _stripped(data, name)
+            file = stripped(data, name)
             image = Image.open(io.BytesIO(file.data), formats=[_PLUGINS.get(name, name)])
         except Image.DecompressionBombError:
             raise _too_many_pixels(pointer, "far more", limits) from None
@@ -153,7 +153,8 @@ def open_image(data: bytes, *, limits: ImageLimits, pointer: str) -> Opened:
     return Opened(image, file, turn, size)
 
 
-def _stripped(data: bytes, name: str) -> Stripped:
+def stripped(data: bytes, name: str) -> Stripped:
+    """The file without what nobody uses. Raises `ValueError` and whatever else a damaged file brings about."""
     if name in _STRIP:
         return _STRIP[name](data)
     return Stripped(sniff.with_known_brand(data, name))

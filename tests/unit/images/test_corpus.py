@@ -3,16 +3,20 @@ not is refused with the rule that it breaks."""
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from typing import cast
 
+import cv2
+import numpy as np
 import pytest
 from PIL import Image
 
 from fitting_room.images.input_checks import analyse, warnings_of
 from fitting_room.images.mask import normalise_mask
 from fitting_room.images.master import ImageLimits, Master, make_master, open_image
-from fitting_room.images.result_checks import check_result
+from fitting_room.images.openable import openable
+from fitting_room.images.result_checks import check_result, decode_result
 from fitting_room.jobs.errors import JobFailure
 from tests.unit.images.corpus import CORPUS, SAME, Accepted, Odd, Refused
 from tests.unit.images.pictures import close
@@ -33,7 +37,22 @@ def test_an_odd_file_gets_its_verdict(odd: Odd) -> None:
     else:
         _accepted(data, odd.verdict)
     expected = ("undecodable" if refused else None) if odd.result == SAME else odd.result
-    assert check_result(data).reason == expected
+    verdict = check_result(data)
+    assert verdict.reason == expected
+    if verdict.image:
+        file = openable(data, verdict.image.size)
+        _opens_everywhere(file, verdict.image)
+        if file is not data:
+            assert decode_result(file).tobytes() == verdict.image.tobytes()
+
+
+def _opens_everywhere(data: bytes, seen: Image.Image) -> None:
+    """In Pillow, which stumbles over metadata, and in OpenCV, which reads with the libraries that browsers use."""
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
+        assert sorted(image.size) == sorted(seen.size)
+    read = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert read is not None and sorted(read.shape[:2]) == sorted(seen.size)
 
 
 def _as_picture(data: bytes) -> Master:

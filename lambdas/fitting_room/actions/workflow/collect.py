@@ -11,6 +11,7 @@ from fitting_room.clock import Clock
 from fitting_room.images import provenance, sniff
 from fitting_room.images.encode import to_jpeg, to_png, to_webp
 from fitting_room.images.fit import Frame, undo, undo_mask
+from fitting_room.images.openable import openable
 from fitting_room.images.result_checks import REASONS, Expected, Rejection, check_result, decode_result, fingerprint
 from fitting_room.jobs.errors import Fault, JobFailure, JobWarning
 from fitting_room.jobs.job import Attempt, Job, JobImage
@@ -24,6 +25,12 @@ _CONVERTED = JobWarning(
     code="credentials_dropped",
     detail="The image was converted or cropped after the provider returned it, so its C2PA content credentials are gone.",
     remedy="Leave out `output.format` and `output.size` to keep them if no padding was added.",
+)
+
+_MENDED = JobWarning(
+    code="metadata_dropped",
+    detail="The provider's file had damaged or oversized metadata, or no end, so not every program would open it.",
+    remedy="It was stored without metadata and content credentials; its pixels are as the provider sent them.",
 )
 
 
@@ -127,7 +134,9 @@ def _restored(
     picture, warnings = undo(decoded, frame, size=output.size) if frame else (decoded, [])
     wanted = output.format or came
     if picture is decoded and wanted == came:  # so content credentials survive
-        return Result(data, came, *picture.size), warnings
+        file = openable(data, picture.size)
+        mended = [] if file is data else [_MENDED]
+        return Result(file, came, *picture.size), [*warnings, *mended]
     dropped = [_CONVERTED] if provenance.read(data).c2pa else []
     return Result(_encoded(picture, wanted), wanted, *picture.size), [*warnings, *dropped]
 
