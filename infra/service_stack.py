@@ -92,6 +92,7 @@ class ServiceStack(cdk.Stack):
             self,
             "Drops",
             enforce_ssl=True,
+            delivery_delay=cdk.Duration.seconds(15),  # files that are copied together are seen together
             visibility_timeout=visible_again,
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=5),
         )

@@ -7,7 +7,6 @@ import json
 import uuid
 from typing import Any
 
-import pytest
 from PIL import Image
 
 from .conftest import Cloud, until
@@ -31,41 +30,50 @@ def _file(cloud: Cloud, folder: str, name: str) -> Any:
     return until(look, f"{name} of {folder}")
 
 
-@pytest.mark.parametrize("order", [("person", "garment"), ("garment", "person")])
-def test_either_order_and_doubled_events_make_one_job(
-    cloud: Cloud, person: bytes, tee: bytes, order: tuple[str, str]
-) -> None:
-    folder, files = f"spring 2027/look-{uuid.uuid4().hex[:8]}", {"person": person, "garment": tee}
-    for name in (*order, *order):  # the same bytes again: every file's event comes twice
-        _drop(cloud, folder, f"{name}.png", files[name])
-    result = json.loads(_file(cloud, folder, "result.json"))
-    assert result["status"] == "succeeded"
-    assert "url" not in result["images"][0]
-    _file(cloud, folder, "1.png")
+def test_files_that_come_together_make_one_job_in_any_order(cloud: Cloud, person: bytes, tee: bytes) -> None:
+    """Every event comes twice, and in one folder a wrong garment is replaced before anybody has looked."""
+    files, orders = {"person": person, "garment": tee}, (("person", "garment"), ("garment", "person"))
+    folders = [f"spring 2027/look-{uuid.uuid4().hex[:8]}" for _ in orders]
+    for folder, order in zip(folders, orders, strict=True):
+        _drop(cloud, folder, "garment.png", person if order[0] == "garment" else tee)
+        for name in (*order, *order):
+            _drop(cloud, folder, f"{name}.png", files[name])
+    for folder in folders:
+        result = json.loads(_file(cloud, folder, "result.json"))
+        assert result["status"] == "succeeded"
+        assert "url" not in result["images"][0]
+        assert cloud.job(result["id"])["reference"] == folder
+        with Image.open(io.BytesIO(_file(cloud, folder, "1.png"))) as picture:
+            assert picture.size == (result["images"][0]["width"], result["images"][0]["height"])
     until(lambda: _queue_is_empty(cloud) or None, "all events to be read")
-    assert len(cloud.fashn.purchases()) == 1
-    assert cloud.job(result["id"])["reference"] == folder
-    with Image.open(io.BytesIO(_file(cloud, folder, "1.png"))) as picture:
-        assert picture.size == (result["images"][0]["width"], result["images"][0]["height"])
+    assert len(cloud.fashn.purchases()) == 2
 
 
-def test_a_bad_picture_is_explained_in_the_folder(cloud: Cloud, tee: bytes) -> None:
-    folder = f"broken-{uuid.uuid4().hex[:8]}"
-    _drop(cloud, folder, "person.jpg", b"<html>not a picture</html>")
-    _drop(cloud, folder, "garment.png", tee)
-    explained = json.loads(_file(cloud, folder, "error.json"))
-    assert explained["error"]["code"] == "image_unreadable"
-    assert explained["error"]["pointer"] == "/person"
-    assert explained["error"]["remedy"]
+REFUSED = {
+    # folder: its files, {pointer: words of detail or remedy}
+    "two persons": (("person.jpg", "person.png", "garment.png"), {"/person": "more than one person image"}),
+    "another name": (("person (1).png", "garment.png"), {"": "`person (1).png` is neither"}),
+    "a/../b": (("person.png", "garment.png"), {"": "`.` or `..`"}),
+}
+
+
+def test_what_makes_no_job_is_explained_in_the_folder(cloud: Cloud, person: bytes, tee: bytes) -> None:
+    run = uuid.uuid4().hex[:8]
+    for folder, (names, _) in REFUSED.items():
+        for name in names:
+            _drop(cloud, f"{run}/{folder}", name, person)
+    _drop(cloud, f"{run}/half", "person.png", person)
+    _drop(cloud, f"{run}/broken", "person.jpg", b"<html>not a picture</html>")
+    for name in ("garment.png", "garment.xmp", "person.AAE"):  # an editor's notes lie beside its images
+        _drop(cloud, f"{run}/broken", name, tee)
+    for folder, (_, told) in REFUSED.items():
+        [error] = json.loads(_file(cloud, f"{run}/{folder}", "error.json"))["errors"]
+        assert told[error["pointer"]] in error["detail"]
+        assert error["remedy"]
+    assert "Waiting for garment" in json.loads(_file(cloud, f"{run}/half", "status.json"))["detail"]
+    error = json.loads(_file(cloud, f"{run}/broken", "error.json"))["error"]
+    assert (error["code"], error["pointer"], bool(error["remedy"])) == ("image_unreadable", "/person", True)
     assert cloud.fashn.purchases() == []
-
-
-def test_two_persons_are_refused_in_the_folder(cloud: Cloud, person: bytes, tee: bytes) -> None:
-    folder = f"crowd-{uuid.uuid4().hex[:8]}"
-    _drop(cloud, folder, "person.jpg", person)
-    _drop(cloud, folder, "person.png", person)
-    _drop(cloud, folder, "garment.png", tee)
-    assert json.loads(_file(cloud, folder, "error.json"))["errors"][0]["pointer"] == "/person"
 
 
 def _queue_is_empty(cloud: Cloud) -> bool:

@@ -86,6 +86,7 @@ def test_drops_are_taken_a_few_at_a_time_and_a_bad_one_alone_is_repeated(stage: 
     assert source["ScalingConfig"] == {"MaximumConcurrency": 2}
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     _, queue = stage.service.one("AWS::SQS::Queue", "Drops")
+    assert queue["DelaySeconds"] == 15, "files that are copied together are seen together"
     assert queue["VisibilityTimeout"] >= 6 * stage.functions()["Ingest"]["Timeout"]
     dead = _arn(stage, "AWS::SQS::Queue", "DeadLetters")
     assert queue["RedrivePolicy"] == {"deadLetterTargetArn": dead, "maxReceiveCount": 5}
