@@ -38,6 +38,7 @@ Seed = Annotated[
             serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value),
         )
     ),
+    Field(description="a whole number from 0 to 4,294,967,295, or the text provider"),
 ]
 
 

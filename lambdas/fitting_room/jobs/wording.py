@@ -71,8 +71,8 @@ def _remedy(item: Any, model: type[BaseModel], path: Path, schema: dict[str, Any
             bare = "" if near is None or isinstance(choices[near], str) else " without quotes"
             return (f"Did you mean `{near}`{bare}? " if near else "") + f"Use {wanted}."
         case _:
-            quoted = isinstance(item.get("input"), str) and schema.get("type") in ("integer", "number", "boolean")
-            return f"Send {wanted}{', without quotes' if quoted else ''}."
+            text = isinstance(item.get("input"), str) and schema.get("type") in ("integer", "number", "boolean")
+            return f"Send {wanted}{', without quotes' if text and 'description' not in schema else ''}."
 
 
 def chosen(item: Any) -> Any:
@@ -118,9 +118,10 @@ def expected(schema: dict[str, Any]) -> str:
     if allowed := values(schema):
         return ("" if len(allowed) == 1 else "one of: ") + ", ".join(allowed)
     match schema.get("type"):
+        case "string" | "integer" if told := schema.get("description"):
+            return str(told)
         case "string":
-            told = schema.get("description")
-            return told or f"a text of {span(schema.get('minLength'), schema.get('maxLength'))} characters"
+            return f"a text of {span(schema.get('minLength'), schema.get('maxLength'))} characters"
         case "integer" | "number" as kind:
             return _numbers(kind, schema)
         case "boolean":

@@ -241,13 +241,14 @@ class CatalogueEntry(_Frozen):
         option = self.honours(task, model).get(asked.name)
         if option is not None and option.honours(asked.value):
             return None
-        name = field_of(asked.pointer)
+        at = asked.pointer if option is None or asked.name != "mask" else f"{asked.pointer}/type"
+        name = field_of(at)
         if option is not None:
             detail, remedy = f"{self.title} does not take this value for `{name}`.", f"Use {option.rule()}."
         else:
             detail = f"{self.title} does not take `{name}` for the task `{task}`."
             remedy = self.instead.get(asked.name) or _OTHERWISE.get(asked.name, "Leave it out.")
-        return Fault.of("unsupported_option", detail, remedy, pointer=asked.pointer, provider=self.id)
+        return Fault.of("unsupported_option", detail, remedy, pointer=at, provider=self.id)
 
     @property
     def usual_ms(self) -> int:

@@ -307,6 +307,7 @@ def test_a_body_that_is_nested_too_deep_is_400(call: Call, depth: int, path: str
         raw = '{"task": "try_on", "provider_options": {"sandbox": {"x": ' + deep + "}}}"
         answer = call("POST", path, raw=raw)
         assert (answer.status, answer.codes) == (400, [("invalid_input", "")])
+        assert "64 levels" in answer.json["detail"]
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "GZIP, deflate"])

@@ -56,8 +56,8 @@ NO_PROMPT = {name: value for name, value in INPAINT.items() if name != "prompt"}
 @pytest.mark.parametrize(
     ("body", "code", "pointer"),
     [
-        (INPAINT | PROMPT_MASK, "unsupported_option", "/mask"),
-        (OUTPAINT | PROMPT_MASK, "unsupported_option", "/mask"),
+        (INPAINT | PROMPT_MASK, "unsupported_option", "/mask/type"),
+        (OUTPAINT | PROMPT_MASK, "unsupported_option", "/mask/type"),
         (NO_PROMPT, "invalid_input", "/prompt"),
         (NO_PROMPT | {"task": "outpaint"}, "invalid_input", "/prompt"),
         (TEXT | {"style": "design_sketch"}, "unsupported_option", "/style"),

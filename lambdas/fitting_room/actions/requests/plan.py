@@ -118,6 +118,9 @@ def _at(place: str | None, faults: list[Fault]) -> list[Fault]:
     ]
 
 
+_FEWER = "Spread the garments over several jobs."
+
+
 def faults_for(
     request: AnyRequest,
     entry: CatalogueEntry,
@@ -170,7 +173,7 @@ def faults_for(
                 f"{entry.title} takes {entry.max_garments} garments per job at most."
                 if entry.max_garments > 1
                 else f"{entry.title} takes one garment per job.",
-                entry.instead.get("garments", "Send one job per garment.")
+                entry.instead.get("garments", _FEWER if entry.max_garments > 1 else "Send one job per garment.")
                 + _ways(other.id for other in _others(request, entry, deployment) if other.max_garments >= count),
                 pointer=f"/garments/{entry.max_garments}",
                 provider=entry.id,

@@ -244,14 +244,20 @@ def _body(*, optional: bool = False) -> Any:
         )
     try:
         body = json.loads(raw, parse_constant=_no_number)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError:
         raise Refusal.of(
             "invalid_input", "The body is not valid JSON.", "Check quotes, commas and brackets.", status=400, pointer=""
         ) from None
     if too_deep(body):
-        detail = f"The body is nested more than {MAX_DEPTH} levels deep."
-        raise Refusal.of("invalid_input", detail, "Nothing here needs so many levels.", status=400, pointer="")
+        raise _too_deep()
     return body
+
+
+def _too_deep() -> Refusal:
+    detail = f"The body is nested more than {MAX_DEPTH} levels deep."
+    return Refusal.of("invalid_input", detail, "Nothing here needs so many levels.", status=400, pointer="")
 
 
 def _no_number(name: str) -> None:
