@@ -629,6 +629,29 @@ def _newer() -> Iterator[Odd]:
     yield Odd("HEIC, smaller in its container than in its stream", lambda: claims(heic(picture()), 100, 80), DAMAGED)
 
 
+def _others_by_their_metadata() -> Iterator[Odd]:
+    """As of a PNG: what is thrown away never decides."""
+    exif, profile = b"Exif\0\0MM\0*\xff\xff\xff\xff", b"not a profile"
+    for form in ("WEBP", "AVIF", "HEIC"):
+        name = form.replace("WEBP", "WebP")
+        make = partial(saved, picture(), form, **({"speed": 10} if form == "AVIF" else {}))
+        make = partial(heic, picture()) if form == "HEIC" else make
+        yield Odd(f"{name}, EXIF damaged", partial(make, exif=exif), Accepted())
+        yield Odd(f"{name}, profile damaged", partial(make, icc_profile=profile), Accepted())
+        yield Odd(f"{name}, a description of 2 MB", partial(make, xmp=b"<x>" * 700_000), Accepted())
+    yield Odd(
+        "JPEG, a profile of 2 MB",
+        lambda: saved(picture(), "JPEG", quality=95, icc_profile=swapped_primaries().ljust(2_000_000, b"\0")),
+        Accepted(top_left=GREEN),
+    )
+    yield Odd("JPEG, comments of 3 MB", lambda: _with_comments(46), Accepted())
+
+
+def _with_comments(count: int) -> bytes:
+    data = saved(picture(), "JPEG")
+    return data[:2] + (b"\xff\xfe\xff\xff" + b"x" * 65_533) * count + data[2:]
+
+
 def sideways_heic(orientation: int) -> bytes:
     with Image.open(io.BytesIO(sideways(picture(), orientation, "PNG"))) as file:
         exif, stored = file.getexif().tobytes(), file.convert("RGB")
@@ -733,6 +756,7 @@ CORPUS = (
     *_pngs_by_their_metadata(),
     *_pngs_by_their_pixels(),
     *_not_returned(_newer()),
+    *_not_returned(_others_by_their_metadata()),
     *_brands(),
     *_pretenders(),
     *_poor(),

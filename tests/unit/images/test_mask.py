@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from fitting_room.images.mask import Mask, normalise_mask
 from fitting_room.images.master import ImageLimits, Master, make_master
 from fitting_room.jobs.errors import Fault, JobFailure
+from tests.unit.images.corpus import broken_chunk, with_chunk
 from tests.unit.images.pictures import saved, scene, sideways
 
 
@@ -57,6 +58,9 @@ CLEAR = Image.new("RGBA", (200, 300), (0, 0, 0, 0))
         saved(drawn("RGB", black=(0, 0, 0), white=(255, 255, 255)), "JPEG", quality=95),
         saved(drawn(), "WEBP", lossless=True),
         sideways(drawn("RGB", black=(0, 0, 0), white=(255, 255, 255)), 6, "PNG"),
+        with_chunk(saved(drawn()), broken_chunk(b"tEXt")),
+        saved(drawn())[:-12],
+        saved(drawn(), "JPEG", quality=95)[:-2],
     ],
     ids=[
         "grey",
@@ -71,6 +75,9 @@ CLEAR = Image.new("RGBA", (200, 300), (0, 0, 0, 0))
         "jpeg",
         "webp",
         "sideways",
+        "a comment damaged",
+        "without its end",
+        "jpeg without its end",
     ],
 )
 def test_every_kind_of_file_gives_the_same_pure_mask(data: bytes) -> None:
