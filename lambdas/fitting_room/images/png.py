@@ -16,6 +16,8 @@ from fitting_room.images.stripped import BombError, Stripped
 
 MOST_CHUNKS = 50_000
 """At 30 MB still 600 bytes each; encoders write 8,000 and more."""
+MOST_BEHIND = 16 << 20
+"""Bytes after the last row. Damaged data often unpack to more than the rows, and only the checksum at their end tells."""
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _END = b"\0\0\0\0IEND\xaeB`\x82"
@@ -96,8 +98,8 @@ def _whole(pixels: list[memoryview], wanted: int, _: Image.Image) -> bool:
             while piece and not inflate.eof:
                 seen += len(inflate.decompress(piece, _BLOCK))
                 piece = inflate.unconsumed_tail
-                if seen > wanted:  # nobody looks at the rest, however much it is
-                    return True
+                if seen > wanted + MOST_BEHIND:
+                    return False
             if inflate.eof:
                 break
         return seen + len(inflate.flush()) >= wanted and inflate.eof

@@ -435,11 +435,12 @@ def _pngs_by_their_metadata() -> Iterator[Odd]:
         lambda: with_chunk(saved(picture()), _chunk(b"IDAT", b"") * 60_000),
         Refused("more than 50,000 chunks"),
     )
-    yield Odd(
-        "PNG, more packed than its rows",
-        lambda: with_pixels(lambda pixels: zlib.compress(zlib.decompress(pixels) + b"\0" * 300_000_000, 1)),
-        Accepted(),
-    )
+    for name, more, verdict in (("more", 9_000, Accepted()), ("far more", 300_000_000, DAMAGED)):
+        yield Odd(
+            f"PNG, {name} packed than its rows",
+            lambda more=more: with_pixels(lambda pixels: zlib.compress(zlib.decompress(pixels) + b"\0" * more, 1)),
+            verdict,
+        )
 
 
 def _turned_at_the_end() -> bytes:

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from fitting_room.images.mask import Mask, normalise_mask
 from fitting_room.images.master import ImageLimits, Master, make_master
 from fitting_room.jobs.errors import Fault, JobFailure
-from tests.unit.images.corpus import broken_chunk, with_chunk
+from tests.unit.images.corpus import broken_chunk, with_chunk, with_pixels
 from tests.unit.images.pictures import saved, scene, sideways
 
 
@@ -84,6 +84,16 @@ def test_every_kind_of_file_gives_the_same_pure_mask(data: bytes) -> None:
     mask = normalised(data)
     assert (mask.mode, mask.size) == ("L", (200, 300))
     assert mask.tobytes() == drawn().tobytes()
+
+
+@pytest.mark.parametrize("byte", [0x55, 0x00, 0xFF])
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_a_mask_whose_data_are_damaged_is_refused_whatever_they_unpack_to(byte: int, share: float) -> None:
+    def damaged(pixels: bytes) -> bytes:
+        whole = int(len(pixels) * share)
+        return pixels[:whole] + bytes((byte,)) * (len(pixels) - whole)
+
+    assert "damaged" in refusal(with_pixels(damaged, saved(drawn()))).detail
 
 
 def test_soft_edges_of_a_drawing_tool_are_cut_at_half() -> None:
