@@ -85,7 +85,10 @@ class Cloud:
         assert answer.status_code == 201, answer.text
         made = answer.json()
         sent = httpx.post(
-            made["post"]["url"], data=made["post"]["fields"], files={"file": ("picture", data, media_type)}
+            made["post"]["url"],
+            data=made["post"]["fields"],
+            files={"file": ("picture", data, media_type)},
+            timeout=30,
         )
         assert sent.status_code in (200, 201, 204), sent.text
         return str(made["id"])
