@@ -146,7 +146,7 @@ def _numbers(kind: str, schema: dict[str, Any]) -> str:
     if low is not None and high is not None:
         return f"{words} from {number(low)} to {number(high)}"
     if low is not None:
-        return f"{words} of at least {number(low)}"
+        return f"{words}, at least {number(low)}"
     return words if high is None else f"{words} of at most {number(high)}"
 
 
