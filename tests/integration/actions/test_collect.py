@@ -16,14 +16,10 @@ from fitting_room.jobs.errors import JobWarning
 from fitting_room.jobs.job import Job
 from fitting_room.jobs.outcome import Finished, Picture
 from fitting_room.stores import jobs
-<<<<<<< HEAD:tests/integration/actions/test_collect.py
 from tests.deployment import choose
 from tests.integration.world import INBOX, TENANT, Vendor, World, failed, finished, picture
-from tests.unit.images.signed import breaches, signed
-=======
 from tests.unit.images.corpus import broken_chunk, with_chunk
-from tests.unit.world import INBOX, TENANT, Vendor, World, failed, finished, picture
->>>>>>> 5591c5e (A result opens for its user: what other programs stumble over is stored without its metadata):tests/unit/actions/test_collect.py
+from tests.unit.images.signed import breaches, signed
 
 
 def bought(world: World, vendor: Vendor, outcome: Finished, **changes: Any) -> Job:
@@ -67,7 +63,6 @@ def test_bytes_that_need_no_change_are_the_vendors_own(world: World, vendor: Ven
     assert told(job) == []
 
 
-<<<<<<< HEAD:tests/integration/actions/test_collect.py
 def test_an_unmarked_result_is_marked_as_made_by_a_model(world: World, vendor: Vendor) -> None:
     job = bought(world, vendor, finished())
     data = world.read(job.images[0].key)
@@ -82,7 +77,8 @@ def test_the_sandbox_claims_no_model(world: World) -> None:
     world.run(job_id)
     image = world.job(job_id).images[0]
     assert (image.provenance, provenance.read(world.read(image.key)).source_type) == ("xmp", "algorithmicMedia")
-=======
+
+
 def test_a_result_that_programs_stumble_over_is_stored_so_that_it_opens(world: World, vendor: Vendor) -> None:
     data = with_chunk(picture(360, 540, "crimson"), broken_chunk(b"tEXt"))
     job = bought(world, vendor, Finished([Picture(data)]))
@@ -93,7 +89,6 @@ def test_a_result_that_programs_stumble_over_is_stored_so_that_it_opens(world: W
     with opened(world, job) as image, Image.open(io.BytesIO(picture(360, 540, "crimson"))) as sent:
         assert image.tobytes() == sent.tobytes()
     assert told(job) == ["metadata_dropped"]
->>>>>>> 5591c5e (A result opens for its user: what other programs stumble over is stored without its metadata):tests/unit/actions/test_collect.py
 
 
 @pytest.mark.parametrize("form", ["jpeg", "webp", "png"])

@@ -16,6 +16,7 @@ from fitting_room.images.input_checks import analyse, warnings_of
 from fitting_room.images.mask import normalise_mask
 from fitting_room.images.master import ImageLimits, Master, make_master, open_image
 from fitting_room.images.openable import openable
+from fitting_room.images.provenance import mark
 from fitting_room.images.result_checks import check_result, decode_result
 from fitting_room.jobs.errors import JobFailure
 from tests.unit.images.corpus import CORPUS, SAME, Accepted, Odd, Refused
@@ -42,6 +43,7 @@ def test_an_odd_file_gets_its_verdict(odd: Odd) -> None:
     if verdict.image:
         file = openable(data, verdict.image.size)
         _opens_everywhere(file, verdict.image)
+        _opens_everywhere(mark(file, "algorithmicMedia")[0], verdict.image)
         if file is not data:
             assert decode_result(file).tobytes() == verdict.image.tobytes()
 
