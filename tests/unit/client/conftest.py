@@ -1,0 +1,169 @@
+"""The client before the real API: httpx's transport is exchanged for the API's handler and the two buckets."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import importlib
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from fitting_room_client import AsyncFittingRoom, FittingRoom
+from fitting_room_client.flow import Clock
+from tests.unit.functions.events import CONTEXT, event
+from tests.unit.world import INBOX, LIVE_KEY, MEDIA, Vendor, World, picture
+
+URL = "https://api.example"
+Answer = httpx.Response | Exception
+
+
+class StillClock(Clock):
+    """Time moves only while the client pauses; `meanwhile` is what then happens in the world."""
+
+    def __init__(self, at: Any = None) -> None:
+        self.slept: list[float] = []
+        self.moment = 1000.0
+        self.meanwhile: Callable[[float], object] = lambda _: None
+
+    def now(self) -> float:
+        return self.moment
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.slept.append(seconds)
+        self.moment += seconds
+        self.meanwhile(seconds)
+
+    async def sleep_async(self, seconds: float) -> None:
+        self.sleep(seconds)
+
+
+@dataclass
+class Deployment:
+    """Everything that answers HTTP. `before` and `after` may give another answer than the deployment's, or raise one."""
+
+    world: World
+    handler: Any
+    requests: list[httpx.Request] = field(default_factory=list)
+    before: Callable[[httpx.Request], httpx.Response | None] = lambda _: None
+    after: Callable[[httpx.Request], httpx.Response | None] = lambda _: None
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        return self.before(request) or self._answer(request, self._real(request))
+
+    def _answer(self, request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+        return self.after(request) or answer
+
+    def _real(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host == "api.example":
+            return self._api(request)
+        if request.method == "POST":
+            return self._receive(request)
+        return httpx.Response(200, content=self.world.read(request.url.path.lstrip("/"), MEDIA))
+
+    def _api(self, request: httpx.Request) -> httpx.Response:
+        headers, text = (
+            {name.lower(): value for name, value in request.headers.items()},
+            request.content.decode() or None,
+        )
+        query = dict(request.url.params) or None
+        asked = event(request.method, request.url.path, text, headers=headers, query=query)
+        answer = self.handler(asked, CONTEXT)
+        return httpx.Response(answer["statusCode"], headers=answer["headers"], text=answer["body"])
+
+    def _receive(self, request: httpx.Request) -> httpx.Response:
+        """Take a form as S3 does."""
+        raw = b"Content-Type: " + request.headers["content-type"].encode() + b"\r\n\r\n" + request.content
+        parts = email.message_from_bytes(raw, policy=email.policy.HTTP).iter_parts()
+        form = {part.get_param("name", header="content-disposition"): part.get_payload(decode=True) for part in parts}
+        assert list(form)[-1] == "file"  # S3 ignores what comes after it
+        folder, _, name = form["key"].decode().rpartition("/")
+        self.world.put(name, form["file"], folder=folder, bucket=INBOX)
+        return httpx.Response(204)
+
+    def sent(self, method: str, path: str) -> list[httpx.Request]:
+        return [asked for asked in self.requests if (asked.method, asked.url.path) == (method, path)]
+
+
+@pytest.fixture
+def deployment(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    world.configure("tryiton")
+    handler = importlib.import_module("functions.http.api.handler")
+    monkeypatch.setattr(handler, "clock", world.at)
+    return Deployment(world, handler.handler)
+
+
+@pytest.fixture
+def clock(deployment: Deployment) -> StillClock:
+    """While the client pauses, every job that waits is run to its end."""
+    clock, ran = StillClock(), set[str]()
+
+    def meanwhile(seconds: float) -> None:
+        deployment.world.at.sleep(seconds)
+        for name in deployment.world.executions():
+            if name not in ran:
+                ran.add(name)
+                deployment.world.run(name)
+
+    clock.meanwhile = meanwhile
+    return clock
+
+
+Do = Callable[..., Any]
+
+
+def doing(flavour: str, answer: Callable[[httpx.Request], httpx.Response], clock: Clock, key: str = LIVE_KEY) -> Do:
+    """Call a method of either client by its name: `do("jobs.get", job_id)`."""
+    transport = httpx.MockTransport(answer)
+    fr: Any = (
+        FittingRoom(URL, key, http=httpx.Client(transport=transport), clock=clock)
+        if flavour == "blocking"
+        else AsyncFittingRoom(URL, key, http=httpx.AsyncClient(transport=transport), clock=clock)
+    )
+
+    def do(name: str, *args: Any, **kwargs: Any) -> Any:
+        found = attrgetter(name)(fr)(*args, **kwargs)
+        if inspect.isasyncgen(found):
+            return asyncio.run(_all(found))
+        if inspect.isgenerator(found):
+            return list(found)
+        return asyncio.run(found) if inspect.iscoroutine(found) else found
+
+    return do
+
+
+async def _all(found: Any) -> list[Any]:
+    return [item async for item in found]
+
+
+@pytest.fixture(params=["blocking", "awaiting"])
+def do(request: pytest.FixtureRequest, deployment: Deployment, clock: StillClock) -> Do:
+    return doing(request.param, deployment, clock)
+
+
+@pytest.fixture
+def person(tmp_path: Path) -> Path:
+    path = tmp_path / "person.png"
+    path.write_bytes(picture(360, 540))
+    return path
+
+
+@pytest.fixture
+def tee(tmp_path: Path) -> Path:
+    path = tmp_path / "tee.jpg"  # its name is wrong; the bytes decide
+    path.write_bytes(picture(200, 200, "navy"))
+    return path
+
+
+def told(status: int, body: Any = None, **headers: str) -> httpx.Response:
+    return httpx.Response(status, text=json.dumps(body), headers={n.replace("_", "-"): v for n, v in headers.items()})
