@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         url, key = _place(asked)
         with FittingRoom(url, key) as fr:
             asked.do(fr, asked)
+            sys.stdout.flush()
     except FittingRoomError as error:
         _complain(error)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         print(f"error: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -72,10 +77,9 @@ def _estimate(fr: FittingRoom, asked: argparse.Namespace) -> None:
 def _providers(fr: FittingRoom, _: argparse.Namespace) -> None:
     rows = []
     for provider in fr.providers():
-        ready = "yes" if provider.configured and provider.allowed else "no"
         prices = dict.fromkeys(str(Cost.model_validate(price)) for price in provider.prices)
-        rows.append((provider.id, ready, " or ".join(prices), " ".join(provider.tasks)))
-    _table(("PROVIDER", "READY", "ONE IMAGE", "TASKS"), rows)
+        rows.append((provider.id, "yes" if provider.usable else "no", " or ".join(prices), " ".join(provider.tasks)))
+    _table(("PROVIDER", "USABLE", "ONE IMAGE", "TASKS"), rows)
 
 
 def _list(fr: FittingRoom, asked: argparse.Namespace) -> None:
@@ -161,9 +165,10 @@ def _place(asked: argparse.Namespace) -> tuple[str | None, str | None]:
         return asked.url, asked.key
     try:
         local = json.loads(Path(asked.local).read_text())
-    except FileNotFoundError:
-        raise bad("--local", f"There is no {asked.local}.", "Start the local cloud with `make up`.") from None
-    return asked.url or local["api"], asked.key or local["api_key"]
+        return asked.url or local["api"], asked.key or local["api_key"]
+    except (OSError, ValueError, KeyError, TypeError):
+        detail = f"{asked.local} does not say where the local cloud is."
+        raise bad("--local", detail, "Start it with `make up`, and run this in its folder.") from None
 
 
 def _image(text: str) -> Any:
@@ -176,11 +181,11 @@ def _fields(settings: Iterable[str]) -> dict[str, Any]:
     for setting in settings:
         path, equals, value = setting.partition("=")
         *outer, last = path.split(".")
-        if not equals or not all((*outer, last)):
-            raise bad("--set", f"{setting!r} sets no field.", "Write it as output.count=2.")
-        place = fields
+        place: Any = fields
         for name in outer:
-            place = place.setdefault(name, {})
+            place = place.setdefault(name, {}) if isinstance(place, dict) else None
+        if not equals or not all((*outer, last)) or not isinstance(place, dict):
+            raise bad("--set", f"{setting!r} sets no field.", "Write it as output.count=2.")
         try:
             place[last] = json.loads(value)
         except ValueError:
@@ -221,10 +226,16 @@ def _print_job(job: Job, *, links: bool) -> None:
 
 
 def _table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    lines = [tuple("" if cell is None else str(cell) for cell in row) for row in (titles, *rows)]
+    lines = [tuple(map(_cell, row)) for row in (titles, *rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")
+    return "" if value is None else str(value)
 
 
 def _first(count: int, jobs: Iterable[Job]) -> Iterable[Job]:

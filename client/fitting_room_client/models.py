@@ -39,7 +39,7 @@ class Cost(Answer):
 
     def __str__(self) -> str:
         parts = [f"{self.amount:g} {self.currency}"] if self.amount is not None else []
-        parts += [f"{self.credits:g} credits"] if self.credits is not None else []
+        parts += [f"{self.credits:g} credit{'' if self.credits == 1 else 's'}"] if self.credits is not None else []
         return ", ".join(parts) or "not known"
 
 
@@ -133,6 +133,12 @@ class Provider(Answer):
     retention: str | None = None
     configured: bool = False
     allowed: bool = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether this key can use one of its models today."""
+        living = (m for m in self.models if m.get("offered") and not m.get("lifecycle", {}).get("retired"))
+        return self.configured and self.allowed and any(living)
 
 
 class Upload(Answer):

@@ -87,7 +87,8 @@ def _growing(failures: int) -> float:
 
 
 def _failure(outcome: httpx.Response | httpx.RequestError, request: httpx.Request) -> FittingRoomError:
-    asked = f"{request.method} {request.url.path} at {request.url.host}"
+    host = request.url.netloc.decode()
+    asked = f"{request.method} {request.url.path} at {host}"
     if isinstance(outcome, httpx.Response):
         if fate(outcome) is Fate.REFUSED:
             return refusal(outcome)
@@ -95,7 +96,7 @@ def _failure(outcome: httpx.Response | httpx.RequestError, request: httpx.Reques
         detail = f"{asked} was answered with {outcome.status_code}: {problem.detail}"
         return AnswerLost(Fault(code="answer_lost", detail=detail, remedy=problem.remedy, retryable=True))
     if fate(outcome) is Fate.NEVER_DELIVERED:
-        detail = f"{request.url.host} cannot be reached ({type(outcome).__name__})."
+        detail = f"{host} cannot be reached ({type(outcome).__name__})."
         remedy = "Check the address and the network."
         return NotDelivered(Fault(code="not_delivered", detail=detail, remedy=remedy, retryable=True))
     detail = f"{asked} was not answered ({type(outcome).__name__})."

@@ -83,7 +83,9 @@ def test_a_failed_job_prints_why_and_its_id(
         (["-o", "out.gif"], "out.gif has no suffix of an image"),
         (["-o", "missing/out.png"], "There is no folder missing"),
         (["-o", "out.png", "--set", "output"], "'output' sets no field"),
-        (["-o", "out.png", "--local"], "Start the local cloud"),
+        (["-o", "out.png", "--set", "output=2", "--set", "output.count=2"], "'output.count=2' sets no field"),
+        (["-o", "out.png", "--local"], "endpoints.json does not say where the local cloud is"),
+        (["-o", "out.png", "--local", __file__], "does not say where the local cloud is"),
     ],
 )
 def test_what_cannot_end_well_is_not_begun(
@@ -135,6 +137,13 @@ def test_estimate_and_providers_are_tables(shell: Run, deployment: Deployment, p
     rows = {line.split()[0]: line.split()[1] for line in out.splitlines()}
     assert (code, rows["tryiton"], rows["fashn"]) == (0, "yes", "no")
     assert len(deployment.requests) == 2
+
+
+def test_a_provider_whose_models_are_dead_is_not_usable(shell: Run, deployment: Deployment) -> None:
+    deployment.world.at.sleep(60 * 86400)  # Nova Canvas has reached its end
+    _, out, _ = shell("providers")
+    rows = {line.split()[0]: line.split()[1] for line in out.splitlines()}
+    assert (rows["nova_canvas"], rows["tryiton"]) == ("no", "yes")
 
 
 def test_list_shows_as_many_as_asked(shell: Run, deployment: Deployment) -> None:
