@@ -81,7 +81,7 @@ class _JobCalls:
     @Call
     def submit(self, request: Mapping[str, Any], *, idempotency_key: str | None = None) -> Flow[Job]:
         """Submit a job of any task. A path or bytes in the place of an image is uploaded."""
-        return self._core.submit(request, idempotency_key, self._core.until(CALL_SECONDS))
+        return self._core.submit(request, idempotency_key)
 
     @Call
     def estimate(self, request: Mapping[str, Any]) -> Flow[Estimate]:

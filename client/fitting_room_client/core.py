@@ -54,43 +54,46 @@ class Core:
         self, request: Mapping[str, Any], key: str | None, deadline: float, see: OnChange | None
     ) -> Flow[Result]:
         until = self.until(deadline)
-        submitted = yield from self.submit(request, key, until, hold=see is None)
+        answer = yield from self._submitted(request, key, until, hold=see is None)
+        submitted = _read(Job, answer)
         try:
-            job = yield from self.wait(submitted, until, see)
+            job = yield from self.wait(submitted, until, see, retry_after(answer))
             return (yield from self.pictures(job, until))
         except FittingRoomError as error:
             error.job = error.job or submitted
             raise
 
-    def submit(self, request: Mapping[str, Any], key: str | None, until: float, *, hold: bool = False) -> Flow[Job]:
+    def submit(self, request: Mapping[str, Any], key: str | None) -> Flow[Job]:
+        return _read(Job, (yield from self._submitted(request, key, self.until(CALL_SECONDS))))
+
+    def _submitted(
+        self, request: Mapping[str, Any], key: str | None, until: float, *, hold: bool = False
+    ) -> Flow[httpx.Response]:
         """Upload the files of the request, and submit it with one key however often it is sent."""
         body = yield from self._uploaded(request, "", until)
         headers = {"Idempotency-Key": key or str(uuid.uuid4())}
         if hold and (seconds := int(min(SERVER_WAITS, until - self.clock.now()))) > 0:
             headers["Prefer"] = f"wait={seconds}"
         try:
-            answer = yield from self._ask("POST", "/v1/jobs", until=until, json=body, headers=headers)
+            return (yield from self._ask("POST", "/v1/jobs", until=until, json=body, headers=headers))
         except AnswerLost as lost:
             remedy = "The job may exist. Submit `request` of this error again, with its `idempotency_key`."
             error = AnswerLost(lost.faults[0].model_copy(update={"remedy": remedy}))
             error.request, error.idempotency_key = body, headers["Idempotency-Key"]
             raise error from lost
-        return _read(Job, answer)
 
-    def wait(self, job: Job | str, until: float, see: OnChange | None = None) -> Flow[Job]:
-        """Look at a job until it is done. Raises `DeadlinePassed`."""
-        seen, pause = (job, LOOK_SECONDS) if isinstance(job, Job) else (Job(id=job), 0.0)
+    def wait(self, job: Job | str, until: float, see: OnChange | None = None, pause: float | None = None) -> Flow[Job]:
+        """Look at a job after `pause` seconds, and until it is done. Raises `DeadlinePassed`."""
+        seen = job if isinstance(job, Job) else Job(id=job)
         if see and seen.step:
             see(seen)
         while not seen.done:
             left = until - self.clock.now() - LAST_TRY
             if seen.step and left <= 0:
                 raise DeadlinePassed(seen)
-            yield Pause(max(0.0, min(pause, left)))
-            path = _path(seen.id)
-            answer = yield from self._ask(
-                "GET", path, until=until, tries=math.inf
-            )  # the network may be away for a while
+            yield Pause(max(0.0, min(pause or 0.0, left)))
+            # the network may be away for a while
+            answer = yield from self._ask("GET", _path(seen.id), until=until, tries=math.inf)
             before, seen = seen, _read(Job, answer)
             pause = retry_after(answer) or LOOK_SECONDS
             if see and seen.step != before.step:

@@ -109,6 +109,15 @@ def test_a_pause_of_nothing_does_not_hammer_the_server(asked: Asked) -> None:
     assert min(clock.slept) == 0.5
 
 
+def test_a_job_is_looked_at_when_the_api_says(asked: Asked) -> None:
+    done = {**JOB, "step": "done", "status": "failed"}
+    looks = [told(200, JOB, retry_after="9"), told(200, JOB), told(200, done)]
+    do, server, clock = asked(told(202, JOB, retry_after="5"), *looks)
+    with pytest.raises(Exception, match="failed"):
+        do("try_on", "upl_1", "upl_2")
+    assert (clock.slept, len(server.requests)) == ([5, 9, 2], 4)
+
+
 def test_a_server_that_cannot_be_reached(asked: Asked) -> None:
     do, server, _ = asked(httpx.ConnectError("[Errno 111] Connection refused"))
     with pytest.raises(NotDelivered, match=r"api\.example cannot be reached \(ConnectError\)\. Check the address"):
@@ -125,7 +134,7 @@ def test_a_submit_without_an_answer_can_be_taken_up_again(asked: Asked) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [httpx.ReadTimeout(""), told(200, JOB), told(429, THROTTLED, retry_after="4")], ids=str
+    "answer", [httpx.ReadTimeout(""), told(200, JOB, retry_after="7"), told(429, THROTTLED, retry_after="4")], ids=str
 )
 @pytest.mark.parametrize("deadline", [0, 0.5, 3, 11, 100])
 def test_nothing_lasts_longer_than_the_deadline(asked: Asked, answer: Any, deadline: float) -> None:
