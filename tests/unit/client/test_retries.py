@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
 from fitting_room_client import AnswerLost, NotDelivered, Refused
-from tests.unit.client.conftest import Do, StillClock, doing, told
+from tests.client import Do, StillClock, doing, told
 
 JOB = {"id": "job_1", "task": "try_on", "status": "queued", "step": "queued"}
 REQUEST = {"task": "try_on", "person": {"upload": "upl_1"}, "garments": [{"image": {"upload": "upl_2"}}]}
@@ -35,7 +35,7 @@ Asked = Callable[..., tuple[Do, Server, StillClock]]
 
 
 @pytest.fixture(params=["blocking", "awaiting"])
-def asked(request: pytest.FixtureRequest) -> Iterator[Asked]:
+def asked(request: pytest.FixtureRequest) -> Asked:
     def ask(*answers: httpx.Response | Exception) -> tuple[Do, Server, StillClock]:
         server, clock = Server(*answers), StillClock()
         return doing(request.param, server, clock), server, clock

@@ -10,9 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from fitting_room_client import BadInput, DeadlinePassed, FittingRoom, JobFailed, Refused
-from tests.unit.client.conftest import URL, Deployment, Do, StillClock
-from tests.unit.world import LIVE_KEY, Vendor, failed, finished, picture
+from fitting_room_client import AnswerLost, BadInput, DeadlinePassed, FittingRoom, JobFailed, Refused
+from tests.client import URL, Do, StillClock
+from tests.integration.client.conftest import Deployment
+from tests.integration.world import LIVE_KEY, Vendor, failed, finished, picture
 
 
 def test_two_files_become_a_picture(
@@ -25,7 +26,7 @@ def test_two_files_become_a_picture(
     )
     assert (result.job.status, result.job.provider, result.job.reference) == ("succeeded", "tryiton", None)
     [image] = result.images
-    assert image.content == picture(360, 540, "crimson")
+    assert image.content == deployment.stored(result.job.id)
     assert image.save(tmp_path / "out.png").read_bytes() == image.content
     assert (image.image.width, image.image.height, image.image.format, result.mask) == (360, 540, "png", None)
     assert steps == ["queued", "done"]
@@ -140,7 +141,7 @@ def test_a_failed_job_says_what_happened(do: Do, vendor: Vendor, person: Path, t
 
 
 def test_after_the_deadline_the_job_goes_on_and_can_be_fetched(
-    do: Do, clock: StillClock, vendor: Vendor, person: Path, tee: Path
+    do: Do, deployment: Deployment, clock: StillClock, vendor: Vendor, person: Path, tee: Path
 ) -> None:
     run, clock.meanwhile = clock.meanwhile, lambda _: None
     with pytest.raises(DeadlinePassed, match="It goes on") as passed:
@@ -149,7 +150,7 @@ def test_after_the_deadline_the_job_goes_on_and_can_be_fetched(
     vendor.starts, clock.meanwhile = [finished()], run
     job = do("jobs.wait", passed.value.job.id)
     assert (job.status, job.done) == ("succeeded", True)
-    assert do("jobs.result", job.id).images[0].content == picture(360, 540, "crimson")
+    assert do("jobs.result", job.id).images[0].content == deployment.stored(job.id)
 
 
 def test_waiting_follows_the_api_and_outlives_an_outage(
@@ -176,8 +177,9 @@ def test_an_error_after_the_submit_names_the_job(
     deployment.before = lambda asked: (
         httpx.Response(503) if asked.method == "GET" and "media" in asked.url.host else None
     )
-    with pytest.raises(Exception, match="was answered with 503") as lost:
+    with pytest.raises(AnswerLost, match="was answered with 503") as lost:
         do("try_on", person, tee, provider="tryiton")
+    assert lost.value.job is not None
     assert lost.value.job.id == deployment.world.executions()[0]
 
 

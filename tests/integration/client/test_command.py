@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from fitting_room_client import FittingRoom, command
-from tests.unit.client.conftest import URL, Deployment, StillClock, told
-from tests.unit.world import LIVE_KEY, TENANT, Vendor, failed, finished, picture
+from tests.client import URL, StillClock, told
+from tests.integration.client.conftest import Deployment
+from tests.integration.world import LIVE_KEY, TENANT, Vendor, failed, finished
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -44,11 +45,9 @@ def test_try_saves_the_image_and_shows_each_step(
     wanted = ("--provider", "nova_canvas", "--category", "tops", "--set", "output.count=2")
     code, said, progress = shell("try", person, tee, "-o", out, *wanted)
     assert (code, said) == (0, f"{out}\n{tmp_path / 'out_2.png'}\n"), progress
-    assert (out.read_bytes(), (tmp_path / "out_2.png").read_bytes()) == (
-        picture(360, 540, "crimson"),
-        picture(360, 540, "purple"),
-    )
     job_id = deployment.world.executions()[0]
+    saved = [out.read_bytes(), (tmp_path / "out_2.png").read_bytes()]
+    assert saved == [deployment.stored(job_id, n) for n in (1, 2)]
     lines = [line.split() for line in progress.splitlines() if not line.startswith("warning: ")]
     assert [(line[0], line[1]) for line in lines] == [(job_id, "queued"), (job_id, "done")]
     body = json.loads(deployment.sent("POST", "/v1/jobs")[0].content)

@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from fitting_room_client import FittingRoomError, Refused
-from tests.unit.client.conftest import Deployment, Do, StillClock, doing, told
-from tests.unit.world import Vendor, failed, finished, picture
+from tests.client import Do, StillClock, doing, told
+from tests.integration.client.conftest import Deployment
+from tests.integration.world import Vendor, failed, finished, picture
 
 
 def test_a_job_of_another_task_with_files_inside(do: Do, deployment: Deployment, vendor: Vendor, person: Path) -> None:

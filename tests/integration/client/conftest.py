@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import email
 import email.policy
 import importlib
-import inspect
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from fitting_room_client import AsyncFittingRoom, FittingRoom
-from fitting_room_client.flow import Clock
-from tests.unit.functions.events import CONTEXT, event
-from tests.unit.world import INBOX, LIVE_KEY, MEDIA, Vendor, World, picture
-
-URL = "https://api.example"
-Answer = httpx.Response | Exception
-
-
-class StillClock(Clock):
-    """Time moves only while the client pauses; `meanwhile` is what then happens in the world."""
-
-    def __init__(self, at: Any = None) -> None:
-        self.slept: list[float] = []
-        self.moment = 1000.0
-        self.meanwhile: Callable[[float], object] = lambda _: None
-
-    def now(self) -> float:
-        return self.moment
-
-    def sleep(self, seconds: float) -> None:
-        assert seconds >= 0
-        self.slept.append(seconds)
-        self.moment += seconds
-        self.meanwhile(seconds)
-
-    async def sleep_async(self, seconds: float) -> None:
-        self.sleep(seconds)
+from tests.client import Do, StillClock, doing
+from tests.integration.functions.events import CONTEXT, event
+from tests.integration.world import INBOX, MEDIA, TENANT, Vendor, World, picture
 
 
 @dataclass
@@ -85,11 +56,17 @@ class Deployment:
         """Take a form as S3 does."""
         raw = b"Content-Type: " + request.headers["content-type"].encode() + b"\r\n\r\n" + request.content
         parts = email.message_from_bytes(raw, policy=email.policy.HTTP).iter_parts()
-        form = {part.get_param("name", header="content-disposition"): part.get_payload(decode=True) for part in parts}
+        form: dict[Any, Any] = {
+            part.get_param("name", header="content-disposition"): part.get_payload(decode=True) for part in parts
+        }
         assert list(form)[-1] == "file"  # S3 ignores what comes after it
         folder, _, name = form["key"].decode().rpartition("/")
         self.world.put(name, form["file"], folder=folder, bucket=INBOX)
         return httpx.Response(204)
+
+    def stored(self, job_id: str, n: int = 1) -> bytes:
+        """An image in the media bucket."""
+        return self.world.read(f"results/{TENANT}/{job_id}/{n}.png", MEDIA)
 
     def sent(self, method: str, path: str) -> list[httpx.Request]:
         return [asked for asked in self.requests if (asked.method, asked.url.path) == (method, path)]
@@ -119,33 +96,6 @@ def clock(deployment: Deployment) -> StillClock:
     return clock
 
 
-Do = Callable[..., Any]
-
-
-def doing(flavour: str, answer: Callable[[httpx.Request], httpx.Response], clock: Clock, key: str = LIVE_KEY) -> Do:
-    """Call a method of either client by its name: `do("jobs.get", job_id)`."""
-    transport = httpx.MockTransport(answer)
-    fr: Any = (
-        FittingRoom(URL, key, http=httpx.Client(transport=transport), clock=clock)
-        if flavour == "blocking"
-        else AsyncFittingRoom(URL, key, http=httpx.AsyncClient(transport=transport), clock=clock)
-    )
-
-    def do(name: str, *args: Any, **kwargs: Any) -> Any:
-        found = attrgetter(name)(fr)(*args, **kwargs)
-        if inspect.isasyncgen(found):
-            return asyncio.run(_all(found))
-        if inspect.isgenerator(found):
-            return list(found)
-        return asyncio.run(found) if inspect.iscoroutine(found) else found
-
-    return do
-
-
-async def _all(found: Any) -> list[Any]:
-    return [item async for item in found]
-
-
 @pytest.fixture(params=["blocking", "awaiting"])
 def do(request: pytest.FixtureRequest, deployment: Deployment, clock: StillClock) -> Do:
     return doing(request.param, deployment, clock)
@@ -163,7 +113,3 @@ def tee(tmp_path: Path) -> Path:
     path = tmp_path / "tee.jpg"  # its name is wrong; the bytes decide
     path.write_bytes(picture(200, 200, "navy"))
     return path
-
-
-def told(status: int, body: Any = None, **headers: str) -> httpx.Response:
-    return httpx.Response(status, text=json.dumps(body), headers={n.replace("_", "-"): v for n, v in headers.items()})
