@@ -35,7 +35,7 @@ check: $(TESTS) ## lint, types and the direction of imports
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@PYTHONPATH=lambdas $(BIN)/lint-imports --no-logo --cache-dir .local/import-linter
+	@PYTHONPATH=lambdas:client $(BIN)/lint-imports --no-logo --cache-dir .local/import-linter
 
 bench: $(TESTS) $(EMULATOR) $(CDK) ## cold starts, the memory of Prepare and the overhead of a job
 	@$(BIN)/python -m local.cloud up
