@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -101,7 +101,7 @@ def test_a_doctor_names_five_things_that_are_broken(cloud: Cloud) -> None:
     assert "wrong" not in states(admin("doctor")).values()
 
 
-def _all(cloud: Cloud, broken: list[Callable[[Cloud], Iterator[None]]]) -> Iterator[None]:
+def _all(cloud: Cloud, broken: Sequence[Callable[[Cloud], Iterator[None]]]) -> Iterator[None]:
     if not broken:
         yield
         return

@@ -27,7 +27,7 @@ def test_a_tenant_is_a_safe_folder_name(refused: Any, name: str) -> None:
 
 def test_a_tenant_s_providers_are_named_and_set_free_again(admin: Any) -> None:
     assert admin(f"tenant allow {TENANT} tryiton fashn")["providers"] == ["fashn", "tryiton"]
-    assert api_keys.allowed(TENANT) == {"tryiton", "fashn"}
+    assert api_keys.allowed(TENANT) == frozenset({"tryiton", "fashn"})
     assert admin(f"tenant allow {TENANT} --all")["providers"] == "all"
     assert api_keys.allowed(TENANT) is None
 
@@ -103,7 +103,8 @@ def test_a_key_is_shown_once_and_stored_as_a_hash(world: World, admin: Any, mode
     [stored] = [item for item in world.items() if item.get("name") == "checkout"]
     assert stored["scopes"] == {"submit", "read"}
     assert made["key"] not in str(world.items())
-    assert api_keys.find_caller(made["key"], world.at) == (TENANT, mode, None, {"submit", "read"})
+    caller = api_keys.find_caller(made["key"], world.at)
+    assert caller and (caller.tenant, caller.mode, caller.scopes) == (TENANT, mode, frozenset({"submit", "read"}))
 
 
 def test_a_revoked_key_is_refused_within_30_seconds(world: World, admin: Any) -> None:
