@@ -1,5 +1,5 @@
-"""`python -m admin`: the operator's tool."""
+"""Run `python -m admin`."""
 
-from admin.operator import main
+from admin.cli import main
 
 main()

@@ -88,7 +88,7 @@ class ServiceStack(cdk.Stack):
         visible_again = cdk.Duration.seconds(
             6 * self.functions.ingest.seconds
         )  # AWS's advice: six times the function's timeout
-        queue = sqs.Queue(
+        self.drops = queue = sqs.Queue(
             self,
             "Drops",
             enforce_ssl=True,
@@ -157,6 +157,8 @@ class ServiceStack(cdk.Stack):
             "MediaBucket": self.storage.media_name,
             "ApiFunction": self.functions.api.function_name,
             "JobMachineArn": self.workflow.machine.state_machine_arn,
+            "DeadLettersUrl": self.dead_letters.queue_url,
+            "DropsUrl": self.drops.queue_url,
             "ProviderSecrets": self.to_json_string(self.storage.provider_secrets),
             "ProviderEndpoints": json.dumps(self.config.deployment.endpoints),
         }.items():

@@ -100,6 +100,13 @@ class StorageStack(cdk.Stack):
             sort_key=text("due_at"),
             projection_type=dynamodb.ProjectionType.KEYS_ONLY,
         )
+        table.add_global_secondary_index(
+            index_name="listed",
+            partition_key=text("listed"),
+            sort_key=text("id"),
+            projection_type=dynamodb.ProjectionType.INCLUDE,
+            non_key_attributes=["task", "owner", "reference", "batch"],
+        )
         if not config.retain:
             acknowledge(table, "DDB3")
         return table

@@ -27,11 +27,14 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import boto3
 import psutil
 from pydantic import BaseModel
 
-from admin.operator import Admin, AdminError, TenantExistsError
+from admin.provider import offer
+from admin.stage import AdminError, connect
+from fitting_room.jobs.job import Mode
+from fitting_room.stores import api_keys, tenants
+from fitting_room.stores.api_keys import SCOPES
 from local import deploy
 from local.deploy import HOME, MARK, ROOT, CloudError
 
@@ -255,21 +258,17 @@ def _seed(state: State) -> None:
     if state.keys and state.keys.table == table:
         return
     try:
-        admin = Admin(_session(), aws_url=state.url("emulator"))
-        with suppress(TenantExistsError):  # an interrupted seeding
-            admin.create_tenant(TENANT)
-        keys = {mode: admin.create_key(TENANT, mode) for mode in ("live", "test")}
-        admin.set_provider("nova_canvas")
+        stage = connect("dev", environment=deploy.credentials(state.url("emulator"))).enter()
+        now = stage.at.now()
+        tenants.create(TENANT, now)  # an interrupted seeding has made it already
+        modes: tuple[Mode, ...] = ("live", "test")
+        keys = {mode: api_keys.create(TENANT, mode, "demo", frozenset(SCOPES), now)[0] for mode in modes}
         for name, vendor in VENDORS.items():
-            admin.set_provider(name, vendor.key)
+            offer(name, vendor.key, stage)
     except AdminError as error:
         raise CloudError(f"seeding failed: {error}") from error
     state.keys = Keys(table=table, **keys)
     state.save()
-
-
-def _session() -> boto3.Session:
-    return boto3.Session(deploy.ACCOUNT, deploy.SECRET, region_name=deploy.REGION)
 
 
 def _endpoints(state: State) -> Endpoints:

@@ -166,7 +166,7 @@ table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
 """
 ONE_READ = """
 def work():
-    table.get_item(Key={"pk": "TENANT#acme", "sk": "TENANT"})
+    table.get_item(Key={"pk": "TENANTS", "sk": "acme"})
     return {"text": Smallest(text="x").text}
 """
 S3 = 's3 = boto3.client("s3", config=Config(signature_version="s3v4"))\n'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import secrets
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ import pytest
 from boto3.dynamodb.conditions import Attr
 from PIL import Image
 
+from admin.stage import connect
+from fitting_room.stores import api_keys, tenants
 from local.deploy import credentials
 from local.emulator_control import EmulatorControl
 
@@ -137,6 +140,14 @@ class Cloud:
         table = boto3.resource("dynamodb").Table(self.table)
         for item in table.scan(FilterExpression=Attr("pk").begins_with("REFERENCES#"))["Items"]:
             table.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
+
+    def stranger(self) -> httpx.Client:
+        """Another tenant, with a live key of its own."""
+        stage = connect("dev", environment=credentials(self.api.split("/_aws/")[0])).enter()
+        name = f"stranger-{secrets.token_hex(4)}"
+        tenants.create(name, stage.at.now())
+        key, _ = api_keys.create(name, "live", "", frozenset(api_keys.SCOPES), stage.at.now())
+        return httpx.Client(base_url=self.api, headers={"Authorization": f"Bearer {key}"}, timeout=30)
 
     def function(self, name: str) -> str:
         """The deployed function whose name holds `name`."""

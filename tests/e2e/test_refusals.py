@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
-
-import boto3
 import httpx
 import pytest
-
-from admin.operator import Admin
 
 from .conftest import Cloud
 
@@ -35,14 +30,11 @@ def test_nova_by_name_needs_a_class_and_auto_goes_without_it(cloud: Cloud, perso
 
 
 def test_a_job_belongs_to_its_tenant(cloud: Cloud, person: bytes, tee: bytes) -> None:
-    other = f"other-{secrets.token_hex(4)}"
-    admin = Admin(boto3.Session())
-    admin.create_tenant(other)
-    stranger = {"Authorization": f"Bearer {admin.create_key(other, 'live')}"}
     job = cloud.submit(cloud.try_on(person, tee, provider="sandbox"))
-    for path in (f"/v1/jobs/{job['id']}", f"/v1/jobs/{job['id']}/images/1"):
-        assert httpx.get(cloud.api + path, headers=stranger).status_code == 404
-    answer = httpx.post(cloud.api + "/v1/jobs", json=cloud.try_on(person, tee), headers=stranger)
+    with cloud.stranger() as stranger:
+        for path in (f"/v1/jobs/{job['id']}", f"/v1/jobs/{job['id']}/images/1"):
+            assert stranger.get(path).status_code == 404
+        answer = stranger.post("/v1/jobs", json=cloud.try_on(person, tee))
     assert {(fault["code"], fault["pointer"]) for fault in answer.json()["errors"]} >= {
         ("upload_missing", "/person/upload")
     }

@@ -6,11 +6,9 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import httpx
 import pytest
 
-from admin.operator import Admin
 from local.cloud import VENDORS
 
 from .conftest import SAMPLES, Cloud, until
@@ -21,10 +19,7 @@ FORMS = {"person_class": "woman"}
 @pytest.fixture
 def stranger(cloud: Cloud) -> Iterator[httpx.Client]:
     """Another tenant with a key of its own."""
-    admin, name = Admin(boto3.Session()), f"stranger-{secrets.token_hex(4)}"
-    admin.create_tenant(name)
-    headers = {"Authorization": f"Bearer {admin.create_key(name, 'live')}"}
-    with httpx.Client(base_url=cloud.api, headers=headers, timeout=30) as client:
+    with cloud.stranger() as client:
         yield client
 
 

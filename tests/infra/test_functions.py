@@ -213,4 +213,6 @@ def test_the_outputs_an_operator_reads(stage: Synthesized) -> None:
         "ApiFunction": f"${{{stage.service.one('AWS::Lambda::Function', 'Api')[0]}}}",
         "ProviderSecrets": "{" + ",".join(f'"{vendor}":"${{Key{vendor}.Id}}"' for vendor in WITH_KEYS) + "}",
         "ProviderEndpoints": json.dumps(_settings(stage)["endpoints"]),
+        "DeadLettersUrl": "${DeadLettersBBF8BAAB}",
+        "DropsUrl": "${Drops4D66B0FE}",
     }

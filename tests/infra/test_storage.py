@@ -105,18 +105,26 @@ def test_only_the_inbox_sends_events_and_without_a_helper_function(stage: Synthe
     assert not stage.storage.of("AWS::Lambda::Function")
 
 
-def test_the_table_forgets_what_expired_and_finds_what_is_due(stage: Synthesized) -> None:
+def test_the_table_forgets_what_expired_and_finds_what_is_due_and_a_tenant_s_jobs(stage: Synthesized) -> None:
     _, table = stage.storage.one("AWS::DynamoDB::Table")
     assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert [(key["AttributeName"], key["KeyType"]) for key in table["KeySchema"]] == [("pk", "HASH"), ("sk", "RANGE")]
-    (due,) = table["GlobalSecondaryIndexes"]
-    assert due["IndexName"] == "due"
+    due, listed = table["GlobalSecondaryIndexes"]
+    assert (due["IndexName"], listed["IndexName"]) == ("due", "listed")
     assert [(key["AttributeName"], key["KeyType"]) for key in due["KeySchema"]] == [
         ("due_shard", "HASH"),
         ("due_at", "RANGE"),
     ]
     assert due["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+    assert [(key["AttributeName"], key["KeyType"]) for key in listed["KeySchema"]] == [
+        ("listed", "HASH"),
+        ("id", "RANGE"),
+    ]
+    assert listed["Projection"] == {
+        "ProjectionType": "INCLUDE",
+        "NonKeyAttributes": ["task", "owner", "reference", "batch"],
+    }
     assert {item["AttributeType"] for item in table["AttributeDefinitions"]} == {"S"}
 
 

@@ -47,7 +47,7 @@ from fitting_room.actions.requests import throttle  # noqa: E402
 from fitting_room.observability import logger, metrics  # noqa: E402
 from fitting_room.providers import catalogue  # noqa: E402
 from fitting_room.settings import settings  # noqa: E402
-from fitting_room.stores import api_keys, aws, budgets, model_lifecycles, provider_keys  # noqa: E402
+from fitting_room.stores import api_keys, aws, budgets, model_lifecycles, offers, provider_keys, tenants  # noqa: E402
 from tests.integration.atelier import Atelier, atelier_entry, offer  # noqa: E402
 from tests.integration.world import (  # noqa: E402
     INBOX,
@@ -70,6 +70,7 @@ KEPT = (
     model_lifecycles.observed,
     provider_keys.configured,
     provider_keys.secret,
+    tenants.find,
 )
 
 
@@ -78,6 +79,7 @@ def forget() -> None:
     settings.cache_clear()
     for kept in KEPT:
         kept.clear()
+    offers.forget()
     metrics.clear_metrics()
     throttle.forget()
 
@@ -101,7 +103,8 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
             BillingMode="PAY_PER_REQUEST",
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
             AttributeDefinitions=[
-                {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "due_shard", "due_at")
+                {"AttributeName": name, "AttributeType": "S"}
+                for name in ("pk", "sk", "due_shard", "due_at", "listed", "id")
             ],
             GlobalSecondaryIndexes=[
                 {
@@ -111,7 +114,18 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
                         {"AttributeName": "due_shard", "KeyType": "HASH"},
                         {"AttributeName": "due_at", "KeyType": "RANGE"},
                     ],
-                }
+                },
+                {
+                    "IndexName": "listed",
+                    "Projection": {
+                        "ProjectionType": "INCLUDE",
+                        "NonKeyAttributes": ["task", "owner", "reference", "batch"],
+                    },
+                    "KeySchema": [
+                        {"AttributeName": "listed", "KeyType": "HASH"},
+                        {"AttributeName": "id", "KeyType": "RANGE"},
+                    ],
+                },
             ],
         )
         for bucket in (INBOX, MEDIA):
@@ -123,9 +137,10 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         )["stateMachineArn"]
         world = World(FakeClock(), machine)
         monkeypatch.setattr(aws, "functions", lambda: world)
+        monkeypatch.setattr(offers, "clock", world.at)
         with aws.table().batch_writer() as batch:
             for tenant in (TENANT, OTHER):
-                batch.put_item({"pk": f"TENANT#{tenant}", "sk": "TENANT"})
+                batch.put_item({"pk": "TENANTS", "sk": tenant})
             for key in (
                 api_key(LIVE_KEY, TENANT, "live"),
                 api_key(TEST_KEY, TENANT, "test"),

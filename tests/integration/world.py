@@ -253,7 +253,7 @@ def _owed(item: dict[str, Any]) -> str:
 
 
 def api_key(key: str, tenant: str, mode: Mode) -> dict[str, Any]:
-    return {"pk": f"KEY#{hashlib.sha256(key.encode()).hexdigest()}", "sk": "KEY", "tenant": tenant, "mode": mode}
+    return {"pk": "KEYS", "sk": hashlib.sha256(key.encode()).hexdigest(), "tenant": tenant, "mode": mode}
 
 
 @cache

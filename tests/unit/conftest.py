@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from fitting_room.stores import offers
+
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -14,3 +16,10 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError(f"a unit test connects to {address}: move it to tests/integration")
 
     monkeypatch.setattr(socket.socket, "connect", refused)
+
+
+@pytest.fixture(autouse=True)
+def no_override(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The catalogue is as it was released."""
+    offers.forget()
+    monkeypatch.setattr(offers, "read", dict)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from fitting_room.jobs.job import Attempt, Job
 from fitting_room.jobs.tasks import AnyRequest, Size
-from fitting_room.providers.catalogue import entry
+from fitting_room.stores.offers import entry
 
 
 class Cost(NamedTuple):

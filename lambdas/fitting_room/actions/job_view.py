@@ -10,10 +10,10 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Attempt, Job, JobImage
 from fitting_room.jobs.tombstone import Tombstone
-from fitting_room.providers.catalogue import entry
 from fitting_room.settings import settings
 from fitting_room.stores import jobs, media, tombstones
 from fitting_room.stores.api_keys import Caller
+from fitting_room.stores.offers import entry
 
 _FACTS = (
     "id",

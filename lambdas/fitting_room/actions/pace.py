@@ -5,7 +5,7 @@ from __future__ import annotations
 from fitting_room import clock
 from fitting_room.clock import Clock
 from fitting_room.jobs.job import Job
-from fitting_room.providers.catalogue import entry
+from fitting_room.stores.offers import entry
 
 SOONEST, LATEST = 2, 60
 """Seconds until the next look, at least and at most."""

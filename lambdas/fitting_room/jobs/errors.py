@@ -27,6 +27,7 @@ CODES: dict[str, Code] = {
     "invalid_input": Code("A field breaks its rule", 422),
     "unsupported_option": Code("No provider of this request can honour an option", 422),
     "provider_not_configured": Code("This deployment is not set up for the provider or model", 422),
+    "provider_paused": Code("The operator has paused the provider", 422, retryable=True, moves_on=True),
     "provider_not_allowed": Code("This tenant or key may not use the provider this way", 403),
     "model_retired": Code("The provider has retired the model", 422, moves_on=True),
     "subject_not_ready": Code("A subject is unknown, still being made, failed, or being erased", 422),

@@ -111,6 +111,8 @@ class Model(_Frozen):
     """Offered only where the stage's `legacy_models` name it."""
     inference_regions: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
+    sent_as: str | None = None
+    """The id that the vendor is told, where the operator has set another than `id`."""
 
     @property
     def foundation(self) -> str:
@@ -206,6 +208,8 @@ class CatalogueEntry(_Frozen):
     """The hosts, each with its subdomains, that results are fetched from; empty where the vendor returns them itself."""
     references: Callable[[AnyRequest], Mapping[str, ReferenceKind]] = lambda request: {}  # noqa: ARG005
     """By role: the inputs of a request that must be registered with the vendor before they can be used."""
+    sends_model: bool = False
+    """Whether the vendor is told the model's id as it stands here, so that an operator may set another one."""
     settings_model: type[BaseModel] | None = None
     """What a stage may set for this provider in `provider_settings.<id>`."""
     status: str

@@ -1,14 +1,23 @@
-"""API keys: stored as a hash only, bound to a tenant."""
+"""API keys: stored as a hash only, bound to a tenant. They share one partition, so that a list of them is one query."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Literal, NamedTuple, Protocol, get_args
+import secrets
+from datetime import datetime
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, get_args
 
+from boto3.dynamodb.conditions import Key
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from fitting_room import clock
 from fitting_room.clock import Clock
 from fitting_room.jobs.job import Mode
-from fitting_room.stores import aws
+from fitting_room.stores import aws, tenants
 from fitting_room.stores.cache import kept_for
+from fitting_room.stores.items import put_new, update_if
+
+_PARTITION = "KEYS"
 
 
 class Owned(Protocol):
@@ -20,7 +29,8 @@ class Owned(Protocol):
 
 
 Scope = Literal["submit", "read", "erase", "admin"]
-ALL_SCOPES: frozenset[Scope] = frozenset(get_args(Scope))
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+ALL_SCOPES: frozenset[Scope] = frozenset(SCOPES)
 
 
 class Caller(NamedTuple):
@@ -36,27 +46,85 @@ class Caller(NamedTuple):
         return (thing.tenant, thing.mode) == (self.tenant, self.mode)
 
 
+def _known(stored: Any) -> frozenset[Scope]:
+    """Return the stored scopes. One that this release does not know gives nothing."""
+    return ALL_SCOPES & frozenset(map(str, stored))
+
+
+class ApiKey(BaseModel):
+    """What is stored of a key. The key itself cannot be told from it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    digest: str = Field(alias="sk", exclude=True, repr=False)
+    tenant: str
+    mode: Mode
+    name: str = ""
+    scopes: Annotated[frozenset[Scope], BeforeValidator(_known)] = ALL_SCOPES
+    created_at: str = ""
+    revoked_at: str | None = None
+
+    @property
+    def id(self) -> str:
+        return f"key_{self.digest[:16]}"
+
+
+def create(tenant: str, mode: Mode, name: str, scopes: frozenset[Scope], now: datetime) -> tuple[str, ApiKey]:
+    """Store a new key and return it, this once, with what is stored of it."""
+    secret = f"fr_{mode}_{secrets.token_urlsafe(24)}"
+    key = ApiKey(digest=_digest(secret), tenant=tenant, mode=mode, name=name, scopes=scopes, created_at=clock.text(now))
+    put_new({**_key(key.digest), **key.model_dump(exclude={"scopes", "revoked_at"}), "scopes": set[str](scopes)})
+    return secret, key
+
+
 def find_caller(api_key: str, at: Clock) -> Caller | None:
     """Return whose key this is. An answer is kept for 30 s in this process: so long may a revoked key live on."""
-    return caller_of(hashlib.sha256(api_key.encode()).hexdigest(), at)
+    return caller_of(_digest(api_key), at)
 
 
 @kept_for(30)
 def caller_of(digest: str) -> Caller | None:
-    found = aws.table().get_item(Key={"pk": f"KEY#{digest}", "sk": "KEY"}).get("Item")
+    found = aws.table().get_item(Key=_key(digest)).get("Item")
     if not found or found.get("revoked_at"):
         return None
-    tenant = str(found["tenant"])
-    return Caller(tenant, "test" if found["mode"] == "test" else "live", allowed(tenant), _scopes(found.get("scopes")))
+    key = ApiKey.model_validate(found)
+    return Caller(key.tenant, key.mode, allowed(key.tenant), key.scopes)
 
 
-def _scopes(stored: Any) -> frozenset[Scope]:
-    """Return the stored scopes; all for a key without. One that this release does not know gives nothing."""
-    return ALL_SCOPES if stored is None else ALL_SCOPES & frozenset(map(str, stored))
+def listed(tenant: str | None = None) -> list[ApiKey]:
+    """Return the keys of a tenant, or of all, the oldest first."""
+    keys = (ApiKey.model_validate(item) for item in aws.every(KeyConditionExpression=Key("pk").eq(_PARTITION)))
+    return sorted((key for key in keys if tenant in (None, key.tenant)), key=lambda key: (key.tenant, key.created_at))
+
+
+def named(name: str) -> ApiKey | None:
+    """Return the key with this id, or the key that this is; None when there is none."""
+    start = _digest(name) if name.startswith("fr_") else name.removeprefix("key_")
+    if len(start) < 16:
+        return None
+    here = Key("pk").eq(_PARTITION) & Key("sk").begins_with(start)
+    return next((ApiKey.model_validate(item) for item in aws.every(KeyConditionExpression=here)), None)
+
+
+def revoke(key: ApiKey, now: datetime) -> None:
+    """End a key; the first time that this was said stays."""
+    update_if(
+        _key(key.digest),
+        "SET revoked_at = if_not_exists(revoked_at, :now)",
+        "attribute_exists(pk)",
+        values={":now": clock.text(now)},
+    )
 
 
 def allowed(tenant: str) -> frozenset[str] | None:
     """The providers that a tenant may use; None: all."""
-    found = aws.table().get_item(Key={"pk": f"TENANT#{tenant}", "sk": "TENANT"}).get("Item", {})
-    providers: Any = found.get("providers")
-    return None if providers is None else frozenset(map(str, providers))
+    found = tenants.read(tenant)
+    return found.providers if found else None
+
+
+def _digest(api_key: str) -> str:
+    return hashlib.sha256(api_key.encode()).hexdigest()
+
+
+def _key(digest: str) -> dict[str, str]:
+    return {"pk": _PARTITION, "sk": digest}

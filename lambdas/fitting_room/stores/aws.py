@@ -31,6 +31,15 @@ def table() -> Table:
     return boto3.resource("dynamodb", config=_QUICK).Table(settings().table)
 
 
+def every(**query: Any) -> Iterator[dict[str, Any]]:
+    """Query the table page by page, to the end."""
+    while query:
+        answer = table().query(**query)
+        yield from answer["Items"]
+        last = answer.get("LastEvaluatedKey")
+        query = {**query, "ExclusiveStartKey": last} if last else {}
+
+
 @cache
 def s3() -> S3Client:
     config = _QUICK.merge(Config(signature_version="s3v4", s3={"addressing_style": "virtual"}, read_timeout=60))

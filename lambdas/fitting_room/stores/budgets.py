@@ -15,21 +15,31 @@ from boto3.dynamodb.conditions import Key
 from fitting_room.clock import Clock
 from fitting_room.jobs.job import Reservation
 from fitting_room.settings import settings
-from fitting_room.stores import aws
+from fitting_room.stores import aws, tenants
 from fitting_room.stores.cache import kept_for
 from fitting_room.stores.items import update_if
 
 GIVEN_BACK_ITEMS = 16
 
 
-def coverable(reservation: Reservation) -> bool:
+def limits(tenant: str, at: Clock) -> tuple[int, int]:
+    """Return the images and micro-USD that a tenant may buy in one day: its own budget, else the stage's."""
+    own = tenants.find(tenant, at)
+    images, usd = (own.daily_images, own.daily_usd) if own else (None, None)
+    stage = settings().deployment
+    return stage.daily_images if images is None else images, round((stage.daily_usd if usd is None else usd) * 1e6)
+
+
+def coverable(tenant: str, reservation: Reservation, at: Clock) -> bool:
     """Whether a whole day's budget would do."""
-    return reservation.images <= settings().deployment.daily_images and reservation.microusd <= _daily_microusd()
+    images, microusd = limits(tenant, at)
+    return reservation.images <= images and reservation.microusd <= microusd
 
 
 def reserve(tenant: str, reservation: Reservation, at: Clock) -> bool:
     """Set the cost of a job aside. False when the day's budget does not cover it any more."""
     images, microusd = given_back(tenant, reservation.day, at)
+    most_images, most_microusd = limits(tenant, at)
     return update_if(
         _key(tenant, reservation.day),
         "ADD images :images, microusd :microusd",
@@ -38,8 +48,8 @@ def reserve(tenant: str, reservation: Reservation, at: Clock) -> bool:
         values={
             ":images": reservation.images,
             ":microusd": reservation.microusd,
-            ":images_left": settings().deployment.daily_images + images - reservation.images,
-            ":money_left": _daily_microusd() + microusd - reservation.microusd,
+            ":images_left": most_images + images - reservation.images,
+            ":money_left": most_microusd + microusd - reservation.microusd,
         },
     )
 
@@ -98,10 +108,6 @@ def _given_back(tenant: str, day: str) -> tuple[int, int]:
 
 
 given_back = kept_for(5)(_given_back)
-
-
-def _daily_microusd() -> int:
-    return int(settings().deployment.daily_usd * 1e6)
 
 
 def _number(item: Any, name: str) -> int:

@@ -45,18 +45,14 @@ def due_attributes(job_id: str, at: str) -> dict[str, str]:
 def due_now(now: datetime, shards: Iterable[int] = range(DUE_SHARDS)) -> Iterator[dict[str, str]]:
     """Yield the keys of the items that are due, oldest first within each shard, read page by page."""
     for shard in shards:
-        query: dict[str, Any] = {
-            "IndexName": "due",
-            "Limit": 200,
+        found = aws.every(
+            IndexName="due",
+            Limit=200,
             # as text: the SDK's condition objects are not safe in several threads
-            "KeyConditionExpression": "due_shard = :shard AND due_at <= :now",
-            "ExpressionAttributeValues": {":shard": str(shard), ":now": clock.text(now)},
-        }
-        while query:
-            answer = aws.table().query(**query)
-            yield from ({"pk": str(found["pk"]), "sk": str(found["sk"])} for found in answer["Items"])
-            last = answer.get("LastEvaluatedKey")
-            query = {**query, "ExclusiveStartKey": last} if last else {}
+            KeyConditionExpression="due_shard = :shard AND due_at <= :now",
+            ExpressionAttributeValues={":shard": str(shard), ":now": clock.text(now)},
+        )
+        yield from ({"pk": str(item["pk"]), "sk": str(item["sk"])} for item in found)
 
 
 def set_due(key: dict[str, str], at: str) -> None:
@@ -91,6 +87,17 @@ class Conflict(Exception):
 
 class Busy(Exception):
     """A transaction met others on the same item too often, or the table was throttled. Nothing was written."""
+
+
+def put_new(item: dict[str, Any]) -> bool:
+    """Store an item. False when there is one with its key."""
+    try:
+        aws.table().put_item(Item=item, ConditionExpression="attribute_not_exists(pk)")
+    except ClientError as error:
+        if aws.reason(error) != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True
 
 
 def update_if(

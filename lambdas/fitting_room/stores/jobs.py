@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from boto3.dynamodb.conditions import Attr, Key
 
 from fitting_room import clock
 from fitting_room.jobs.errors import Fault, JobWarning
-from fitting_room.jobs.job import Attempt, Job, JobImage, Source, StepName
+from fitting_room.jobs.job import Attempt, Job, JobImage, Mode, Source, StepName
 from fitting_room.stores import aws
 from fitting_room.stores.items import to_item, update_and_return, update_if, without_decimals
 
 _OPEN = "#status IN (:queued, :running)"
 _OPEN_VALUES = {":queued": "queued", ":running": "running"}
+_LOOKS = 1000
+"""Jobs that one page of a list looks at, at most."""
 
 
 def key(job_id: str) -> dict[str, str]:
@@ -24,9 +31,12 @@ def key(job_id: str) -> dict[str, str]:
 def item(job: Job) -> dict[str, Any]:
     """`request` is kept as text: it holds floats and free-form options that DynamoDB would change."""
     item = to_item(job)
+    listed = {"owner": job.request.owner, "reference": job.request.reference}
     return {
         **item,
         **key(job.id),
+        "listed": _listing(job.tenant, job.mode),
+        **{name: value for name, value in listed.items() if value is not None},
         "request": job.request.model_dump_json(by_alias=True),
         "ttl": int(clock.parse(job.expires_at).timestamp()),
     }
@@ -37,7 +47,95 @@ def get(job_id: str, now: datetime) -> Job | None:
     found = aws.table().get_item(Key=key(job_id), ConsistentRead=True).get("Item")
     if found is None or "erased_at" in found or str(found["expires_at"]) <= clock.text(now):
         return None
-    return Job.model_validate({**without_decimals(found), "request": json.loads(str(found["request"]))})
+    return _job(found)
+
+
+class Page(NamedTuple):
+    """`cursor`: where the next page begins; None after the last one. A page may be short although more follow."""
+
+    jobs: list[Job]
+    cursor: str | None
+
+
+def listed(
+    tenant: str,
+    mode: Mode,
+    now: datetime,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    facts: Mapping[str, str] = MappingProxyType({}),
+    wanted: Callable[[Job], bool] = lambda job: True,  # noqa: ARG005
+) -> Page:
+    """Return a tenant's jobs of one mode, newest first.
+
+    `facts`: `task`, `owner` or `reference`, which the index itself knows. `wanted` needs the job, so it costs a read of each.
+    One call looks at 1,000 jobs at most. Raises `ValueError` for a cursor that this function did not give out.
+    """
+    found: list[Job] = []
+    after, looked = _position(cursor), 0
+    while looked < _LOOKS:
+        answer = aws.table().query(**_look(_listing(tenant, mode), after, facts))
+        looked += answer["ScannedCount"]
+        for job in many([str(item["id"]) for item in answer["Items"]], now):
+            if len(found) == limit:
+                return Page(found, _cursor(found[-1].id))
+            if wanted(job):
+                found.append(job)
+        last = answer.get("LastEvaluatedKey")
+        if last is None:
+            return Page(found, None)
+        after = str(last["id"])
+    return Page(found, after and _cursor(after))
+
+
+def many(job_ids: list[str], now: datetime) -> list[Job]:
+    """Return those of up to 100 jobs that are neither erased nor expired, in the order of their ids here."""
+    table = aws.table()
+    found: dict[str, dict[str, Any]] = {}
+    asked: dict[str, Any] = {table.name: {"Keys": [key(job_id) for job_id in job_ids]}} if job_ids else {}
+    while asked:
+        answer = table.meta.client.batch_get_item(RequestItems=asked)
+        found |= {str(item["id"]): item for item in answer["Responses"].get(table.name, [])}
+        asked = answer.get("UnprocessedKeys", {})
+    items = [found[job_id] for job_id in job_ids if job_id in found]
+    return [_job(item) for item in items if not ("erased_at" in item or str(item["expires_at"]) <= clock.text(now))]
+
+
+def _look(listing: str, after: str | None, facts: Mapping[str, str]) -> dict[str, Any]:
+    query: dict[str, Any] = {
+        "IndexName": "listed",
+        "ScanIndexForward": False,
+        "Limit": 100,
+        "KeyConditionExpression": Key("listed").eq(listing),
+    }
+    if after:
+        query["KeyConditionExpression"] &= Key("id").lt(after)
+    for name, value in facts.items():
+        matches = Attr(name).eq(value)
+        query["FilterExpression"] = query["FilterExpression"] & matches if "FilterExpression" in query else matches
+    return query
+
+
+def _listing(tenant: str, mode: Mode) -> str:
+    return f"{tenant}#{mode}"
+
+
+def _cursor(job_id: str) -> str:
+    return base64.urlsafe_b64encode(job_id.encode()).decode().rstrip("=")
+
+
+def _position(cursor: str | None) -> str | None:
+    if cursor is None:
+        return None
+    job_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    if not clock.is_id(job_id, "job"):
+        raise ValueError("no cursor")
+    return job_id
+
+
+def _job(item: Mapping[str, Any]) -> Job:
+    return Job.model_validate({**without_decimals(dict(item)), "request": json.loads(str(item["request"]))})
 
 
 def raw_item(job_id: str) -> dict[str, Any] | None:

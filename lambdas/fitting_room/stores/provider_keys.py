@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 
+from fitting_room import clock
 from fitting_room.jobs.errors import JobFailure
 from fitting_room.settings import settings
 from fitting_room.stores import aws
@@ -16,6 +19,13 @@ def configured() -> frozenset[str]:
     """Return the ids of the providers this deployment can use."""
     found = aws.table().query(KeyConditionExpression=Key("pk").eq("PROVIDERS"))["Items"]
     return frozenset(str(item["sk"]) for item in found if item["configured"])
+
+
+def store(provider: str, secret: str | None, now: datetime) -> None:
+    """Keep a provider's key, if it needs one, and offer the provider from now on."""
+    if secret is not None:
+        aws.secrets().put_secret_value(SecretId=settings().provider_secrets[provider], SecretString=secret)
+    aws.table().put_item(Item={"pk": "PROVIDERS", "sk": provider, "configured": True, "at": clock.text(now)})
 
 
 @kept_for(30)

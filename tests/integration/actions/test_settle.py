@@ -278,8 +278,9 @@ def test_the_end_touches_no_item_that_other_jobs_end_with(
     monkeypatch.setattr("fitting_room.actions.workflow.settle.transact", transact)
     world.run(job_id)
     keys = {(key["pk"], key["sk"]) for key in written}
-    assert len(keys) == 2 and (f"JOB#{job_id}", "JOB") in keys
-    [(pk, sk)] = keys - {(f"JOB#{job_id}", "JOB")}
+    own = {(f"JOB#{job_id}", "JOB"), (f"USAGE#{TENANT}#live#2026-09-01", job_id)}
+    assert len(keys) == 3 and own < keys
+    [(pk, sk)] = keys - own
     assert pk == f"BUDGET#{TENANT}" and re.fullmatch(r"2026-09-01#(0\d|1[0-5])", sk)
 
 

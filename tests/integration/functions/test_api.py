@@ -719,3 +719,12 @@ def test_live_and_test_are_two_worlds(world: World, call: Call, owner: str, stra
     ]:
         assert call(method, path, key=stranger).codes == [("not_found", None)], (method, path)
         assert call(method, path, key=owner).status != 404 or path.endswith("/images/1"), (method, path)
+
+
+def test_usage_is_told_to_a_key_of_the_tenant(world: World, call: Call, vendor: Vendor) -> None:
+    vendor.starts = [finished()]
+    world.run(world.submit().job.id)
+    answer = call("GET", "/v1/usage", query={"by": "provider"})
+    assert answer.status == 200 and answer.json["items"][0]["provider"] == "nova_canvas"
+    assert call("GET", "/v1/usage", key=OTHER_KEY).json["total"]["jobs"] == 0
+    assert call("GET", "/v1/usage", query={"by": "week"}).codes == [("invalid_input", "/by")]

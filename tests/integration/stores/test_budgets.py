@@ -39,8 +39,10 @@ def test_budgets_are_of_one_tenant_and_one_day(world: World) -> None:
 
 
 def test_what_a_whole_day_cannot_pay_is_known_without_a_look(world: World) -> None:
-    assert budgets.coverable(of(LIMIT, 1_000_000))
-    assert not budgets.coverable(of(LIMIT + 1)) and not budgets.coverable(of(1, 1_000_001))
+    assert budgets.coverable(TENANT, of(LIMIT, 1_000_000), world.at)
+    assert not budgets.coverable(TENANT, of(LIMIT + 1), world.at) and not budgets.coverable(
+        TENANT, of(1, 1_000_001), world.at
+    )
 
 
 def test_what_was_given_back_can_be_spent_again(world: World) -> None:

@@ -221,6 +221,7 @@ def test_every_code_that_answers_a_request_has_a_client_status() -> None:
     refusals = {code: known.status for code, known in CODES.items() if known.status}
     assert all(400 <= status < 500 for code, status in refusals.items() if code != "internal")
     assert {code for code, known in CODES.items() if known.moves_on} == {
+        "provider_paused",
         "image_unreadable",
         "model_retired",
         "quota_exhausted",

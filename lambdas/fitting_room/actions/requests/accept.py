@@ -13,10 +13,10 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job, Reservation, Subject
 from fitting_room.jobs.tasks import AnyRequest, TrainSubject
-from fitting_room.providers.catalogue import entry
 from fitting_room.settings import settings
 from fitting_room.stores import aws, budgets, executions, file_users, jobs, media, subjects
 from fitting_room.stores.items import Busy, Conflict, due_attributes, transact
+from fitting_room.stores.offers import entry
 
 START_GRACE = 60
 """Seconds after which the sweep starts a job whose own start was refused."""
@@ -34,7 +34,9 @@ def accept(job: Job, inline: Mapping[str, bytes], writes: Mapping[str, dict[str,
     `inline`: images to put into staging, by key. They are taken back when the job is refused. Raises `Refusal`
     (`budget_exceeded`, `throttled`) and, when a condition of `writes` failed, `Conflict`.
     """
-    if job.reserved and not (budgets.coverable(job.reserved) and budgets.reserve(job.tenant, job.reserved, at)):
+    if job.reserved and not (
+        budgets.coverable(job.tenant, job.reserved, at) and budgets.reserve(job.tenant, job.reserved, at)
+    ):
         raise _over_budget(
             "The tenant's budget for today does not cover this job.", "ask the operator to raise the daily budget", at
         )

@@ -7,10 +7,10 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Subject
 from fitting_room.jobs.tasks import AnyRequest
-from fitting_room.providers.catalogue import entries
 from fitting_room.settings import settings
 from fitting_room.stores import model_lifecycles, provider_keys, subjects
 from fitting_room.stores.api_keys import Caller
+from fitting_room.stores.offers import entries, pauses
 
 
 def deployment(at: Clock) -> Deployment:
@@ -26,6 +26,7 @@ def deployment(at: Clock) -> Deployment:
         at.now().date(),
         frozenset(config.legacy_models),
         frozenset(config.unmoderated),
+        frozenset(pauses()),
     )
 
 

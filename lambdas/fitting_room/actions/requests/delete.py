@@ -19,11 +19,11 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.job import Job
 from fitting_room.jobs.tombstone import Remaining
 from fitting_room.observability import logger
-from fitting_room.providers.catalogue import entry
 from fitting_room.settings import settings
 from fitting_room.stores import aws, file_users, jobs, subjects, tombstones
 from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.items import request_erasure, set_due
+from fitting_room.stores.offers import entry
 
 GRACE = 180
 """Seconds that the erase function gets, longer than it may run, before the sweep calls it again."""

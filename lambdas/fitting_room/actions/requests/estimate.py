@@ -10,9 +10,9 @@ from fitting_room.actions.requests.check import check
 from fitting_room.clock import Clock
 from fitting_room.jobs.data_url import decode
 from fitting_room.jobs.tasks import AnyRequest
-from fitting_room.providers.catalogue import entry
 from fitting_room.stores import capacity
 from fitting_room.stores.api_keys import Caller
+from fitting_room.stores.offers import entry
 
 
 def estimate(body: Any, caller: Caller, at: Clock) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
 from fitting_room.observability import logger
 from fitting_room.settings import settings
-from fitting_room.stores import api_keys, aws, media
+from fitting_room.stores import api_keys, media, tenants
 from fitting_room.stores.api_keys import Caller
 
 KEEP = timedelta(days=15)
@@ -69,7 +69,7 @@ def ingest(key: str, at: Clock) -> str | None:
     a readable `error.json`; a folder that waits for its second image gets a `status.json`.
     """
     folder = Folder.of(key)
-    if folder is None or not _known(folder.tenant):
+    if folder is None or tenants.read(folder.tenant) is None:
         logger.warning("dropped file ignored: no folder of a known tenant")
         return None
     try:
@@ -128,10 +128,6 @@ def _submitted(folder: Folder, pair: list[_File], at: Clock) -> str:
 
 def _refusal(detail: str, pointer: str, remedy: str = _NAMES) -> Refusal:
     return Refusal.of("invalid_input", detail, remedy, pointer=pointer)
-
-
-def _known(tenant: str) -> bool:
-    return "Item" in aws.table().get_item(Key={"pk": f"TENANT#{tenant}", "sk": "TENANT"})
 
 
 def _images(folder: Folder) -> list[_File]:

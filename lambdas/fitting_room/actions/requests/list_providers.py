@@ -39,6 +39,7 @@ def _shown(entry: CatalogueEntry, deployment: Deployment, caller: Caller) -> dic
         "models": [_model(entry, model, deployment) for model in entry.models],
         "prices": [price.model_dump(mode="json", exclude_none=True) for price in entry.prices],
         "configured": deployment.usable(entry),
+        "paused": entry.id in deployment.paused,
         "allowed": allowed,
     }
 

@@ -27,7 +27,8 @@ SANDBOX = "sandbox"
 class Deployment:
     """What this deployment can reach. `regions`: providers with an AWS region to call them in. `private_access`:
     providers whose retired model it may still call. `legacy_models`: `provider/model` of models it offers though they are
-    opt-in. `unmoderated`: providers for which `moderation: none` may be asked. `observed`: what Bedrock said of its models."""
+    opt-in. `unmoderated`: providers for which `moderation: none` may be asked. `observed`: what Bedrock said of its models.
+    `paused`: providers that the operator lets rest."""
 
     entries: Sequence[CatalogueEntry]
     configured: frozenset[str]
@@ -37,6 +38,7 @@ class Deployment:
     today: date = field(default_factory=date.today)
     legacy_models: frozenset[str] = frozenset()
     unmoderated: frozenset[str] = frozenset()
+    paused: frozenset[str] = frozenset()
 
     def end_of_life(self, model: Model) -> date | None:
         """Bedrock's own word before the catalogue's."""
@@ -156,6 +158,8 @@ def faults_for(
         )
     if not deployment.usable(entry):
         faults.append(_not_usable(entry))
+    elif entry.id in deployment.paused:
+        faults.append(_paused(request, entry, deployment))
     if request.output.size == "original" and not entry.keeps_framing:
         faults.append(
             Fault.of(
@@ -319,6 +323,16 @@ def _not_usable(entry: CatalogueEntry) -> Fault:
     )
 
 
+def _paused(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) -> Fault:
+    return Fault.of(
+        "provider_paused",
+        f"The operator of this deployment has paused {entry.title}.",
+        f"Send the request again later. {_alternatives(request, entry, deployment)}",
+        pointer="/provider",
+        provider=entry.id,
+    )
+
+
 def _others(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) -> list[CatalogueEntry]:
     """The other providers with a living model for such a request."""
     return [
@@ -327,6 +341,7 @@ def _others(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) 
         if other.live
         and other.id != entry.id
         and deployment.usable(other)
+        and other.id not in deployment.paused
         and (model := other.model(request))
         and deployment.offers(other, model)
         and not deployment.retired(other, model)

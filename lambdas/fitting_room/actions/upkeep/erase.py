@@ -18,10 +18,10 @@ from fitting_room.jobs.job import Attempt, Job
 from fitting_room.jobs.tombstone import Tombstone, VendorCopy
 from fitting_room.observability import MetricUnit, error_facts, logger, metrics
 from fitting_room.providers.adapter import Eraser
-from fitting_room.providers.catalogue import entry
 from fitting_room.settings import settings
-from fitting_room.stores import debts, file_users, jobs, media, subjects, tombstones
+from fitting_room.stores import debts, file_users, jobs, media, subjects, tombstones, usage
 from fitting_room.stores.items import clear_due, set_due
+from fitting_room.stores.offers import entry
 
 LOOK_AGAIN = 60
 """Seconds until an item is looked at again whose job is not over yet."""
@@ -72,6 +72,7 @@ def _bury(job: Job, at: Clock) -> Tombstone:
     unused = [key for key in file_users.files(job) if file_users.forget(key, job.id)]
     media.remove(unused, bucket=config.inbox_bucket)
     debts.remove_all(job.id)
+    usage.forget_owner(job)
     tombstone = Tombstone(
         id=job.id,
         tenant=job.tenant,

@@ -19,11 +19,12 @@ from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending, Step, 
 from fitting_room.observability import MetricUnit, error_facts, logger, metrics
 from fitting_room.providers.adapter import Connection, Input, Order, Provider
 from fitting_room.providers.base import CatalogueEntry
-from fitting_room.providers.catalogue import adapter, entry
+from fitting_room.providers.catalogue import adapter
 from fitting_room.settings import settings
-from fitting_room.stores import capacity, jobs, media, provider_keys
+from fitting_room.stores import capacity, jobs, media, provider_keys, refusals
 from fitting_room.stores.aws import TROUBLE, unimportant
 from fitting_room.stores.items import set_due
+from fitting_room.stores.offers import entry
 
 _PAUSES = (0.5, 1, 2, 4, 5)
 """Seconds between two tries of a write that must not be lost; the last one repeats."""
@@ -58,7 +59,7 @@ def order(job: Job, attempt: Attempt, provider: CatalogueEntry, *, read_now: boo
         job_id=job.id,
         attempt=attempt.n,
         request=job.request,
-        model=model.id,
+        model=model.sent_as or model.id,
         inputs=inputs,
         seed=attempt.seed,
         options=provider.options_model.model_validate(given) if provider.options_model else None,
@@ -145,6 +146,7 @@ def record_attempt(job: Job, after: Attempt, warnings: list[JobWarning], at: Clo
             jobs.show_step(job, "generating", at.now())
         else:
             release_place(job, after, at)
+            _note_refusal(job, after, at)
     if after.outcome != "pending" and not after.recovered_n:
         metrics.add_dimension("provider", after.provider)
         metrics.add_metric("Attempt" + str(after.outcome).capitalize(), MetricUnit.Count, 1)
@@ -231,6 +233,13 @@ def release_place(job: Job, attempt: Attempt, at: Clock) -> None:
         capacity.free_lease(attempt.provider, attempt.lease, job.id)
     if attempt.error and attempt.error.code == "rate_limited" and attempt.retry_after:
         capacity.block_until(attempt.provider, at.ms() + int(attempt.retry_after * 1000))
+
+
+def _note_refusal(job: Job, attempt: Attempt, at: Clock) -> None:
+    """Tell the operator what the provider itself refused; a key that cannot be used is its refusal too."""
+    code = attempt.error.code if attempt.error else ""
+    if code in refusals.CODES and (attempt.claimed_at or code == "provider_auth"):
+        refusals.note(attempt.provider, code, job.id, at.now())
 
 
 def stage(job: Job, attempt: Attempt, index: int, data: bytes, seed: int | None) -> StoredPicture:

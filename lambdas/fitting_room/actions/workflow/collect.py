@@ -17,9 +17,9 @@ from fitting_room.jobs.errors import Fault, JobFailure, JobWarning
 from fitting_room.jobs.job import Attempt, Job, JobImage
 from fitting_room.jobs.outcome import Step, step
 from fitting_room.jobs.request import Output
-from fitting_room.providers.catalogue import entry
 from fitting_room.settings import settings
 from fitting_room.stores import jobs, media
+from fitting_room.stores.offers import entry
 
 _CONVERTED = JobWarning(
     code="credentials_dropped",

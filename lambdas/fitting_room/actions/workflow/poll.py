@@ -28,10 +28,10 @@ from fitting_room.jobs.outcome import Failed, Finished, Pending, Reading, Ready,
 from fitting_room.observability import MetricUnit, error_facts, logger, metrics
 from fitting_room.providers.adapter import Provider
 from fitting_room.providers.base import CatalogueEntry
-from fitting_room.providers.catalogue import entry
 from fitting_room.providers.shared.results import partial
 from fitting_room.stores import jobs, provider_keys
 from fitting_room.stores.aws import TROUBLE, unimportant
+from fitting_room.stores.offers import entry
 
 REFUSED_PAUSES = (5, 15, 30, 60, 120, 300)
 """Seconds after the first, second ... refused read in a row; the last one repeats."""

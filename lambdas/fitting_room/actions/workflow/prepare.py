@@ -12,9 +12,9 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.errors import JobFailure
 from fitting_room.jobs.job import Attempt, Job
 from fitting_room.jobs.outcome import Step, step
-from fitting_room.providers.catalogue import entry
 from fitting_room.settings import settings
 from fitting_room.stores import jobs, media
+from fitting_room.stores.offers import entry
 
 
 def prepare(job_id: str, at: Clock) -> Step:

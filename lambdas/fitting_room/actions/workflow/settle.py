@@ -13,14 +13,15 @@ from fitting_room.actions.workflow.failover import lost
 from fitting_room.actions.workflow.standing import standing
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault
-from fitting_room.jobs.job import Job, Usage
+from fitting_room.jobs.job import Job, Status, Usage
 from fitting_room.jobs.outcome import Step, step
 from fitting_room.observability import MetricUnit, logger, metrics
-from fitting_room.providers.catalogue import entry
 from fitting_room.stores import budgets, capacity, debts, jobs, media, subjects
+from fitting_room.stores import usage as spending
 from fitting_room.stores.aws import unimportant
 from fitting_room.stores.debts import Kind
 from fitting_room.stores.items import Conflict, set_due, transact
+from fitting_room.stores.offers import entry
 
 _OWED_SECONDS = 60
 _TRIES = 5
@@ -84,14 +85,15 @@ def _debts(job: Job) -> list[Kind]:
 def _finish(job: Job, at: Clock) -> None:
     """Nothing happens when the job is no longer as it was read: the caller reads it again."""
     error = None if job.made else _error(job)
-    status = "succeeded" if error is None else "cancelled" if error.code == "cancelled" else "failed"
+    status: Status = "succeeded" if error is None else "cancelled" if error.code == "cancelled" else "failed"
     usage = _usage(job)
+    counted = {"usage": spending.of_job(job, status, usage, at.now())}
     look_at = clock.later(at.now(), _OWED_SECONDS)
     erased = clock.text(at.now()) if job.erase_requested_at else None
     end = jobs.finish(job, status=status, error=error, usage=_item(usage), now=at.now(), owed_at=erased)
     owed = {f"owes {kind}": debts.new_item(job.id, kind, look_at) for kind in _debts(job)}
     try:
-        transact({"end": end, **owed, **_refund(job, usage), **_correction(job, at)}, at.sleep)
+        transact({"end": end, **counted, **owed, **_refund(job, usage), **_correction(job, at)}, at.sleep)
     except Conflict:
         return
     with unimportant("places at providers"):
@@ -188,7 +190,10 @@ def _correction(job: Job, at: Clock) -> dict[str, dict[str, Any]]:
         update={"attempts": {**old.attempts, str(attempt.n): attempt.model_copy(update={"known_charge": "no"})}}
     )
     before, after = _usage(old), _usage(free)
-    writes = {"not charged": jobs.not_charged(old, attempt, _item(after))}
+    writes = {
+        "not charged": jobs.not_charged(old, attempt, _item(after)),
+        "less usage": spending.of_job(free, old.status, after, clock.parse(str(old.finished_at))),
+    }
     if old.reserved:
         microusd = round(((before.amount or 0) - (after.amount or 0)) * 1e6)
         images = before.images - after.images

@@ -9,7 +9,7 @@ from fitting_room.actions.workflow.failover import next_position
 from fitting_room.clock import Clock
 from fitting_room.jobs.job import Attempt, Job
 from fitting_room.jobs.outcome import Step, step
-from fitting_room.providers.catalogue import entry
+from fitting_room.stores.offers import entry
 
 FIRST_LOOK, SECOND_WAIT, LONGEST_WAIT = 2, 4, 30
 """Seconds until the first look at a job whose usual time is not known; from it to the second; and at most between two."""

@@ -26,9 +26,9 @@ from fitting_room.jobs.outcome import Failed, Outcome, Step, step
 from fitting_room.jobs.rate import Rate
 from fitting_room.providers.adapter import Order, Provider
 from fitting_room.providers.base import CatalogueEntry
-from fitting_room.providers.catalogue import entry
 from fitting_room.stores import aws, capacity, jobs, provider_keys
 from fitting_room.stores.aws import TROUBLE, unimportant
+from fitting_room.stores.offers import entry, pauses
 
 BATCH_HORIZON_MS = 120_000
 """How far ahead a row of a batch may take a slot: so long does a live shopper wait behind a catalogue at most."""
@@ -135,10 +135,24 @@ def _capacity(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -
 
     The lease comes first: a slot that passes while a job waits for a lease would be lost to everybody.
     """
+    if provider.id in pauses():
+        return _rest(job, attempt, provider, at)
     rate, concurrency = stage_limits(provider)
     if concurrency and (waits := _place(job, attempt, provider, concurrency, at)) is not None:
         return waits
     return _slot(job, attempt, provider, rate, at) if rate else None
+
+
+def _rest(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -> Step:
+    """Go on with the next provider of the plan while the operator lets this one rest; wait where there is no other."""
+    if job.position + 1 < len(job.plan) or left(job) <= 0:
+        fault = Fault.of(
+            "provider_paused",
+            f"The operator of this deployment has paused {provider.title}.",
+            "Submit the job again later, or name a fallback provider.",
+        )
+        return record_outcome(job, attempt, Failed(fault, "no"), at)
+    return wait_for_turn(job, attempt, provider, place_pause(job), at)
 
 
 def _place(job: Job, attempt: Attempt, provider: CatalogueEntry, concurrency: int, at: Clock) -> Step | None:

@@ -38,6 +38,7 @@ ENTRY = CatalogueEntry(
     base=FitSpec(canvas=(864, 1296)),
     others=FitSpec(max_side=1296),
     max_body=4_000_000,  # ours: the vendor names no limit, but says that oversized base64 pictures end in a 500
+    sends_model=True,
     prices=(Price(credits=1, source=f"{_DOCS}, FASHN Virtual Try-On v1.6"),),
     retention="Results 72 hours on the provider's servers; images sent in the request, as Fitting Room sends"
     " them, are not stored: "

@@ -27,6 +27,7 @@ from fitting_room.actions.requests.retry import retry
 from fitting_room.actions.requests.submit import submit
 from fitting_room.actions.requests.throttle import admit
 from fitting_room.actions.requests.upload import create_upload
+from fitting_room.actions.requests.usage import report
 from fitting_room.clock import Clock
 from fitting_room.cold import warm
 from fitting_room.jobs.document import MAX_DEPTH, too_deep
@@ -111,6 +112,10 @@ def get_the_providers(caller: Caller) -> Response[str]:
     return _answer(200, list_providers(deployment(clock), caller))
 
 
+def get_the_usage(caller: Caller) -> Response[str]:
+    return _answer(200, report(caller, app.current_event.query_string_parameters, clock))
+
+
 class Route(NamedTuple):
     method: str
     path: str
@@ -133,6 +138,7 @@ ROUTES = [
     Route("GET", "/v1/subjects/<subject_id>", "read", get_a_subject),
     Route("DELETE", "/v1/subjects/<subject_id>", "erase", delete_a_subject),
     Route("GET", "/v1/providers", "read", get_the_providers),
+    Route("GET", "/v1/usage", "read", get_the_usage),
 ]
 
 

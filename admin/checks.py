@@ -1,0 +1,67 @@
+"""Questions to an account, each with its answer and what to do about it. Shared by `doctor` and `verify`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Literal, NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from admin.command import Said
+from admin.stage import AdminError
+
+State = Literal["ok", "wrong", "unknown"]
+
+
+class Answer(NamedTuple):
+    """`unknown`: the question could not be asked, or the answer proves nothing; that is no fault."""
+
+    state: State
+    detail: str
+    remedy: str = ""
+
+
+class Check(NamedTuple):
+    name: str
+    ask: Callable[[], Answer]
+
+
+def ok(detail: str) -> Answer:
+    return Answer("ok", detail)
+
+
+def wrong(detail: str, remedy: str) -> Answer:
+    return Answer("wrong", detail, remedy)
+
+
+def unknown(detail: str, remedy: str = "") -> Answer:
+    return Answer("unknown", detail, remedy)
+
+
+def told(checks: Iterable[Check]) -> Said:
+    """Ask all, and say so; the command fails if anything is wrong."""
+    answers = [(check.name, _asked(check)) for check in checks]
+    data = [{"check": name, **answer._asdict()} for name, answer in answers]
+    lines = [
+        f"{answer.state.upper() if answer.state == 'wrong' else answer.state:<8}{name}: {answer.detail}"
+        + (f"\n        {answer.remedy}" if answer.remedy else "")
+        for name, answer in answers
+    ]
+    count = sum(answer.state == "wrong" for _, answer in answers)
+    lines.append(f"{count} wrong" if count else "nothing is wrong")
+    return Said(data, "\n".join(lines), failed=bool(count))
+
+
+def _asked(check: Check) -> Answer:
+    try:
+        return check.ask()
+    except ClientError as error:
+        code = str(error.response["Error"]["Code"])
+        return unknown(f"AWS answered {code} to {error.operation_name}", _remedy(code, error.operation_name))
+    except (BotoCoreError, AdminError, OSError) as error:
+        return unknown(str(error))
+
+
+def _remedy(code: str, operation: str) -> str:
+    denied = code in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
+    return f"use credentials that may call {operation}" if denied else ""

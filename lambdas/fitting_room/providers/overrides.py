@@ -1,0 +1,107 @@
+"""What an operator may change of the catalogue without a release: the id a model is bought by, its dates, and prices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from fitting_room.providers.base import CatalogueEntry, Model, Price
+
+VendorId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$")]
+Amount = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Pause(_Frozen):
+    """Since when nothing is bought from a provider, and why, in the operator's words."""
+
+    at: str
+    reason: str = ""
+
+
+class ModelChange(_Frozen):
+    """`sent_as`: the id that the provider is told instead of the catalogue's."""
+
+    sent_as: VendorId | None = None
+    legacy: date | None = None
+    end_of_life: date | None = None
+
+
+class PriceChange(_Frozen):
+    """The prices of the catalogue with exactly this model, and this quality and size where they are named."""
+
+    model: str | None = None
+    quality: str | None = None
+    max_side: int | None = None
+    amount: Amount | None = None
+    credits: Amount | None = None
+
+    def fits(self, price: Price) -> bool:
+        return (
+            price.model == self.model
+            and self.quality in (None, price.quality)
+            and self.max_side in (None, price.max_side)
+        )
+
+    def same_place(self, other: PriceChange) -> bool:
+        return (self.model, self.quality, self.max_side) == (other.model, other.quality, other.max_side)
+
+
+class Override(_Frozen):
+    """All changes of one provider. `at`: when the last one was made."""
+
+    at: str = ""
+    paused: Pause | None = None
+    models: dict[str, ModelChange] = {}
+    prices: tuple[PriceChange, ...] = ()
+
+    def applied(self, entry: CatalogueEntry) -> CatalogueEntry:
+        """Return the entry with the changes. What the catalogue no longer has is left out."""
+        models = tuple(self._model(model) for model in entry.models)
+        return entry.model_copy(update={"models": models, "prices": tuple(map(self._price, entry.prices))})
+
+    def faults(self, entry: CatalogueEntry) -> Iterator[str]:
+        """Yield, for each change that the provider does not know, what to name instead."""
+        known = [model.id for model in entry.models]
+        for name, change in self.models.items():
+            if name not in known:
+                yield f"{entry.id} has no model `{name}`: use {', '.join(known)}"
+            if change.sent_as and not entry.sends_model:
+                yield (
+                    f"{entry.title} is not told a model's id, or may be called only with the ids that were deployed:"
+                    " another id needs a release"
+                )
+        for price in self.prices:
+            if not any(map(price.fits, entry.prices)):
+                have = "; ".join(sorted(set(map(_place, entry.prices))))
+                yield f"{entry.id} has no price for this model, quality and size. It has prices for: {have}"
+
+    def _model(self, model: Model) -> Model:
+        change = self.models.get(model.id)
+        if change is None:
+            return model
+        dates = change.model_dump(include={"legacy", "end_of_life"}, exclude_none=True)
+        lifecycle = model.lifecycle.model_copy(update={**dates, "source": self._source}) if dates else model.lifecycle
+        return model.model_copy(update={"lifecycle": lifecycle, "sent_as": change.sent_as})
+
+    def _price(self, price: Price) -> Price:
+        for change in self.prices:
+            if change.fits(price):
+                facts = change.model_dump(include={"amount", "credits"}, exclude_none=True)
+                price = price.model_copy(update={**facts, "source": self._source})
+        return price
+
+    @property
+    def _source(self) -> str:
+        return f"set by the operator on {self.at[:10]}"
+
+
+def _place(price: Price) -> str:
+    parts = {"--model": price.model, "--quality": price.quality, "--max-side": price.max_side}
+    return " ".join(f"{name} {value}" for name, value in parts.items() if value is not None) or "all models together"

@@ -1,0 +1,96 @@
+"""What providers offer in this deployment: the catalogue, as its operator has changed it. One table item, kept for 30 s.
+
+Nothing here raises because AWS has trouble: the last reading counts then, or the catalogue alone. A purchase in progress asks
+for prices and limits, and must not be lost for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from pydantic import ValidationError
+
+from fitting_room.clock import Clock
+from fitting_room.observability import logger
+from fitting_room.providers import catalogue
+from fitting_room.providers.base import CatalogueEntry
+from fitting_room.providers.overrides import Override, Pause
+from fitting_room.stores import aws
+from fitting_room.stores.cache import kept_for
+from fitting_room.stores.items import to_item, without_decimals
+
+clock = Clock()
+_KEY = {"pk": "OVERRIDES", "sk": "OVERRIDES"}
+
+
+@dataclass
+class _Reading:
+    """The last one of the table item, and the entries that were asked for since."""
+
+    overrides: dict[str, Override] = field(default_factory=dict)
+    entries: dict[str, CatalogueEntry] = field(default_factory=dict)
+
+
+_last = _Reading()
+
+
+def entry(provider_id: str) -> CatalogueEntry:
+    """Raises `KeyError` for a provider that does not exist."""
+    given, changed = catalogue.entry(provider_id), overrides().get(provider_id)
+    if changed is None:
+        return given
+    if provider_id not in _last.entries:
+        _last.entries[provider_id] = changed.applied(given)
+    return _last.entries[provider_id]
+
+
+def entries() -> tuple[CatalogueEntry, ...]:
+    return tuple(map(entry, catalogue.PROVIDERS))
+
+
+def pauses() -> dict[str, Pause]:
+    """By provider: since when, and why, nothing is bought from it."""
+    return {provider: override.paused for provider, override in overrides().items() if override.paused}
+
+
+def overrides() -> dict[str, Override]:
+    """By provider, what the operator has changed, as it was at most 30 s ago."""
+    _look(clock)
+    return _last.overrides
+
+
+@kept_for(30)
+def _look() -> None:
+    with aws.unimportant("what the operator has changed"):
+        _last.overrides, _last.entries = read(), {}
+
+
+def read() -> dict[str, Override]:
+    found = aws.table().get_item(Key=_KEY).get("Item", {})
+    read = {provider: _parsed(provider, value) for provider, value in found.items() if provider not in _KEY}
+    return {provider: override for provider, override in read.items() if override}
+
+
+def put(provider: str, override: Override) -> None:
+    """Store all changes of one provider; one without any is forgotten."""
+    update = partial(aws.table().update_item, Key=_KEY, ExpressionAttributeNames={"#provider": provider})
+    if override == Override(at=override.at):
+        update(UpdateExpression="REMOVE #provider")
+    else:
+        update(UpdateExpression="SET #provider = :new", ExpressionAttributeValues={":new": to_item(override)})
+
+
+def forget() -> None:
+    """Read the table at the next question."""
+    _look.clear()
+    _last.overrides, _last.entries = {}, {}
+
+
+def _parsed(provider: str, value: Any) -> Override | None:
+    try:
+        return Override.model_validate(without_decimals(value))
+    except ValidationError:
+        logger.error("an override cannot be read; it is left out", provider=provider)
+        return None

@@ -1,0 +1,78 @@
+"""Tenants: what each may use and spend. They share one partition, so that a list of them is one query."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+from boto3.dynamodb.conditions import Key
+from pydantic import BaseModel, ConfigDict, Field
+
+from fitting_room import clock
+from fitting_room.stores import aws
+from fitting_room.stores.cache import kept_for
+from fitting_room.stores.items import put_new, to_item, update_if, without_decimals
+
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+"""A tenant's name is a folder in both buckets."""
+_PARTITION = "TENANTS"
+
+
+class Tenant(BaseModel):
+    """`providers`: those it may use (None: all). `daily_images`, `daily_usd`: its own budget (None: the stage's)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    name: str = Field(alias="sk")
+    created_at: str = ""
+    providers: frozenset[str] | None = None
+    daily_images: int | None = None
+    daily_usd: float | None = None
+
+
+def create(name: str, now: datetime) -> bool:
+    """Store a new tenant. False when there is one of that name."""
+    return put_new({**_key(name), "created_at": clock.text(now)})
+
+
+def read(name: str) -> Tenant | None:
+    found = aws.table().get_item(Key=_key(name)).get("Item")
+    return Tenant.model_validate(without_decimals(found)) if found else None
+
+
+find = kept_for(30)(read)
+"""The tenant as it was at most 30 s ago."""
+
+
+def listed() -> list[Tenant]:
+    """Return all tenants, by name."""
+    return [
+        Tenant.model_validate(without_decimals(item))
+        for item in aws.every(KeyConditionExpression=Key("pk").eq(_PARTITION))
+    ]
+
+
+def allow(name: str, providers: frozenset[str] | None) -> bool:
+    """Restrict a tenant to these providers, or let it use all (None). False when there is no such tenant."""
+    return _set(name, {"providers": sorted(providers) if providers is not None else None})
+
+
+def set_budget(name: str, daily_images: int | None, daily_usd: float | None) -> bool:
+    """Give a tenant a daily budget of its own; None: the stage's. False when there is no such tenant."""
+    budget = Tenant(name=name, daily_images=daily_images, daily_usd=daily_usd)
+    item = to_item(budget)
+    return _set(name, {each: item.get(each) for each in ("daily_images", "daily_usd")})
+
+
+def _set(name: str, values: dict[str, Any]) -> bool:
+    kept = {each: value for each, value in values.items() if value is not None}
+    sets = "SET " + ", ".join(f"{each} = :{each}" for each in kept) if kept else ""
+    gone = [each for each in values if each not in kept]
+    removes = " REMOVE " + ", ".join(gone) if gone else ""
+    new = {f":{each}": value for each, value in kept.items()}
+    return update_if(_key(name), (sets + removes).strip(), "attribute_exists(pk)", values=new)
+
+
+def _key(name: str) -> dict[str, str]:
+    return {"pk": _PARTITION, "sk": name}

@@ -1,0 +1,89 @@
+"""The operator's tool on the deployment in memory: what it prints, and what it says when it refuses."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from admin import cli
+from admin.stage import Stage
+from tests.integration.world import INBOX, MEDIA, TABLE, World
+
+Admin = Callable[..., Any]
+
+
+class Stacks:
+    """CloudFormation as far as the tool uses it: moto's needs packages that nothing else here does."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, Any] = {}
+
+    def describe_stacks(self, StackName: str) -> Any:  # noqa: N803
+        if StackName not in self.made:
+            error = {"Code": "ValidationError", "Message": f"Stack with id {StackName} does not exist"}
+            raise ClientError(cast(Any, {"Error": error}), "DescribeStacks")
+        outputs = [{"OutputKey": "RoleArn", "OutputValue": f"arn:aws:iam::123456789012:role/{StackName}"}]
+        return {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Outputs": outputs}]}
+
+    def create_stack(self, *, StackName: str, TemplateBody: str, **_: Any) -> None:  # noqa: N803
+        self.made[StackName] = json.loads(TemplateBody)
+
+    def delete_stack(self, StackName: str) -> None:  # noqa: N803
+        del self.made[StackName]
+
+    def get_waiter(self, _: str) -> Any:
+        return SimpleNamespace(wait=lambda **_: None)
+
+
+@pytest.fixture
+def stacks() -> Stacks:
+    return Stacks()
+
+
+@pytest.fixture
+def stage(world: World, stacks: Stacks, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    stage = Stage("dev", boto3.Session(region_name="us-east-1"), world.at)
+    queues = {
+        name: stage.client("sqs").create_queue(QueueName=name)["QueueUrl"] for name in ("DeadLettersUrl", "DropsUrl")
+    }
+    stage.outputs = {"TableName": TABLE, "InboxBucket": INBOX, "MediaBucket": MEDIA, **queues}
+    monkeypatch.setattr(cli, "_stage", lambda _: stage)
+    real = stage.client
+    monkeypatch.setattr(
+        stage, "client", lambda name, **more: stacks if name == "cloudformation" else real(name, **more)
+    )
+    return stage
+
+
+@pytest.fixture
+def admin(stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Admin:
+    """Run a command with `--json`; the parsed answer. `text=True`: without, as people read it."""
+
+    def run(line: str, *, stdin: str = "", text: bool = False) -> Any:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        capsys.readouterr()
+        cli.main([*line.split(), *([] if text else ["--json"])])
+        said = capsys.readouterr().out
+        return said.strip() if text else json.loads(said)
+
+    return run
+
+
+@pytest.fixture
+def refused(admin: Admin) -> Callable[..., str]:
+    """Run a command that must fail; what it says."""
+
+    def run(line: str, **more: Any) -> str:
+        with pytest.raises(SystemExit) as caught:
+            admin(line, **more)
+        return str(caught.value)
+
+    return run

@@ -1,0 +1,228 @@
+"""Providers' keys, pauses and changes of the catalogue, and within how many seconds the functions notice."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from fitting_room.actions.requests.context import deployment
+from fitting_room.actions.requests.list_providers import list_providers
+from fitting_room.jobs.errors import Refusal
+from fitting_room.settings import settings
+from fitting_room.stores import aws, offers, provider_keys
+from tests.integration.world import LIVE, SECRET, Vendor, World, failed, finished
+
+
+class Account(BaseHTTPRequestHandler):
+    """TryItOn's `GET /credits`, for one key."""
+
+    def do_GET(self) -> None:
+        known = (self.path, self.headers["Authorization"]) == ("/api/v1/credits", "Bearer the-vendors-key")
+        self.send_response(200 if known else 401)
+        self.end_headers()
+        self.wfile.write(b'{"ok": true, "credits": {"on_demand": 1234567, "subscription": 0}}' if known else b"{}")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def account(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    server = HTTPServer(("127.0.0.1", 0), Account)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/api/v1"
+    deployment = json.loads(os.environ["DEPLOYMENT"]) | {"endpoints": {"tryiton": address}}
+    monkeypatch.setenv("DEPLOYMENT", json.dumps(deployment))
+    secrets = {name: f"secret-of-{name}" for name in ("tryiton", "aidge")}
+    monkeypatch.setenv("PROVIDER_SECRETS", json.dumps(secrets))
+    settings.cache_clear()
+    for name in secrets.values():
+        aws.secrets().create_secret(Name=name)
+    yield
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_provider_s_key_goes_to_its_secret_only(world: World, account: None, admin: Any) -> None:
+    assert admin("provider set tryiton", stdin="the-vendors-key\n") == {"provider": "tryiton", "configured": True}
+    assert provider_keys.secret.fresh("tryiton", world.at) == "the-vendors-key"
+    assert provider_keys.configured.fresh(world.at) == {"tryiton"}
+    assert "the-vendors-key" not in str(world.items())
+
+
+@pytest.mark.parametrize(
+    ("provider", "given", "says"),
+    [
+        ("tryiton", "\n", "needs a key"),
+        ("tryiton", "short", "at least 8"),
+        ("tryiton", "two words of it", "without spaces"),
+        ("tryiton", "fr_live_aaaaaaaaaaaaaaaaaaaaaaaa", "key of Fitting Room"),
+        ("aidge", '{"app_key": "x"}', "app_secret"),
+        ("nova", "x", "no provider `nova`: use one of nova_canvas"),
+    ],
+)
+def test_a_key_of_another_shape_is_refused(
+    world: World, account: None, refused: Any, provider: str, given: str, says: str
+) -> None:
+    assert says in refused(f"provider set {provider}", stdin=given)
+    assert provider_keys.configured.fresh(world.at) == frozenset()
+
+
+def test_a_check_proves_the_key_for_free(account: None, admin: Any, refused: Any) -> None:
+    assert "provider set tryiton" in refused("provider check tryiton")
+    admin("provider set tryiton", stdin="the-vendors-key")
+    assert admin("provider check tryiton") == {
+        "provider": "tryiton",
+        "shape": "ok",
+        "accepted": True,
+        "credits": 1234567,
+    }
+    admin("provider set tryiton", stdin="another-key")
+    said = refused("provider check tryiton")
+    assert "TryItOn does not accept the key" in said and "another-key" not in said
+    assert "billed by AWS" in refused("provider check nova_canvas")
+
+
+def test_where_no_free_call_is_the_shape_is_told(account: None, admin: Any) -> None:
+    admin("provider set aidge", stdin='{"app_key": "app-1", "app_secret": "secret-1"}')
+    assert admin("provider check aidge")["accepted"] is None
+
+
+def test_a_rotated_key_is_used_within_30_seconds(
+    world: World, vendor: Vendor, admin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.configure("tryiton")
+    vendor.starts = [finished()]
+    world.start(world.prepared(provider="tryiton"))
+    admin("provider set tryiton", stdin="the-new-key-of-tryiton")
+    world.at.sleep(30)
+    world.at.sleep(60)  # its rate
+    world.start(world.prepared(provider="tryiton"))
+    keys = [connection.secret for connection in vendor.connections]
+    assert (keys[0], keys[-1]) == (SECRET, "the-new-key-of-tryiton")
+
+
+# -------------------------------------------------------------------------------------------------------- pauses
+def test_a_paused_provider_gets_no_new_job_within_30_seconds(
+    world: World, admin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.configure("tryiton")
+    assert world.submit(provider="tryiton").job.plan == ["tryiton"]
+    assert admin("provider pause tryiton --reason outage")["paused"]["reason"] == "outage"
+    world.at.sleep(30)
+    with pytest.raises(Refusal) as caught:
+        world.submit(provider="tryiton")
+    [fault] = caught.value.faults
+    assert (caught.value.status, fault.code, fault.retryable) == (422, "provider_paused", True)
+    assert "tryiton" not in world.submit().job.plan
+    [shown] = [each for each in list_providers(deployment(world.at), LIVE)["items"] if each["id"] == "tryiton"]
+    assert shown["paused"] is True and shown["configured"] is True
+    [row] = [row for row in admin("provider list") if row["provider"] == "tryiton"]
+    assert row["paused"]["reason"] == "outage"
+    assert "paused since" in admin("provider list", text=True)
+    assert admin("provider resume tryiton")["paused"] is None
+    world.at.sleep(30)
+    assert world.submit(provider="tryiton").job.plan == ["tryiton"]
+
+
+def test_a_job_that_waits_goes_to_the_next_provider_or_waits(world: World, vendor: Vendor, admin: Any) -> None:
+    world.configure("tryiton")
+    vendor.starts = [finished()]
+    alone = world.prepared(provider="tryiton")
+    two = world.prepared(provider="tryiton", fallback=["nova_canvas"])
+    admin("provider pause tryiton")
+    assert world.start(alone)["outcome"] == "busy"
+    world.run(two)
+    job = world.job(two)
+    assert [attempt.provider for attempt in job.attempts.values()] == ["tryiton", "nova_canvas"]
+    assert (job.status, vendor.orders[0].model) == ("succeeded", "amazon.nova-canvas-v1:0")
+    admin("provider resume tryiton")
+    world.run(alone)
+    assert world.job(alone).status == "succeeded"
+
+
+def test_a_pause_ends_a_job_only_after_its_queue_limit(world: World, vendor: Vendor, admin: Any) -> None:
+    world.configure("tryiton")
+    admin("provider pause tryiton")
+    offers.forget()
+    job_id = world.submit().job.id  # Nova Canvas
+    admin("provider pause nova_canvas")
+    vendor.starts = [finished()]
+    world.run(job_id)
+    job = world.job(job_id)
+    assert job.error and (job.error.code, job.error.retryable) == ("provider_paused", True)
+    assert job.waited >= 890 and vendor.orders == []
+
+
+# ----------------------------------------------------------------------------------------------------- overrides
+def test_an_override_changes_what_is_planned_bought_and_counted(
+    world: World, vendor: Vendor, admin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROVIDER_SECRETS", json.dumps({"fashn": "secret-of-fashn"}))
+    settings.cache_clear()
+    world.configure("fashn")
+    assert offers.entry("fashn").models[0].sent_as is None
+    admin("provider override fashn --model tryon-v1.6 --sent-as tryon-v1.7")
+    admin("provider override fashn --price 0.05 --credits 2")
+    world.at.sleep(30)
+    vendor.starts = [finished()]
+    job_id = world.submit(provider="fashn/tryon-v1.6").job.id
+    world.run(job_id)
+    assert vendor.orders[0].model == "tryon-v1.7"
+    usage = world.job(job_id).usage
+    assert (usage.amount, usage.credits) == (0.05, 2)
+    admin("provider override fashn --model tryon-v1.6 --end-of-life 2026-09-01")
+    world.at.sleep(30)
+    with pytest.raises(Refusal) as caught:
+        world.submit(provider="fashn")
+    assert caught.value.faults[0].code == "model_retired"
+    [row] = [row for row in admin("provider list") if row["provider"] == "fashn"]
+    assert row["overridden"] and row["models"][0]["retired"] and row["models"][0]["sent_as"] == "tryon-v1.7"
+    assert admin("provider override fashn --clear")["override"].keys() == {"at", "models", "prices"}
+    world.at.sleep(30)
+    assert world.submit(provider="fashn").job.plan == ["fashn"]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("fashn", "--clear alone"),
+        ("fashn --sent-as x", "--model: name one of tryon-v1.6"),
+        ("fashn --model tryon-v9 --sent-as x", "no model `tryon-v9`: use tryon-v1.6"),
+        ("fashn --model tryon-v1.6 --sent-as a$b", "--sent-as: send up to 128"),
+        ("fashn --model tryon-v1.6 --end-of-life soon", "--end-of-life: send a date"),
+        ("fashn --price -1", "--price: send a number from 0"),
+        ("fashn --price nan", "--price: send a number from 0"),
+        ("fashn --model tryon-v1.6 --price 1", "has prices for: all models together"),
+        ("tryiton --model clothes --sent-as x", "another id needs a release"),
+        ("nova_canvas --price 1 --quality fast", "--quality standard --max-side 1024"),
+        ("nova --price 1", "no provider `nova`"),
+    ],
+)
+def test_an_override_of_an_unknown_shape_is_refused(world: World, refused: Any, line: str, says: str) -> None:
+    assert says in refused(f"provider override {line}")
+    assert not [item for item in world.items() if item["pk"] == "OVERRIDES"]
+
+
+def test_a_table_in_trouble_leaves_the_last_reading(world: World, admin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    admin("provider pause fashn")
+    assert offers.pauses().keys() == {"fashn"}
+    world.at.sleep(30)
+    monkeypatch.setattr(offers, "read", lambda: (_ for _ in ()).throw(TimeoutError("the table is away")))
+    assert offers.pauses().keys() == {"fashn"}
+
+
+def test_the_last_refusals_of_a_provider_are_listed(world: World, vendor: Vendor, admin: Any) -> None:
+    world.configure("tryiton")
+    vendor.starts = [failed("quota_exhausted")]
+    job_id = world.submit(provider="tryiton").job.id
+    world.run(job_id)
+    [row] = [row for row in admin("provider list") if row["provider"] == "tryiton"]
+    assert row["refusals"] == {"quota_exhausted": {"at": "2026-09-01T12:00:00.000Z", "job_id": job_id}}
+    assert "last quota_exhausted" in admin("provider list", text=True)
