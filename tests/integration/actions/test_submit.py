@@ -455,9 +455,6 @@ def test_the_fault_of_a_refusal_never_holds_what_was_sent(world: World) -> None:
 
 
 def test_auto_follows_the_order_of_the_stage(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fitting_room.settings import settings
-
-    monkeypatch.setenv("PROVIDER_ORDER", '["fashn", "tryiton"]')
-    settings.cache_clear()
+    choose(monkeypatch, provider_order=["fashn", "tryiton"])
     world.configure("tryiton", "fashn")
     assert world.submit().job.plan[:3] == ["fashn", "tryiton", "nova_canvas"]
