@@ -32,7 +32,12 @@ from fitting_room.stores import media  # noqa: E402
 from tests.bench.image_master import high_water  # noqa: E402
 
 SIZES = {12: (4032, 3024), 48: (8064, 6048)}
-OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 92}, "PNG": {"compress_level": 1}, "WEBP": {"quality": 80}}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 92},
+    "PNG": {"compress_level": 1},
+    "WEBP": {"quality": 80},
+    "AVIF": {"quality": 60, "speed": 10},
+}
 
 
 class Case(NamedTuple):
@@ -53,9 +58,11 @@ CASES = [
     Case("aidge", 10, 48),
     Case("nova_canvas", 5, 48),
     Case("nova_canvas", 2, 12),
-    Case("astria", 1, 48, "PNG"),
-    Case("astria", 1, 48, "PNG", "RGBA"),
-    Case("astria", 1, 48, "WEBP"),
+    Case("aidge", 10, 48, "PNG"),
+    Case("aidge", 10, 48, "PNG", "RGBA"),
+    Case("aidge", 10, 48, "WEBP"),
+    Case("aidge", 10, 48, "WEBP", "RGBA"),
+    Case("aidge", 10, 48, "AVIF"),
 ]
 
 
