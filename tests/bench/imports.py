@@ -127,11 +127,6 @@ def event__erase(world: World) -> Any:
 
 
 @function
-def event__resume(world: World) -> Any:
-    return {"detail": {"name": world.submit(provider="tryiton").job.id}}
-
-
-@function
 def schedule__sweep(world: World) -> Any:
     return {}
 
@@ -202,7 +197,6 @@ app.resolve(json.loads(os.environ["EVENT"]), None)
     "http.callback": MACHINES + INVOKED,
     "event.ingest": S3 + MACHINES + "from aws_lambda_powertools.utilities.batch import BatchProcessor\n" + INVOKED,
     "event.erase": S3 + INVOKED,
-    "event.resume": MACHINES + INVOKED,
     "schedule.sweep": MACHINES + INVOKED,
     "schedule.watch_models": "boto3.client('bedrock')\n" + INVOKED,
 }

@@ -15,7 +15,7 @@ from tests.infra.synthesized import STAGES, WITH_KEYS, Synthesized
 SIZES = {  # MB, seconds
     "Api": (512, 29),
     "Prepare": (1769, 120),
-    "StartBedrock": (1024, 900),
+    "StartBedrock": (512, 900),
     "StartHttp": (1024, 180),
     "Poll": (1024, 300),
     "Collect": (1769, 120),

@@ -117,6 +117,8 @@ def decoded(opened: Opened, *, most_pixels: int, pointer: str) -> Image.Image:
         profile = _foreign_profile(opened.image)
         image = opened.load()
         image = _simplest(image) if image.size == size else shrunk(image, size, _simplest)
+        if image is not opened.image:
+            opened.image.close()  # its pixels, which may be 200 MB
         image = opened.upright(_srgb(image, profile))
         if image is opened.image:  # a file object knows its metadata; a copy does not once its info is gone
             image = image.copy()

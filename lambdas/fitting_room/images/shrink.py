@@ -16,11 +16,12 @@ _REACH = 3
 def shrunk(image: Image.Image, size: tuple[int, int], simplest: Callable[[Image.Image], Image.Image]) -> Image.Image:
     """As `simplest(image).resize(size)`, which needs the memory of two more images as large as the first."""
     width, height = size
-    scale = image.height / height
-    strips = [_strip(image, simplest, width, scale, top, min(top + _ROWS, height)) for top in range(0, height, _ROWS)]
-    made = Image.new(strips[0].mode, size)
-    for number, strip in enumerate(strips):
-        made.paste(strip, (0, number * _ROWS))
+    made: Image.Image | None = None
+    for top in range(0, height, _ROWS):
+        strip = _strip(image, simplest, width, image.height / height, top, min(top + _ROWS, height))
+        made = made or Image.new(strip.mode, size)
+        made.paste(strip, (0, top))
+    assert made is not None, "an image has rows"
     return made
 
 
