@@ -145,6 +145,7 @@ def test_settings_reach_the_functions(prod: Synthesized) -> None:
         "daily_test_jobs": 500,
         "key_rate": 20.0,
         "key_burst": 40.0,
+        "waiters": 3,
     }
 
 

@@ -418,6 +418,12 @@ def test_a_finished_job_is_not_waited_for(world: World, vendor: Vendor, call: Ca
     assert (answer.status, answer.headers["preference-applied"], world.at.slept) == (200, "wait=25", before)
 
 
+def test_a_key_that_may_not_read_jobs_does_not_wait_for_one(world: World, call: Call) -> None:
+    world.allow_key(LIVE_KEY, TENANT, "live", scopes={"submit"})
+    answer = call("POST", "/v1/jobs", world.body(), prefer="wait=25")
+    assert (answer.status, world.at.slept) == (202, []) and "preference-applied" not in answer.headers
+
+
 @pytest.mark.parametrize("prefer", ["wait", "wait=soon", "wait=0", "wait=-1", "await=3", "return=minimal", ""])
 def test_a_preference_that_is_no_wait_changes_nothing(world: World, call: Call, prefer: str) -> None:
     answer = call("POST", "/v1/jobs", world.body(), prefer=prefer)

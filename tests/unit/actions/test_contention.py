@@ -65,8 +65,10 @@ def _error(client: Any, code: str, operation: str, reasons: list[dict[str, str]]
 def test_a_hundred_submits_of_one_tenant_beside_settlements_meet_nowhere(
     world: World, conflicts: list[Keys], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rich = settings().model_copy(update={"daily_images": 1000, "daily_usd": 1000.0})
-    monkeypatch.setattr("fitting_room.stores.budgets.settings", lambda: rich)
+    rich = settings().deployment.model_copy(update={"daily_images": 1000, "daily_usd": 1000.0})
+    monkeypatch.setattr(
+        "fitting_room.stores.budgets.settings", lambda: settings().model_copy(update={"deployment": rich})
+    )
     body = world.body()
     earlier = [world.submit(body).job.id for _ in range(EARLIER)]
     with ThreadPoolExecutor(THREADS) as pool:

@@ -37,7 +37,7 @@ def together(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[Job, in
 
 def test_only_a_few_callers_wait_at_once(world: World, together: Callable[[Job, int], list[bool]]) -> None:
     job = world.submit().job
-    assert together(job, settings().waiters) == [True] * 3
+    assert together(job, settings().deployment.waiters) == [True] * 3
     assert together(job, 4) == [True, True, True, False]  # the places of those before are free again
 
 
@@ -59,9 +59,9 @@ def test_the_place_of_a_caller_that_died_is_free_after_its_wait(world: World, mo
 
 def test_a_setting_can_forbid_to_wait(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     job = world.submit().job
-    monkeypatch.setattr(
-        "fitting_room.actions.requests.wait.settings", lambda: settings().model_copy(update={"waiters": 0})
-    )
+    none = settings().deployment.model_copy(update={"waiters": 0})
+    nobody = settings().model_copy(update={"deployment": none})
+    monkeypatch.setattr("fitting_room.actions.requests.wait.settings", lambda: nobody)
     assert wait_for(job, 10, "request-1", world.at) == (job, False) and world.at.slept == []
 
 

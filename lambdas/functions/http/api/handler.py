@@ -52,7 +52,7 @@ def create_an_upload(caller: Caller) -> Response[str]:
 
 def create_a_job(caller: Caller) -> Response[str]:
     accepted = submit(_body(), caller, app.current_event.headers.get("idempotency-key"), clock)
-    job, waited = _waited(accepted.job)
+    job, waited = _waited(accepted.job, caller)
     return _accepted(Accepted(job, accepted.replayed), waited)
 
 
@@ -61,7 +61,7 @@ def estimate_a_job(caller: Caller) -> Response[str]:
 
 
 def get_a_job(caller: Caller, job_id: str) -> Response[str]:
-    job, waited = _waited(find_job(job_id, caller, clock))
+    job, waited = _waited(find_job(job_id, caller, clock), caller)
     return _answer(200, view(job, clock), _look_again(job) | waited)
 
 
@@ -215,9 +215,9 @@ def _accepted(accepted: Accepted, waited: dict[str, str] | None = None) -> Respo
     return _answer(status, job, headers | ({"Idempotent-Replayed": "true"} if accepted.replayed else {}))
 
 
-def _waited(job: Job) -> tuple[Job, dict[str, str]]:
-    """Return the job, waited for if the client prefers that, and the header that says so."""
-    seconds = preferred(app.current_event.headers.get("prefer"))
+def _waited(job: Job, caller: Caller) -> tuple[Job, dict[str, str]]:
+    """Return the job, waited for if the client prefers that and may read jobs, and the header that says so."""
+    seconds = preferred(app.current_event.headers.get("prefer")) if "read" in caller.scopes else 0
     left = app.lambda_context.get_remaining_time_in_millis() / 1000 - SPARE_SECONDS if seconds else 0
     job, waited = wait_for(job, min(seconds, left), _request_id(), clock)
     return job, {"Preference-Applied": f"wait={seconds}"} if seconds and waited else {}
