@@ -114,7 +114,7 @@ def small(name: str) -> bytes:
 
 
 def follow(jobs: list[Job], end: float) -> dict[str, dict[str, Any]]:
-    """The jobs that are over by then, by id. It looks slowly: the looks need functions too."""
+    """The jobs that are over by then, by id. It looks slowly at those that are not: the looks need functions too."""
     ended, waiting = {}, list(jobs)
     while waiting and time.monotonic() < end:
         for job in list(waiting):
@@ -122,7 +122,8 @@ def follow(jobs: list[Job], end: float) -> dict[str, dict[str, Any]]:
             if answer.status_code not in BUSY and (seen := answer.raise_for_status().json())["status"] in FINAL:
                 ended[job.id] = seen
                 waiting.remove(job)
-            time.sleep(LOOK_SECONDS)
+            else:
+                time.sleep(LOOK_SECONDS)
             if time.monotonic() > end:
                 break
     return ended

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "lambdas")]
 os.environ |= {"TABLE": "table", "INBOX_BUCKET": "inbox", "MEDIA_BUCKET": "media", "AWS_REGION": "us-east-1"}
+os.environ["DEPLOYMENT"] = "{}"
 
 from PIL import Image  # noqa: E402
 
@@ -67,12 +68,15 @@ CASES = [
 
 
 def photo(folder: Path, case: Case) -> Path:
-    """Blurred noise: about as many bytes as a phone's photo of that size. In a PNG, squares: noise would be too many bytes."""
+    """Blurred noise: about as many bytes as a phone's photo of that size. In a PNG, squares: noise would be too many bytes.
+    What is transparent lies around a soft disc, as around a product that was cut out."""
     width, height = SIZES[case.megapixels]
     path = folder / f"{case.megapixels}{case.mode}.{case.form}"
     if not path.exists():
         small, how = (1008, 756), Image.Resampling.NEAREST if case.form == "PNG" else Image.Resampling.BICUBIC
-        bands = [Image.effect_noise(small, 60).resize((width, height), how) for _ in case.mode]
+        bands = [Image.effect_noise(small, 60).resize((width, height), how) for _ in "RGB"]
+        if case.mode == "RGBA":
+            bands.append(Image.radial_gradient("L").resize((width, height)).point([255] * 128 + [0] * 128))
         Image.merge(case.mode, bands).save(path, case.form, **OPTIONS[case.form])
     return path
 

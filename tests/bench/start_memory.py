@@ -16,14 +16,14 @@ import sys
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-os.environ |= {"TABLE": "table", "INBOX_BUCKET": "inbox", "MEDIA_BUCKET": "media", "AWS_REGION": "us-east-1"}
-os.environ |= {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": "us-east-1"}
+os.environ |= {"TABLE": "table", "INBOX_BUCKET": "inbox", "MEDIA_BUCKET": "media", "DEPLOYMENT": "{}"}
+os.environ |= {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_REGION": "us-east-1"}
 
 from pydantic import TypeAdapter
 
 from fitting_room.jobs.outcome import Finished
 from fitting_room.jobs.tasks import AnyRequest
-from fitting_room.providers.base import Connection, Input, Order
+from fitting_room.providers.adapter import Connection, Input, Order
 from fitting_room.providers.catalogue import entry
 from fitting_room.providers.nova_canvas.adapter import NovaCanvas
 from fitting_room.providers.shared.bedrock import Bedrock
