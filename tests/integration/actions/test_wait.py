@@ -7,7 +7,7 @@ import pytest
 from fitting_room.actions.requests.wait import preferred, wait_for
 from fitting_room.jobs.job import Job
 from fitting_room.settings import settings
-from tests.unit.world import World
+from tests.integration.world import World
 
 
 @pytest.fixture

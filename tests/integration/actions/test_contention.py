@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from fitting_room.settings import settings
 from fitting_room.stores import items
-from tests.unit.world import World
+from tests.integration.world import World
 
 SUBMITS, EARLIER, THREADS = 100, 10, 16
 Keys = frozenset[tuple[str, str]]
@@ -59,7 +59,8 @@ def _keys(operation: str, parameters: Any) -> Iterator[tuple[str, str]]:
 
 def _error(client: Any, code: str, operation: str, reasons: list[dict[str, str]]) -> ClientError:
     kind: type[ClientError] = getattr(client.exceptions, code, ClientError)
-    return kind({"Error": {"Code": code, "Message": "injected"}, "CancellationReasons": reasons}, operation)  # type: ignore[typeddict-unknown-key]
+    answer: Any = {"Error": {"Code": code, "Message": "injected"}, "CancellationReasons": reasons}
+    return kind(answer, operation)
 
 
 def test_a_hundred_submits_of_one_tenant_beside_settlements_meet_nowhere(
