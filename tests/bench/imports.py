@@ -36,6 +36,9 @@ from tests.integration.conftest import DEPLOYMENT, ENVIRONMENT, deployed  # noqa
 from tests.integration.world import INBOX, LIVE_KEY, TENANT, Vendor, World, finished, picture  # noqa: E402
 
 DEPLOYMENT |= {"private_access": ["nova_canvas"], "daily_images": 1_000_000, "daily_usd": 1_000_000}
+ENVIRONMENT["DEPLOYMENT"] = json.dumps(
+    DEPLOYMENT
+)  # of the world that makes the events; the functions are told theirs below
 MEASURED = os.environ.get("LAMBDAS", str(ROOT / "lambdas"))
 ROUNDS = int(os.environ.get("ROUNDS", "9"))
 EVENTS: dict[str, Callable[[World], Any]] = {}
