@@ -2,9 +2,12 @@
 
     PYTHONPATH=.:lambdas nice .local/venv/bin/python tests/bench/load.py sandbox=50 sandbox=500+tryiton=200+nova_canvas=100
 
-Each argument is one run. Clients in a few threads submit through the API, as fast as they are let, and ask again when they are
-refused. The images are small and the machine sets the pace: its times are no times of AWS, but what a slower account would
-see. What counts is how jobs end, and what they write and cost on the way.
+Each argument is one run. Eight clients submit through the API, as fast as they are let, and ask again when they are refused: on
+a busy machine about a job a second. With `--together` no execution begins before the last job is accepted, then the sweep
+starts all of them: a job's time counts from then.
+
+The images are small and the machine sets the pace: its times are no times of AWS, but what a slower account would see. What
+counts is how jobs end, and what they write and cost on the way.
 
 bought: orders at the provider. lost: orders that are or may be charged, whose job did not succeed. s a job: the whole run over
 its jobs. refused: requests of clients. throttled: invocations. one job, shared: write units in the busiest second of the
@@ -24,7 +27,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from local.emulator_control import EmulatorControl, Usage
+from local.emulator_control import EmulatorControl, Fault, Usage
 from tests.bench.client import BUSY, FINAL, SAMPLES, Client, Provider, endpoints
 
 OWN_KEYS = ("JOB#", "IDEMPOTENCY#", "CALLBACK#")  # as many as jobs
@@ -37,6 +40,12 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {  # the key, and what it asks fo
     "nova_canvas": ("api_key", {"provider": "nova_canvas", "output": {"seed": 1}}),
 }
 SIMULATORS = {"tryiton": "tryiton", "nova_canvas": "bedrock"}
+NO_STARTS: Fault = {
+    "service": "states",
+    "operation": "StartExecution",
+    "code": "ExecutionLimitExceeded",
+    "status": 400,
+}
 Mix = dict[str, int]
 
 
@@ -51,6 +60,7 @@ def main() -> None:
     parser.add_argument("runs", type=mix, nargs="+", help="kind=count[+kind=count ...], of " + ", ".join(KINDS))
     parser.add_argument("--concurrency", type=int, default=10, help="of Lambda, in the whole account")
     parser.add_argument("--minutes", type=float, default=20, help="after which a run is over, whatever is open")
+    parser.add_argument("--together", action="store_true", help="let all jobs of a run begin at the same time")
     args = parser.parse_args()
     print(
         "| jobs at once | succeeded | failed | open | bought | lost | all, s | s a job | job p50, p95, max, s"
@@ -58,7 +68,7 @@ def main() -> None:
         flush=True,
     )
     for wanted in args.runs:
-        run(wanted, args.concurrency, args.minutes * 60)
+        run(wanted, args.concurrency, args.minutes * 60, args.together)
 
 
 def mix(text: str) -> Mix:
@@ -68,7 +78,7 @@ def mix(text: str) -> Mix:
     return wanted
 
 
-def run(wanted: Mix, concurrency: int, seconds: float) -> None:
+def run(wanted: Mix, concurrency: int, seconds: float, together: bool) -> None:
     found = endpoints()
     providers = {kind: Provider(found["providers"][name]) for kind, name in SIMULATORS.items()}
     for provider in providers.values():
@@ -76,14 +86,23 @@ def run(wanted: Mix, concurrency: int, seconds: float) -> None:
     orders = [order for kind, count in wanted.items() for order in orders_of(kind, count, found)]
     emulator = EmulatorControl(found["aws"])
     emulator.reset_usage()
-    with emulator.faults({"service": "lambda", "concurrency": concurrency}), ThreadPoolExecutor(SUBMITTERS) as pool:
-        began = time.monotonic()
-        jobs = list(pool.map(lambda order: Job(order[0], order[1].submit(order[2]), order[1]), mixed(orders)))
-        ended = follow(jobs, began + seconds)
-        usage = emulator.usage()
+    with ThreadPoolExecutor(SUBMITTERS) as pool:
+
+        def submitted() -> list[Job]:
+            return list(pool.map(lambda order: Job(order[0], order[1].submit(order[2]), order[1]), mixed(orders)))
+
+        jobs: list[Job] = []
+        if together:
+            with emulator.faults(NO_STARTS):
+                jobs = submitted()
+        with emulator.faults({"service": "lambda", "concurrency": concurrency}):
+            released, began = time.time(), time.monotonic()
+            jobs = jobs or submitted()
+            ended = follow(jobs, began + seconds)
+            usage = emulator.usage()
     for kind in wanted:
         bought = len(providers[kind].purchases()) if kind in providers else None
-        print_row(kind, [job for job in jobs if job.kind == kind], ended, bought, usage)
+        print_row(kind, [job for job in jobs if job.kind == kind], ended, bought, usage, released if together else 0)
     print_shared(concurrency, {order[1].key: order[1] for order in orders}, usage)
 
 
@@ -130,15 +149,21 @@ def follow(jobs: list[Job], end: float) -> dict[str, dict[str, Any]]:
 
 
 def print_row(
-    kind: str, jobs: list[Job], all_ended: dict[str, dict[str, Any]], bought: int | None, usage: Usage
+    kind: str,
+    jobs: list[Job],
+    all_ended: dict[str, dict[str, Any]],
+    bought: int | None,
+    usage: Usage,
+    released: float,
 ) -> None:
     ended = [all_ended[job.id] for job in jobs if job.id in all_ended]
     attempts = [(job, attempt) for job in ended for attempt in job["attempts"]]
     bought = sum(attempt["charged"] != "no" for _, attempt in attempts) if bought is None else bought
     lost = sum(job["status"] != "succeeded" and attempt["charged"] != "no" for job, attempt in attempts)
     succeeded = sum(job["status"] == "succeeded" for job in ended)
-    times = sorted(moment(job, "finished_at") - moment(job, "created_at") for job in ended) or [0.0]
-    first = min((moment(job, "created_at") for job in ended), default=0)
+    begun = {job["id"]: max(released, moment(job, "created_at")) for job in ended}
+    times = sorted(moment(job, "finished_at") - begun[job["id"]] for job in ended) or [0.0]
+    first = min(begun.values(), default=0)
     whole = max((moment(job, "finished_at") for job in ended), default=0) - first
     runs: Counter[str] = Counter()
     for executions in usage.transitions.values():
