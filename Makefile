@@ -1,6 +1,6 @@
 # Everything made here lives in .local/ and node_modules/.
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check bench cost faults tools synth
+.PHONY: help demo up down test check bench load cost faults tools synth
 SHELL := /bin/bash
 
 RECENT := import sys; sys.exit(sys.version_info < (3, 11))
@@ -39,8 +39,13 @@ check: $(TESTS) ## lint, types and the direction of imports
 
 bench: $(TESTS) $(EMULATOR) $(CDK) ## cold starts, the memory of Prepare and the overhead of a job
 	@$(BIN)/python -m local.cloud up
-	@for bench in imports image_master prepare_memory job_overhead; do \
+	@for bench in imports image_master prepare_memory start_memory job_overhead; do \
 	  echo; PYTHONPATH=.:lambdas $(BIN)/python tests/bench/$$bench.py || exit 1; done
+
+load: $(TOOLS) $(EMULATOR) $(CDK) ## hundreds of jobs at once while ten functions run at once; RUNS="sandbox=50 tryiton=20+nova_canvas=10"
+	@$(BIN)/python -m local.cloud up
+	@PYTHONPATH=.:lambdas $(BIN)/python tests/bench/load.py \
+	  $(or $(RUNS),sandbox=50 sandbox=100 sandbox=200 sandbox=500+tryiton=200+nova_canvas=100)
 
 cost: $(TOOLS) $(EMULATOR) $(CDK) ## what AWS bills for one job of each kind, counted on the local cloud, at list prices; about 20 minutes
 	@$(BIN)/python -m local.cloud up

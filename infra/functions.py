@@ -38,7 +38,7 @@ class Functions:
             name: self._function(
                 runner.state,
                 runner.function,
-                1024,
+                runner.megabytes,
                 runner.seconds,
                 (keys if runner.needs_key else {}) | self._elsewhere(runner.service),
             )

@@ -90,6 +90,8 @@ class DeploymentSettings(BaseModel):
     """Requests a second of one API key, counted by each process of the API function alone."""
     key_burst: Annotated[float, Field(ge=1)] = 40
     """Requests of one API key at once, counted likewise."""
+    waiters: Annotated[int, Field(ge=0)] = 3
+    """Callers of the API that may wait inside a function at once, as `Prefer: wait` asks. 0: none may."""
 
 
 class Settings(BaseModel):

@@ -35,9 +35,9 @@ class Client:
         headers = {"Authorization": f"Bearer {self.key}"}
         self.http = httpx.Client(base_url=self.api, headers=headers, timeout=60, trust_env=False)
 
-    def upload(self, name: str) -> dict[str, str]:
-        """A sample, as a reference to put into a request."""
-        data = (SAMPLES / name).read_bytes()
+    def upload(self, name: str, data: bytes | None = None) -> dict[str, str]:
+        """A sample, or `data` in its place, as a reference to put into a request."""
+        data = data or (SAMPLES / name).read_bytes()
         made = self.call("POST", "/v1/uploads", {"content_type": "image/png", "bytes": len(data)}).json()
         files = {"file": (name, data, "image/png")}
         httpx.post(made["post"]["url"], data=made["post"]["fields"], files=files, timeout=60).raise_for_status()

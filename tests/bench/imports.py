@@ -36,6 +36,9 @@ from tests.integration.conftest import DEPLOYMENT, ENVIRONMENT, deployed  # noqa
 from tests.integration.world import INBOX, LIVE_KEY, TENANT, Vendor, World, finished, picture  # noqa: E402
 
 DEPLOYMENT |= {"private_access": ["nova_canvas"], "daily_images": 1_000_000, "daily_usd": 1_000_000}
+ENVIRONMENT["DEPLOYMENT"] = json.dumps(
+    DEPLOYMENT
+)  # of the world that makes the events; the functions are told theirs below
 MEASURED = os.environ.get("LAMBDAS", str(ROOT / "lambdas"))
 ROUNDS = int(os.environ.get("ROUNDS", "9"))
 EVENTS: dict[str, Callable[[World], Any]] = {}
@@ -127,11 +130,6 @@ def event__erase(world: World) -> Any:
 
 
 @function
-def event__resume(world: World) -> Any:
-    return {"detail": {"name": world.submit(provider="tryiton").job.id}}
-
-
-@function
 def schedule__sweep(world: World) -> Any:
     return {}
 
@@ -202,7 +200,6 @@ app.resolve(json.loads(os.environ["EVENT"]), None)
     "http.callback": MACHINES + INVOKED,
     "event.ingest": S3 + MACHINES + "from aws_lambda_powertools.utilities.batch import BatchProcessor\n" + INVOKED,
     "event.erase": S3 + INVOKED,
-    "event.resume": MACHINES + INVOKED,
     "schedule.sweep": MACHINES + INVOKED,
     "schedule.watch_models": "boto3.client('bedrock')\n" + INVOKED,
 }

@@ -21,6 +21,7 @@ def grown() -> Synthesized:
         "reserved_concurrency": '{"api": 20, "start": 30}',
         "key_rate": "5",
         "key_burst": "9",
+        "waiters": "4",
         "daily_test_jobs": "50",
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -63,9 +64,10 @@ def test_the_gateway_is_told_the_rate(prod: Synthesized, grown: Synthesized) -> 
 
 
 def test_the_api_function_is_told_the_limits_of_a_key(prod: Synthesized, grown: Synthesized) -> None:
-    for stage, told in ((prod, (20, 40, 500)), (grown, (5, 9, 50))):
+    for stage, told in ((prod, (20, 40, 3, 500)), (grown, (5, 9, 4, 50))):
         chosen = json.loads(stage.functions()["Api"]["Environment"]["Variables"]["DEPLOYMENT"])
-        assert (chosen["key_rate"], chosen["key_burst"], chosen["daily_test_jobs"]) == told
+        names = ("key_rate", "key_burst", "waiters", "daily_test_jobs")
+        assert tuple(chosen[name] for name in names) == told
 
 
 def test_only_the_functions_of_a_named_group_reserve_executions(grown: Synthesized) -> None:

@@ -15,7 +15,7 @@ from tests.infra.synthesized import STAGES, WITH_KEYS, Synthesized
 SIZES = {  # MB, seconds
     "Api": (512, 29),
     "Prepare": (1769, 120),
-    "StartBedrock": (1024, 900),
+    "StartBedrock": (512, 900),
     "StartHttp": (1024, 180),
     "Poll": (1024, 300),
     "Collect": (1769, 120),
@@ -145,6 +145,7 @@ def test_settings_reach_the_functions(prod: Synthesized) -> None:
         "daily_test_jobs": 500,
         "key_rate": 20.0,
         "key_burst": 40.0,
+        "waiters": 3,
     }
 
 

@@ -98,16 +98,20 @@ def _check_aspect(size: Size, wanted: Size, pointer: str) -> None:
         )
 
 
+def _rgba(image: Image.Image) -> Image.Image:
+    return image if image.mode == "RGBA" else image.convert("RGBA")
+
+
 def _levels(image: Image.Image, read: MaskRead) -> Image.Image:
     """Mode L, as the file shows it. What is transparent counts as what stays, unless it is the mask itself."""
     if read == "alpha":
-        return image.convert("RGBA").getchannel("A")
+        return _rgba(image).getchannel("A")
     if image.mode.startswith("I"):
         eight_bits = image.getextrema()[1] <= 255  # type: ignore[operator]
         return image.convert("I").convert("L") if eight_bits else from_16_bits(image)
     if not image.has_transparency_data:
         return image.convert("L")
-    rgba = image.convert("RGBA")
+    rgba = _rgba(image)
     flat = Image.new("L", image.size, 0 if read == "white_changes" else 255)
     flat.paste(rgba.convert("L"), mask=rgba.getchannel("A"))
     return flat

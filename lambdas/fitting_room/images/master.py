@@ -12,6 +12,7 @@ from PIL import Image, ImageCms
 from pydantic import BaseModel, ConfigDict
 
 from fitting_room.images import jpeg, png, sniff, webp
+from fitting_room.images.shrink import shrunk
 from fitting_room.images.stripped import BombError, Stripped
 from fitting_room.jobs.errors import JobFailure, JobWarning
 
@@ -86,10 +87,10 @@ class Opened:
 
     def load(self) -> Image.Image:
         """Decodes the pixels. Raises whatever the decoder does, and `ValueError` if some of them are missing."""
-        self.image.load()
-        if not self.file.whole(self.image):
+        image = self.file.load(self.image)
+        if not self.file.whole(image):
             raise ValueError("pixels are missing or damaged")
-        return self.image
+        return image
 
     def upright(self, image: Image.Image) -> Image.Image:
         return image if self.turn is None else image.transpose(self.turn)
@@ -114,9 +115,10 @@ def decoded(opened: Opened, *, most_pixels: int, pointer: str) -> Image.Image:
     with decoding(pointer):
         opened.image.draft(None, size)  # a JPEG far above the size is decoded at 1/2, 1/4 or 1/8
         profile = _foreign_profile(opened.image)
-        image = _simplest(opened.load())
-        if image.size != size:
-            image = image.resize(size, Image.Resampling.LANCZOS)
+        image = opened.load()
+        image = _simplest(image) if image.size == size else shrunk(image, size, _simplest)
+        if image is not opened.image:
+            opened.image.close()  # its pixels, which may be 200 MB
         image = opened.upright(_srgb(image, profile))
         if image is opened.image:  # a file object knows its metadata; a copy does not once its info is gone
             image = image.copy()
@@ -223,8 +225,10 @@ def _simplest(image: Image.Image) -> Image.Image:
     """The pixels in the simplest of the modes L, LA, RGB, RGBA and CMYK."""
     if image.mode.startswith("I"):
         return from_16_bits(image)
+    if image.mode in ("LA", "RGBA"):
+        return image
     if image.has_transparency_data:
-        return image.convert("LA" if image.mode in ("L", "LA") else "RGBA")
+        return image.convert("LA" if image.mode == "L" else "RGBA")
     return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
 
 

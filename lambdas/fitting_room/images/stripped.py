@@ -8,14 +8,21 @@ from dataclasses import dataclass
 from PIL import Image
 
 
+def load(image: Image.Image) -> Image.Image:
+    image.load()
+    return image
+
+
 @dataclass(frozen=True)
 class Stripped:
     """`data`: the file without what nobody uses. `animated`: further frames were left out of it.
-    `whole`: whether every pixel is there, asked of the image that was decoded from `data`."""
+    `whole`: whether every pixel is there, asked of the image that was decoded from `data`.
+    `load`: decodes the image that was opened from `data`; it may return another one in its place."""
 
     data: bytes
     animated: bool = False
     whole: Callable[[Image.Image], bool] = lambda _: True
+    load: Callable[[Image.Image], Image.Image] = load
 
 
 class BombError(ValueError):

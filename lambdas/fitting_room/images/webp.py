@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
+from functools import partial
 
-from fitting_room.images.stripped import BombError, Stripped
+from PIL import Image
+
+from fitting_room.images.stripped import BombError, Stripped, load
 
 MOST_CHUNKS = 50_000
 
@@ -21,7 +25,25 @@ def strip(data: bytes) -> Stripped:
         if kind in _USED or kind == _FRAME:
             kept.setdefault(kind, chunk)
     body = b"WEBP" + b"".join(kept.values())
-    return Stripped(b"RIFF" + len(body).to_bytes(4, "little") + body, animated=frames > 1)
+    still = b"RIFF" + len(body).to_bytes(4, "little") + body
+    return Stripped(still, animated=frames > 1, load=load if frames else partial(_load, still))
+
+
+def _load(data: bytes, opened: Image.Image) -> Image.Image:
+    """Decode into the memory that the image keeps. Pillow reads every file as an animation: each pixel is held four times."""
+    from PIL import _webp  # with libwebp, whose functions are found through it
+
+    decode = ctypes.CDLL(_webp.__file__).WebPDecodeRGBAInto
+    decode.restype = ctypes.c_void_p
+    decode.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    row = 4 * opened.width
+    pixels = bytearray(row * opened.height)
+    if not decode(data, len(data), (ctypes.c_char * len(pixels)).from_buffer(pixels), len(pixels), row):
+        raise ValueError("pixels are missing or damaged")
+    mode = "RGBA" if opened.mode == "RGBA" else "RGBX"
+    image = Image.frombuffer(mode, opened.size, pixels, "raw", mode, 0, 1)
+    image.info = opened.info
+    return image
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -20,6 +20,8 @@ class Runner:
     """How long the function may run, which bounds how long a provider may take to answer the call that buys."""
     needs_key: bool
     """Whether it calls providers with a stored key."""
+    megabytes: int = 1024
+    """Of the function's memory, which is paid for as long as it waits for the provider's answer."""
     service: str | None = None
     """The AWS service that it calls with its role, in the region that the stage names for the provider."""
     lifecycles: str | None = None
@@ -40,6 +42,7 @@ RUNNERS: dict[RunnerName, Runner] = {
             function="job/start_bedrock",
             seconds=900,
             needs_key=False,
+            megabytes=512,
             service="bedrock-runtime",
             lifecycles="bedrock",
         ),

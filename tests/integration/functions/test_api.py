@@ -377,6 +377,60 @@ def test_a_repeated_request_says_that_it_is_a_replay(world: World, call: Call) -
     assert (other.status, other.codes) == (422, [("idempotency_conflict", None)])
 
 
+# --------------------------------------------------------------------------------------------- Prefer: wait
+def when_it_waits(world: World, monkeypatch: pytest.MonkeyPatch, act: Callable[[], Any]) -> None:
+    """Do something during the first pause of a caller that waits."""
+    sleep = world.at.sleep
+
+    def slept(seconds: float) -> None:
+        monkeypatch.setattr(world.at, "sleep", sleep)
+        sleep(seconds)
+        act()
+
+    monkeypatch.setattr(world.at, "sleep", slept)
+
+
+def test_a_caller_that_prefers_to_wait_gets_the_finished_job(
+    world: World, vendor: Vendor, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor.starts = [finished()]
+    when_it_waits(world, monkeypatch, lambda: world.run(world.executions()[-1]))
+    answer = call("POST", "/v1/jobs", world.body(), prefer="respond-async, wait=25")
+    assert (answer.status, answer.json["status"]) == (200, "succeeded")
+    assert answer.headers["preference-applied"] == "wait=25"
+    assert answer.headers["location"] == f"/v1/jobs/{answer.json['id']}" and "retry-after" not in answer.headers
+
+
+def test_a_wait_ends_in_time_for_an_answer(world: World, call: Call) -> None:
+    answer = call("POST", "/v1/jobs", world.body(), prefer="wait=600")
+    assert (answer.status, answer.json["step"], answer.headers["preference-applied"]) == (202, "queued", "wait=25")
+    assert 24 < sum(world.at.slept) <= 25 and answer.headers["retry-after"]
+    again = call("GET", answer.headers["location"], prefer="wait=3")
+    assert (again.status, again.json["status"]) == (200, "queued")
+    assert sum(world.at.slept) == pytest.approx(28, abs=0.1)
+
+
+def test_a_finished_job_is_not_waited_for(world: World, vendor: Vendor, call: Call) -> None:
+    vendor.starts = [finished()]
+    path = call("POST", "/v1/jobs", world.body()).headers["location"]
+    world.run(path.rpartition("/")[2])
+    before = list(world.at.slept)
+    answer = call("GET", path, prefer="wait=25")
+    assert (answer.status, answer.headers["preference-applied"], world.at.slept) == (200, "wait=25", before)
+
+
+def test_a_key_that_may_not_read_jobs_does_not_wait_for_one(world: World, call: Call) -> None:
+    world.allow_key(LIVE_KEY, TENANT, "live", scopes={"submit"})
+    answer = call("POST", "/v1/jobs", world.body(), prefer="wait=25")
+    assert (answer.status, world.at.slept) == (202, []) and "preference-applied" not in answer.headers
+
+
+@pytest.mark.parametrize("prefer", ["wait", "wait=soon", "wait=0", "wait=-1", "await=3", "return=minimal", ""])
+def test_a_preference_that_is_no_wait_changes_nothing(world: World, call: Call, prefer: str) -> None:
+    answer = call("POST", "/v1/jobs", world.body(), prefer=prefer)
+    assert (answer.status, world.at.slept) == (202, []) and "preference-applied" not in answer.headers
+
+
 def test_a_used_up_budget_is_429_with_retry_after(world: World, call: Call) -> None:
     body = world.body(output={"count": 5})
     answers = [call("POST", "/v1/jobs", body) for _ in range(3)]

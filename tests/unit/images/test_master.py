@@ -153,6 +153,19 @@ def test_a_profile_that_is_damaged_or_of_another_space_is_ignored() -> None:
         assert pixel(master(saved(Image.new("RGB", (64, 64), RED), icc_profile=profile)).image, 30, 30) == RED
 
 
+@pytest.mark.parametrize("lossless", [True, False])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_webp_shows_what_pillow_reads_of_it(mode: str, lossless: bool) -> None:
+    picture = scene(333, 222).convert(mode)
+    if mode == "RGBA":
+        picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    data = saved(picture, "WEBP", lossless=lossless)
+    expected = Image.new("RGB", picture.size, WHITE)
+    seen = Image.open(io.BytesIO(data)).convert("RGBA")
+    expected.paste(seen.convert("RGB"), mask=seen.getchannel("A"))
+    assert master(data).image.tobytes() == expected.tobytes()
+
+
 @pytest.mark.parametrize("file_format", ["PNG", "WEBP", "AVIF"])
 def test_of_an_animation_the_first_frame_is_taken_and_said_so(file_format: str) -> None:
     frames = [Image.new("RGB", (64, 64), colour) for colour in (RED, BLUE)]

@@ -24,7 +24,7 @@ FETCH_TIME = timedelta(seconds=60)
 TRY_SECONDS = 20.0
 LONGEST_PAUSE = 10.0
 SIDE_BY_SIDE = 8
-IN_HAND = 64_000_000
+IN_HAND = 32_000_000
 
 
 class Shelf:

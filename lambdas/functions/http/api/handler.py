@@ -28,6 +28,7 @@ from fitting_room.actions.requests.submit import submit
 from fitting_room.actions.requests.throttle import admit
 from fitting_room.actions.requests.upload import create_upload
 from fitting_room.actions.requests.usage import report
+from fitting_room.actions.requests.wait import SPARE_SECONDS, preferred, wait_for
 from fitting_room.clock import Clock
 from fitting_room.cold import warm
 from fitting_room.jobs.document import MAX_DEPTH, too_deep
@@ -52,7 +53,8 @@ def create_an_upload(caller: Caller) -> Response[str]:
 
 def create_a_job(caller: Caller) -> Response[str]:
     accepted = submit(_body(), caller, app.current_event.headers.get("idempotency-key"), clock)
-    return _accepted(accepted)
+    job, waited = _waited(accepted.job, caller)
+    return _accepted(Accepted(job, accepted.replayed), waited)
 
 
 def estimate_a_job(caller: Caller) -> Response[str]:
@@ -60,8 +62,8 @@ def estimate_a_job(caller: Caller) -> Response[str]:
 
 
 def get_a_job(caller: Caller, job_id: str) -> Response[str]:
-    job = find_job(job_id, caller, clock)
-    return _answer(200, view(job, clock), _look_again(job))
+    job, waited = _waited(find_job(job_id, caller, clock), caller)
+    return _answer(200, view(job, clock), _look_again(job) | waited)
 
 
 def cancel_a_job(caller: Caller, job_id: str) -> Response[str]:
@@ -212,10 +214,19 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return {**answer, "body": ""} if head else answer
 
 
-def _accepted(accepted: Accepted) -> Response[str]:
+def _accepted(accepted: Accepted, waited: dict[str, str] | None = None) -> Response[str]:
     job = view(accepted.job, clock)
-    headers = {"Location": job["links"]["self"], **_look_again(accepted.job)}
-    return _answer(202, job, headers | ({"Idempotent-Replayed": "true"} if accepted.replayed else {}))
+    headers = {"Location": job["links"]["self"], **_look_again(accepted.job), **(waited or {})}
+    status = 200 if waited and accepted.job.final else 202
+    return _answer(status, job, headers | ({"Idempotent-Replayed": "true"} if accepted.replayed else {}))
+
+
+def _waited(job: Job, caller: Caller) -> tuple[Job, dict[str, str]]:
+    """Return the job, waited for if the client prefers that and may read jobs, and the header that says so."""
+    seconds = preferred(app.current_event.headers.get("prefer")) if "read" in caller.scopes else 0
+    left = app.lambda_context.get_remaining_time_in_millis() / 1000 - SPARE_SECONDS if seconds else 0
+    job, waited = wait_for(job, min(seconds, left), _request_id(), clock)
+    return job, {"Preference-Applied": f"wait={seconds}"} if seconds and waited else {}
 
 
 def _look_again(job: Job) -> dict[str, str]:
@@ -309,12 +320,12 @@ def _common(methods: str = "") -> dict[str, str]:
     headers |= {
         "Access-Control-Allow-Origin": origin,
         "Vary": "Origin",
-        "Access-Control-Expose-Headers": "Location, Retry-After, Idempotent-Replayed, Request-Id",
+        "Access-Control-Expose-Headers": "Location, Retry-After, Idempotent-Replayed, Preference-Applied, Request-Id",
     }
     if methods:
         headers |= {
             "Access-Control-Allow-Methods": methods,
             "Access-Control-Max-Age": "600",
-            "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key",
+            "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, Prefer",
         }
     return headers
