@@ -108,6 +108,7 @@ SCOPES = {
     ("GET", "/v1/subjects/<subject_id>"): "read",
     ("DELETE", "/v1/subjects/<subject_id>"): "erase",
     ("GET", "/v1/providers"): "read",
+    ("GET", "/v1/usage"): "read",
 }
 ALL_SCOPES = {"submit", "read", "erase", "admin"}
 
