@@ -15,7 +15,7 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.job import Mode
 from fitting_room.stores import aws, tenants
 from fitting_room.stores.cache import kept_for
-from fitting_room.stores.items import put_new, update_if
+from fitting_room.stores.items import moved, put_new, update_if
 
 _PARTITION = "KEYS"
 
@@ -85,6 +85,7 @@ def find_caller(api_key: str, at: Clock) -> Caller | None:
 @kept_for(30)
 def caller_of(digest: str) -> Caller | None:
     found = aws.table().get_item(Key=_key(digest)).get("Item")
+    found = found or moved({"pk": f"KEY#{digest}", "sk": "KEY"}, _key(digest))
     if not found or found.get("revoked_at"):
         return None
     key = ApiKey.model_validate(found)

@@ -100,6 +100,19 @@ def put_new(item: dict[str, Any]) -> bool:
     return True
 
 
+def moved(earlier: dict[str, str], key: dict[str, str]) -> dict[str, Any] | None:
+    """Copy an item that release 0.1.0 stored under another key, and return it. None when there is none.
+
+    For one release: what is read once is then listed and changed like any other.
+    """
+    found = aws.table().get_item(Key=earlier).get("Item")
+    if found is None:
+        return None
+    item = {**found, **key}
+    put_new(item)
+    return item
+
+
 def update_if(
     key: dict[str, str],
     update: str,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from fitting_room import clock
 from fitting_room.stores import aws
 from fitting_room.stores.cache import kept_for
-from fitting_room.stores.items import put_new, to_item, update_if, without_decimals
+from fitting_room.stores.items import moved, put_new, to_item, update_if, without_decimals
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 """A tenant's name is a folder in both buckets."""
@@ -38,6 +38,7 @@ def create(name: str, now: datetime) -> bool:
 
 def read(name: str) -> Tenant | None:
     found = aws.table().get_item(Key=_key(name)).get("Item")
+    found = found or moved({"pk": f"TENANT#{name}", "sk": "TENANT"}, _key(name))
     return Tenant.model_validate(without_decimals(found)) if found else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from admin.cli import main
 from fitting_room.jobs.errors import Refusal
-from fitting_room.stores import api_keys
+from fitting_room.stores import api_keys, aws
 from tests.integration.admin.conftest import Stacks
 from tests.integration.world import LIVE_KEY, OTHER, TENANT, World
 
@@ -138,3 +139,16 @@ def test_help_says_how(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr().out
     assert "--stage" in told and "--local" in told
     assert "verbs" in told or "python -m admin" in told
+
+
+def test_what_an_earlier_release_stored_goes_on_and_can_be_revoked(world: World, admin: Any) -> None:
+    digest = hashlib.sha256(b"fr_live_of_release_0_1").hexdigest()
+    with aws.table().batch_writer() as batch:
+        batch.put_item({"pk": "TENANT#early", "sk": "TENANT", "providers": {"fashn"}})
+        batch.put_item({"pk": f"KEY#{digest}", "sk": "KEY", "tenant": "early", "mode": "live"})
+    caller = api_keys.find_caller("fr_live_of_release_0_1", world.at)
+    assert (caller.tenant, caller.mode, caller.providers) == ("early", "live", {"fashn"})
+    assert [row["tenant"] for row in admin("key list --tenant early")] == ["early"]
+    admin("key revoke fr_live_of_release_0_1")
+    world.at.sleep(31)
+    assert api_keys.find_caller("fr_live_of_release_0_1", world.at) is None
