@@ -113,10 +113,10 @@ def test_webhooks_are_sent_one_at_a_time_so_that_a_slow_receiver_holds_up_no_oth
     timeout = stage.functions()["Notify"]["Timeout"]
     assert notify.TIMEOUT < timeout < notify.LOST_SECONDS
     assert queue["VisibilityTimeout"] >= 6 * timeout
-    assert queue["VisibilityTimeout"] > notify.LOST_SECONDS, "by then the sweep has the try made anew"
+    assert queue["VisibilityTimeout"] > notify.LOST_SECONDS, "by then the sweep has had the try repeated"
 
 
-def test_only_who_settles_a_job_sends_an_event_or_repeats_one_uses_the_queue_of_webhooks(stage: Synthesized) -> None:
+def test_only_functions_that_settle_a_job_or_send_an_event_use_the_queue_of_webhooks(stage: Synthesized) -> None:
     queue, _ = stage.service.one("AWS::SQS::Queue", "Webhooks")
     told = {name for name, item in stage.functions().items() if "WEBHOOK_QUEUE" in item["Environment"]["Variables"]}
     sent = {

@@ -95,7 +95,7 @@ ProviderName = Annotated[
 _RECEIVER = Wanted(
     "a webhook",
     "Send a public https address of your server on port 443, such as https://shop.example/webhooks.",
-    "Leave them out: the signature says from whom a webhook comes.",
+    "Leave them out: the signature proves that Fitting Room sent the webhook.",
 )
 WebhookUrl = Annotated[
     str,

@@ -81,7 +81,7 @@ def get(job_id: str) -> Delivery | None:
 def claim(delivery: Delivery, now: datetime, lost_at: str) -> Delivery | None:
     """Take the right to make the next try, and return the delivery with that try; None when another function was faster.
 
-    At `lost_at` a try that nobody has recorded is made anew.
+    At `lost_at` a try that was not recorded is repeated.
     """
     made = Try(n=len(delivery.tries) + 1, at=clock.text(now))
     found = update_and_return(

@@ -173,7 +173,7 @@ def test_a_training_tells_of_its_subject_and_only_once_the_subject_says_so(
         with pytest.raises(TimeoutError):
             world.run(job.id)
     notify(job.id, world.at)
-    assert shop.got == [], "who would read the subject now would find it in training"
+    assert shop.got == [], "a reader of the subject would still find it in training"
     pass_time(world, 300)
     [event] = shop.events()
     assert (event["type"], event["data"]["id"], event["data"]["status"]) == ("subject.finished", job.subject, "ready")
@@ -332,7 +332,7 @@ def test_a_lost_message_is_made_up_for_by_the_sweep(world: World, shop: Shop) ->
 
 
 @pytest.mark.parametrize(("dies", "arrivals"), [("_sent", 1), ("_end", 2)])
-def test_a_function_that_dies_before_or_after_it_sends_has_the_try_made_anew(
+def test_a_function_that_dies_before_or_after_it_sends_has_the_try_repeated(
     world: World, shop: Shop, monkeypatch: pytest.MonkeyPatch, dies: str, arrivals: int
 ) -> None:
     """At least once: what was sent before it died comes again, with the same id."""

@@ -29,7 +29,7 @@ SCHEDULE = (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 TIMEOUT = 15.0
 """Seconds that a receiver gets for everything."""
 LOST_SECONDS = 60
-"""After which a try that nobody has recorded is made anew; longer than the function lives."""
+"""After which a try that was not recorded is repeated; longer than the function lives."""
 QUEUE_SECONDS = 900
 """The longest pause that the queue keeps; longer ones are the sweep's."""
 SWEEP_AFTER = 60
