@@ -25,6 +25,7 @@ from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.outcome import Finished
 from fitting_room.net import safe_http
 from fitting_room.stores import deliveries, webhooks
+from fitting_room_client import webhooks as client
 from tests.deployment import choose
 from tests.integration.atelier import Atelier
 from tests.integration.net.server import Server, running
@@ -136,6 +137,14 @@ def test_the_end_of_a_job_is_told_once_thin_and_signed(world: World, shop: Shop)
         "next_at": None,
         "items": [{"n": 1, "at": world.job(job_id).finished_at, "status": 200, "error": None, "seconds": 0.0}],
     }
+
+
+def test_the_client_of_this_repository_verifies_it(world: World, shop: Shop) -> None:
+    job_id = ended(world, shop)
+    world.notify()
+    [(at, headers, body)] = shop.got
+    event = client.verify(body, headers, shop.secret.value, now=at.timestamp())
+    assert (event.id, event.type, event.data["id"]) == (headers["webhook-id"], "job.finished", job_id)
 
 
 def test_a_job_that_is_cancelled_is_told_too(world: World, shop: Shop) -> None:
