@@ -138,3 +138,14 @@ def test_help_says_how(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr().out
     assert "--stage" in told and "--local" in told
     assert "verbs" in told or "python -m admin" in told
+
+
+def test_a_webhook_secret_is_shown_once_and_renewed(admin: Any, refused: Any) -> None:
+    first, second = (admin(f"tenant webhook-secret {action} {TENANT}") for action in ("create", "rotate"))
+    assert first["secret"].startswith("whsec_") and second["secret"] not in ("", first["secret"])
+    shown = admin(f"tenant webhook-secret list {TENANT}")
+    assert [each["id"] for each in shown] == [second["id"], first["id"]]
+    assert "whsec_" not in json.dumps(shown)
+    assert [each["id"] for each in admin(f"tenant webhook-secret revoke {TENANT} {first['id']}")] == [second["id"]]
+    assert "rotate it" in refused(f"tenant webhook-secret create {TENANT}")
+    assert "tenant create nobody" in refused("tenant webhook-secret create nobody")
