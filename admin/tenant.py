@@ -9,8 +9,9 @@ from admin import tenant_role
 from admin.command import Group, Said, noun, verb
 from admin.stage import AdminError, Stage
 from fitting_room.providers import catalogue
-from fitting_room.stores import api_keys, budgets, tenants
+from fitting_room.stores import api_keys, budgets, tenants, webhooks
 from fitting_room.stores.tenants import Tenant
+from fitting_room.stores.webhooks import SecretError
 
 
 def add(nouns: Group) -> None:
@@ -41,6 +42,16 @@ def add(nouns: Group) -> None:
     budget.add_argument("--daily-images", type=int, metavar="N")
     budget.add_argument("--daily-usd", type=float, metavar="AMOUNT")
     budget.add_argument("--default", action="store_true", help="go back to the budget of the stage")
+    secret = verb(
+        verbs,
+        "webhook-secret",
+        _webhook_secret,
+        "create, rotate, list or revoke what a tenant's webhooks are signed with; a new one is printed once",
+        "tenant webhook-secret rotate shop",
+    )
+    secret.add_argument("action", choices=("create", "rotate", "list", "revoke"))
+    secret.add_argument("tenant")
+    secret.add_argument("secret", nargs="?", help="the id of the one to revoke")
     role = verb(
         verbs,
         "role",
@@ -115,6 +126,20 @@ def _role(stage: Stage, args: argparse.Namespace) -> Said:
         raise AdminError("send --trust ACCOUNT and --external-id ID, or --remove")
     role = tenant_role.make(stage, args.tenant, args.trust, args.external_id)
     return Said({"tenant": args.tenant, "role": role}, role)
+
+
+def _webhook_secret(stage: Stage, args: argparse.Namespace) -> Said:
+    known(args.tenant)
+    now = stage.at.now()
+    try:
+        if args.action in ("create", "rotate"):
+            made = (webhooks.create if args.action == "create" else webhooks.rotate)(args.tenant, now)
+            return Said({"id": made.id, "secret": made.value}, made.value)
+        if args.action == "revoke":
+            webhooks.revoke(args.tenant, args.secret or "", now)
+    except SecretError as error:
+        raise AdminError(str(error)) from None
+    return Said([secret.model_dump(exclude={"value"}) for secret in webhooks.listed(args.tenant, now)])
 
 
 def known(name: str) -> Tenant:

@@ -28,6 +28,7 @@ FUNCTION_GROUPS = {
     "collect": ("Collect",),
     "settle": ("Settle",),
     "upkeep": ("Sweep", "Erase"),
+    "notify": ("Notify",),
 }
 MOST_BYTES = 2500
 """Of the settings as JSON: Lambda takes 4 KB of environment, and the addresses of a stage need the rest."""
@@ -117,6 +118,8 @@ class StageConfig(BaseModel):
                 f"The settings have {length:,} bytes as JSON, and a function can be told {MOST_BYTES:,}."
                 " Shorten the longest, such as cors_origins or result_hosts."
             )
+        if chosen.fetch_allow and self.stage == "prod":
+            raise ValueError("fetch_allow: prod calls nothing on loopback. Leave it out, or use -c stage=dev.")
         for entry in entries:
             if entry.settings_model and entry.id in chosen.provider_settings:
                 self._check_settings(entry.id, entry.settings_model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import aws_cdk as cdk
+from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 
 from fitting_room.providers.runners import RUNNERS, RunnerName
@@ -51,6 +52,7 @@ class Functions:
         self.callback = self._function("Callback", "http/callback", 256, 10)
         self.ingest = self._function("Ingest", "event/ingest", 512, 60)
         self.erase = self._function("Erase", "event/erase", 512, 120, keys)
+        self.notify = self._function("Notify", "event/notify", 512, 30)  # twice what a receiver gets
         self.sweep = self._function("Sweep", "schedule/sweep", 1769, 60)  # a whole CPU
         self.watch_models = self._function(
             "WatchModels",
@@ -76,7 +78,15 @@ class Functions:
             "Settle": self.settle,
         }
 
-    def connect(self, machine: sfn.StateMachine, api_url: str) -> None:
+    def all_of_them(self) -> list[ServiceFunction]:
+        return [each for each in self._stack.node.children if isinstance(each, ServiceFunction)]
+
+    @property
+    def telling(self) -> list[ServiceFunction]:
+        """Those that settle a job, send its event, or repeat what was not sent."""
+        return [self.api, self.settle, self.sweep, self.notify]
+
+    def connect(self, machine: sfn.StateMachine, api_url: str, webhooks: sqs.Queue) -> None:
         """Tell the functions the addresses of what they call and is made of others of them."""
         for function in (self.api, self.ingest, self.sweep):
             function.add_environment("JOB_MACHINE_ARN", machine.state_machine_arn)
@@ -84,6 +94,8 @@ class Functions:
             function.add_environment("ERASE_FUNCTION", self.erase.function_name)
         for function in self.starts_with_keys:
             function.add_environment("API_URL", api_url)
+        for function in self.telling:
+            function.add_environment("WEBHOOK_QUEUE", webhooks.queue_url)
 
     def _elsewhere(self, *services: str | None) -> dict[str, str]:
         """Return the variables by which an AWS SDK finds services that the stage has at another address."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 
 from fitting_room.providers import catalogue
@@ -13,12 +14,20 @@ from infra.constructs.service_function import ServiceFunction
 from infra.functions import Functions
 from infra.storage_stack import StorageStack
 
+WEBHOOK_SECRETS = "WEBHOOK_SECRETS#*"
+"""Partition keys of what webhooks are signed with."""
+
 
 class Permissions:
     def __init__(
-        self, functions: Functions, config: StageConfig, storage: StorageStack, machine: sfn.StateMachine
+        self,
+        functions: Functions,
+        config: StageConfig,
+        storage: StorageStack,
+        machine: sfn.StateMachine,
+        webhooks: sqs.Queue,
     ) -> None:
-        self.functions, self.machine = functions, machine
+        self.functions, self.machine, self.webhooks = functions, machine, webhooks
         self.stack = cdk.Stack.of(machine)
         self.regions = config.deployment.bedrock_regions
         self.secrets = list(storage.provider_secrets.values())
@@ -30,6 +39,7 @@ class Permissions:
         self._absences()
         self._vendors()
         self._executions()
+        self._webhooks()
 
     def _items(self) -> None:
         functions = self.functions
@@ -44,6 +54,7 @@ class Permissions:
             functions.sweep,
             functions.wait,
             functions.erase,
+            functions.notify,
         ):
             function.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [self.table])
         for function in (functions.api, functions.ingest):  # a new job, and which providers are configured
@@ -52,6 +63,7 @@ class Permissions:
             function.allow(["dynamodb:Query"], [self.table])
         for function in (functions.settle, functions.sweep):  # debts: created and paid
             function.allow(["dynamodb:PutItem", "dynamodb:DeleteItem"], [self.table])
+        functions.notify.allow(["dynamodb:DeleteItem"], [self.table])  # what is owed to the webhook of an erased job
         functions.erase.allow(["dynamodb:Query"], [self.table])  # whether other jobs use a file
         # an address for a vendor to call; a reference made, or gone
         for function in functions.starts_with_keys:
@@ -167,6 +179,14 @@ class Permissions:
             function.allow(["lambda:InvokeFunction"], [functions.erase.function_arn])
         for function in (functions.callback, functions.wait):
             function.allow(["states:SendTaskSuccess"], ["*"], wildcard="It knows no resource: the token is the key.")
+
+    def _webhooks(self) -> None:
+        """Let events be queued where jobs are settled or events repeated, and secrets be read where events are signed."""
+        for function in self.functions.telling:
+            function.allow(["sqs:SendMessage"], [self.webhooks.queue_arn])
+        for function in self.functions.all_of_them():
+            if function is not self.functions.notify:
+                function.forbid_keys(WEBHOOK_SECRETS, self.table)
 
     def _objects(self, function: ServiceFunction, action: str, bucket: str, prefix: str) -> None:
         function.allow([action], [f"{bucket}/{prefix}*"], wildcard="Objects are named by tenant, upload and job.")

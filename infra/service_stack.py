@@ -33,13 +33,16 @@ class ServiceStack(cdk.Stack):
         self.functions = functions = Functions(self, config, storage)
         self.workflow = JobWorkflow(self, "Job", config, functions.of_the_machine())
         self.http_api = HttpApi(self, "HttpApi", config, functions.api, functions.callback)
-        functions.connect(self.workflow.machine, self.http_api.url)
+        webhooks = self._queue("Webhooks", functions.notify)
+        functions.connect(self.workflow.machine, self.http_api.url, webhooks)
         self._keep_failures(functions.erase, retry_attempts=0, max_minutes=5)  # the sweep is the retry
-        Permissions(functions, config, storage, self.workflow.machine).grant()
+        Permissions(functions, config, storage, self.workflow.machine, webhooks).grant()
         self._sweep_every_minute()
         self._resume_broken_executions()
         self._watch_models_every_day()
         self._ingest_drops()
+        # Two are enough: a queue with groups serves one tenant's slow receivers after the other tenants.
+        functions.notify.add_event_source(event_sources.SqsEventSource(webhooks, batch_size=1, max_concurrency=2))
         if config.alarm_email:
             self._alarms(config.alarm_email)
         self._outputs()
@@ -85,17 +88,8 @@ class ServiceStack(cdk.Stack):
         )
 
     def _ingest_drops(self) -> None:
-        visible_again = cdk.Duration.seconds(
-            6 * self.functions.ingest.seconds
-        )  # AWS's advice: six times the function's timeout
-        self.drops = queue = sqs.Queue(
-            self,
-            "Drops",
-            enforce_ssl=True,
-            delivery_delay=cdk.Duration.seconds(15),  # files that are copied together are seen together
-            visibility_timeout=visible_again,
-            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=5),
-        )
+        together = cdk.Duration.seconds(15)  # files that are copied together are seen together
+        self.drops = queue = self._queue("Drops", self.functions.ingest, together)
         events.Rule(
             self,
             "Dropped",
@@ -109,6 +103,17 @@ class ServiceStack(cdk.Stack):
         # Bounded here, not by reserved concurrency: a new account has ten executions in all.
         self.functions.ingest.add_event_source(
             event_sources.SqsEventSource(queue, batch_size=10, report_batch_item_failures=True, max_concurrency=2)
+        )
+
+    def _queue(self, name: str, function: ServiceFunction, delay: cdk.Duration | None = None) -> sqs.Queue:
+        """Make a queue for a function. What it fails on five times is a dead letter."""
+        return sqs.Queue(
+            self,
+            name,
+            enforce_ssl=True,
+            delivery_delay=delay,
+            visibility_timeout=cdk.Duration.seconds(6 * function.seconds),  # as AWS advises
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=5),
         )
 
     def _alarms(self, email: str) -> None:
@@ -129,6 +134,7 @@ class ServiceStack(cdk.Stack):
                 "Fitting Room executions failed: their jobs are resumed.": machine.metric_failed(),
                 "Fitting Room executions were aborted.": machine.metric_aborted(),
                 "Fitting Room's sweep fails: starts, resumed runs and results wait.": self.functions.sweep.metric_errors(),
+                "Fitting Room's webhooks cannot be sent: they wait.": self.functions.notify.metric_errors(),
                 "A provider of Fitting Room does not delete its copies: see the log of the erase function.": not_erased,
                 "A provider of Fitting Room refuses status reads: see the metric LookRefused.": looks_refused,
             },

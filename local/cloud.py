@@ -33,7 +33,7 @@ from pydantic import BaseModel
 from admin.provider import offer
 from admin.stage import AdminError, connect
 from fitting_room.jobs.job import Mode
-from fitting_room.stores import api_keys, tenants
+from fitting_room.stores import api_keys, tenants, webhooks
 from fitting_room.stores.api_keys import SCOPES
 from local import deploy
 from local.deploy import HOME, MARK, ROOT, CloudError
@@ -58,6 +58,9 @@ VENDORS = {
     "aidge": Vendor("/rest", json.dumps({"app_key": "sim-app", "app_secret": "sim-secret"})),
 }
 SIMULATORS = ("bedrock", *VENDORS)
+RECEIVER = "webhook_receiver"
+SERVERS = (*SIMULATORS, RECEIVER)
+"""What the process of the simulators serves, each on a port of its own."""
 AIDGE_SECONDS = 3
 """In place of the provider's 60: for its simulator, and for the stage that must keep to it."""
 START_SECONDS = 60
@@ -65,11 +68,12 @@ GRACE_SECONDS = 5  # from SIGTERM to SIGKILL
 
 
 class Keys(BaseModel):
-    """The demo tenant's API keys, and the table that knows them."""
+    """The demo tenant's API keys and webhook secret, and the table that knows them."""
 
     table: str
     live: str
     test: str
+    webhook_secret: str = ""
 
 
 class State(BaseModel):
@@ -95,7 +99,8 @@ class State(BaseModel):
 
 
 class Endpoints(BaseModel):
-    """Where everything is: `.local/endpoints.json`. `api` takes `/v1/...`; `providers` are the simulators' base URLs."""
+    """Where everything is: `.local/endpoints.json`. `api` takes `/v1/...`; `providers` are the simulators' base URLs, and
+    `webhook_receiver` takes webhooks that are signed with `webhook_secret`."""
 
     api: str
     api_key: str
@@ -108,6 +113,8 @@ class Endpoints(BaseModel):
     table: str
     job_machine: str
     providers: dict[str, str]
+    webhook_receiver: str
+    webhook_secret: str
 
 
 def up() -> Endpoints:
@@ -177,14 +184,14 @@ def _start_emulator(state: State) -> None:
 
 def _start_simulators(state: State) -> None:
     if _alive(state, "simulators"):
-        if missing := [name for name in SIMULATORS if name not in state.ports]:
+        if missing := [name for name in SERVERS if name not in state.ports]:
             raise CloudError(f"the cloud that is up has no {' and no '.join(missing)} yet: `make down`, then `make up`")
         return
-    for name in SIMULATORS:
+    for name in SERVERS:
         state.ports[name] = _free_port(state.ports.get(name, 0))
-    ports = [word for name in SIMULATORS for word in (f"--{name}-port", str(state.ports[name]))]
+    ports = [word for name in SERVERS for word in (f"--{name.replace('_', '-')}-port", str(state.ports[name]))]
     windows = ["--aidge-seconds", str(AIDGE_SECONDS)]
-    health = [state.url(name) + "/_sim/purchases" for name in SIMULATORS]
+    health = [state.url(name) + "/_sim/purchases" for name in SERVERS]
     _start(state, "simulators", [sys.executable, "-m", "local.simulators", *ports, *windows], health)
 
 
@@ -243,7 +250,7 @@ def _context(state: State) -> dict[str, str]:
         "wheels": "host",
         "endpoints": json.dumps({"bedrock-runtime": bedrock, "bedrock": bedrock, **vendors}),
         "bedrock_regions": json.dumps({"nova_canvas": "us-east-1", "stability": "us-west-2"}),
-        "fetch_allow": ",".join(f"127.0.0.1:{state.ports[name]}" for name in (*VENDORS, "emulator")),
+        "fetch_allow": ",".join(f"127.0.0.1:{state.ports[name]}" for name in (*VENDORS, RECEIVER, "emulator")),
         "private_access": "nova_canvas",  # retired for the public; the simulator still answers
         "legacy_models": "tryiton/clothes",
         "limits": json.dumps({"aidge": {"seconds": AIDGE_SECONDS}}),
@@ -262,7 +269,10 @@ def _seed(state: State) -> None:
         now = stage.at.now()
         tenants.create(TENANT, now)  # an interrupted seeding has made it already
         modes: tuple[Mode, ...] = ("live", "test")
-        keys = {mode: api_keys.create(TENANT, mode, "demo", frozenset(SCOPES), now)[0] for mode in modes}
+        keys: dict[str, str] = {
+            mode: api_keys.create(TENANT, mode, "demo", frozenset(SCOPES), now)[0] for mode in modes
+        }
+        keys["webhook_secret"] = (webhooks.listed(TENANT, now) or [webhooks.create(TENANT, now)])[0].value
         for name, vendor in VENDORS.items():
             offer(name, vendor.key, stage)
     except AdminError as error:
@@ -287,6 +297,8 @@ def _endpoints(state: State) -> Endpoints:
         table=state.keys.table,
         job_machine=state.outputs["JobMachineArn"],
         providers={name: state.url(name) for name in SIMULATORS},
+        webhook_receiver=state.url(RECEIVER),
+        webhook_secret=state.keys.webhook_secret,
     )
 
 

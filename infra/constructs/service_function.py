@@ -58,3 +58,14 @@ class ServiceFunction(lambda_.Function):
         if wildcard:
             for resource in resources:
                 acknowledge_wildcard(self.own_role, resource, wildcard)
+
+    def forbid_keys(self, keys: str, table: str) -> None:
+        """Forbid the items of these partition keys, whatever else of the table is allowed."""
+        self.add_to_role_policy(
+            iam.PolicyStatement(
+                effect=iam.Effect.DENY,
+                actions=["dynamodb:*"],
+                resources=[table],
+                conditions={"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": [keys]}},
+            )
+        )

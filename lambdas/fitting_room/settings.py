@@ -75,7 +75,7 @@ class DeploymentSettings(BaseModel):
     callback_url: Annotated[str, StringConstraints(pattern=r"^(https?://[^\s?#]+)?$")] | None = None
     """The address that providers call when a job is done. None: the API's own. Empty: no provider is asked to call."""
     fetch_allow: Names = ()
-    """`host:port` pairs on loopback that may be fetched. None on AWS."""
+    """`host:port` pairs on loopback that may be fetched, and told as webhooks. For the local cloud; `prod` refuses any."""
     cors_origins: Names = ()
     """Web pages that may call the API and use the buckets: scheme and host, without a slash at the end."""
     upload_days: Days = 3
@@ -110,6 +110,7 @@ class Settings(BaseModel):
     aws_region: str = "us-east-1"
     job_machine_arn: str = ""
     erase_function: str = ""
+    webhook_queue: str = ""
     api_url: str = ""
     provider_secrets: Json[dict[str, str]] = {}
 

@@ -18,6 +18,7 @@ from local.simulators.kit.previews import Previews
 from local.simulators.kit.server import Simulator, loopback, server
 from local.simulators.predictions.fashn import RETRIES, Fashn
 from local.simulators.predictions.tryiton import TryItOn
+from local.simulators.webhook_receiver.app import WebhookReceiver
 
 
 async def serve(simulators: dict[str, tuple[Simulator, int]]) -> None:
@@ -62,6 +63,7 @@ def main() -> int:
     parser.add_argument("--aidge-port", type=int, default=0)
     parser.add_argument("--aidge-submits", type=int, default=3, help="how many submits Aidge accepts")
     parser.add_argument("--aidge-seconds", type=float, default=60.0, help="within how many seconds")
+    parser.add_argument("--webhook-receiver-port", type=int, default=0)
     args = parser.parse_args()
     previews = Previews()
     simulators: dict[str, tuple[Simulator, int]] = {
@@ -70,6 +72,7 @@ def main() -> int:
         "fashn": (Fashn(previews, retries=args.fashn_webhook_delays), args.fashn_port),
         "astria": (Astria(previews, training=args.astria_train_seconds), args.astria_port),
         "aidge": (Aidge(previews, submits=args.aidge_submits, seconds=args.aidge_seconds), args.aidge_port),
+        "webhook_receiver": (WebhookReceiver(), args.webhook_receiver_port),
     }
     try:
         asyncio.run(serve(simulators))

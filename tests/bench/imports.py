@@ -130,6 +130,12 @@ def event__erase(world: World) -> Any:
 
 
 @function
+def event__notify(world: World) -> Any:
+    job_id = world.submit(provider="tryiton").job.id
+    return {"Records": [{"messageId": "m", "body": json.dumps({"job_id": job_id}), "eventSource": "aws:sqs"}]}
+
+
+@function
 def schedule__sweep(world: World) -> Any:
     return {}
 
@@ -200,6 +206,7 @@ app.resolve(json.loads(os.environ["EVENT"]), None)
     "http.callback": MACHINES + INVOKED,
     "event.ingest": S3 + MACHINES + "from aws_lambda_powertools.utilities.batch import BatchProcessor\n" + INVOKED,
     "event.erase": S3 + INVOKED,
+    "event.notify": "import urllib3\n" + INVOKED,
     "schedule.sweep": MACHINES + INVOKED,
     "schedule.watch_models": "boto3.client('bedrock')\n" + INVOKED,
 }

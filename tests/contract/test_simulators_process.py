@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 ROOT = Path(__file__).parents[2]
+SERVERS = ("bedrock", "tryiton", "fashn", "astria", "aidge", "webhook_receiver")
 
 
 @contextmanager
@@ -36,7 +37,7 @@ def test_all_simulators_answer_until_the_process_is_told_to_end(number: signal.S
         names = {name: httpx.get(f"{url}/_sim/health").json()["simulator"] for name, url in ready["urls"].items()}
         process.send_signal(number)
 
-        assert names == {name: name for name in ("bedrock", "tryiton", "fashn", "astria", "aidge")}
+        assert names == {name: name for name in SERVERS}
         assert ready["urls"]["bedrock"] == f"http://127.0.0.1:{ready['ports']['bedrock']}"
         assert process.wait(10) == 0
 

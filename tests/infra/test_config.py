@@ -28,7 +28,7 @@ def test_nothing_set_is_a_trial_stage_for_aws() -> None:
 
 
 def test_what_the_laptop_s_cloud_is_told_is_a_stage_with_every_vendor_at_its_simulator() -> None:
-    told = cloud._context(cloud.State(ports=dict.fromkeys(("emulator", *cloud.SIMULATORS), 7)))
+    told = cloud._context(cloud.State(ports=dict.fromkeys(("emulator", *cloud.SERVERS), 7)))
     chosen = config(**told).deployment
     assert chosen.endpoints.keys() == {"bedrock", "bedrock-runtime", *WITH_KEYS}
     assert set(chosen.fetch_allow) == {"127.0.0.1:7"}
@@ -63,6 +63,7 @@ def test_lists_and_maps_may_come_as_text() -> None:
         ({"reslt_days": 3}, ["reslt_days", "no such setting", "result_days"]),
         ({"prod": {"retains": True}, "stage": "prod"}, ["retains", "no such setting"]),
         ({"deployment": {"result_days": 3}}, ["deployment", "no such setting", "result_days"]),
+        ({"stage": "prod", "fetch_allow": "127.0.0.1:9000"}, ["fetch_allow", "nothing on loopback", "-c stage=dev"]),
         ({"result_days": "soon"}, ["result_days", "integer", "-c result_days="]),
         ({"upload_days": 0}, ["upload_days", "greater than or equal to 1"]),
         ({"daily_usd": -1}, ["daily_usd", "greater than 0"]),

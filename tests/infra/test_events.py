@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fitting_room.actions.requests import delete
-from fitting_room.actions.upkeep import erase
+from fitting_room.actions.upkeep import erase, notify
 from fitting_room.actions.upkeep.watch_models import METRIC
 from tests.infra.synthesized import Synthesized
 
@@ -19,6 +19,14 @@ def _rule(stage: Synthesized, start: str) -> tuple[dict[str, Any], dict[str, Any
 
 def _arn(stage: Synthesized, kind: str, start: str) -> str:
     return f"${{{stage.service.one(kind, start)[0]}.Arn}}"
+
+
+def _source(stage: Synthesized, queue: str) -> dict[str, Any]:
+    """What hands a queue's messages to its function."""
+    arn = _arn(stage, "AWS::SQS::Queue", queue)
+    sources = stage.service.of("AWS::Lambda::EventSourceMapping").values()
+    (found,) = (source for source in sources if source["EventSourceArn"] == arn)
+    return found
 
 
 def _function(stage: Synthesized, name: str) -> str:
@@ -38,7 +46,11 @@ def test_functions_that_events_call_keep_what_they_failed_on(stage: Synthesized)
     kept = {config["FunctionName"]: config for config in stage.service.of("AWS::Lambda::EventInvokeConfig").values()}
     assert kept.keys() == {f"${{{_function(stage, name)}}}" for name in ("Sweep", "WatchModels", "Erase")}
     assert {config["DestinationConfig"]["OnFailure"]["Destination"] for config in kept.values()} == {dead}
-    sent = {role for role, statement in stage.statements() if "sqs:SendMessage" in statement["Action"]}
+    sent = {
+        role
+        for role, statement in stage.statements()
+        if "sqs:SendMessage" in statement["Action"] and dead in statement["Resource"]
+    }
     assert sent == {"Sweep", "WatchModels", "Erase"}
 
 
@@ -81,8 +93,7 @@ def test_only_files_below_drop_reach_the_queue(stage: Synthesized) -> None:
 
 
 def test_drops_are_taken_a_few_at_a_time_and_a_bad_one_alone_is_repeated(stage: Synthesized) -> None:
-    _, source = stage.service.one("AWS::Lambda::EventSourceMapping")
-    assert source["EventSourceArn"] == _arn(stage, "AWS::SQS::Queue", "Drops")
+    source = _source(stage, "Drops")
     assert source["ScalingConfig"] == {"MaximumConcurrency": 2}
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     _, queue = stage.service.one("AWS::SQS::Queue", "Drops")
@@ -90,6 +101,30 @@ def test_drops_are_taken_a_few_at_a_time_and_a_bad_one_alone_is_repeated(stage: 
     assert queue["VisibilityTimeout"] >= 6 * stage.functions()["Ingest"]["Timeout"]
     dead = _arn(stage, "AWS::SQS::Queue", "DeadLetters")
     assert queue["RedrivePolicy"] == {"deadLetterTargetArn": dead, "maxReceiveCount": 5}
+
+
+def test_webhooks_are_sent_one_at_a_time_so_that_a_slow_receiver_holds_up_no_other(stage: Synthesized) -> None:
+    source = _source(stage, "Webhooks")
+    assert (source["BatchSize"], source["ScalingConfig"]) == (1, {"MaximumConcurrency": 2})
+    assert source["FunctionName"] == f"${{{_function(stage, 'Notify')}}}"
+    _, queue = stage.service.one("AWS::SQS::Queue", "Webhooks")
+    dead = _arn(stage, "AWS::SQS::Queue", "DeadLetters")
+    assert queue["RedrivePolicy"] == {"deadLetterTargetArn": dead, "maxReceiveCount": 5}
+    timeout = stage.functions()["Notify"]["Timeout"]
+    assert notify.TIMEOUT < timeout < notify.LOST_SECONDS
+    assert queue["VisibilityTimeout"] >= 6 * timeout
+    assert queue["VisibilityTimeout"] > notify.LOST_SECONDS, "by then the sweep has had the try repeated"
+
+
+def test_only_functions_that_settle_a_job_or_send_an_event_use_the_queue_of_webhooks(stage: Synthesized) -> None:
+    queue, _ = stage.service.one("AWS::SQS::Queue", "Webhooks")
+    told = {name for name, item in stage.functions().items() if "WEBHOOK_QUEUE" in item["Environment"]["Variables"]}
+    sent = {
+        role
+        for role, statement in stage.statements()
+        if "sqs:SendMessage" in statement["Action"] and f"${{{queue}.Arn}}" in statement["Resource"]
+    }
+    assert told == sent == {"Api", "Settle", "Sweep", "Notify"}
 
 
 def test_dead_letters_wait_two_weeks(stage: Synthesized) -> None:
@@ -113,7 +148,7 @@ def test_queues_refuse_plain_http_and_let_only_our_rules_send(stage: Synthesized
         _arn(stage, "AWS::Events::Rule", start) for start in ("Dropped", "ExecutionBroken", "EveryMinute", "EveryDay")
     }
     policies = stage.service.of("AWS::SQS::QueuePolicy").values()
-    assert len(policies) == 2
+    assert len(policies) == 3
     for policy in policies:
         statements = policy["PolicyDocument"]["Statement"]
         (deny,) = (s for s in statements if s["Effect"] == "Deny")
@@ -147,6 +182,10 @@ def _metric(alarm: dict[str, Any]) -> str:
 
 def test_someone_hears_of_what_needs_a_person(dev: Synthesized, prod: Synthesized) -> None:
     alarms = {_metric(alarm): alarm for alarm in prod.service.of("AWS::CloudWatch::Alarm").values()}
+    failing = [alarm for alarm in prod.service.of("AWS::CloudWatch::Alarm").values() if _metric(alarm) == "Errors"]
+    assert {alarm["Dimensions"][0]["Value"] for alarm in failing} == {
+        f"${{{_function(prod, name)}}}" for name in ("Sweep", "Notify")
+    }
     assert alarms.keys() == {
         'SELECT SUM(LookRefused) FROM SCHEMA("FittingRoom", provider, service, status)',
         "ApproximateNumberOfMessagesVisible",

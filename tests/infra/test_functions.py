@@ -26,6 +26,7 @@ SIZES = {  # MB, seconds
     "Wait": (256, 10),
     "Callback": (256, 10),
     "Erase": (512, 120),
+    "Notify": (512, 30),
 }
 EVERYWHERE = {
     "TABLE",
@@ -37,11 +38,13 @@ EVERYWHERE = {
     "POWERTOOLS_LOG_LEVEL",
 }
 TOLD = {
-    "Api": {"JOB_MACHINE_ARN", "ERASE_FUNCTION"},
+    "Api": {"JOB_MACHINE_ARN", "ERASE_FUNCTION", "WEBHOOK_QUEUE"},
     "StartHttp": {"PROVIDER_SECRETS", "API_URL"},
     "Poll": {"PROVIDER_SECRETS"},
     "Ingest": {"JOB_MACHINE_ARN"},
-    "Sweep": {"JOB_MACHINE_ARN", "ERASE_FUNCTION"},
+    "Sweep": {"JOB_MACHINE_ARN", "ERASE_FUNCTION", "WEBHOOK_QUEUE"},
+    "Settle": {"WEBHOOK_QUEUE"},
+    "Notify": {"WEBHOOK_QUEUE"},
     "Erase": {"PROVIDER_SECRETS"},
 }
 

@@ -31,6 +31,7 @@ ENVIRONMENT = {
     "MEDIA_BUCKET": "media-bucket",
     "ERASE_FUNCTION": "erase",
     "JOB_MACHINE_ARN": MACHINE,
+    "WEBHOOK_QUEUE": "https://sqs.us-east-1.amazonaws.com/123456789012/webhooks",
     "PROVIDER_SECRETS": json.dumps({"tryiton": "secret-of-tryiton"}),
     "DEPLOYMENT": json.dumps(DEPLOYMENT),
     "POWERTOOLS_SERVICE_NAME": "fitting-room",
@@ -137,6 +138,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         )["stateMachineArn"]
         world = World(FakeClock(), machine)
         monkeypatch.setattr(aws, "functions", lambda: world)
+        monkeypatch.setattr(aws, "queues", lambda: world)
         monkeypatch.setattr(offers, "clock", world.at)
         with aws.table().batch_writer() as batch:
             for tenant in (TENANT, OTHER):

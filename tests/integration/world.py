@@ -18,6 +18,7 @@ from fitting_room.actions.requests.accept import Accepted
 from fitting_room.actions.requests.cancel import cancel
 from fitting_room.actions.requests.submit import submit
 from fitting_room.actions.upkeep.erase import erase_job, erase_subject
+from fitting_room.actions.upkeep.notify import notify
 from fitting_room.actions.upkeep.resume import resume
 from fitting_room.actions.upkeep.sweep import sweep
 from fitting_room.actions.workflow.collect import collect
@@ -35,6 +36,7 @@ from fitting_room.stores.api_keys import Caller
 from tests.unit.memory import FakeClock
 
 TABLE, INBOX, MEDIA = "fitting-room", "inbox-bucket", "media-bucket"
+QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/webhooks"
 TENANT, OTHER = "acme", "rival"
 LIVE_KEY = "fr_live_" + "a" * 32
 TEST_KEY = "fr_test_" + "b" * 32
@@ -84,6 +86,8 @@ class World:
     stocked: bool = False
     erasures: list[dict[str, str]] = field(default_factory=list)
     """What the erase function was called with, and has not done yet."""
+    messages: list[tuple[datetime, str]] = field(default_factory=list)
+    """What the queue of webhooks holds: from when on it is given out, and the job."""
 
     def body(self, mode: Mode = "live", **changes: Any) -> dict[str, Any]:
         """A request that Nova Canvas and the sandbox can do; TryItOn too while it is configured."""
@@ -209,6 +213,19 @@ class World:
             finally:
                 metrics.clear_metrics()
 
+    def send_message(self, *, QueueUrl: str, MessageBody: str, MessageGroupId: str, DelaySeconds: int) -> None:  # noqa: N803
+        assert (QueueUrl, MessageGroupId) == (QUEUE, TENANT) and 0 <= DelaySeconds <= 900
+        self.messages.append((self.at.now() + timedelta(seconds=DelaySeconds), json.loads(MessageBody)["job_id"]))
+
+    def notify(self) -> None:
+        """The queue gives out what is due, and the notify function does it."""
+        for message in [each for each in self.messages if each[0] <= self.at.now()]:
+            self.messages.remove(message)
+            try:
+                notify(message[1], self.at)
+            finally:
+                metrics.clear_metrics()
+
     def spent(self, tenant: str = TENANT, at: datetime | None = None) -> tuple[int, int]:
         from fitting_room.stores import budgets
 
@@ -249,7 +266,7 @@ def _owed(item: dict[str, Any]) -> str:
     sort = str(item["sk"])
     if kind == "SUBJECTS":
         return sort
-    return name if sort == "JOB" else f"{name}:{sort.removeprefix('OWES#')}"
+    return name if sort == "JOB" else f"{name}:{sort.removeprefix('OWES#').lower()}"
 
 
 def api_key(key: str, tenant: str, mode: Mode) -> dict[str, Any]:

@@ -32,6 +32,7 @@ CODES: dict[str, Code] = {
     "model_retired": Code("The provider has retired the model", 422, moves_on=True),
     "subject_not_ready": Code("A subject is unknown, still being made, failed, or being erased", 422),
     "upload_missing": Code("An upload is unknown, expired or not finished", 422),
+    "webhook_not_configured": Code("The tenant has no secret to sign webhooks with", 422),
     "unauthorized": Code("The API key is missing or unknown", 401),
     "forbidden": Code("The API key lacks a scope", 403),
     "not_found": Code("Nothing is found here", 404),

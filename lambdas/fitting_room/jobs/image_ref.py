@@ -1,58 +1,31 @@
 """How a request names a picture: exactly one of `upload`, `url`, `data`, `s3`; and how it names a subject.
 
-Addresses are judged when a client sends them (`parse` passes an `Arrival`), not when a stored request is read again.
+Addresses are judged when a client sends them (`parse` passes an `Arrival`).
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Self, get_args
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationInfo, model_validator
 
 from fitting_room.jobs.data_url import NotDecodable, decode
 from fitting_room.jobs.fields import Strict, rule_error
+from fitting_room.jobs.links import Arrival, Wanted, checked
 
 Kind = Literal["upload", "url", "data", "s3"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MAX_KEY = 1024
 """Bytes of a key in S3."""
-_LINK = "Send a public https link, or upload the image with POST /v1/uploads."
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """A request that a client sends. `allow`: the `host:port` pairs that may be fetched though they are not public."""
-
-    allow: frozenset[str] = frozenset()
+_IMAGE = Wanted(
+    "an image",
+    "Send a public https link, or upload the image with POST /v1/uploads.",
+    "Send a link that needs neither; it may be signed.",
+)
 
 
 def _fetchable(url: str, info: ValidationInfo) -> str:
-    """What can be seen of an address without asking for it; the fetcher looks again, and closer."""
-    if not isinstance(info.context, Arrival):
-        return url
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    if not host or parts.scheme.lower() not in ("http", "https") or re.search(r"[\x00-\x20\x7f\\]", url):
-        raise rule_error("", "This is not the address of an image.", _LINK)
-    if parts.username is not None or parts.password is not None:
-        raise rule_error(
-            "", "The link holds a user name or a password.", "Send a link that needs neither; it may be signed."
-        )
-    if f"{host}:{port or (443 if parts.scheme.lower() == 'https' else 80)}" in info.context.allow:
-        return url
-    if parts.scheme.lower() == "http":
-        raise rule_error("", "The link is http, which is not encrypted.", _LINK)
-    if port not in (None, 443):
-        raise rule_error("", "The link names a port other than 443.", _LINK)
-    if host == "localhost" or host.endswith(".localhost"):
-        raise rule_error("", "The link names a host that is not on the public internet.", _LINK)
-    return url
+    return checked(url, info, _IMAGE)
 
 
 def _decodable(text: str, info: ValidationInfo) -> str:

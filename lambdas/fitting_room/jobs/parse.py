@@ -12,14 +12,10 @@ from pydantic import BaseModel, ValidationError
 
 from fitting_room.jobs.document import Path, flaws, get, pointer_of, put, remove, within
 from fitting_room.jobs.errors import Fault, Refusal
-from fitting_room.jobs.image_ref import Arrival
+from fitting_room.jobs.links import Arrival
 from fitting_room.jobs.tasks import TASKS, AnyRequest
 from fitting_room.jobs.wording import chosen, fault_of, nearest, place, values
 
-# Parts of the published contract that this version does not serve yet, refused by name rather than as unknown fields.
-NOT_YET = {
-    "webhook": "poll GET /v1/jobs/{id} until its status is final",
-}
 _MOST = 50
 """Faults told at once: more help nobody, and an answer has a limit."""
 _ROUNDS = 12
@@ -65,7 +61,6 @@ def read(body: Any, allow: frozenset[str] = frozenset()) -> Draft:
         return Draft({}, [Fault.of("invalid_input", "This must be a JSON object.", remedy, pointer="")])
     draft = Draft(deepcopy(body))
     draft.drop_flaws()
-    draft.drop_what_is_not_served()
     if model := draft.model():
         draft.mend_until_right(model, Arrival(allow))
     return draft
@@ -103,19 +98,6 @@ class Draft:
         for path, detail, remedy in list(islice(flaws(self.body), _MOST)):
             self.faults.append(Fault.of("invalid_input", detail, remedy, pointer=pointer_of(path)))
             self._replace(path)
-
-    def drop_what_is_not_served(self) -> None:
-        for name, remedy in NOT_YET.items():
-            if name in self.body:
-                del self.body[name]
-                self.faults.append(
-                    Fault.of(
-                        "unsupported_option",
-                        f"`{name}` is not served yet.",
-                        f"Leave it out and {remedy}.",
-                        pointer=f"/{name}",
-                    )
-                )
 
     def model(self) -> type[AnyRequest] | None:
         """What is looked at first: which other fields are right depends on the task."""

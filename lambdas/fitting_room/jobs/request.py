@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import (
+    AfterValidator,
     Field,
     GetPydanticSchema,
     JsonValue,
@@ -22,6 +23,7 @@ from pydantic_core import core_schema
 
 from fitting_room.jobs.fields import Name, Strict, rule_error
 from fitting_room.jobs.image_ref import ImageRef
+from fitting_room.jobs.links import Wanted, checked
 
 MaskShape = Literal["contour", "bounding_box", "default"]
 """`default` sends the vendor's own word for it; None sends nothing. Whether both mean the same, the vendor does not say."""
@@ -90,6 +92,25 @@ ProviderName = Annotated[
 ]
 
 
+_RECEIVER = Wanted(
+    "a webhook",
+    "Send a public https address of your server on port 443, such as https://shop.example/webhooks.",
+    "Leave them out: the signature proves that Fitting Room sent the webhook.",
+)
+WebhookUrl = Annotated[
+    str,
+    StringConstraints(max_length=2048),
+    AfterValidator(lambda url, info: checked(url, info, _RECEIVER)),
+    Field(description="a public https address of at most 2,048 characters"),
+]
+
+
+class Webhook(Strict):
+    """The address that is told when the job is over."""
+
+    url: WebhookUrl
+
+
 class RequestedOption(NamedTuple):
     """One option of a request: its name in catalogue entries, where it stands, and its value."""
 
@@ -100,7 +121,7 @@ class RequestedOption(NamedTuple):
 
 class Request(Strict):
     """`output`: how many pictures of what kind. `provider`: `auto`, an id, or `id/model`; `fallback` only with a named one.
-    `owner`, `reference` and `metadata` are the client's own and come back with the job."""
+    `owner`, `reference` and `metadata` are the client's own and come back with the job. `webhook` is told of its end."""
 
     output: Output = Output()
     provider: ProviderName = "auto"
@@ -108,6 +129,7 @@ class Request(Strict):
     provider_options: dict[str, dict[str, JsonValue]] = {}
     owner: Name | None = None
     reference: Name | None = None
+    webhook: Webhook | None = None
     metadata: Annotated[dict[Name, Annotated[str, StringConstraints(max_length=512)]], Field(max_length=16)] = {}
 
     base: ClassVar[str | None] = None

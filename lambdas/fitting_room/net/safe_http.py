@@ -11,7 +11,7 @@ import logging
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -32,7 +32,8 @@ _CHUNK = 65_536
 _LONGEST_URL = 8192
 _LONGEST_HOST = 253
 _LONGEST_PAUSE = 3600.0
-_HEADERS = {"Accept": "image/jpeg, image/png, image/webp", "Accept-Encoding": "identity", "User-Agent": "fitting-room"}
+_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "fitting-room"}
+_IMAGES = {"Accept": "image/jpeg, image/png, image/webp"}
 _UNPACKED = ("", "identity", "gzip", "x-gzip", "deflate")
 _PASSING = (408, 425, 429)
 _LASTING_DNS = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
@@ -97,6 +98,14 @@ class Fetched:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """`retry_after`: seconds that the server asked for."""
+
+    status: int
+    retry_after: float | None
+
+
+@dataclass(frozen=True)
 class _Rules:
     allow: frozenset[str]
     hosts: frozenset[str] | None
@@ -146,7 +155,7 @@ def get(
     rules = _Rules(allow, hosts, resolve, timeout, clock, clock() + timeout)
     for _ in range(_REDIRECTS + 1):
         target = _checked(url, rules)
-        with _answer("GET", target, rules, _HEADERS) as response:
+        with _answer("GET", target, rules, _IMAGES) as response:
             location = response.headers.get("Location")
             if response.status not in (301, 302, 303, 307, 308) or not location:
                 _expect_body(response, target)
@@ -155,18 +164,41 @@ def get(
     raise FetchFailed(f"it was redirected more than {_REDIRECTS} times", "Use the link it ends at.")
 
 
+def post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    allow: frozenset[str] = frozenset(),
+    timeout: float = 15.0,
+    resolve: Resolve = socket.getaddrinfo,
+    clock: Callable[[], float] = time.monotonic,
+) -> Answered:
+    """Send `body` once to port 443 of a public address, over https. The options are those of `get`.
+
+    A redirect is an answer like any other: it is not followed. Nothing after the headers of the answer is read.
+    Raises `FetchFailed` where there is no answer; the server may have taken the body all the same.
+    """
+    rules = _Rules(allow, None, resolve, timeout, clock, clock() + timeout)
+    with _answer("POST", _checked(url, rules), rules, headers, body) as response:
+        return Answered(response.status, _pause(response.headers.get("Retry-After", "")))
+
+
 @contextmanager
-def _answer(method: str, target: _Target, rules: _Rules, headers: dict[str, str]) -> Iterator[HTTPResponse]:
+def _answer(
+    method: str, target: _Target, rules: _Rules, headers: Mapping[str, str], body: bytes | None = None
+) -> Iterator[HTTPResponse]:
     """The server's answer, while its body is read. Whatever is wrong with either becomes a `FetchFailed`."""
     try:
         with closing(_connected(target, rules)) as connection:
             connection.sock = _Timed(connection.sock, rules.remaining)
             host = str(target).partition("://")[2]
-            connection.request(method, target.path, headers={**headers, "Host": host}, preload_content=False)
+            sent = {**_HEADERS, **headers, "Host": host}
+            connection.request(method, target.path, body, sent, preload_content=False)
             with closing(connection.getresponse()) as response:
                 yield response
     except (TimeoutError, ReadTimeoutError):
-        raise FetchFailed(f"{target} did not deliver it in {rules.timeout:g} s", _SOON, passing=True) from None
+        raise FetchFailed(f"{target} took longer than {rules.timeout:g} s", _SOON, passing=True) from None
     except DecodeError:
         raise FetchFailed(f"{target} does not compress as its headers say", _PLAIN) from None
     except (HTTPError, HTTPException, OSError, ValueError):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
 TROUBLE = (ClientError, BotoCoreError, OSError)
@@ -54,6 +55,11 @@ def step_functions() -> SFNClient:
 @cache
 def functions() -> Any:
     return boto3.client("lambda", config=_QUICK)
+
+
+@cache
+def queues() -> SQSClient:
+    return boto3.client("sqs", config=_QUICK)
 
 
 @cache

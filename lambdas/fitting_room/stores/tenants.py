@@ -20,7 +20,8 @@ _PARTITION = "TENANTS"
 
 
 class Tenant(BaseModel):
-    """`providers`: those it may use (None: all). `daily_images`, `daily_usd`: its own budget (None: the stage's)."""
+    """`providers`: those it may use (None: all). `daily_images`, `daily_usd`: its own budget (None: the stage's).
+    `webhook_secrets`: how many it has."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
@@ -29,16 +30,17 @@ class Tenant(BaseModel):
     providers: frozenset[str] | None = None
     daily_images: int | None = None
     daily_usd: float | None = None
+    webhook_secrets: int = 0
 
 
 def create(name: str, now: datetime) -> bool:
     """Store a new tenant. False when there is one of that name."""
-    return put_new({**_key(name), "created_at": clock.text(now)})
+    return put_new({**key(name), "created_at": clock.text(now)})
 
 
 def read(name: str) -> Tenant | None:
-    found = aws.table().get_item(Key=_key(name)).get("Item")
-    found = found or moved({"pk": f"TENANT#{name}", "sk": "TENANT"}, _key(name))
+    found = aws.table().get_item(Key=key(name)).get("Item")
+    found = found or moved({"pk": f"TENANT#{name}", "sk": "TENANT"}, key(name))
     return Tenant.model_validate(without_decimals(found)) if found else None
 
 
@@ -72,8 +74,8 @@ def _set(name: str, values: dict[str, Any]) -> bool:
     gone = [each for each in values if each not in kept]
     removes = " REMOVE " + ", ".join(gone) if gone else ""
     new = {f":{each}": value for each, value in kept.items()}
-    return update_if(_key(name), (sets + removes).strip(), "attribute_exists(pk)", values=new)
+    return update_if(key(name), (sets + removes).strip(), "attribute_exists(pk)", values=new)
 
 
-def _key(name: str) -> dict[str, str]:
+def key(name: str) -> dict[str, str]:
     return {"pk": _PARTITION, "sk": name}

@@ -126,13 +126,13 @@ class Simulator(ABC):
         return JSONResponse({"ok": True, "simulator": self.name})
 
     async def _purchases(self, request: Request) -> Response:
-        return _log(request, "purchases", self.purchases)
+        return listed(request, "purchases", self.purchases)
 
     async def _requests(self, request: Request) -> Response:
-        return _log(request, "requests", self.requests)
+        return listed(request, "requests", self.requests)
 
     async def _sent(self, request: Request) -> Response:
-        return _log(request, "callbacks", self.sent)
+        return listed(request, "callbacks", self.sent)
 
     async def _faults(self, request: Request) -> Response:
         if request.method == "DELETE":
@@ -146,7 +146,8 @@ class Simulator(ABC):
         return JSONResponse(fault.model_dump(exclude_none=True), 201)
 
 
-def _log(request: Request, name: str, log: Log) -> Response:
+def listed(request: Request, name: str, log: Log) -> Response:
+    """Answer `GET` and `DELETE` of a log."""
     if request.method == "DELETE":
         log.clear()
     return JSONResponse({name: log.listed()})

@@ -153,3 +153,14 @@ def test_what_an_earlier_release_stored_goes_on_and_can_be_revoked(world: World,
     admin("key revoke fr_live_of_release_0_1")
     world.at.sleep(31)
     assert api_keys.find_caller("fr_live_of_release_0_1", world.at) is None
+
+
+def test_a_webhook_secret_is_shown_once_and_renewed(admin: Any, refused: Any) -> None:
+    first, second = (admin(f"tenant webhook-secret {action} {TENANT}") for action in ("create", "rotate"))
+    assert first["secret"].startswith("whsec_") and second["secret"] not in ("", first["secret"])
+    shown = admin(f"tenant webhook-secret list {TENANT}")
+    assert [each["id"] for each in shown] == [second["id"], first["id"]]
+    assert "whsec_" not in json.dumps(shown)
+    assert [each["id"] for each in admin(f"tenant webhook-secret revoke {TENANT} {first['id']}")] == [second["id"]]
+    assert "rotate it" in refused(f"tenant webhook-secret create {TENANT}")
+    assert "tenant create nobody" in refused("tenant webhook-secret create nobody")

@@ -15,6 +15,7 @@ import pytest
 from fitting_room.actions.requests import submit as submitting
 from fitting_room.jobs.job import Mode
 from fitting_room.jobs.outcome import Finished, Pending
+from fitting_room.stores import webhooks
 from tests.deployment import choose
 from tests.integration.atelier import Atelier
 from tests.integration.functions.events import CONTEXT, event
@@ -103,6 +104,8 @@ SCOPES = {
     ("POST", "/v1/jobs/<job_id>/retry"): "submit",
     ("POST", "/v1/jobs/<job_id>/recover"): "submit",
     ("GET", "/v1/jobs/<job_id>/images/<name>"): "read",
+    ("GET", "/v1/jobs/<job_id>/deliveries"): "read",
+    ("POST", "/v1/jobs/<job_id>/deliveries"): "submit",
     ("POST", "/v1/subjects"): "submit",
     ("GET", "/v1/subjects"): "read",
     ("GET", "/v1/subjects/<subject_id>"): "read",
@@ -347,13 +350,14 @@ def test_all_faults_of_a_request_come_in_one_problem(call: Call) -> None:
     answer = call("POST", "/v1/jobs", {"task": "try_on", "person": {}, "garments": [], "webhook": {}, "zzz": 1})
     assert answer.status == 422
     assert set(answer.codes) == {
-        ("unsupported_option", "/webhook"),
+        ("invalid_input", "/webhook/url"),
+        ("webhook_not_configured", "/webhook"),
         ("invalid_input", "/person"),
         ("invalid_input", "/garments"),
         ("invalid_input", "/zzz"),
     }
-    assert answer.json["type"] == "urn:fitting-room:problem:unsupported_option"
-    assert answer.json["title"] == "No provider of this request can honour an option"
+    assert answer.json["type"] == "urn:fitting-room:problem:invalid_input"
+    assert answer.json["title"] == "A field breaks its rule"
     assert all(fault["remedy"] and fault["detail"] for fault in answer.json["errors"])
 
 
@@ -678,7 +682,7 @@ def test_an_erased_job_answers_410_at_each_of_its_addresses(world: World, vendor
     assert (answer.status, [left["provider"] for left in answer.json["remains"]]) == (202, ["nova_canvas"])
     assert call("GET", at).json["erase_requested_at"], "not yet, but soon"
     world.erase()
-    for path in (at, f"{at}/images/1"):
+    for path in (at, f"{at}/images/1", f"{at}/deliveries"):
         gone = call("GET", path)
         assert (gone.status, gone.codes) == (410, [("erased", None)])
     assert call("DELETE", at).json == answer.json
@@ -761,6 +765,18 @@ def test_nobody_else_changes_a_job(world: World, vendor: Vendor, call: Call, ver
     assert call("GET", f"{at}/{verb}").headers["allow"] == "POST"
 
 
+def test_the_tries_of_a_webhook_are_shown_and_it_is_told_again(world: World, vendor: Vendor, call: Call) -> None:
+    webhooks.create(TENANT, world.at.now())
+    at = made(world, call, vendor, finished(), webhook={"url": "https://shop.example/hook?token=c0ffee"})
+    shown = call("GET", f"{at}/deliveries")
+    assert (shown.status, shown.json["status"], shown.json["host"]) == (200, "scheduled", "shop.example")
+    assert "c0ffee" not in shown.text
+    again = call("POST", f"{at}/deliveries")
+    assert (again.status, again.json["items"]) == (202, [])
+    without = made(world, call, vendor, finished())
+    assert call("POST", f"{without}/deliveries").codes == [("conflict", None)]
+
+
 @pytest.mark.parametrize(("owner", "stranger"), [(LIVE_KEY, TEST_KEY), (TEST_KEY, LIVE_KEY)])
 def test_live_and_test_are_two_worlds(world: World, call: Call, owner: str, stranger: str) -> None:
     mode: Mode = "test" if owner == TEST_KEY else "live"
@@ -770,7 +786,8 @@ def test_live_and_test_are_two_worlds(world: World, call: Call, owner: str, stra
         ("GET", at),
         ("DELETE", at),
         ("GET", f"{at}/images/1"),
-        *(("POST", f"{at}/{verb}") for verb in ("cancel", "retry", "recover")),
+        ("GET", f"{at}/deliveries"),
+        *(("POST", f"{at}/{verb}") for verb in ("cancel", "retry", "recover", "deliveries")),
     ]:
         assert call(method, path, key=stranger).codes == [("not_found", None)], (method, path)
         assert call(method, path, key=owner).status != 404 or path.endswith("/images/1"), (method, path)

@@ -13,8 +13,9 @@ import pytest
 from fitting_room.actions.requests.cancel import cancel
 from fitting_room.actions.requests.delete import delete_job, delete_subject
 from fitting_room.jobs.outcome import Finished
+from fitting_room.net import safe_http
 from fitting_room.observability import Crash, metrics
-from fitting_room.stores import aws, executions
+from fitting_room.stores import aws, deliveries, executions, webhooks
 from tests.integration.atelier import Atelier
 from tests.integration.world import LIVE, TENANT, Vendor, World, finished, picture
 
@@ -128,6 +129,32 @@ def test_the_erase_function_takes_a_job_or_a_subject_and_answers_nothing(
         assert invoke("event.erase", asked) is None
     assert sorted(next(iter(asked)) for asked in world.erasures) == ["job_id", "job_id", "subject_id"]
     assert world.job(job_id).cancel_requested
+
+
+def test_the_notify_function_takes_one_message_and_fails_with_it_without_words(
+    world: World, vendor: Vendor, invoke: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor.starts = [finished()]
+    webhooks.create(TENANT, world.at.now())
+    job_id = world.submit(webhook={"url": "https://shop.example/hook?token=c0ffee"}).job.id
+    world.run(job_id)
+    event = {"Records": [{"messageId": "m", "body": json.dumps({"job_id": job_id}), "eventSource": "aws:sqs"}]}
+    sent: list[str] = []
+
+    def post(url: str, *_: Any, **__: Any) -> safe_http.Answered:
+        sent.append(url)
+        if len(sent) == 1:
+            raise KeyError(url)
+        return safe_http.Answered(204, None)
+
+    monkeypatch.setattr(safe_http, "post", post)
+    with pytest.raises(Crash, match=r"^KeyError$"):  # so that the message comes again
+        invoke("event.notify", event)
+    world.at.sleep(60)
+    assert invoke("event.notify", event) is None
+    assert len(sent) == 2
+    found = deliveries.get(job_id)
+    assert found and found.status == "delivered"
 
 
 def message(number: int, key: str) -> dict[str, Any]:

@@ -104,8 +104,8 @@ def test_a_part_that_dies_at_once_says_why(home: Path) -> None:
 def test_a_running_cloud_from_before_a_vendor_came_must_be_started_anew(home: Path) -> None:
     state, *_ = started(home)
     state.pids["simulators"] = state.pids["part"]
-    state.ports |= dict.fromkeys(cloud.SIMULATORS[:-1], 1)
-    with pytest.raises(CloudError, match=f"has no {cloud.SIMULATORS[-1]} yet: `make down`"):
+    state.ports |= dict.fromkeys(cloud.SERVERS[:-1], 1)
+    with pytest.raises(CloudError, match=f"has no {cloud.SERVERS[-1]} yet: `make down`"):
         cloud._start_simulators(state)
 
 
@@ -142,7 +142,7 @@ def test_a_missing_emulator_is_one_line(monkeypatch: pytest.MonkeyPatch, home: P
 
 def test_the_api_url_needs_no_resolver() -> None:
     state = cloud.State(
-        ports={"emulator": 4566, **dict.fromkeys(cloud.SIMULATORS, 1)},
+        ports={"emulator": 4566, **dict.fromkeys(cloud.SERVERS, 1)},
         outputs={
             "ApiUrl": "http://1a2b.execute-api.127.0.0.1:4566",
             "InboxBucket": "i",

@@ -19,6 +19,7 @@ class Server:
     def __init__(self) -> None:
         self.answers: dict[str, Callable[[BaseHTTPRequestHandler], object]] = {}
         self.asked: list[tuple[str, str]] = []
+        self.posted: list[tuple[dict[str, str], bytes]] = []
         self.release = threading.Event()
         outer = self
 
@@ -28,6 +29,11 @@ class Server:
                 outer.asked.append((self.headers["Host"], self.path))
                 outer.answers[path](self)
                 self.close_connection = True
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                outer.posted.append((dict(self.headers.items()), body))
+                self.do_GET()
 
             def log_message(self, *args: Any) -> None: ...
 

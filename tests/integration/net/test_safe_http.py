@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from fitting_room.net.safe_http import Fetched, FetchFailed, get, is_public
+from fitting_room.net.safe_http import Answered, Fetched, FetchFailed, get, is_public, post
 from tests.integration.net.server import SECRET, Server, running
 from tests.unit.images.pictures import saved, scene
 
@@ -442,12 +442,12 @@ def test_a_server_that_drips_is_cut_off_at_the_deadline(server: Server, start: b
     failed = refusal(
         server.url("/p"), allow=frozenset({server.host}), timeout=8, clock=lambda: float(next(ticks)), max_bytes=10**9
     )
-    assert f"http://{server.host} did not deliver it in 8 s" in failed.why and failed.passing
+    assert f"http://{server.host} took longer than 8 s" in failed.why and failed.passing
 
 
 def test_a_server_that_falls_silent_is_cut_off_at_the_deadline(server: Server) -> None:
     server.answers["/p"] = lambda handler: server.release.wait()
-    assert "in 0.2 s" in refusal(server.url("/p"), allow=frozenset({server.host}), timeout=0.2).why
+    assert "than 0.2 s" in refusal(server.url("/p"), allow=frozenset({server.host}), timeout=0.2).why
 
 
 def test_the_next_address_is_tried_when_one_does_not_answer(server: Server) -> None:
@@ -546,3 +546,45 @@ def test_the_name_is_resolved_once_per_link() -> None:
         allow = frozenset({f"shop.test:{server.port}"})
         assert got(server.url("/p", "shop.test"), server, allow=allow, resolve=rebinding).data == PICTURE
     assert asked == ["shop.test"]
+
+
+def test_a_body_is_posted_once_with_its_headers_and_the_answer_s_body_is_not_waited_for(server: Server) -> None:
+    def endless(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 202 Accepted\r\nRetry-After: 7\r\nContent-Length: 999999999\r\n\r\n")
+        server.release.wait()
+
+    server.answers["/hook"] = endless
+    allow = frozenset({server.host})
+    assert post(server.url("/hook"), b'{"a":1}', {"webhook-id": "msg_1"}, allow=allow) == Answered(202, 7.0)
+    [(headers, body)] = server.posted
+    assert (body, headers["webhook-id"], headers["Host"]) == (b'{"a":1}', "msg_1", server.host)
+    assert "Accept" not in headers
+
+
+@pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent"])
+def test_a_post_follows_no_redirect(server: Server, status: str) -> None:
+    server.redirects("/hook", "/elsewhere", status)
+    server.serves("/elsewhere", b"")
+    answer = post(server.url("/hook"), b"{}", {}, allow=frozenset({server.host}))
+    assert answer.status == int(status[:3])
+    assert [path.partition("?")[0] for _, path in server.asked] == ["/hook"]
+
+
+@pytest.mark.parametrize("address", ["10.1.2.3", "169.254.169.254", "::1", "::ffff:10.0.0.1", "64:ff9b::a00:1"])
+def test_nothing_is_posted_to_a_name_that_resolves_to_an_address_that_is_not_public(address: str) -> None:
+    for answer in ([address], ["93.184.215.14", address]):
+        with pytest.raises(FetchFailed, match=r"https://shop\.example is not a public address"):
+            post(f"https://shop.example/hook?{SECRET}", b"{}", {}, resolve=names(*answer))
+
+
+def test_a_post_connects_to_the_address_that_was_checked(server: Server) -> None:
+    """A name that answers differently when it is asked again gains nothing: it is asked once."""
+    server.serves("/hook", b"")
+    answers = iter([["127.0.0.1"], ["10.0.0.1"]])
+    allow = frozenset({f"shop.test:{server.port}"})
+
+    def once(host: str, port: int, **options: Any) -> list[Any]:
+        return names(*next(answers))(host, port, options["type"])
+
+    assert post(server.url("/hook", "shop.test"), b"{}", {}, allow=allow, resolve=once).status == 200
+    assert next(answers) == ["10.0.0.1"], "it was not asked again"

@@ -129,21 +129,36 @@ def test_a_body_that_is_no_object_is_refused_as_a_whole(body: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "pointer"),
+    ("webhook", "pointer", "says"),
     [
-        ({"webhook": {"url": "https://shop.example/hook"}}, "/webhook"),
+        ({}, "/webhook/url", "required"),
+        ("https://shop.example/hook", "/webhook", "object"),
+        ({"url": "https://shop.example/hook", "events": []}, "/webhook/events", "does not exist"),
+        ({"url": "shop.example/hook"}, "/webhook/url", "not the address of a webhook"),
+        ({"url": "http://shop.example/hook"}, "/webhook/url", "is http"),
+        ({"url": "https://shop.example:8443/hook"}, "/webhook/url", "port other than 443"),
+        ({"url": "https://me:hunter2@shop.example/hook"}, "/webhook/url", "user name or a password"),
+        *(
+            ({"url": f"https://{host}/hook"}, "/webhook/url", "not on the public internet")
+            for host in (
+                *("localhost", "10.0.0.1", "169.254.169.254", "127.1", "2130706433", "0x7f000001", "0177.0.0.1"),
+                *("[::1]", "[::ffff:10.0.0.1]", "[fd00:ec2::254]"),
+            )
+        ),
+        ({"url": "https://shop.example/" + "a" * 2048}, "/webhook/url", "2,048"),
     ],
 )
-def test_what_is_not_served_yet_is_refused_by_name(change: dict[str, Any], pointer: str) -> None:
-    found = faults(BODY | change)
-    assert set(found) == {pointer}
-    assert found[pointer].code == "unsupported_option"
-    assert f"`{pointer.rpartition('/')[2]}` is not served yet" in found[pointer].detail
-    assert len(found[pointer].remedy) > 10
+def test_a_webhook_is_a_public_https_address_and_nothing_else(webhook: Any, pointer: str, says: str) -> None:
+    [(where, fault)] = faults(BODY | {"webhook": webhook}).items()
+    assert where == pointer
+    assert says in fault.detail + fault.remedy
+    assert "hunter2" not in fault.detail + fault.remedy
 
 
-def test_what_is_not_served_yet_is_told_along_with_everything_else() -> None:
-    assert set(faults(BODY | {"webhook": {}, "zzz": 1})) == {"/webhook", "/zzz"}
+@pytest.mark.parametrize("url", ["https://shop.example/hook?shop=7", "https://93.184.215.14/hook", "HTTPS://x.example"])
+def test_an_address_that_may_be_a_webhook_is_taken(url: str) -> None:
+    webhook = parse(BODY | {"webhook": {"url": url}}).webhook
+    assert webhook is not None and webhook.url == url
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ COMMON = {
     "provider_options": {"sandbox": {}},
     "owner": "a",
     "reference": "b",
+    "webhook": {"url": "https://shop.example/hook"},
     "metadata": {"key": "value"},
 }
 WORN = {

@@ -20,6 +20,7 @@ from fitting_room.jobs.tasks import AnyRequest
 from fitting_room.jobs.wording import field_of
 from fitting_room.providers.base import CatalogueEntry
 from fitting_room.settings import settings
+from fitting_room.stores import webhooks
 from fitting_room.stores.api_keys import Caller
 
 
@@ -42,7 +43,7 @@ def check(body: Any, caller: Caller, at: Clock, *, find_uploads: bool) -> Checke
     here, planned = deployment(at), None
     subjects, faults = subjects_of(draft.request, caller, at)
     sources, unusable = located(draft.request, caller, at, find_uploads=find_uploads)
-    faults += unusable
+    faults += unusable + _unsigned(draft.request, caller)
     try:
         planned = plan(draft.request, caller, here, subjects=subjects)
     except Refusal as refusal:  # where auto finds nobody for a body that had to be mended, that may be why
@@ -52,6 +53,20 @@ def check(body: Any, caller: Caller, at: Clock, *, find_uploads: bool) -> Checke
     if faults or planned is None:
         raise Refusal(*faults)
     return Checked(draft.request, subjects, sources, planned)
+
+
+def _unsigned(request: AnyRequest, caller: Caller) -> list[Fault]:
+    """Nobody could tell a webhook without a signature from a forged one."""
+    if request.webhook is None or webhooks.signed(caller.tenant):
+        return []
+    return [
+        Fault.of(
+            "webhook_not_configured",
+            "This tenant has no secret to sign webhooks with.",
+            "Ask the operator to create one, or leave `webhook` out.",
+            pointer="/webhook",
+        )
+    ]
 
 
 def together(draft: Draft, others: list[Fault], here: Deployment) -> list[Fault]:

@@ -19,7 +19,7 @@ from fitting_room.jobs.tombstone import Tombstone, VendorCopy
 from fitting_room.observability import MetricUnit, error_facts, logger, metrics
 from fitting_room.providers.adapter import Eraser
 from fitting_room.settings import settings
-from fitting_room.stores import debts, file_users, jobs, media, subjects, tombstones, usage
+from fitting_room.stores import debts, deliveries, file_users, jobs, media, subjects, tombstones, usage
 from fitting_room.stores.items import clear_due, set_due
 from fitting_room.stores.offers import entry
 
@@ -73,6 +73,7 @@ def _bury(job: Job, at: Clock) -> Tombstone:
     media.remove(unused, bucket=config.inbox_bucket)
     debts.remove_all(job.id)
     usage.forget_owner(job)
+    deliveries.remove(job.id)
     tombstone = Tombstone(
         id=job.id,
         tenant=job.tenant,

@@ -13,7 +13,7 @@ from fitting_room.actions.workflow.settle import pay_debt, settle
 from fitting_room.clock import Clock
 from fitting_room.jobs.job import Job
 from fitting_room.observability import MetricUnit, error_facts, logger, metrics
-from fitting_room.stores import aws, debts, executions, jobs, tombstones
+from fitting_room.stores import aws, debts, deliveries, executions, jobs, tombstones
 from fitting_room.stores.aws import unimportant
 from fitting_room.stores.debts import Kind
 from fitting_room.stores.items import DUE_SHARDS, clear_due, due_now, set_due
@@ -29,14 +29,15 @@ SPARE_SECONDS = 10
 def sweep(at: Clock, remaining: float = 60) -> int:
     """Do what the items of the `due` index are owed, as many as fit into `remaining` seconds, and return how many those were.
 
-    A job is started, resumed, settled or looked at later; a debt is paid; a job or subject that is to go is erased. The shards
-    are done side by side.
+    A job is started, resumed, settled or looked at later; a debt is paid; a webhook is queued; a job or subject that is to go
+    is erased. The shards are done side by side.
     """
     until = at.now() + timedelta(seconds=remaining - SPARE_SECONDS)
     (
         aws.table(),
         aws.step_functions(),
         aws.functions(),
+        aws.queues(),
     )  # made here, for the SDK does not make clients in several threads
     with ThreadPoolExecutor(DUE_SHARDS) as pool:
         count = sum(pool.map(partial(_sweep, until=until, at=at), range(DUE_SHARDS)))
@@ -67,6 +68,8 @@ def _do(key: dict[str, str], at: Clock) -> None:
         invoke_erase(key, at, subject_id=key["sk"], tenant=name)
     elif debt := debts.kind_of(key["sk"]):
         _pay(name, debt, at)
+    elif key["sk"] == deliveries.SORT_KEY:
+        _tell(name, at)
     else:
         _see_to(name, at)
 
@@ -77,6 +80,13 @@ def _pay(job_id: str, debt: Kind, at: Clock) -> None:
         debts.remove(job_id, debt)
     else:
         pay_debt(job, debt, at)
+
+
+def _tell(job_id: str, at: Clock) -> None:
+    """Queue a webhook that is due, and look at it again should it come to nothing."""
+    if delivery := deliveries.get(job_id):
+        set_due(deliveries.key(job_id), clock.later(at.now(), STUCK_SECONDS))
+        deliveries.enqueue(delivery)
 
 
 def _see_to(job_id: str, at: Clock) -> None:

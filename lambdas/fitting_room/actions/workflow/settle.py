@@ -16,7 +16,7 @@ from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Job, Status, Usage
 from fitting_room.jobs.outcome import Step, step
 from fitting_room.observability import MetricUnit, logger, metrics
-from fitting_room.stores import budgets, capacity, debts, jobs, media, subjects
+from fitting_room.stores import budgets, capacity, debts, deliveries, jobs, media, subjects
 from fitting_room.stores import usage as spending
 from fitting_room.stores.aws import unimportant
 from fitting_room.stores.debts import Kind
@@ -40,6 +40,8 @@ def settle(job_id: str, at: Clock) -> Step:
         if job.final:
             for kind in _debts(job):
                 pay_debt(job, kind, at)
+            if job.request.webhook:
+                _tell(job)
             return step("ended")
         if not over(job, at):
             logger.warning("a job came to its end with work left", job_id=job.id)
@@ -62,6 +64,13 @@ def pay_debt(job: Job, kind: Kind, at: Clock) -> None:
     else:
         _deliver(job)
     debts.remove(job.id, kind)
+
+
+def _tell(job: Job) -> None:
+    """Have the webhook told at once; the sweep does it otherwise."""
+    with unimportant("queueing a webhook"):
+        if delivery := deliveries.get(job.id):
+            deliveries.enqueue(delivery)
 
 
 def _deliver(job: Job) -> None:
@@ -92,6 +101,8 @@ def _finish(job: Job, at: Clock) -> None:
     erased = clock.text(at.now()) if job.erase_requested_at else None
     end = jobs.finish(job, status=status, error=error, usage=_item(usage), now=at.now(), owed_at=erased)
     owed = {f"owes {kind}": debts.new_item(job.id, kind, look_at) for kind in _debts(job)}
+    if job.request.webhook and not job.erase_requested_at:
+        owed["owes webhook"] = deliveries.new_item(job, at.now(), look_at)
     try:
         transact({"end": end, **counted, **owed, **_refund(job, usage), **_correction(job, at)}, at.sleep)
     except Conflict:

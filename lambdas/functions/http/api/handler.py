@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from fitting_room.actions import pace
 from fitting_room.actions.job_view import find_job, image_link, view
-from fitting_room.actions.requests import subjects
+from fitting_room.actions.requests import deliveries, subjects
 from fitting_room.actions.requests.accept import Accepted
 from fitting_room.actions.requests.authenticate import authenticate, permit
 from fitting_room.actions.requests.cancel import cancel
@@ -88,6 +88,14 @@ def get_an_image(caller: Caller, job_id: str, name: str) -> Response[str]:
     return Response(303, body="", headers={"Location": image_link(job, name), **_common()})
 
 
+def get_the_deliveries(caller: Caller, job_id: str) -> Response[str]:
+    return _answer(200, deliveries.list_deliveries(job_id, caller, clock))
+
+
+def send_a_webhook_again(caller: Caller, job_id: str) -> Response[str]:
+    return _answer(202, deliveries.resend(job_id, caller, clock))
+
+
 def create_a_subject(caller: Caller) -> Response[str]:
     accepted = subjects.create(_body(), caller, app.current_event.headers.get("idempotency-key"), clock)
     subject = subjects.view(subjects.find_subject(str(accepted.job.subject), caller, clock))
@@ -135,6 +143,8 @@ ROUTES = [
     Route("POST", "/v1/jobs/<job_id>/retry", "submit", retry_a_job),
     Route("POST", "/v1/jobs/<job_id>/recover", "submit", recover_a_job),
     Route("GET", "/v1/jobs/<job_id>/images/<name>", "read", get_an_image),
+    Route("GET", "/v1/jobs/<job_id>/deliveries", "read", get_the_deliveries),
+    Route("POST", "/v1/jobs/<job_id>/deliveries", "submit", send_a_webhook_again),
     Route("POST", "/v1/subjects", "submit", create_a_subject),
     Route("GET", "/v1/subjects", "read", get_the_subjects),
     Route("GET", "/v1/subjects/<subject_id>", "read", get_a_subject),

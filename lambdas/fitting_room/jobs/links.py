@@ -1,0 +1,62 @@
+"""Addresses that a client names, judged when it sends them and not when a stored request is read again."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from pydantic import ValidationInfo
+
+from fitting_room.jobs.fields import rule_error
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A request that a client sends. `allow`: the `host:port` pairs that may be called though they are not public."""
+
+    allow: frozenset[str] = frozenset()
+
+
+class Wanted(NamedTuple):
+    """What an address is to be, for a refusal: `what` it names, and what to send instead."""
+
+    what: str
+    link: str
+    no_login: str
+
+
+def checked(url: str, info: ValidationInfo, wanted: Wanted) -> str:
+    """Refuse what can be seen of an address without asking for it. The caller of the address looks again, and closer."""
+    if not isinstance(info.context, Arrival):
+        return url
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or parts.scheme.lower() not in ("http", "https") or re.search(r"[\x00-\x20\x7f\\]", url):
+        raise rule_error("", f"This is not the address of {wanted.what}.", wanted.link)
+    if parts.username is not None or parts.password is not None:
+        raise rule_error("", "The link holds a user name or a password.", wanted.no_login)
+    if f"{host}:{port or (443 if parts.scheme.lower() == 'https' else 80)}" in info.context.allow:
+        return url
+    if parts.scheme.lower() == "http":
+        raise rule_error("", "The link is http, which is not encrypted.", wanted.link)
+    if port not in (None, 443):
+        raise rule_error("", "The link names a port other than 443.", wanted.link)
+    if host == "localhost" or host.endswith(".localhost") or _is_private(host):
+        raise rule_error("", "The link names a host that is not on the public internet.", wanted.link)
+    return url
+
+
+def _is_private(host: str) -> bool:
+    """Whether a host is an IP address, in any form that a resolver reads (127.1, 0x7f000001), and not a public one."""
+    try:
+        address = ipaddress.ip_address(host) if ":" in host else ipaddress.ip_address(socket.inet_aton(host))
+    except (OSError, ValueError):
+        return False
+    return not address.is_global
