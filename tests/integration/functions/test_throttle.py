@@ -53,6 +53,11 @@ def test_a_key_waits_for_itself_alone(slow: World) -> None:
     assert admitted("b", slow.at)
 
 
+def test_a_key_is_the_same_however_its_header_is_written(slow: World) -> None:
+    headers = ["Bearer a", "Bearer  a", "bearer a ", " BEARER a", "Bearer a"]
+    assert [admitted(header, slow.at) for header in headers] == [True, True, True, False, False]
+
+
 def test_a_clock_that_is_set_back_takes_nothing_away(slow: World) -> None:
     assert admitted("a", slow.at)
     assert admitted("a", FakeClock(slow.at.moment.replace(year=2025)))

@@ -19,7 +19,8 @@ def admit(authorization: str | None, at: Clock) -> None:
     Each process counts alone, so the rate of a key over all processes is only approximate: it costs no call to AWS.
     """
     rate, burst = settings().deployment.key_rate, settings().deployment.key_burst
-    now, key = at.ms() / 1000, hash(authorization)
+    sent = (authorization or "").strip().rpartition(" ")[2]  # more spaces, or another `Bearer`, make no other key
+    now, key = at.ms() / 1000, hash(sent)
     left, counted = _buckets.get(key, (burst, now))
     left = min(burst, left + max(0.0, now - counted) * rate)
     if left < 1:
