@@ -84,11 +84,9 @@ def find_caller(api_key: str, at: Clock) -> Caller | None:
 
 @kept_for(30)
 def caller_of(digest: str) -> Caller | None:
-    found = aws.table().get_item(Key=_key(digest)).get("Item")
-    found = found or moved({"pk": f"KEY#{digest}", "sk": "KEY"}, _key(digest))
-    if not found or found.get("revoked_at"):
+    key = _read(digest)
+    if key is None or key.revoked_at:
         return None
-    key = ApiKey.model_validate(found)
     return Caller(key.tenant, key.mode, allowed(key.tenant), key.scopes)
 
 
@@ -100,7 +98,9 @@ def listed(tenant: str | None = None) -> list[ApiKey]:
 
 def named(name: str) -> ApiKey | None:
     """Return the key with this id, or the key that this is; None when there is none."""
-    start = _digest(name) if name.startswith("fr_") else name.removeprefix("key_")
+    if name.startswith("fr_"):
+        return _read(_digest(name))
+    start = name.removeprefix("key_")
     if len(start) < 16:
         return None
     here = Key("pk").eq(_PARTITION) & Key("sk").begins_with(start)
@@ -121,6 +121,12 @@ def allowed(tenant: str) -> frozenset[str] | None:
     """The providers that a tenant may use; None: all."""
     found = tenants.read(tenant)
     return found.providers if found else None
+
+
+def _read(digest: str) -> ApiKey | None:
+    found = aws.table().get_item(Key=_key(digest)).get("Item")
+    found = found or moved({"pk": f"KEY#{digest}", "sk": "KEY"}, _key(digest))
+    return ApiKey.model_validate(found) if found else None
 
 
 def _digest(api_key: str) -> str:

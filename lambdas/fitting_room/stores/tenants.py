@@ -34,8 +34,8 @@ class Tenant(BaseModel):
 
 
 def create(name: str, now: datetime) -> bool:
-    """Store a new tenant. False when there is one of that name."""
-    return put_new({**key(name), "created_at": clock.text(now)})
+    """Store a new tenant. False when there is one of that name, of an earlier release too."""
+    return read(name) is None and put_new({**key(name), "created_at": clock.text(now)})
 
 
 def read(name: str) -> Tenant | None:

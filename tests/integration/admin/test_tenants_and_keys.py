@@ -155,6 +155,19 @@ def test_what_an_earlier_release_stored_goes_on_and_can_be_revoked(world: World,
     assert api_keys.find_caller("fr_live_of_release_0_1", world.at) is None
 
 
+def test_an_earlier_tenant_is_not_made_twice_and_its_unused_key_can_be_revoked(
+    world: World, admin: Any, refused: Any
+) -> None:
+    digest = hashlib.sha256(b"fr_live_of_release_0_1").hexdigest()
+    with aws.table().batch_writer() as batch:
+        batch.put_item({"pk": "TENANT#early", "sk": "TENANT", "providers": {"fashn"}})
+        batch.put_item({"pk": f"KEY#{digest}", "sk": "KEY", "tenant": "early", "mode": "live"})
+    assert "already exists" in refused("tenant create early")
+    assert admin("tenant show early")["providers"] == ["fashn"]
+    assert admin("key revoke fr_live_of_release_0_1")["tenant"] == "early"
+    assert api_keys.find_caller("fr_live_of_release_0_1", world.at) is None
+
+
 def test_a_webhook_secret_is_shown_once_and_renewed(admin: Any, refused: Any) -> None:
     first, second = (admin(f"tenant webhook-secret {action} {TENANT}") for action in ("create", "rotate"))
     assert first["secret"].startswith("whsec_") and second["secret"] not in ("", first["secret"])
