@@ -430,6 +430,22 @@ def test_a_key_that_may_not_read_jobs_does_not_wait_for_one(world: World, call: 
     assert (answer.status, world.at.slept) == (202, []) and "preference-applied" not in answer.headers
 
 
+@pytest.mark.parametrize("scopes", [{"submit"}, {"submit", "read"}])
+def test_only_a_key_that_may_read_jobs_gets_links_to_images(
+    world: World, vendor: Vendor, call: Call, scopes: set[str]
+) -> None:
+    vendor.starts = [finished()]
+    body, name = world.body(), {"idempotency_key": "order-1"}
+    path = call("POST", "/v1/jobs", body, **name).headers["location"]
+    world.run(path.rpartition("/")[2])
+    world.allow_key(LIVE_KEY, TENANT, "live", scopes=scopes)
+    world.at.sleep(31)
+    for answer in (call("POST", f"{path}/cancel"), call("POST", "/v1/jobs", body, **name)):
+        assert (answer.status, answer.json["status"]) == (202, "succeeded")
+        assert ["url" in image for image in answer.json["images"]] == ["read" in scopes]
+        assert ("X-Amz-Signature" in answer.text) is ("read" in scopes)
+
+
 @pytest.mark.parametrize("prefer", ["wait", "wait=soon", "wait=0", "wait=-1", "await=3", "return=minimal", ""])
 def test_a_preference_that_is_no_wait_changes_nothing(world: World, call: Call, prefer: str) -> None:
     answer = call("POST", "/v1/jobs", world.body(), prefer=prefer)

@@ -54,7 +54,7 @@ def create_an_upload(caller: Caller) -> Response[str]:
 def create_a_job(caller: Caller) -> Response[str]:
     accepted = submit(_body(), caller, app.current_event.headers.get("idempotency-key"), clock)
     job, waited = _waited(accepted.job, caller)
-    return _accepted(Accepted(job, accepted.replayed), waited)
+    return _accepted(Accepted(job, accepted.replayed), caller, waited)
 
 
 def estimate_a_job(caller: Caller) -> Response[str]:
@@ -63,20 +63,20 @@ def estimate_a_job(caller: Caller) -> Response[str]:
 
 def get_a_job(caller: Caller, job_id: str) -> Response[str]:
     job, waited = _waited(find_job(job_id, caller, clock), caller)
-    return _answer(200, view(job, clock), _look_again(job) | waited)
+    return _answer(200, _shown(job, caller), _look_again(job) | waited)
 
 
 def cancel_a_job(caller: Caller, job_id: str) -> Response[str]:
     job = cancel(job_id, caller, clock)
-    return _answer(202, view(job, clock), _look_again(job))
+    return _answer(202, _shown(job, caller), _look_again(job))
 
 
 def retry_a_job(caller: Caller, job_id: str) -> Response[str]:
-    return _accepted(retry(job_id, _body(optional=True), caller, clock))
+    return _accepted(retry(job_id, _body(optional=True), caller, clock), caller)
 
 
 def recover_a_job(caller: Caller, job_id: str) -> Response[str]:
-    return _accepted(recover(job_id, caller, clock))
+    return _accepted(recover(job_id, caller, clock), caller)
 
 
 def delete_a_job(caller: Caller, job_id: str) -> Response[str]:
@@ -224,8 +224,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return {**answer, "body": ""} if head else answer
 
 
-def _accepted(accepted: Accepted, waited: dict[str, str] | None = None) -> Response[str]:
-    job = view(accepted.job, clock)
+def _shown(job: Job, caller: Caller) -> dict[str, Any]:
+    """The job; for a key that may not read jobs without links to its images, for it may cancel or retry a job that has some."""
+    return view(job, clock, links="read" in caller.scopes)
+
+
+def _accepted(accepted: Accepted, caller: Caller, waited: dict[str, str] | None = None) -> Response[str]:
+    job = _shown(accepted.job, caller)
     headers = {"Location": job["links"]["self"], **_look_again(accepted.job), **(waited or {})}
     status = 200 if waited and accepted.job.final else 202
     return _answer(status, job, headers | ({"Idempotent-Replayed": "true"} if accepted.replayed else {}))
