@@ -35,9 +35,9 @@ def checked(url: str, info: ValidationInfo, wanted: Wanted) -> str:
         return url
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        host, port = (parts.hostname or "").rstrip("."), parts.port
     except ValueError:
-        host, port = None, None
+        host, port = "", None
     if not host or parts.scheme.lower() not in ("http", "https") or re.search(r"[\x00-\x20\x7f\\]", url):
         raise rule_error("", f"This is not the address of {wanted.what}.", wanted.link)
     if parts.username is not None or parts.password is not None:
