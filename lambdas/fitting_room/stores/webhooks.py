@@ -73,11 +73,16 @@ def rotate(tenant: str, now: datetime, overlap: timedelta = OVERLAP) -> Secret:
 
 
 def revoke(tenant: str, secret_id: str, now: datetime) -> None:
-    """Sign with a secret no more, from now on. Raises `SecretError` for one that the tenant does not have."""
+    """Sign with a secret no more, from now on. If it was to take the place of another, that one lives on.
+
+    Raises `SecretError` for a secret that the tenant does not have.
+    """
     before = listed(tenant, now)
     left = [secret for secret in before if secret.id != secret_id]
     if left == before:
         raise SecretError(f"tenant `{tenant}` has no webhook secret {secret_id}: list them")
+    if all(secret.expires_at for secret in left):  # or all would have ended while webhooks are still taken
+        left = [secret.model_copy(update={"expires_at": None}) for secret in left]
     _write(tenant, left)
 
 

@@ -55,6 +55,13 @@ def test_a_revoked_secret_signs_no_more_and_with_the_last_one_webhooks_end(world
     assert (living(world), webhooks.signed(TENANT)) == ([], False)
 
 
+def test_without_the_new_secret_the_old_one_lives_on(world: World) -> None:
+    old, new = create(world), rotate(world)
+    webhooks.revoke(TENANT, new.id, world.at.now())
+    world.at.sleep(7200)
+    assert (living(world), webhooks.signed(TENANT)) == ([old.value], True)
+
+
 def test_what_cannot_be_done_says_what_to_do_instead(world: World) -> None:
     with pytest.raises(SecretError, match="create it with `tenant create nobody`"):
         create(world, "nobody")
