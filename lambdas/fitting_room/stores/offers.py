@@ -89,8 +89,10 @@ def forget() -> None:
 
 
 def _parsed(provider: str, value: Any) -> Override | None:
+    """What cannot be read, of another release perhaps, is left out. A pause in it counts all the same: it guards money."""
     try:
         return Override.model_validate(without_decimals(value))
     except ValidationError:
         logger.error("an override cannot be read; it is left out", provider=provider)
-        return None
+        paused = isinstance(value, dict) and value.get("paused")
+        return Override(paused=Pause(at="", reason="its override cannot be read")) if paused else None

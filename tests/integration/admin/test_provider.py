@@ -218,6 +218,19 @@ def test_a_table_in_trouble_leaves_the_last_reading(world: World, admin: Any, mo
     assert offers.pauses().keys() == {"fashn"}
 
 
+@pytest.mark.parametrize("change", [{"since_release": 9}, {"prices": "none"}, {"paused": True}])
+def test_a_pause_holds_though_the_rest_of_its_override_cannot_be_read(
+    world: World, vendor: Vendor, change: dict[str, Any]
+) -> None:
+    world.configure("tryiton")
+    stored = {"at": "2026-09-01", "paused": {"at": "2026-09-01", "reason": "outage"}} | change
+    aws.table().put_item(Item={"pk": "OVERRIDES", "sk": "OVERRIDES", "tryiton": stored, "fashn": {"prices": "none"}})
+    assert offers.pauses().keys() == {"tryiton"}
+    with pytest.raises(Refusal) as caught:
+        world.submit(provider="tryiton")
+    assert [fault.code for fault in caught.value.faults] == ["provider_paused"]
+
+
 def test_the_last_refusals_of_a_provider_are_listed(world: World, vendor: Vendor, admin: Any) -> None:
     world.configure("tryiton")
     vendor.starts = [failed("quota_exhausted")]
