@@ -32,7 +32,9 @@ def report(caller: Caller, asked: dict[str, str], at: Clock) -> dict[str, Any]:
     if not faults and not 0 <= (last - first).days < MOST_DAYS:
         faults.append(
             _fault(
-                "to", f"The range has not 1 to {MOST_DAYS} days.", "Send `from` and a `to` that is up to 30 days later."
+                "to",
+                f"`to` is before `from`, or the range has more than {MOST_DAYS} days.",
+                "Send `from`, and a `to` that is 0 to 30 days later.",
             )
         )
     if faults:
