@@ -109,6 +109,13 @@ class Eraser(Protocol):
     def erase_reference(self, made_id: str) -> bool: ...
 
 
+class Canceller(Protocol):
+    """A provider that stops working on a job when asked. True if it says that the job is out of its queue, or will be
+    stopped; the job ends here whatever it says."""
+
+    def cancel(self, provider_job_id: str) -> bool: ...
+
+
 class Account(Protocol):
     """A provider that tells its balance, for free. Raises `JobFailure`."""
 

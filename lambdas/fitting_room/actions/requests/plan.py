@@ -133,6 +133,7 @@ def faults_for(
     if request.task not in entry.tasks:
         return [_wrong_task(request, entry, deployment)]
     model = _model(request, entry, subjects)
+    entry = entry.as_of(model)
     faults = [
         _or_else(fault, asked, request, entry, deployment)
         for asked in request.options()
@@ -178,7 +179,11 @@ def faults_for(
                 if entry.max_garments > 1
                 else f"{entry.title} takes one garment per job.",
                 entry.instead.get("garments", _FEWER if entry.max_garments > 1 else "Send one job per garment.")
-                + _ways(other.id for other in _others(request, entry, deployment) if other.max_garments >= count),
+                + _ways(
+                    other.id
+                    for other in _others(request, entry, deployment)
+                    if other.as_of(other.model(request)).max_garments >= count
+                ),
                 pointer=f"/garments/{entry.max_garments}",
                 provider=entry.id,
             )
