@@ -88,10 +88,10 @@ class Answer(_Wire):
         return self.candidates[0] if self.candidates else Candidate()
 
     def images(self) -> Iterator[bytes]:
-        """Raises `ValueError` for an image that is no base64."""
+        """Raises `ValueError` for an image that is no base64, of either alphabet."""
         for part in self.candidate.content.parts:
             if part.inlineData and not part.thought:
-                yield b64decode(part.inlineData.data, validate=True)
+                yield b64decode(part.inlineData.data.replace("-", "+").replace("_", "/"), validate=True)
 
     def text(self) -> str:
         return " ".join(part.text for part in self.candidate.content.parts if part.text and not part.thought)
