@@ -177,7 +177,9 @@ def test_the_list_of_providers_says_what_this_key_can_buy_today() -> None:
         "tryiton": (False, False, False),
         "fashn": (False, False, False),
         "astria": (False, False, False),
+        "fal": (False, False, False),
         "aidge": (False, False, False),
+        "gemini": (False, False, False),
         "sandbox": (True, True, False),
     }
     assert shown["nova_canvas"]["models"][0]["lifecycle"]["end_of_life"] == "2026-09-30"

@@ -325,8 +325,10 @@ def test_the_order_in_which_auto_tries_them() -> None:
         "stability",
         "fashn",  # "Default hosted VTO"
         "tryiton",
+        "fal",
         "astria",
         "aidge",
+        "gemini",  # an editor: after every dedicated engine
         "sandbox",
     ]
     assert [entry.id for entry in catalogue.entries() if not entry.live] == ["sandbox"]
