@@ -514,8 +514,10 @@ def test_the_providers_are_listed(call: Call) -> None:
         "stability",
         "fashn",
         "tryiton",
+        "fal",
         "astria",
         "aidge",
+        "gemini",
         "sandbox",
     ]
 

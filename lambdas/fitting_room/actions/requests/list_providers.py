@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fitting_room.actions.requests.delete import erases
 from fitting_room.actions.requests.plan import SANDBOX, Deployment
 from fitting_room.jobs.tasks import Task
 from fitting_room.providers.base import CatalogueEntry, Model, Option
@@ -35,7 +34,7 @@ def _shown(entry: CatalogueEntry, deployment: Deployment, caller: Caller) -> dic
     allowed = entry.id == SANDBOX if caller.mode == "test" else caller.providers is None or entry.id in caller.providers
     return {
         **facts,
-        "erases": erases(entry),
+        "erases": entry.erases or entry.id in deployment.erasing,
         "tasks": _options(entry.tasks),
         "models": [_model(entry, model, deployment) for model in entry.models],
         "prices": [price.model_dump(mode="json", exclude_none=True) for price in entry.prices],

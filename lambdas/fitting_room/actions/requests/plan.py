@@ -28,7 +28,7 @@ class Deployment:
     """What this deployment can reach. `regions`: providers with an AWS region to call them in. `private_access`:
     providers whose retired model it may still call. `legacy_models`: `provider/model` of models it offers though they are
     opt-in. `unmoderated`: providers for which `moderation: none` may be asked. `observed`: what Bedrock said of its models.
-    `paused`: providers that the operator lets rest."""
+    `paused`: providers that the operator lets rest. `erasing`: those whose key may delete, as the stage says."""
 
     entries: Sequence[CatalogueEntry]
     configured: frozenset[str]
@@ -39,6 +39,7 @@ class Deployment:
     legacy_models: frozenset[str] = frozenset()
     unmoderated: frozenset[str] = frozenset()
     paused: frozenset[str] = frozenset()
+    erasing: frozenset[str] = frozenset()
 
     def end_of_life(self, model: Model) -> date | None:
         """Bedrock's own word before the catalogue's."""

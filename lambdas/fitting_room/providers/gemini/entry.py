@@ -99,7 +99,13 @@ ENTRY = CatalogueEntry(
     max_body=18_000_000,  # "20 MB" for a request with images in it, in documents of 2025
     prices=(
         Price(model=NANO_BANANA, quality="standard", basis="token", amount=30e-6, units=_TOKENS, source=_LISTED),
-        Price(model=NANO_BANANA, basis="token", amount=30e-6, source=f"{_LISTED}; how many tokens 2K takes is not"),
+        Price(
+            model=NANO_BANANA,
+            quality="best",
+            basis="token",
+            amount=30e-6,
+            source=f"{_LISTED}; how many tokens 2K takes is not",
+        ),
         Price(
             model=LITE,
             basis="token",
