@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -80,6 +81,16 @@ def test_sends_what_the_documents_ask_for(case: dict[str, Any]) -> None:
     assert request.headers["X-Fal-Request-Timeout"] == "1800"
     assert json.loads(request.headers["X-Fal-Object-Lifecycle-Preference"]) == {"expiration_duration_seconds": 259200}
     assert "X-Fal-Store-IO" not in request.headers
+
+
+def test_a_model_that_an_operator_set_has_the_form_of_the_one_in_the_catalogue() -> None:
+    sent: list[httpx.Request] = []
+    asked = order("fal", try_on())
+    provider({"": httpx.Response(200, json=SUBMITTED)}, sent).start(
+        replace(asked, model="fal-ai/fashn/tryon/v2", listed=asked.model)
+    )
+    assert sent[0].url.path == "/fal-ai/fashn/tryon/v2"
+    assert set(json.loads(sent[0].content)) == {"model_image", "garment_image", "category"}
 
 
 def test_a_stage_may_ask_fal_to_keep_no_payload() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -95,6 +96,16 @@ def test_a_retired_model_is_followed_by_its_successor_which_costs_nothing() -> N
         "gemini-nano-banana-3:generateContent",
     ]
     assert facts(start(gone)) == ("model_retired", "no", False)
+
+
+def test_a_model_that_an_operator_set_is_called_alone_and_costs_what_the_list_says() -> None:
+    sent: list[httpx.Request] = []
+    asked = replace(order("gemini", try_on()), model="gemini-nano-banana-9", listed="gemini-nano-banana-2.1")
+    models = {"gemini-nano-banana-2.1": ["gemini-nano-banana-2.1", "gemini-nano-banana-3"]}
+    outcome = provider([answered(image(b"RESULT"))], sent, **models).start(asked)
+    assert isinstance(outcome, Finished)
+    assert outcome.amount == 0.03585
+    assert [request.url.path for request in sent] == ["/v1/models/gemini-nano-banana-9:generateContent"]
 
 
 def test_the_last_image_that_is_no_thought_is_the_result_and_its_tokens_are_its_cost() -> None:

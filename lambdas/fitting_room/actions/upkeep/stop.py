@@ -8,7 +8,7 @@ from fitting_room.actions.workflow.attempts import connect
 from fitting_room.clock import Clock
 from fitting_room.observability import error_facts, logger
 from fitting_room.providers.adapter import Canceller
-from fitting_room.providers.catalogue import entry
+from fitting_room.stores.offers import entry
 
 
 def stop(provider_id: str, provider_job_id: str, at: Clock) -> None:

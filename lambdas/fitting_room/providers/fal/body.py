@@ -52,7 +52,7 @@ class GptImageRequest(_Wire):
 
 
 def body_of(order: Order) -> BaseModel:
-    match order.model:
+    match order.shape:
         case model if model == FASHN:
             return clothes_of(order)
         case model if model == FLUX:
@@ -61,7 +61,7 @@ def body_of(order: Order) -> BaseModel:
             return _nano_banana(order)
         case model if model == GPT_IMAGE:
             return _gpt_image(order)
-    raise AssertionError(f"the entry does not offer {order.model}")
+    raise AssertionError(f"the entry does not offer {order.shape}")
 
 
 def _flux(order: Order) -> FluxRequest:

@@ -58,6 +58,7 @@ ENTRY = CatalogueEntry(
     deadline=DEADLINE,
     usual=10,  # of the default model; ours
     callbacks=True,
+    sends_model=True,
     settings_model=Settings,
     status="2026-11-25: in service as far as its documents and client show; not tried with a real key.",
     options_model=Options,

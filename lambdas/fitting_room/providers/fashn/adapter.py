@@ -49,7 +49,7 @@ class RunRequest(BaseModel):
 
 def body_of(order: Order) -> RunRequest:
     """What is sent for an order."""
-    return RunRequest(model_name=order.model, inputs=_max_of(order) if order.model == MAX else clothes_of(order))
+    return RunRequest(model_name=order.model, inputs=_max_of(order) if order.shape == MAX else clothes_of(order))
 
 
 def _max_of(order: Order) -> MaxRequest:
@@ -116,7 +116,7 @@ class Fashn(Predictions):
     }
 
     def credits_of(self, order: Order) -> int:
-        return MAX_CREDITS if order.model == MAX else 1
+        return MAX_CREDITS if order.shape == MAX else 1
 
     def call(self, order: Order) -> Call:
         query = {"webhook_url": order.callback} if order.callback else {}

@@ -43,9 +43,9 @@ class Gemini:
 
     def start(self, order: Order) -> Outcome:
         """A model that Google no longer knows bought nothing, so its successor is called in its place."""
-        names = self.settings.models.get(order.model, [order.model])
+        named = [order.model] if order.model != order.shape else self.settings.models.get(order.shape, [order.shape])
         body = body_of(order).model_dump_json(exclude_none=True).encode()
-        return self._first(names, body, order)
+        return self._first(named, body, order)
 
     def poll(self, order: Order, provider_job_id: str) -> Reading:
         raise NotImplementedError("Gemini answers at once")
@@ -83,7 +83,7 @@ class Gemini:
             images = list(said.images())
         except (ValueError, RecursionError):
             return self.failed("provider_error", "unknown", "The answer of Gemini cannot be read.", _LOOK)
-        amount = said.amount(order.model)
+        amount = said.amount(order.shape)
         reason = said.candidate.finishReason
         if images and reason not in BLOCKED:  # the last one: those before it may be drafts
             return Finished([Picture(images[-1], order.seed)], amount=amount)

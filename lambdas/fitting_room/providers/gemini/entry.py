@@ -120,6 +120,7 @@ ENTRY = CatalogueEntry(
     failures_free=False,
     rate=Rate(submits=10, seconds=60),  # ours: Google tells the limits of a project in AI Studio only
     answers=ANSWER_SECONDS,
+    sends_model=True,
     usual=20,  # ours
     settings_model=Settings,
     status="2026-11-25: in service as far as Google's client and documents show; not tried with a real key. A general editor:"
