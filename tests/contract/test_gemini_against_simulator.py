@@ -39,7 +39,7 @@ def line(simulator: Running) -> adapter.Gemini:
 
 @pytest.mark.parametrize("garments", [1, 3])
 def test_an_image_in_the_shape_of_the_person_and_what_it_costs(gemini_simulator: Running, garments: int) -> None:
-    body = {"garments": [{"image": IMAGE, "category": "tops"}] * garments}
+    body: dict[str, Any] = {"garments": [{"image": IMAGE, "category": "tops"}] * garments}
     outcome = line(gemini_simulator).start(wanted(**body))
     assert isinstance(outcome, Finished), outcome
     [picture] = outcome.images

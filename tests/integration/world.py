@@ -60,7 +60,7 @@ class Vendor:
     connections: list[Connection] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     """The jobs that it was told to stop."""
-    erased: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
 
     def connect(self, connection: Connection) -> Vendor:
         self.connections.append(connection)
@@ -80,7 +80,7 @@ class Vendor:
         return True
 
     def erase_job(self, provider_job_id: str) -> bool:
-        self.erased.append(provider_job_id)
+        self.deleted.append(provider_job_id)
         return True
 
 

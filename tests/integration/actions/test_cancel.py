@@ -233,7 +233,11 @@ def test_a_job_that_becomes_pending_after_it_was_cancelled_is_stopped_too(world:
     vendor.starts = [pending(FAL_JOB)]
     job_id = world.submit(provider="fal").job.id
     prepare(job_id, world.at)
-    vendor.during = lambda: vendor.starts and cancel(job_id, LIVE, world.at) and None
+
+    def meanwhile() -> None:
+        cancel(job_id, LIVE, world.at)
+
+    vendor.during = meanwhile
     world.start(job_id)
     to_the_end(world, job_id)
     assert world.job(job_id).status == "cancelled"

@@ -658,4 +658,4 @@ def test_fal_deletes_only_where_the_stage_says_that_its_key_may(
     left = delete_job(job_id, LIVE, world.at)["remains"]
     world.erase()
     assert [each["provider"] for each in left] == ([] if admin else ["fal"])
-    assert vendor.erased == (["fal-ai/fashn/requests/1"] if admin else [])
+    assert vendor.deleted == (["fal-ai/fashn/requests/1"] if admin else [])

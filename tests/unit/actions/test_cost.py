@@ -41,7 +41,7 @@ def cost(
     return cost_of(job, attempt)
 
 
-RESULT = {"results": [StoredPicture(key="1")], "charged": "yes"}
+RESULT: dict[str, Any] = {"results": [StoredPicture(key="1")], "charged": "yes"}
 
 
 @pytest.mark.parametrize(
