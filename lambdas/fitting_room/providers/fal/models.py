@@ -54,7 +54,7 @@ MODELS = (
         id=FLUX,
         tasks=("try_on",),
         options={"try_on": FLUX_OPTIONS},
-        base=FitSpec(max_pixels=2_000_000),
+        base=FitSpec(max_pixels=1_000_000),  # it takes twice that, and calls this best
         others=FitSpec(max_pixels=1_000_000),
         lifecycle=Lifecycle(source=f"{_PAGE}/{FLUX}/llms.txt; no dates"),
     ),
@@ -94,7 +94,7 @@ PRICES = (
         basis="megapixel",  # of each image that goes in or comes out, rounded up
         first=0.0375,
         amount=0.005,
-        units=5,  # two of the person, one of the garment, two of the result
+        units=3,  # one each of the person, the garment and the result
         source=f"{_PAGE}/{FLUX}/llms.txt",
     ),
     Price(model=NANO_BANANA, amount=0.06, quality="fast", source=_BANANA_PRICE),
