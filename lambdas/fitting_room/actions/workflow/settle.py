@@ -176,9 +176,9 @@ def _usage(job: Job) -> Usage:
         if attempt.recovered_n or (cost := cost_of(job, attempt)) is None:
             continue
         usage.images += cost.images
+        usage.basis = _basis(cost.basis)
         if cost.amount is not None:
             usage.amount = round((usage.amount or 0) + cost.amount, 6)
-            usage.basis = _basis(cost.basis)
         if cost.credits:
             usage.credits = (usage.credits or 0) + cost.credits
         if attempt.submitted_at and attempt.finished_at:

@@ -65,7 +65,7 @@ RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9
 """The shapes that these editors draw in."""
 
 
-def nearest_ratio(picture: Input, ratios: tuple[str, ...] = RATIOS) -> str:
+def nearest_ratio(picture: Input) -> str:
     """The shape that is most like a picture's."""
 
     def off(ratio: str) -> float:
@@ -73,4 +73,4 @@ def nearest_ratio(picture: Input, ratios: tuple[str, ...] = RATIOS) -> str:
         found = (picture.width * height) / (picture.height * width)
         return max(found, 1 / found)
 
-    return min(ratios, key=off)
+    return min(RATIOS, key=off)
