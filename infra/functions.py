@@ -90,7 +90,7 @@ class Functions:
         """Tell the functions the addresses of what they call and is made of others of them."""
         for function in (self.api, self.ingest, self.sweep):
             function.add_environment("JOB_MACHINE_ARN", machine.state_machine_arn)
-        for function in (self.api, self.sweep):
+        for function in (self.api, self.settle, self.sweep):
             function.add_environment("ERASE_FUNCTION", self.erase.function_name)
         for function in self.starts_with_keys:
             function.add_environment("API_URL", api_url)

@@ -175,7 +175,7 @@ class Permissions:
         )
         functions.sweep.allow(["states:DescribeExecution"], [executions], wildcard="An execution is named by its job.")
         functions.api.allow(["states:StopExecution"], [executions], wildcard="An execution is named by its job.")
-        for function in (functions.api, functions.sweep):
+        for function in (functions.api, functions.settle, functions.sweep):  # erase, and stop a provider
             function.allow(["lambda:InvokeFunction"], [functions.erase.function_arn])
         for function in (functions.callback, functions.wait):
             function.allow(["states:SendTaskSuccess"], ["*"], wildcard="It knows no resource: the token is the key.")

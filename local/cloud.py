@@ -55,6 +55,8 @@ VENDORS = {
     "tryiton": Vendor("/api/v1", "sim-local"),
     "fashn": Vendor("/v1", "sim-local"),
     "astria": Vendor("", "sd_sim-local"),
+    "fal": Vendor("", "sim-local:sim-secret"),
+    "gemini": Vendor("", "sim-local"),
     "aidge": Vendor("/rest", json.dumps({"app_key": "sim-app", "app_secret": "sim-secret"})),
 }
 SIMULATORS = ("bedrock", *VENDORS)

@@ -14,6 +14,8 @@ import sys
 from local.simulators.aidge.app import Aidge
 from local.simulators.astria.app import Astria
 from local.simulators.bedrock.app import Bedrock
+from local.simulators.fal.app import Fal
+from local.simulators.gemini.app import Gemini
 from local.simulators.kit.previews import Previews
 from local.simulators.kit.server import Simulator, loopback, server
 from local.simulators.predictions.fashn import RETRIES, Fashn
@@ -64,6 +66,8 @@ def main() -> int:
     parser.add_argument("--aidge-submits", type=int, default=3, help="how many submits Aidge accepts")
     parser.add_argument("--aidge-seconds", type=float, default=60.0, help="within how many seconds")
     parser.add_argument("--webhook-receiver-port", type=int, default=0)
+    parser.add_argument("--fal-port", type=int, default=0)
+    parser.add_argument("--gemini-port", type=int, default=0)
     args = parser.parse_args()
     previews = Previews()
     simulators: dict[str, tuple[Simulator, int]] = {
@@ -73,6 +77,8 @@ def main() -> int:
         "astria": (Astria(previews, training=args.astria_train_seconds), args.astria_port),
         "aidge": (Aidge(previews, submits=args.aidge_submits, seconds=args.aidge_seconds), args.aidge_port),
         "webhook_receiver": (WebhookReceiver(), args.webhook_receiver_port),
+        "fal": (Fal(previews), args.fal_port),
+        "gemini": (Gemini(previews), args.gemini_port),
     }
     try:
         asyncio.run(serve(simulators))

@@ -16,6 +16,8 @@ from PIL import Image, PngImagePlugin
 
 from fitting_room.jobs.outcome import Failed, Ready
 from local.simulators.bedrock.app import Bedrock
+from local.simulators.fal.app import Fal
+from local.simulators.gemini.app import Gemini
 from local.simulators.kit.previews import Previews
 from local.simulators.kit.server import Simulator, running
 from local.simulators.predictions.fashn import Fashn
@@ -147,6 +149,19 @@ def fashn_simulator(engine: StandInEngine) -> Iterator[Running]:
     """Its own server for each test, as its credits and jobs outlive a reset."""
     previews = Previews(engine)
     yield from _serving(Fashn(previews, credits=20), previews)
+
+
+@pytest.fixture
+def fal_simulator(engine: StandInEngine) -> Iterator[Running]:
+    """Its own server for each test, as its jobs outlive a reset."""
+    previews = Previews(engine)
+    yield from _serving(Fal(previews), previews)
+
+
+@pytest.fixture
+def gemini_simulator(engine: StandInEngine) -> Iterator[Running]:
+    previews = Previews(engine)
+    yield from _serving(Gemini(previews), previews)
 
 
 @pytest.fixture(scope="session")

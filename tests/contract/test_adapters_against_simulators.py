@@ -617,6 +617,35 @@ def test_fashn_broken_in_one_place_is_refused(fashn_simulator: Running) -> None:
     assert fashn_simulator.purchases() == []
 
 
+MAX = try_on(provider="fashn/tryon-max", prompt="Worn open.", output={"count": 2, "quality": "best", "format": "jpeg"})
+
+
+def test_fashn_s_max_buys_pictures_at_the_credits_that_it_tells(fashn_simulator: Running) -> None:
+    client = fashn_client(fashn_simulator)
+    client.order = order("fashn", MAX, pictures=PICTURES, size=SIZE, seed=7)
+    outcome = client.finished()
+    assert len(fetched(outcome)) == 2
+    [purchase] = fashn_simulator.purchases()
+    assert outcome.credits == purchase["credits"] == 12, "more than four an image, by the header"
+
+
+def test_fashn_s_max_broken_in_one_place_is_refused(fashn_simulator: Running) -> None:
+    http, accepted = fashn_client(fashn_simulator).provider.http, []
+    body = fashn.body_of(order("fashn", MAX, pictures=PICTURES, size=SIZE, seed=7))
+    request = json.loads(body.model_dump_json(exclude_none=True))
+    changes = [("a stranger", with_stranger(request, ("inputs",)))]
+    changes += [(f"no {name}", removed(request, ("inputs", name))) for name in ("product_image", "model_image")]
+    for path, value in leaves(request):
+        for wrong in wrong_values(value):
+            if path[-1] != "prompt" or wrong != "no such value":
+                changes.append((f"{path[-1]} = {wrong!r}", replaced(request, path, wrong)))
+    for foreign in ("category", "moderation_level", "garment_photo_type", "mode"):
+        changes.append((foreign, replaced(request, ("inputs", foreign), "auto")))
+    accepted = [name for name, broken in changes if http.post("run", json=broken).is_success]
+    assert accepted == []
+    assert fashn_simulator.purchases() == []
+
+
 def test_fashn_calls_the_address_that_it_was_given(fashn_simulator: Running) -> None:
     client, path = fashn_client(fashn_simulator), "/v1/callbacks/fashn/a-token_1?x=1&y=%2F"
     with vendor() as shop:

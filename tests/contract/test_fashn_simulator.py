@@ -125,6 +125,12 @@ def test_results_come_in_base64_when_asked_for(fashn_simulator: Running, format:
         assert (prefix, picture.format, picture.size) == (f"data:image/{format};base64", format.upper(), SIZE)
 
 
+def test_the_vendors_client_runs_the_newer_model_and_is_told_its_credits(fashn_simulator: Running) -> None:
+    inputs: Any = {"product_image": GARMENT, "model_image": PERSON, "generation_mode": "quality", "num_images": 2}
+    result = vendor(fashn_simulator.url).predictions.subscribe(model_name="tryon-max", inputs=inputs, poll_interval=10)
+    assert (result.status, len(result.output or []), result.credits_used) == ("completed", 2, 12)
+
+
 def test_each_image_costs_a_credit(fashn_simulator: Running) -> None:
     assert bought(fashn_simulator.url, LEAST | {"num_samples": 3}).credits_used == 3
 

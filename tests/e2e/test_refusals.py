@@ -74,6 +74,8 @@ def test_providers_say_what_they_can_and_whether_they_live(cloud: Cloud) -> None
         "tryiton": False,
         "fashn": False,
         "astria": False,
+        "fal": False,
         "aidge": False,
+        "gemini": False,
         "sandbox": True,
     }

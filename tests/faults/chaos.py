@@ -27,7 +27,7 @@ from local.cloud import ENDPOINTS
 from local.demo import GARMENT, PERSON
 
 JOBS, KILLING_SECONDS, PACE = 100, 90, 3
-PROVIDERS = ("tryiton", "fashn", "aidge", "astria", "nova_canvas", "sandbox")
+PROVIDERS = ("tryiton", "fashn", "fal", "aidge", "astria", "gemini", "nova_canvas", "sandbox")
 GIVE_UP_SECONDS = 1500
 """A killed StartBedrock is waited for until it can no longer deliver: 15 minutes."""
 

@@ -33,7 +33,7 @@ from tests.workflow.machine import LambdaError, Machine
 Mode = Literal["before", "after", "outage", "killed before", "killed after"]
 OUTAGE_SECONDS = 600
 """Longer than everything that is retried before a purchase; a run that breaks of it is resumed."""
-START_SECONDS = {"StartBedrock": 900, "StartHttp": 180}
+START_SECONDS = {"StartBedrock": 900, "StartHttp": 480}
 LIFE = 3 * 24 * 3600
 """Seconds within which a job must have come to its end."""
 

@@ -78,6 +78,16 @@ def _polled(world: World, **changes: Any) -> str:
     return world.submit(provider="tryiton", **changes).job.id
 
 
+def _fal(world: World) -> str:
+    world.configure("fal")
+    return world.submit(provider="fal").job.id
+
+
+def _gemini(world: World) -> str:
+    world.configure("gemini")
+    return world.submit(provider="gemini").job.id
+
+
 def _failover(world: World) -> str:
     world.configure("tryiton")
     return world.submit(provider="tryiton", fallback=["nova_canvas"]).job.id
@@ -107,6 +117,8 @@ SCENARIOS: dict[str, Scenario] = {
     "failover": Scenario(_failover, work=5, free=1),
     "training": Scenario(_training, work=90, trains=True),
     "drop": Scenario(_drop, work=5),
+    "fal": Scenario(_fal, work=15, calls_back=True),
+    "gemini": Scenario(_gemini),
 }
 
 

@@ -41,7 +41,7 @@ STAGES: dict[str, dict[str, Any]] = {
         "result_hosts": {"fashn": ["cdn.example"]},
     },
 }
-WITH_KEYS = ("fashn", "tryiton", "astria", "aidge")
+WITH_KEYS = ("fashn", "tryiton", "fal", "astria", "aidge", "gemini")
 """The vendors that need a key, as the catalogue orders them."""
 _FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
 

@@ -16,7 +16,7 @@ SIZES = {  # MB, seconds
     "Api": (512, 29),
     "Prepare": (1769, 120),
     "StartBedrock": (512, 900),
-    "StartHttp": (1024, 180),
+    "StartHttp": (1024, 480),
     "Poll": (1024, 300),
     "Collect": (1769, 120),
     "Settle": (512, 60),
@@ -43,7 +43,7 @@ TOLD = {
     "Poll": {"PROVIDER_SECRETS"},
     "Ingest": {"JOB_MACHINE_ARN"},
     "Sweep": {"JOB_MACHINE_ARN", "ERASE_FUNCTION", "WEBHOOK_QUEUE"},
-    "Settle": {"WEBHOOK_QUEUE"},
+    "Settle": {"WEBHOOK_QUEUE", "ERASE_FUNCTION"},
     "Notify": {"WEBHOOK_QUEUE"},
     "Erase": {"PROVIDER_SECRETS"},
 }

@@ -162,7 +162,12 @@ def test_the_machine_calls_its_own_functions_and_the_api_and_the_sweep_the_one_t
         if name[:-8] in {"Prepare", "StartBedrock", "StartHttp", "Poll", "Wait", "Collect", "Settle"}
     }
     (erase,) = {f"${{{name}.Arn}}" for name in stage.service.of("AWS::Lambda::Function") if name[:-8] == "Erase"}
-    assert _holders(stage, "lambda:InvokeFunction") == {MACHINE: called, "Api": {erase}, "Sweep": {erase}}
+    assert _holders(stage, "lambda:InvokeFunction") == {
+        MACHINE: called,
+        "Api": {erase},
+        "Settle": {erase},
+        "Sweep": {erase},
+    }
 
 
 def test_listing_is_for_functions_that_must_tell_absent_from_forbidden_or_read_a_folder(stage: Synthesized) -> None:

@@ -14,6 +14,8 @@ STATEFUL = {
     "Keytryiton": "AWS::SecretsManager::Secret",
     "Keyfashn": "AWS::SecretsManager::Secret",
     "Keyastria": "AWS::SecretsManager::Secret",
+    "Keyfal": "AWS::SecretsManager::Secret",
+    "Keygemini": "AWS::SecretsManager::Secret",
     "Keyaidge": "AWS::SecretsManager::Secret",
 }
 ADDRESSED = {
@@ -153,4 +155,6 @@ def test_what_the_service_uses_is_exported_for_good(stage: Synthesized) -> None:
         "${Keyfashn.Id}",
         "${Keyastria.Id}",
         "${Keyaidge.Id}",
+        "${Keyfal.Id}",
+        "${Keygemini.Id}",
     }

@@ -32,7 +32,7 @@ ENVIRONMENT = {
     "ERASE_FUNCTION": "erase",
     "JOB_MACHINE_ARN": MACHINE,
     "WEBHOOK_QUEUE": "https://sqs.us-east-1.amazonaws.com/123456789012/webhooks",
-    "PROVIDER_SECRETS": json.dumps({"tryiton": "secret-of-tryiton"}),
+    "PROVIDER_SECRETS": json.dumps({name: f"secret-of-{name}" for name in ("tryiton", "fashn", "fal", "gemini")}),
     "DEPLOYMENT": json.dumps(DEPLOYMENT),
     "POWERTOOLS_SERVICE_NAME": "fitting-room",
     "POWERTOOLS_METRICS_NAMESPACE": "FittingRoom",

@@ -20,6 +20,7 @@ from fitting_room.actions.requests.submit import submit
 from fitting_room.actions.upkeep.erase import erase_job, erase_subject
 from fitting_room.actions.upkeep.notify import notify
 from fitting_room.actions.upkeep.resume import resume
+from fitting_room.actions.upkeep.stop import stop
 from fitting_room.actions.upkeep.sweep import sweep
 from fitting_room.actions.workflow.collect import collect
 from fitting_room.actions.workflow.poll import poll
@@ -57,6 +58,9 @@ class Vendor:
     orders: list[Order] = field(default_factory=list)
     polled: list[str] = field(default_factory=list)
     connections: list[Connection] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    """The jobs that it was told to stop."""
+    deleted: list[str] = field(default_factory=list)
 
     def connect(self, connection: Connection) -> Vendor:
         self.connections.append(connection)
@@ -70,6 +74,14 @@ class Vendor:
     def poll(self, order: Order, provider_job_id: str) -> Reading:
         self.polled.append(provider_job_id)
         return _next(self.polls)
+
+    def cancel(self, provider_job_id: str) -> bool:
+        self.stopped.append(provider_job_id)
+        return True
+
+    def erase_job(self, provider_job_id: str) -> bool:
+        self.deleted.append(provider_job_id)
+        return True
 
 
 def _next(answers: list[Answer | Exception]) -> Answer:
@@ -209,7 +221,10 @@ class World:
         while self.erasures:
             asked = self.erasures.pop(0)
             try:
-                erase_job(asked["job_id"], self.at) if "job_id" in asked else erase_subject(**asked, at=self.at)
+                if "stop" in asked:
+                    stop(asked["provider"], asked["stop"], self.at)
+                else:
+                    erase_job(asked["job_id"], self.at) if "job_id" in asked else erase_subject(**asked, at=self.at)
             finally:
                 metrics.clear_metrics()
 

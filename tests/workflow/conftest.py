@@ -13,6 +13,8 @@ import pytest
 from fitting_room.stores import media
 from local.simulators.aidge.app import Aidge
 from local.simulators.astria.app import Astria
+from local.simulators.fal.app import Fal
+from local.simulators.gemini.app import Gemini
 from local.simulators.kit.previews import Previews
 from local.simulators.kit.server import Simulator, running
 from local.simulators.predictions.fashn import Fashn
@@ -36,6 +38,8 @@ def simulators() -> Iterator[dict[str, Running]]:
         "fashn": Fashn(previews, seconds=WORK),
         "astria": Astria(previews),
         "aidge": Aidge(previews, submits=1000, working=WORK),
+        "fal": Fal(previews, seconds=WORK),
+        "gemini": Gemini(previews),
     }
     with ExitStack() as stack:
         yield {name: Running(vendor, stack.enter_context(running(vendor.app()))) for name, vendor in vendors.items()}

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import NamedTuple
 
 from fitting_room.jobs.job import Attempt, Job
 from fitting_room.jobs.tasks import AnyRequest, Size
+from fitting_room.providers.base import Basis, Price
 from fitting_room.stores.offers import entry
 
 
 class Cost(NamedTuple):
-    """Of `images` pictures. `amount` in `currency`, None where the vendor bills credits only or publishes no price."""
+    """Of `images` pictures. `amount` in `currency`, None where the vendor bills credits only or publishes no price; `basis`:
+    what the price is for."""
 
     images: int
     amount: float | None
     currency: str
     credits: float | None
+    basis: Basis = "image"
 
 
 def cost_of(job: Job, attempt: Attempt) -> Cost | None:
@@ -25,9 +29,18 @@ def cost_of(job: Job, attempt: Attempt) -> Cost | None:
     count = len(attempt.results) or job.request.output.count
     price = entry(attempt.provider).cost(job.request, _side(job, attempt), job.made_for)
     credits = attempt.credits if attempt.credits is not None else (price.credits or 0) * count
-    return Cost(
-        count, None if price.amount is None else round(price.amount * count, 6), price.currency, credits or None
-    )
+    each = price.per_image(_units(job, attempt, price))
+    amount = attempt.amount if attempt.amount is not None else each and each * count
+    return Cost(count, amount and round(amount, 6), price.currency, credits or None, price.basis)
+
+
+def _units(job: Job, attempt: Attempt, price: Price) -> float | None:
+    """How many units of a price one image took, as far as it is known: megapixels go in and out, each picture rounded up."""
+    base = attempt.inputs.get(job.request.base or "")
+    if price.basis != "megapixel" or base is None:
+        return None
+    made = next(iter(job.images), base)
+    return sum(ceil(each.width * each.height / 1e6) for each in (*attempt.inputs.values(), made))
 
 
 def _side(job: Job, attempt: Attempt) -> int | None:

@@ -120,6 +120,8 @@ class Attempt(_Record):
     results: list[StoredPicture] = []
     mask: str | None = None
     credits: float | None = None
+    amount: float | None = None
+    """What it cost by what the vendor counted, where it counts."""
     token: str | None = None
     references: dict[str, str] = {}
     """By role: the vendor's id of the reference that was made of that input."""

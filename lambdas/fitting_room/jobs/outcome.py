@@ -21,13 +21,15 @@ class Picture:
 @dataclass(frozen=True)
 class Finished:
     """The vendor is done and charges. `images` may be fewer than asked for (a warning then says why), and are none where a
-    subject was trained; `token` is the word that stands for that subject in a prompt."""
+    subject was trained; `token` is the word that stands for that subject in a prompt. `amount`: what it all costs by what the
+    vendor counted, in the currency of its prices."""
 
     images: list[Picture]
     mask: bytes | None = None
     credits: float | None = None
     token: str | None = None
     warnings: list[JobWarning] = field(default_factory=list)
+    amount: float | None = None
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,13 @@ class Pending:
 @dataclass(frozen=True)
 class Failed:
     """The call or the vendor's job failed. `charged` is `unknown` whenever the vendor may have accepted it. `retry_after`:
-    seconds for which the vendor wants to hear nothing more."""
+    seconds for which the vendor wants to hear nothing more. `amount`: what it costs if it is charged, by what the vendor
+    counted."""
 
     fault: Fault
     charged: Charged
     retry_after: float | None = None
+    amount: float | None = None
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Order:
     """What the adapter is to buy: from `model`, with the prepared pictures by role. `seed` is drawn for providers that take
     one. `options`: the provider's own model. `references`: by role, the vendor's id of the reference made of that input.
     `subjects`: by id, those that the request names. `callback`: the address of the completion webhook, if the provider
-    is to call one; it holds a secret."""
+    is to call one; it holds a secret. `listed`: the model's id in the catalogue, where an operator has set `model`."""
 
     job_id: str
     attempt: int
@@ -41,6 +41,12 @@ class Order:
     references: Mapping[str, str] = field(default_factory=dict)
     subjects: Mapping[str, Subject] = field(default_factory=dict)
     callback: str | None = None
+    listed: str = ""
+
+    @property
+    def shape(self) -> str:
+        """The model's id in the catalogue, by which an adapter knows the form of its request."""
+        return self.listed or self.model
 
     @property
     def base(self) -> Input:
@@ -107,6 +113,13 @@ class Eraser(Protocol):
     def erase_job(self, provider_job_id: str) -> bool: ...
 
     def erase_reference(self, made_id: str) -> bool: ...
+
+
+class Canceller(Protocol):
+    """A provider that stops working on a job when asked. True if it says that the job is out of its queue, or will be
+    stopped; the job ends here whatever it says."""
+
+    def cancel(self, provider_job_id: str) -> bool: ...
 
 
 class Account(Protocol):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -68,13 +68,21 @@ _OTHERWISE = {
 }
 
 
+Basis = Literal["image", "megapixel", "token", "hour"]
+
+
 class Price(_Frozen):
-    """What one image of `model` costs up to `max_side` px and at `quality` (None: any). `amount` in `currency`; None: the
-    vendor bills `credits` whose worth depends on the account."""
+    """What `model` costs up to `max_side` px and at `quality` (None: any). `amount` in `currency`, for one unit of `basis`;
+    None: the vendor bills `credits` for an image, whose worth depends on the account."""
 
     model: str | None = None
     amount: float | None = None
     currency: str = "USD"
+    basis: Basis = "image"
+    first: float | None = None
+    """What the first unit of an image costs, where that is not `amount`."""
+    units: float | None = None
+    """How many units one image takes, at most as far as the vendor's documents say; None where they do not."""
     credits: float | None = None
     quality: str | None = None
     max_side: int | None = None
@@ -84,6 +92,14 @@ class Price(_Frozen):
     def free(self) -> bool:
         """Known to cost nothing; where no price is published, something is assumed."""
         return self.amount == 0 and not self.credits
+
+    def per_image(self, units: float | None = None) -> float | None:
+        """The amount for an image of so many units, else of as many as it may take; None where that is not known."""
+        if self.amount is None or self.basis == "image":
+            return self.amount
+        if (taken := self.units if units is None else units) is None:
+            return None
+        return self.amount * taken if self.first is None else self.first + self.amount * max(0, taken - 1)
 
 
 class Lifecycle(_Frozen):
@@ -109,6 +125,12 @@ class Model(_Frozen):
     """Used only when a request names it, or a subject that was made for it."""
     opt_in: bool = False
     """Offered only where the stage's `legacy_models` name it."""
+    base: FitSpec | None = None
+    others: FitSpec | None = None
+    keeps_framing: bool | None = None
+    keeps_shape: bool | None = None
+    max_garments: int | None = None
+    """These five: where they are not the entry's."""
     inference_regions: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     sent_as: str | None = None
@@ -181,6 +203,8 @@ class CatalogueEntry(_Frozen):
     max_garments: int = 1
     keeps_framing: bool = True
     """Whether a result shows the base picture's own frame, so that what was done to fit it can be undone."""
+    keeps_shape: bool = False
+    """Whether a result that has not that frame has at least its shape, roughly: any other is told to the client."""
     exact_size: bool = True
     """Whether a `size` is kept to the pixel; else only its shape, and that roughly."""
     base: FitSpec
@@ -195,10 +219,14 @@ class CatalogueEntry(_Frozen):
     retention: str
     erases: bool = False
     """Whether the vendor deletes its copies when asked: the adapter is an `Eraser` then."""
+    cancels: bool = False
+    """Whether the vendor stops a job when asked: the adapter is a `Canceller` then."""
     failures_free: bool
     rate: Rate | None = None
     concurrency: int | None = None
     deadline: int = 1800
+    answers: int = 60
+    """Seconds within which the vendor answers the call that buys; one that answers with the images takes minutes."""
     usual: int | None = None
     """Seconds in which the vendor is usually done with an image, by its own documents."""
     training_deadline: int = 6 * 3600
@@ -234,6 +262,12 @@ class CatalogueEntry(_Frozen):
             None,
         )
 
+    def as_of(self, model: Model | None) -> CatalogueEntry:
+        """The entry as it is for one of its models."""
+        names = ("base", "others", "keeps_framing", "keeps_shape", "max_garments")
+        own = {name: value for name in names if (value := getattr(model, name, None)) is not None}
+        return self.model_copy(update=own) if own else self
+
     def honours(self, task: Task, model: Model | None) -> Mapping[str, Option]:
         """The options of a task by name, as a model honours them."""
         own = model.options if model and model.options is not None else self.tasks
@@ -264,7 +298,7 @@ class CatalogueEntry(_Frozen):
         return self.training_deadline if task == "train_subject" else self.deadline
 
     def cost(self, request: AnyRequest, side: int | None = None, made_for: frozenset[str] = frozenset()) -> Price:
-        """The price of one image; without `side` (px of the longer side) the dearest that can happen."""
+        """The price that applies; without `side` (px of the longer side) the dearest that can happen."""
         model = self.model(request, made_for)
         quality = request.output.quality or "standard"
         fitting = [
@@ -275,4 +309,4 @@ class CatalogueEntry(_Frozen):
             and (side is None or price.max_side is None or side <= price.max_side)
         ]
         pick = max if side is None else min
-        return pick(fitting or self.prices, key=lambda price: price.amount or 0)
+        return pick(fitting or self.prices, key=lambda price: price.per_image() or 0)

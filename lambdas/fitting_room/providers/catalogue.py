@@ -14,8 +14,10 @@ PROVIDERS = (  # in the order in which `auto` tries them
     "stability",
     "fashn",
     "tryiton",
+    "fal",
     "astria",
     "aidge",
+    "gemini",
     "sandbox",
 )
 

@@ -51,7 +51,7 @@ RUNNERS: dict[RunnerName, Runner] = {
             state="StartHttp",
             pause="WaitForHttp",
             function="job/start_http",
-            seconds=180,
+            seconds=480,
             needs_key=True,
         ),
     )

@@ -66,6 +66,11 @@ def refusal(name: str, message: str) -> Response:
     return JSONResponse({"error": name, "message": message}, API_ERRORS[name])
 
 
+def cost_of(asked: Asked) -> int:
+    """In credits: one an image, unless the model has a price of its own."""
+    return int(getattr(asked, "credits", asked.num_samples))
+
+
 @dataclass
 class Job:
     """`purchase` is its entry in the purchase log; its `charged` is None until the job is over.
@@ -85,7 +90,7 @@ class Job:
 
     @property
     def cost(self) -> int:
-        return self.asked.num_samples
+        return cost_of(self.asked)
 
 
 class Predictions(Simulator):
@@ -157,11 +162,11 @@ class Predictions(Simulator):
         """Reserves the credits. Raises BadRequestError, or AnswerError when credits do not suffice."""
         if asked.region is None:
             raise BadRequestError(NO_PICTURE)
-        if asked.num_samples > self._credits - self._reserved:
+        if (cost := cost_of(asked)) > self._credits - self._reserved:
             raise AnswerError(refusal("OutOfCredits", "You have run out of credits."))
         job_id, images = token_hex(12), asked.num_samples
         summary = f"{asked.endpoint} {asked.category}: {images} images, {asked.mode}"
-        purchase = self.purchases.add(id=job_id, charged=None, images=images, credits=images, summary=summary)
+        purchase = self.purchases.add(id=job_id, charged=None, images=images, credits=cost, summary=summary)
         job = self._jobs[job_id] = Job(job_id, asked, purchase, site)
         self._reserved += job.cost
         while len(self._jobs) > JOBS_KEPT:

@@ -1,4 +1,4 @@
-"""FASHN (v1), model `tryon-v1.6`: run, poll or be called, fetch; for the vendor's Python client and the documented calls.
+"""FASHN (v1), models `tryon-v1.6` and `tryon-max`: run, poll or be called, fetch; for its Python client and its documents.
 
 A job that waits is `starting`, then `in_queue`, then `processing`: one word a read, as no document says how long each lasts.
 A failed job is refunded, and a job that is over tells what it has cost in the header `x-fashn-credits-used`; that a failed
@@ -18,7 +18,7 @@ from starlette.routing import Route
 from local.simulators.kit.callbacks import FAULTS
 from local.simulators.kit.previews import Previews
 from local.simulators.predictions.app import API_ERRORS, Job, Predictions, check_key
-from local.simulators.predictions.fashn_request import Inputs, RunRequest
+from local.simulators.predictions.fashn_request import Inputs, MaxInputs, request_of
 from local.simulators.predictions.request import BadRequestError, parse
 
 RUNTIME_ERRORS = (
@@ -59,10 +59,10 @@ class Fashn(Predictions):
         ]
 
     async def run(self, request: Request) -> Response:
-        def asked(body: Any) -> Inputs:
+        def asked(body: Any) -> Inputs | MaxInputs:
             if unknown := sorted(set(request.query_params) - {"webhook_url"}):
                 raise BadRequestError(f"unknown query parameter {unknown[0]}")
-            return parse(RunRequest, body).inputs
+            return parse(request_of(body), body).inputs
 
         webhook = request.query_params.get("webhook_url")
         return await self.submit(request, asked, lambda job: {"id": job.id, "error": None}, webhook)
@@ -70,7 +70,9 @@ class Fashn(Predictions):
     def told(self, job: Job) -> dict[str, Any]:
         waiting = job.status == "processing" and job.reads < len(WAITING)
         status = WAITING[job.reads] if waiting else job.status
-        output = _inline(job) if isinstance(job.asked, Inputs) and job.asked.return_base64 else self.urls(job)
+        output = (
+            _inline(job) if isinstance(job.asked, Inputs | MaxInputs) and job.asked.return_base64 else self.urls(job)
+        )
         return {"id": job.id, "status": status, "output": output or None, "error": job.error}
 
     async def credits(self, request: Request) -> Response:

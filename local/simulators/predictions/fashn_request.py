@@ -1,4 +1,4 @@
-"""`POST /v1/run` of FASHN for `tryon-v1.6` as its documents state it: fields, enums, ranges.
+"""`POST /v1/run` of FASHN for `tryon-v1.6` and `tryon-max` as its documents state it: fields, enums, ranges.
 
 Sources: docs.fashn.ai (API Fundamentals); the vendor's Python client 0.9.0, `types/prediction_run_params.py`.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from local.simulators.kit.strict import Strict
 from local.simulators.predictions.request import ClothesTryOn, ImageInput
@@ -28,6 +28,63 @@ class Inputs(ClothesTryOn):
     return_base64: bool = False
 
 
+class MaxInputs(Strict):
+    """`generation_mode`: the type of the client lists these two; its text also says fast."""
+
+    endpoint: ClassVar[str] = "tryon-max"
+
+    product_image: ImageInput
+    model_image: Annotated[ImageInput, BeforeValidator(_not_saved)]
+    prompt: str | None = None
+    resolution: Literal["1k", "2k", "4k"] = "1k"
+    generation_mode: Literal["balanced", "quality"] = "balanced"
+    aspect_ratio: Literal["21:9", "1:1", "4:3", "3:2", "2:3", "5:4", "4:5", "3:4", "16:9", "9:16"] | None = None
+    num_images: Annotated[int, Field(ge=1, le=4)] = 1
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
+    output_format: Literal["png", "jpeg"] = "png"
+    return_base64: bool = False
+
+    @property
+    def category(self) -> str:
+        return "auto"
+
+    @property
+    def mode(self) -> str:
+        return self.generation_mode
+
+    @property
+    def garment_image(self) -> str:
+        return self.product_image
+
+    @property
+    def num_samples(self) -> int:
+        return self.num_images
+
+    @property
+    def region(self) -> str | None:
+        return "auto"
+
+    @property
+    def first_seed(self) -> int:
+        return self.seed
+
+    @property
+    def credits(self) -> int:
+        """Four an image; that `quality` costs two more is our choice, for no document says how much it costs."""
+        return self.num_images * (6 if self.generation_mode == "quality" else 4)
+
+
 class RunRequest(Strict):
     model_name: Literal["tryon-v1.6"]
     inputs: Inputs
+
+
+class MaxRequest(Strict):
+    model_name: Literal["tryon-max"]
+    inputs: MaxInputs
+
+
+def request_of(body: Any) -> type[RunRequest | MaxRequest]:
+    """By the model that a body names."""
+    named = body.get("model_name") if isinstance(body, dict) else None
+    return MaxRequest if named == "tryon-max" else RunRequest

@@ -197,3 +197,62 @@ def test_nobody_else_may_cancel_a_job(world: World, monkeypatch: pytest.MonkeyPa
     with pytest.raises(Refusal) as caught:
         cancel(job_id, stranger, world.at)
     assert (caught.value.status, world.job(job_id).cancel_requested) == (404, False)
+
+
+# ------------------------------------------------------------------------------------------- the provider's own cancel
+FAL_JOB = "fal-ai/fashn/requests/1"
+
+
+def waiting_at(world: World, vendor: Vendor, provider: str) -> str:
+    """The id of a job that a provider works on."""
+    world.configure(provider)
+    vendor.starts = [pending(FAL_JOB)]
+    job_id = world.submit(provider=provider).job.id
+    world.run_until_pending(job_id)
+    return job_id
+
+
+def test_a_provider_that_can_be_told_to_stop_is_told(world: World, vendor: Vendor) -> None:
+    job_id = waiting_at(world, vendor, "fal")
+    job = world.cancel(job_id)
+    assert (job.status, job.latest and job.latest.charged) == ("cancelled", "unknown")
+    assert world.erasures == [{"stop": FAL_JOB, "provider": "fal"}]
+    world.erase()
+    assert vendor.stopped == [FAL_JOB]
+    world.cancel(job_id)
+    assert world.erasures == [], "once"
+
+
+def test_one_that_has_no_such_call_is_not(world: World, vendor: Vendor) -> None:
+    assert world.cancel(waiting_at(world, vendor, "tryiton")).status == "cancelled"
+    assert world.erasures == []
+
+
+def test_a_job_that_becomes_pending_after_it_was_cancelled_is_stopped_too(world: World, vendor: Vendor) -> None:
+    world.configure("fal")
+    vendor.starts = [pending(FAL_JOB)]
+    job_id = world.submit(provider="fal").job.id
+    prepare(job_id, world.at)
+
+    def meanwhile() -> None:
+        cancel(job_id, LIVE, world.at)
+
+    vendor.during = meanwhile
+    world.start(job_id)
+    to_the_end(world, job_id)
+    assert world.job(job_id).status == "cancelled"
+    assert world.erasures == [{"stop": FAL_JOB, "provider": "fal"}]
+
+
+@pytest.mark.parametrize("trouble", ["the provider", "the call of the function"])
+def test_a_failed_cancel_never_keeps_the_job_from_ending(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "x"}}, "Invoke")
+
+    monkeypatch.setattr(*((vendor, "cancel", broken) if trouble == "the provider" else (World, "invoke", broken)))
+    job_id = waiting_at(world, vendor, "fal")
+    assert world.cancel(job_id).status == "cancelled"
+    world.erase()
+    assert (world.job(job_id).status, world.due()) == ("cancelled", [])

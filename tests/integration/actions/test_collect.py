@@ -282,3 +282,20 @@ def test_a_mask_that_cannot_be_read_costs_no_picture(world: World, vendor: Vendo
     )
     assert (job.status, len(job.images), job.mask) == ("succeeded", 1, None)
     assert "mask_missing" in [warning.code for warning in job.warnings]
+
+
+@pytest.mark.parametrize(
+    ("size", "warnings"), [((720, 1080), []), ((768, 1024), ["framing_changed"]), ((1200, 500), None)]
+)
+def test_an_editor_s_image_is_held_to_the_shape_of_the_person_and_not_cut(
+    world: World, vendor: Vendor, size: tuple[int, int], warnings: list[str] | None
+) -> None:
+    """The person's image is 360 x 540. An editor chooses its pixels, so no padding is undone."""
+    world.configure("gemini")
+    job = bought(world, vendor, finished(*size, amount=0.04), provider="gemini")
+    if warnings is None:
+        assert (job.status, job.error and job.error.code) == ("failed", "output_rejected")
+        return
+    assert (job.status, told(job)) == ("succeeded", warnings)
+    assert (job.images[0].width, job.images[0].height) == size
+    assert (job.usage.amount, job.usage.basis) == (0.04, "list price of the catalogue, per token")

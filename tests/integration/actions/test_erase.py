@@ -25,6 +25,7 @@ from fitting_room.jobs.outcome import Finished, Pending, Picture, Reading
 from fitting_room.providers.adapter import Order
 from fitting_room.stores import aws, jobs, media, subjects
 from fitting_room.stores.api_keys import Caller
+from tests.deployment import choose
 from tests.integration.atelier import ID, Atelier
 from tests.integration.world import INBOX, LIVE, RIVAL, TENANT, TEST, Vendor, World, failed, finished, pending, picture
 
@@ -642,3 +643,19 @@ def test_a_job_that_was_refused_is_no_user_of_its_files(world: World, vendor: Ve
         world.submit(person={"upload": upload_id}, output={"count": 5})
     erased(world, job_id)
     assert world.keys(f"uploads/{TENANT}/", INBOX) == []
+
+
+@pytest.mark.parametrize("admin", [False, True])
+def test_fal_deletes_only_where_the_stage_says_that_its_key_may(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch, admin: bool
+) -> None:
+    if admin:
+        choose(monkeypatch, provider_settings={"fal": {"erases": True}})
+    world.configure("fal")
+    vendor.starts, vendor.polls = [pending("fal-ai/fashn/requests/1")], [finished(864, 1296)]
+    job_id = world.submit(provider="fal").job.id
+    world.run(job_id)
+    left = delete_job(job_id, LIVE, world.at)["remains"]
+    world.erase()
+    assert [each["provider"] for each in left] == ([] if admin else ["fal"])
+    assert vendor.deleted == (["fal-ai/fashn/requests/1"] if admin else [])

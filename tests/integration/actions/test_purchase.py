@@ -17,7 +17,7 @@ from fitting_room.actions.workflow.settle import settle
 from fitting_room.actions.workflow.start import start
 from fitting_room.jobs.errors import JobFailure
 from fitting_room.stores import aws, jobs, media, provider_keys
-from tests.integration.world import SECRET, Vendor, World, failed, finished, pending
+from tests.integration.world import SECRET, Vendor, World, failed, finished, moment, pending
 
 
 def cancel(job_id: str) -> None:
@@ -271,7 +271,7 @@ def test_a_claim_that_holds_although_its_answer_was_lost_is_bought_on(
     vendor.starts = [finished()]
     job_id = world.prepared()
     Table(world, monkeypatch, CLAIM, "after").blind_seconds = blind
-    assert world.start(job_id, remaining=180) == {"outcome": "finished"}
+    assert world.start(job_id, remaining=900) == {"outcome": "finished"}
     assert len(vendor.orders) == 1
     assert world.job(job_id).attempts["1"].charged == "yes"
 
@@ -456,3 +456,16 @@ def test_the_timeline_tells_each_step_once_and_in_order(world: World, vendor: Ve
     ]
     assert [entry["at"] for entry in job.timeline] == sorted(entry["at"] for entry in job.timeline)
     assert job.started_at and job.finished_at and job.created_at <= job.started_at <= job.finished_at
+
+
+@pytest.mark.parametrize(("provider", "seconds"), [("fashn", 180), ("gemini", 420)])
+def test_a_call_is_taken_for_lost_when_its_provider_can_no_longer_answer(
+    world: World, vendor: Vendor, provider: str, seconds: int
+) -> None:
+    """StartHttp may run as long as the slowest of its providers needs; a quick one is not waited for so long."""
+    world.configure(provider)
+    vendor.starts = [pending("v-1")]
+    job_id, began = world.prepared(provider=provider), world.at.now()
+    world.start(job_id, remaining=480)
+    attempt = world.job(job_id).attempts["1"]
+    assert abs((moment(attempt.claimed_until) - began).total_seconds() - seconds) < 2

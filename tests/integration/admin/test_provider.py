@@ -169,7 +169,7 @@ def test_an_override_changes_what_is_planned_bought_and_counted(
     world.configure("fashn")
     assert offers.entry("fashn").models[0].sent_as is None
     admin("provider override fashn --model tryon-v1.6 --sent-as tryon-v1.7")
-    admin("provider override fashn --price 0.05 --credits 2")
+    admin("provider override fashn --model tryon-v1.6 --price 0.05 --credits 2")
     world.at.sleep(30)
     vendor.starts = [finished()]
     job_id = world.submit(provider="fashn/tryon-v1.6").job.id
@@ -199,7 +199,7 @@ def test_an_override_changes_what_is_planned_bought_and_counted(
         ("fashn --model tryon-v1.6 --end-of-life soon", "--end-of-life: send a date"),
         ("fashn --price -1", "--price: send a number from 0"),
         ("fashn --price nan", "--price: send a number from 0"),
-        ("fashn --model tryon-v1.6 --price 1", "has prices for: all models together"),
+        ("tryiton --model clothes --price 1", "has prices for: all models together"),
         ("tryiton --model clothes --sent-as x", "another id needs a release"),
         ("nova_canvas --price 1 --quality fast", "--quality standard --max-side 1024"),
         ("nova --price 1", "no provider `nova`"),

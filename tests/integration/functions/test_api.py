@@ -530,8 +530,10 @@ def test_the_providers_are_listed(call: Call) -> None:
         "stability",
         "fashn",
         "tryiton",
+        "fal",
         "astria",
         "aidge",
+        "gemini",
         "sandbox",
     ]
 

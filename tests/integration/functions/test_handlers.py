@@ -131,6 +131,12 @@ def test_the_erase_function_takes_a_job_or_a_subject_and_answers_nothing(
     assert world.job(job_id).cancel_requested
 
 
+def test_the_erase_function_tells_a_provider_to_stop(world: World, vendor: Vendor, invoke: Any) -> None:
+    world.configure("fal")
+    assert invoke("event.erase", {"stop": "fal-ai/fashn/requests/1", "provider": "fal"}) is None
+    assert vendor.stopped == ["fal-ai/fashn/requests/1"]
+
+
 def test_the_notify_function_takes_one_message_and_fails_with_it_without_words(
     world: World, vendor: Vendor, invoke: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -135,13 +135,15 @@ def test_a_named_provider_tells_every_option_it_cannot_honour_at_once() -> None:
 
 
 def test_auto_that_finds_nobody_says_why_for_each_provider() -> None:
-    found = refused(configured=("tryiton", "fashn", "aidge", "astria"), prompt="in the rain", output={"count": 6})
+    everybody = ("tryiton", "fashn", "fal", "aidge", "astria", "gemini")
+    found = refused(configured=everybody, prompt="in the rain", output={"count": 6})
     assert {(fault.provider, fault.pointer) for fault in found} == {
         ("aidge", "/prompt"),
         ("astria", "/provider_options/astria/person_class"),
-    } | {  # both draw up to 8
+        ("gemini", "/output/count"),
+    } | {  # the first two draw up to 8
         (provider, pointer)
-        for provider in ("nova_canvas", "tryiton", "fashn")
+        for provider in ("nova_canvas", "tryiton", "fashn", "fal")
         for pointer in ("/prompt", "/output/count")
     }
     assert all(fault.code == "unsupported_option" for fault in found if fault.provider != "astria")
@@ -177,7 +179,9 @@ def test_the_list_of_providers_says_what_this_key_can_buy_today() -> None:
         "tryiton": (False, False, False),
         "fashn": (False, False, False),
         "astria": (False, False, False),
+        "fal": (False, False, False),
         "aidge": (False, False, False),
+        "gemini": (False, False, False),
         "sandbox": (True, True, False),
     }
     assert shown["nova_canvas"]["models"][0]["lifecycle"]["end_of_life"] == "2026-09-30"

@@ -178,6 +178,88 @@ def test_fashn_names_what_it_cannot_do(fields: dict[str, Any], pointer: str) -> 
     assert answered("fashn", **fields) == [("unsupported_option", pointer)]
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({"garment": {"category": each}} for each in ("auto", "tops", "outfit", "footwear", "eyewear", "accessories")),
+        {"prompt": "Worn open.", "output": {"count": 4, "quality": "best", "seed": 7}},
+    ],
+)
+def test_fashns_newer_model_honours(fields: dict[str, Any]) -> None:
+    assert answered("fashn/tryon-max", **fields) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"garment": {"category": "object"}}, "/garments/0/category"),
+        ({"moderation": "permissive"}, "/moderation"),
+        ({"segmentation_free": True}, "/segmentation_free"),
+        ({"output": {"quality": "fast"}}, "/output/quality"),
+        ({"output": {"size": "original"}}, "/output/size"),
+    ],
+)
+def test_fashns_newer_model_names_what_it_cannot_do(fields: dict[str, Any], pointer: str) -> None:
+    assert answered("fashn/tryon-max", **fields) == [("unsupported_option", pointer)]
+
+
+# fal and gemini
+
+TWO = [{"image": IMAGE, "category": "tops"}, {"image": IMAGE, "category": "bottoms"}]
+FLUX, BANANA, GPT = "fal/fal-ai/flux-pro/v1/vto", "fal/fal-ai/nano-banana-2/edit", "fal/openai/gpt-image-2/edit"
+
+
+@pytest.mark.parametrize(
+    ("provider", "fields"),
+    [
+        (
+            "fal",
+            {"segmentation_free": False, "moderation": "none", "output": {"count": 4, "quality": "best", "seed": 1}},
+        ),
+        ("fal", {"output": {"size": "original"}}),
+        (FLUX, {"garment": {"category": "footwear"}, "prompt": "In the rain.", "output": {"size": "original"}}),
+        (BANANA, {"garments": [*TWO, *TWO], "output": {"count": 4, "quality": "best", "seed": 1}}),
+        (GPT, {"garments": TWO, "prompt": "In the rain.", "output": {"quality": "fast"}}),
+        (
+            "gemini",
+            {"garments": [*TWO, *TWO, *TWO], "prompt": "In the rain.", "output": {"quality": "best", "seed": 1}},
+        ),
+        ("gemini/gemini-3.1-flash-lite-image", {"garment": {"category": "object", "photo": "model"}}),
+    ],
+)
+def test_fal_and_gemini_honour(provider: str, fields: dict[str, Any]) -> None:
+    assert answered(provider, **fields) == []
+
+
+@pytest.mark.parametrize(
+    ("provider", "fields", "pointer"),
+    [
+        ("fal", {"garments": TWO}, "/garments/1"),
+        ("fal", {"prompt": "red"}, "/prompt"),
+        (FLUX, {"garments": TWO}, "/garments/1"),
+        (FLUX, {"output": {"quality": "best"}}, "/output/quality"),
+        (FLUX, {"output": {"seed": 1}}, "/output/seed"),
+        (BANANA, {"garments": [*TWO, *TWO, TWO[0]]}, "/garments/4"),
+        (BANANA, {"output": {"size": "original"}}, "/output/size"),
+        (BANANA, {"moderation": "none"}, "/moderation"),
+        (GPT, {"output": {"seed": 1}}, "/output/seed"),
+        ("gemini", {"output": {"count": 2}}, "/output/count"),
+        ("gemini", {"output": {"size": "original"}}, "/output/size"),
+        ("gemini", {"garments": [*TWO, *TWO, *TWO, TWO[0]]}, "/garments/6"),
+        ("gemini", {"keep": {"face": True}}, "/keep/face"),
+    ],
+)
+def test_fal_and_gemini_name_what_they_cannot_do(provider: str, fields: dict[str, Any], pointer: str) -> None:
+    assert answered(provider, **fields) == [("unsupported_option", pointer)]
+
+
+def test_the_editors_of_fal_are_never_chosen_by_themselves() -> None:
+    entry = catalogue.entry("fal")
+    for provider in ("auto", "fal"):
+        model = entry.model(parse({**asking("try_on"), "provider": provider}))
+        assert model and model.id == "fal-ai/fashn/tryon/v1.6"
+
+
 # aidge
 
 SUIT = [{"image": IMAGE, "category": "tops"}, {"image": IMAGE, "category": "bottoms"}]
@@ -325,8 +407,10 @@ def test_the_order_in_which_auto_tries_them() -> None:
         "stability",
         "fashn",  # "Default hosted VTO"
         "tryiton",
+        "fal",
         "astria",
         "aidge",
+        "gemini",  # an editor: after every dedicated engine
         "sandbox",
     ]
     assert [entry.id for entry in catalogue.entries() if not entry.live] == ["sandbox"]

@@ -74,7 +74,7 @@ def reservation(
     prices = [entry(name).cost(request, asked_side(request), made_for) for name in providers]
     if all(price.free for price in prices):
         return None
-    amount = max(price.amount or 0 for price in prices)
+    amount = max(price.per_image() or 0 for price in prices)
     return Reservation(day=at.now().date().isoformat(), images=count, microusd=round(amount * count * 1e6))
 
 

@@ -27,6 +27,7 @@ def deployment(at: Clock) -> Deployment:
         frozenset(config.legacy_models),
         frozenset(config.unmoderated),
         frozenset(pauses()),
+        frozenset(name for name, given in config.provider_settings.items() if given.get("erases") is True),
     )
 
 

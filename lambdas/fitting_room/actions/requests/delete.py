@@ -5,11 +5,8 @@ Marking is what counts: a call of the function that is refused or fails is the s
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from fitting_room import clock
 from fitting_room.actions.job_view import find_job
@@ -18,9 +15,9 @@ from fitting_room.actions.requests.subjects import find_subject
 from fitting_room.clock import Clock
 from fitting_room.jobs.job import Job
 from fitting_room.jobs.tombstone import Remaining
-from fitting_room.observability import logger
+from fitting_room.providers.base import CatalogueEntry
 from fitting_room.settings import settings
-from fitting_room.stores import aws, file_users, jobs, subjects, tombstones
+from fitting_room.stores import background, file_users, jobs, subjects, tombstones
 from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.items import request_erasure, set_due
 from fitting_room.stores.offers import entry
@@ -88,16 +85,12 @@ def _mark(job: Job, at: Clock) -> None:
 def invoke_erase(key: dict[str, str], at: Clock, **event: str) -> None:
     """Call the erase function for an item, and let the sweep look at the item again in case that call fails."""
     set_due(key, clock.later(at.now(), GRACE))
-    _invoke(event)
+    background.ask(event)
 
 
-def _invoke(event: dict[str, str]) -> None:
-    try:
-        aws.functions().invoke(
-            FunctionName=settings().erase_function, InvocationType="Event", Payload=json.dumps(event)
-        )
-    except (ClientError, BotoCoreError) as error:
-        logger.warning("erasing refused", extra={**event, "error": type(error).__name__})
+def erases(provider: CatalogueEntry) -> bool:
+    """Whether a provider deletes its copies when asked: by its entry, or because the stage says so of its key."""
+    return provider.erases or settings().deployment.provider_settings.get(provider.id, {}).get("erases") is True
 
 
 def remains(job: Job, at: Clock) -> list[Remaining]:
@@ -106,14 +99,14 @@ def remains(job: Job, at: Clock) -> list[Remaining]:
     for attempt in job.attempts.values():
         provider = entry(attempt.provider)
         references = provider.references(job.request)
-        if attempt.claimed_at and not provider.erases:
+        if attempt.claimed_at and not erases(provider):
             found += _kept(provider.id)
         bought_blind = attempt.charged == "unknown" and not attempt.provider_job_id
         broke_off = job.final and not (
             attempt.claimed_at or attempt.outcome or job.failure
         )  # in making a reference, perhaps
         own = [role for role, kind in references.items() if not kind.shared and role not in attempt.references]
-        if provider.erases and (bought_blind or (broke_off and own)):
+        if erases(provider) and (bought_blind or (broke_off and own)):
             found.append(
                 Remaining(
                     provider=provider.id,
@@ -147,14 +140,14 @@ def _kept(provider_id: str) -> list[Remaining]:
     provider = entry(provider_id)
     return (
         []
-        if provider.erases
+        if erases(provider)
         else [Remaining(provider=provider.id, what="images sent and made", until=provider.retention)]
     )
 
 
 def _want(key: dict[str, str], at: Clock, **event: str) -> None:
     request_erasure(key, event.get("job_id") or event["subject_id"], at.now(), clock.later(at.now(), GRACE))
-    _invoke(event)
+    background.ask(event)
 
 
 def _answer(item_id: str, left: list[Remaining]) -> dict[str, Any]:

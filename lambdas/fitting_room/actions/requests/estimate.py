@@ -40,8 +40,13 @@ def _offer(provider: str, request: AnyRequest, made_for: frozenset[str], at: Clo
     offered, count = entry(provider), request.output.count
     model = offered.model(request, made_for)
     price = offered.cost(request, asked_side(request), made_for)
-    amount = None if price.amount is None else round(price.amount * count, 6)
-    cost = {"amount": amount, "currency": price.currency, "credits": price.credits and price.credits * count}
+    each = price.per_image()
+    cost = {
+        "amount": None if each is None else round(each * count, 6),
+        "currency": price.currency,
+        "credits": price.credits and price.credits * count,
+        "basis": price.basis,
+    }
     slot = capacity.next_slot(provider, at.ms())
     return {
         "provider": provider,

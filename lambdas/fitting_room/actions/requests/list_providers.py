@@ -24,7 +24,6 @@ def _shown(entry: CatalogueEntry, deployment: Deployment, caller: Caller) -> dic
             "title",
             "max_garments",
             "retention",
-            "erases",
             "polled",
             "callbacks",
             "failures_free",
@@ -35,6 +34,7 @@ def _shown(entry: CatalogueEntry, deployment: Deployment, caller: Caller) -> dic
     allowed = entry.id == SANDBOX if caller.mode == "test" else caller.providers is None or entry.id in caller.providers
     return {
         **facts,
+        "erases": entry.erases or entry.id in deployment.erasing,
         "tasks": _options(entry.tasks),
         "models": [_model(entry, model, deployment) for model in entry.models],
         "prices": [price.model_dump(mode="json", exclude_none=True) for price in entry.prices],

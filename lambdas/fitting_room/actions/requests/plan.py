@@ -28,7 +28,7 @@ class Deployment:
     """What this deployment can reach. `regions`: providers with an AWS region to call them in. `private_access`:
     providers whose retired model it may still call. `legacy_models`: `provider/model` of models it offers though they are
     opt-in. `unmoderated`: providers for which `moderation: none` may be asked. `observed`: what Bedrock said of its models.
-    `paused`: providers that the operator lets rest."""
+    `paused`: providers that the operator lets rest. `erasing`: those whose key may delete, as the stage says."""
 
     entries: Sequence[CatalogueEntry]
     configured: frozenset[str]
@@ -39,6 +39,7 @@ class Deployment:
     legacy_models: frozenset[str] = frozenset()
     unmoderated: frozenset[str] = frozenset()
     paused: frozenset[str] = frozenset()
+    erasing: frozenset[str] = frozenset()
 
     def end_of_life(self, model: Model) -> date | None:
         """Bedrock's own word before the catalogue's."""
@@ -133,6 +134,7 @@ def faults_for(
     if request.task not in entry.tasks:
         return [_wrong_task(request, entry, deployment)]
     model = _model(request, entry, subjects)
+    entry = entry.as_of(model)
     faults = [
         _or_else(fault, asked, request, entry, deployment)
         for asked in request.options()
@@ -178,7 +180,11 @@ def faults_for(
                 if entry.max_garments > 1
                 else f"{entry.title} takes one garment per job.",
                 entry.instead.get("garments", _FEWER if entry.max_garments > 1 else "Send one job per garment.")
-                + _ways(other.id for other in _others(request, entry, deployment) if other.max_garments >= count),
+                + _ways(
+                    other.id
+                    for other in _others(request, entry, deployment)
+                    if other.as_of(other.model(request)).max_garments >= count
+                ),
                 pointer=f"/garments/{entry.max_garments}",
                 provider=entry.id,
             )

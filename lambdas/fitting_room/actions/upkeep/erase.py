@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import cast
 
 from fitting_room import clock
-from fitting_room.actions.requests.delete import GRACE, remains
+from fitting_room.actions.requests.delete import GRACE, erases, remains
 from fitting_room.actions.workflow.attempts import connect
 from fitting_room.actions.workflow.settle import pay_debt
 from fitting_room.clock import Clock
@@ -108,7 +108,7 @@ def _copies(job: Job, at: Clock) -> Iterator[VendorCopy]:
     """
     for attempt in job.attempts.values():
         provider = entry(attempt.provider)
-        if not provider.erases:
+        if not erases(provider):
             continue
         if attempt.provider_job_id and not (job.subject and _made_the_subject(job, attempt, at)):
             yield VendorCopy(
@@ -135,7 +135,7 @@ def _made(subject: subjects.StoredSubject, job: Job | None) -> VendorCopy | None
     made_id, provider = subject.made_id, subject.provider
     if made_id is None and job and job.latest:
         made_id, provider = job.latest.provider_job_id, job.latest.provider
-    if made_id is None or not entry(provider).erases:
+    if made_id is None or not erases(entry(provider)):
         return None
     return VendorCopy(provider=provider, what="reference", id=made_id)
 

@@ -60,6 +60,7 @@ def order(job: Job, attempt: Attempt, provider: CatalogueEntry, *, read_now: boo
         attempt=attempt.n,
         request=job.request,
         model=model.sent_as or model.id,
+        listed=model.id,
         inputs=inputs,
         seed=attempt.seed,
         options=provider.options_model.model_validate(given) if provider.options_model else None,
@@ -114,6 +115,7 @@ def record_outcome(job: Job, attempt: Attempt, outcome: Outcome, at: Clock, *, s
                 "results": results,
                 "mask": mask,
                 "credits": outcome.credits,
+                "amount": outcome.amount,
                 "token": outcome.token,
                 "submitted_at": attempt.submitted_at or attempt.claimed_at,
                 "finished_at": now,
@@ -126,6 +128,7 @@ def record_outcome(job: Job, attempt: Attempt, outcome: Outcome, at: Clock, *, s
                 "finished_at": now,
                 "submitted_at": attempt.submitted_at or attempt.claimed_at,
                 "retry_after": outcome.retry_after,
+                "amount": outcome.amount,
                 "error": outcome.fault.model_copy(update={"provider": attempt.provider}),
             }
     after = attempt.model_copy(update=facts)

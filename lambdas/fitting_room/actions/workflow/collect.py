@@ -17,6 +17,7 @@ from fitting_room.jobs.errors import Fault, JobFailure, JobWarning
 from fitting_room.jobs.job import Attempt, Job, JobImage
 from fitting_room.jobs.outcome import Step, step
 from fitting_room.jobs.request import Output
+from fitting_room.providers.base import CatalogueEntry
 from fitting_room.settings import settings
 from fitting_room.stores import jobs, media
 from fitting_room.stores.offers import entry
@@ -100,11 +101,13 @@ def _take_back(job: Job, written: list[JobImage], at: Clock) -> None:
 
 def _expected(job: Job, attempt: Attempt, frame: Frame | None) -> Expected:
     """What the task promises of each picture."""
-    size = getattr(job.request, "size", None) if entry(attempt.provider).exact_size else None
+    provider = _provider(job, attempt)
+    size = getattr(job.request, "size", None) if provider.exact_size else None
+    shape = frame or (_fitted(job, attempt) if provider.keeps_shape else None)
     mask = getattr(job.request, "mask", None)
     return Expected(
         size=(size.width, size.height) if size else None,
-        aspects=(frame.canvas, frame.source) if frame else (),
+        aspects=(shape.canvas, shape.source) if shape else (),
         alpha=job.request.task == "remove_background",
         edit=mask is not None and mask.type != "garment",
     )
@@ -120,8 +123,16 @@ def _rejected(reason: Rejection | None) -> JobWarning:
 
 def _frame(job: Job, attempt: Attempt) -> Frame | None:
     """What undoes the fit of the picture whose framing the results keep; None where there is no such picture."""
-    if not entry(attempt.provider).keeps_framing:
-        return None
+    return _fitted(job, attempt) if _provider(job, attempt).keeps_framing else None
+
+
+def _provider(job: Job, attempt: Attempt) -> CatalogueEntry:
+    provider = entry(attempt.provider)
+    return provider.as_of(provider.model(job.request, job.made_for))
+
+
+def _fitted(job: Job, attempt: Attempt) -> Frame | None:
+    """How the base picture was fitted, where there is one."""
     base = attempt.inputs.get(job.request.base or "")
     return Frame.model_validate(base.frame) if base else None
 

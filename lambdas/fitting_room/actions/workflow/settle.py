@@ -16,7 +16,8 @@ from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Job, Status, Usage
 from fitting_room.jobs.outcome import Step, step
 from fitting_room.observability import MetricUnit, logger, metrics
-from fitting_room.stores import budgets, capacity, debts, deliveries, jobs, media, subjects
+from fitting_room.providers.base import Basis
+from fitting_room.stores import background, budgets, capacity, debts, deliveries, jobs, media, subjects
 from fitting_room.stores import usage as spending
 from fitting_room.stores.aws import unimportant
 from fitting_room.stores.debts import Kind
@@ -109,6 +110,7 @@ def _finish(job: Job, at: Clock) -> None:
         return
     with unimportant("places at providers"):
         _free(job, at)
+    _stop_providers(job)
     logger.info("job settled", job_id=job.id, status=status, code=error.code if error else None)
     metrics.add_metric("Job" + status.capitalize(), MetricUnit.Count, 1)
 
@@ -122,6 +124,13 @@ def _free(job: Job, at: Clock) -> None:
             capacity.shorten_lease(attempt.provider, attempt.lease, job.id, at.ms() + entry(attempt.provider).usual_ms)
         else:
             capacity.free_lease(attempt.provider, attempt.lease, job.id)
+
+
+def _stop_providers(job: Job) -> None:
+    """Have every provider that still works on the job told so, where it can be told."""
+    for attempt in job.attempts.values():
+        if attempt.outcome == "pending" and attempt.provider_job_id and entry(attempt.provider).cancels:
+            background.ask({"stop": attempt.provider_job_id, "provider": attempt.provider})
 
 
 def _made_for(job: Job) -> str | None:
@@ -162,11 +171,12 @@ def _cancelled(job: Job) -> Fault:
 
 def _usage(job: Job) -> Usage:
     """What the vendors charged, all attempts together."""
-    usage = Usage(basis="list price of the catalogue, per image")
+    usage = Usage(basis=_basis("image"))
     for attempt in job.attempts.values():
         if attempt.recovered_n or (cost := cost_of(job, attempt)) is None:
             continue
         usage.images += cost.images
+        usage.basis = _basis(cost.basis)
         if cost.amount is not None:
             usage.amount = round((usage.amount or 0) + cost.amount, 6)
         if cost.credits:
@@ -175,6 +185,10 @@ def _usage(job: Job) -> Usage:
             seconds = (clock.parse(attempt.finished_at) - clock.parse(attempt.submitted_at)).total_seconds()
             usage.provider_seconds = round((usage.provider_seconds or 0) + seconds, 3)
     return usage
+
+
+def _basis(unit: Basis) -> str:
+    return f"list price of the catalogue, per {unit}"
 
 
 def _refund(job: Job, usage: Usage) -> dict[str, dict[str, Any]]:

@@ -34,8 +34,8 @@ BATCH_HORIZON_MS = 120_000
 """How far ahead a row of a batch may take a slot: so long does a live shopper wait behind a catalogue at most."""
 SPARE_SECONDS = 5
 """Left of an invocation for its own end, when a write is repeated as long as the function lives."""
-CALL_SECONDS = 60
-"""An invocation with less time than this takes a claim back whose answer came late."""
+WRITING_SECONDS = 120
+"""What an invocation keeps of its time, after the vendor may have answered, to write down what came of the call."""
 _NO_KEY = ("ResourceNotFoundException", "AccessDeniedException", "DecryptionFailure", "InvalidRequestException")
 """What Secrets Manager says of a key that is not there or may not be read; anything else may pass."""
 
@@ -47,7 +47,7 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
     `busy` (no slot, or another call in flight) or `ended`. An invocation that dies between its claim and its call leaves a
     claim without an outcome: `charged: unknown`.
     """
-    until = at.ms() + (remaining - SPARE_SECONDS) * 1000
+    began = at.ms()
     job = jobs.get(job_id, at.now())
     if job is None or job.final:
         return step("ended")
@@ -57,6 +57,8 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
     attempt = job.latest
     assert attempt is not None, "a prepared job has an attempt"
     provider = entry(attempt.provider)
+    remaining = min(remaining, provider.answers + WRITING_SECONDS)
+    until = began + (remaining - SPARE_SECONDS) * 1000
     try:
         key = provider_keys.secret(provider.id, at) if provider.secret else None
         vendor = connect(provider, at, key)
@@ -208,7 +210,7 @@ def _claim(job: Job, attempt: Attempt, provider: CatalogueEntry, until: float, a
     except TROUBLE:
         if not persist(lambda: _holds(job, claimed, at), until, at):
             return None
-    if until - at.ms() < CALL_SECONDS * 1000:
+    if until - at.ms() < provider.answers * 1000:
         persist(lambda: jobs.unclaim(job, claimed), until, at)
         return None
     return claimed

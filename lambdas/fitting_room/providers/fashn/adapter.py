@@ -1,24 +1,41 @@
 """Speaks to FASHN: `POST /v1/run`, then `GET /v1/status/{id}`.
 
-Source: the vendor's pages "API Fundamentals", "Error Handling", "Webhooks" and "Virtual Try-On v1.6" (docs.fashn.ai) and
-its Python client 0.9.0 (`fashn/types/prediction_run_params.py`, `prediction_status_response.py`).
+Source: the vendor's pages "API Fundamentals", "Error Handling", "Webhooks", "Virtual Try-On v1.6" and "Try-On Max"
+(docs.fashn.ai) and its Python client 0.9.0 (`fashn/types/prediction_run_params.py`, `prediction_status_response.py`).
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import httpx
 from pydantic import BaseModel, ConfigDict
 
+from fitting_room.jobs.tasks import TryOn
 from fitting_room.providers.adapter import Connection, Order
-from fitting_room.providers.fashn.entry import ID
-from fitting_room.providers.shared.clothes import ClothesRequest, clothes_of
+from fitting_room.providers.fashn.entry import ID, MAX, MAX_CREDITS
+from fitting_room.providers.shared.clothes import ClothesRequest, Format, clothes_of, data_url, format_of
 from fitting_room.providers.shared.failures import LATER, Told
+from fitting_room.providers.shared.instructions import nearest_ratio
 from fitting_room.providers.shared.predictions import FILTERED, LOADABLE, Call, Predictions
 
 _LOOK = "Look at the credits of the FASHN account before you submit again."
 _WRITE = "If it happens again, write to support@fashn.ai and name the prediction: the attempt's `provider_job_id`."
+
+
+class MaxRequest(BaseModel):
+    """`tryon-max`. Pictures are data URLs. `num_images` 1 to 4; `generation_mode` balanced if absent."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    product_image: str
+    model_image: str
+    prompt: str | None = None
+    generation_mode: Literal["quality"] | None = None
+    aspect_ratio: str
+    num_images: int | None = None
+    seed: int | None = None
+    output_format: Format | None = None
 
 
 class RunRequest(BaseModel):
@@ -27,12 +44,27 @@ class RunRequest(BaseModel):
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
     model_name: str
-    inputs: ClothesRequest
+    inputs: ClothesRequest | MaxRequest
 
 
 def body_of(order: Order) -> RunRequest:
     """What is sent for an order."""
-    return RunRequest(model_name=order.model, inputs=clothes_of(order))
+    return RunRequest(model_name=order.model, inputs=_max_of(order) if order.shape == MAX else clothes_of(order))
+
+
+def _max_of(order: Order) -> MaxRequest:
+    request, output = order.request, order.request.output
+    assert isinstance(request, TryOn), "the catalogue offers the model for nothing else"
+    return MaxRequest(
+        product_image=data_url(order.garments[0]),
+        model_image=data_url(order.base),
+        prompt=request.prompt,
+        generation_mode="quality" if output.quality == "best" else None,
+        aspect_ratio=nearest_ratio(order.base),
+        num_images=None if output.count == 1 else output.count,
+        seed=order.seed,
+        output_format=format_of(output),
+    )
 
 
 class Fashn(Predictions):
@@ -82,6 +114,9 @@ class Fashn(Predictions):
         "UnavailableError": Told("provider_unavailable", "FASHN could not run the model.", LATER),
         "PollingTimeout": ends["time_out"],
     }
+
+    def credits_of(self, order: Order) -> int:
+        return MAX_CREDITS if order.shape == MAX else 1
 
     def call(self, order: Order) -> Call:
         query = {"webhook_url": order.callback} if order.callback else {}

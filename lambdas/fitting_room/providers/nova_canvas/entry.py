@@ -225,6 +225,7 @@ ENTRY = CatalogueEntry(
     retention="As the account's Bedrock data retention setting says: "
     "https://docs.aws.amazon.com/bedrock/latest/userguide/data-retention.html",
     failures_free=False,
+    answers=600,  # AWS recommends at least 300 for a model of images
     rate=Rate(submits=100, seconds=60),
     status="2026-11-20: past its end of life (2026-09-30) in every Region. Only an account with a private arrangement "
     "with AWS can still call it.",

@@ -25,14 +25,20 @@ def trust() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def client(base_url: str, headers: Mapping[str, str], transport: httpx.BaseTransport | None = None) -> httpx.Client:
+def client(
+    base_url: str,
+    headers: Mapping[str, str],
+    transport: httpx.BaseTransport | None = None,
+    *,
+    answers: float | None = None,
+) -> httpx.Client:
     """No redirects (a redirected purchase may be two), no retries, and every request on a connection of its own: a stale
-    pooled one would leave the fate of a purchase uncertain. Paths are relative to
-    `base_url`, without a leading slash."""
+    pooled one would leave the fate of a purchase uncertain. Paths are relative to `base_url`, without a leading slash.
+    `answers`: seconds for an answer, where a provider takes minutes."""
     return httpx.Client(
         base_url=base_url.rstrip("/") + "/",
         headers={"Accept": "application/json", **headers},
-        timeout=TIMEOUT,
+        timeout=httpx.Timeout(answers, connect=10) if answers else TIMEOUT,
         limits=httpx.Limits(max_keepalive_connections=0),
         follow_redirects=False,
         verify=trust(),

@@ -277,7 +277,7 @@ class Predictions(ABC):
                 order,
                 addresses,
                 kept_for="72 hours",
-                credits=len(addresses) if used is None else used,  # each costs one
+                credits=len(addresses) * self.credits_of(order) if used is None else used,
             )
         if status.status == "failed" or status.status in self.ends:
             return self._job_failed(status, answer)
@@ -290,6 +290,10 @@ class Predictions(ABC):
         charged: Charged = ("yes" if used else "no") if used is not None else "no" if told.free else "unknown"
         words = _words(problem, status.status if status.status in self.ends else None)
         return self.failed(told.code, charged, told.detail, told.remedy, retryable=told.retryable, **words)
+
+    def credits_of(self, order: Order) -> int:  # noqa: ARG002  a vendor's models may differ
+        """What an image costs where the answer does not tell."""
+        return 1
 
     def _credits(self, answer: httpx.Response) -> int | None:
         value = answer.headers.get(self.credits_header, "") if self.credits_header else ""

@@ -154,6 +154,7 @@ ENTRY = CatalogueEntry(
     retention="As the account's Bedrock data retention setting says: "
     "https://docs.aws.amazon.com/bedrock/latest/userguide/data-retention.html",
     failures_free=False,
+    answers=600,  # AWS recommends at least 300 for a model of images
     rate=Rate(submits=10, seconds=60),  # ours: AWS sets a quota per model and account, and documents none for these
     status="2026-11-20: in service by AWS's documents. Needs a US Region in the deployment's bedrock_regions (us-west-2 has "
     "all its models) and a subscription of the AWS account. Never called with a live account.",

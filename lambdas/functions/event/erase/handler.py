@@ -1,8 +1,12 @@
-"""Erase a job or a subject: called by the API when its owner wants that, and by the sweep until it is done."""
+"""Erase a job or a subject: called by the API when its owner wants that, and by the sweep until it is done.
+
+It also tells a provider to stop, because it is the function that may use the keys while no job waits for it.
+"""
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from fitting_room.actions.upkeep.erase import erase_job, erase_subject
+from fitting_room.actions.upkeep.stop import stop
 from fitting_room.clock import Clock
 from fitting_room.cold import warm
 from fitting_room.observability import hiding_error_text, logger, metrics
@@ -16,8 +20,10 @@ warm(aws.table, aws.s3)
 @metrics.log_metrics
 @hiding_error_text()
 def handler(event: dict[str, str], _: LambdaContext) -> None:
-    """`{job_id}`, or `{subject_id, tenant}`."""
-    if "job_id" in event:
+    """`{job_id}`, `{subject_id, tenant}`, or `{stop, provider}` with the provider's own id of a job."""
+    if "stop" in event:
+        stop(event["provider"], event["stop"], clock)
+    elif "job_id" in event:
         logger.append_keys(job_id=event["job_id"])
         erase_job(event["job_id"], clock)
     else:

@@ -1,0 +1,129 @@
+"""Gemini, Google's general image editor, over the Gemini API with a key.
+
+It is no try-on engine: it follows an instruction, and may change colours, faces and the frame. Source: the vendor's Python
+client `google-genai` 3.6.1 (`types.py`) and its pages "Deprecations", "Image generation", "Zero data retention".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fitting_room.jobs.geometry import FitSpec
+from fitting_room.jobs.rate import Rate
+from fitting_room.providers.base import CatalogueEntry, Lifecycle, Model, Option, Price
+from fitting_room.providers.shared.instructions import OPTIONS
+
+ID = "gemini"
+TITLE = "Gemini"
+NANO_BANANA: Final = "gemini-nano-banana-2.1"
+LITE: Final = "gemini-3.1-flash-lite-image"
+PRO: Final = "gemini-3-pro-image"
+ANSWER_SECONDS = 300
+"""Ours: no document says how long an image takes at most."""
+_DATES = "https://ai.google.dev/gemini-api/docs/deprecations"
+_LISTED = "github.com/BerriAI/litellm, discussion 44983, and Google's client 3.6.1, which lists it"
+ModelName = Annotated[str, Field(pattern=r"^[a-z0-9.-]{1,100}$")]
+
+
+class Options(BaseModel):
+    """Everything that is offered of Gemini is in the request itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Settings(BaseModel):
+    """`models`: by model of the catalogue, the names it is called by at Google. A later one is tried once Google no longer
+    knows those before it, which costs nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    models: Mapping[str, Annotated[list[ModelName], Field(min_length=1, max_length=4)]] = {}
+
+
+class Rates(BaseModel):
+    """USD for a token: of text and images that go in, of text and thoughts, and of images that come out."""
+
+    model_config = ConfigDict(frozen=True)
+
+    taken: float
+    text: float
+    image: float
+
+
+RATES: Mapping[str, Rates] = {
+    NANO_BANANA: Rates(taken=1.5e-6, text=7.5e-6, image=30e-6),
+    LITE: Rates(taken=0.25e-6, text=1.5e-6, image=30e-6),  # second-hand
+}
+"""Where the rates were read. Elsewhere the price of an image counts."""
+
+_OPTIONS = OPTIONS | {
+    "output.count": Option(minimum=1, maximum=1),
+    "output.quality": Option(
+        values=("standard", "best"), default="standard", meanings={"standard": "1K.", "best": "2K: dearer."}
+    ),
+    "output.seed": Option(
+        minimum=0, maximum=2**31 - 1, meaning="Absent: Fitting Room draws one. `provider`: none is sent."
+    ),
+}
+_FIT = FitSpec(max_side=2048)
+_TOKENS = 1120
+"""Of an image of 1K: 0.0336 USD at 30 USD for a million."""
+
+ENTRY = CatalogueEntry(
+    id=ID,
+    title=TITLE,
+    models=(
+        Model(id=NANO_BANANA, tasks=("try_on",), lifecycle=Lifecycle(source=f"{_LISTED}; no dates")),
+        Model(
+            id=LITE,
+            tasks=("try_on",),
+            qualities=("standard",),
+            named_only=True,
+            lifecycle=Lifecycle(source="github.com/TanStack/ai, issue 870; no dates"),
+        ),
+        Model(id=PRO, tasks=("try_on",), named_only=True, lifecycle=Lifecycle(source=f"{_DATES}; no end is named")),
+    ),
+    runner="http",
+    secret=True,
+    polled=False,
+    tasks={"try_on": _OPTIONS},
+    instead={"output.count": "Send one job per image: a call makes one."},
+    max_garments=6,
+    keeps_framing=False,
+    keeps_shape=True,
+    base=_FIT,
+    others=_FIT,
+    max_body=18_000_000,  # "20 MB" for a request with images in it, in documents of 2025
+    prices=(
+        Price(model=NANO_BANANA, quality="standard", basis="token", amount=30e-6, units=_TOKENS, source=_LISTED),
+        Price(
+            model=NANO_BANANA,
+            quality="best",
+            basis="token",
+            amount=30e-6,
+            source=f"{_LISTED}; how many tokens 2K takes is not",
+        ),
+        Price(
+            model=LITE,
+            basis="token",
+            amount=30e-6,
+            units=_TOKENS,
+            source="second-hand: github.com/TanStack/ai, issue 870",
+        ),
+        Price(model=PRO, amount=0.134, source="unconfirmed: public price tables"),
+    ),
+    retention="Prompts and answers for a limited time against abuse, in the paid tier: "
+    "https://ai.google.dev/gemini-api/docs/zdr",
+    failures_free=False,
+    rate=Rate(submits=10, seconds=60),  # ours: Google tells the limits of a project in AI Studio only
+    answers=ANSWER_SECONDS,
+    sends_model=True,
+    usual=20,  # ours
+    settings_model=Settings,
+    status="2026-11-25: in service as far as Google's client and documents show; not tried with a real key. A general editor:"
+    " it may change colours, faces and the frame.",
+    options_model=Options,
+)
