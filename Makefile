@@ -1,6 +1,6 @@
 # Everything made here lives in .local/ and node_modules/.
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check bench load cost faults tools synth
+.PHONY: help demo up down test check bench load cost faults tools synth deploy destroy
 SHELL := /bin/bash
 
 RECENT := import sys; sys.exit(sys.version_info < (3, 11))
@@ -13,7 +13,7 @@ EMULATOR := .local/emulator-venv/installed
 CDK := node_modules/.package-lock.json
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(TOOLS) $(EMULATOR) $(CDK) ## one try-on with Nova Canvas and TryItOn on the local cloud; the pictures land in .local/demo
 	@$(BIN)/python -m local.demo
@@ -58,6 +58,12 @@ tools: $(TOOLS) $(CDK) ## what a deployment to AWS needs: Python packages, Node 
 
 synth: $(TOOLS) $(CDK) ## the CloudFormation templates, in cdk.out; STAGE=dev|prod
 	@PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk synth --quiet --no-notices -c stage=$(or $(STAGE),dev)
+
+deploy: $(TOOLS) $(CDK) ## deploy a stage to your AWS account; STAGE=dev|prod
+	@PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk deploy --all --no-notices -c stage=$(or $(STAGE),dev)
+
+destroy: $(TOOLS) ## delete a stage, with the data of one that keeps none; STAGE=dev|prod
+	@$(BIN)/python -m infra.destroy $(STAGE)
 
 # folder, requirements
 define install

@@ -186,7 +186,7 @@ def _alarms(stage: Stage) -> Answer:
     pages = stage.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=stage.service)
     alarms = [alarm for page in pages for alarm in page["MetricAlarms"]]
     if not alarms:
-        say = "deploy with `alarm_email`"
+        say = "deploy with `alarms` and `alarm_email`"
         return wrong("there are none", say) if stage.name == "prod" else ok(f"none in this stage; to have them, {say}")
     if silent := [alarm["AlarmName"] for alarm in alarms if not (alarm["ActionsEnabled"] and alarm["AlarmActions"])]:
         return wrong(f"{len(silent)} of {len(alarms)} tell nobody, such as {silent[0]}", "deploy with `alarm_email`")
@@ -194,7 +194,9 @@ def _alarms(stage: Stage) -> Answer:
     for topic in topics:
         found = stage.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
         if not any(each["SubscriptionArn"].startswith("arn:") for each in found):
-            return wrong("nobody has confirmed the mail that AWS sent", "open the link in that mail")
+            return wrong(
+                "nobody is subscribed to them", "set `alarm_email`, and open the link in the mail that AWS sends"
+            )
     ringing = [alarm["AlarmDescription"] for alarm in alarms if alarm["StateValue"] == "ALARM"]
     if ringing:
         return wrong("; ".join(ringing), "see the table of alarms in docs/operations.md")

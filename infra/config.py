@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -11,12 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fitting_room.providers import catalogue
 from fitting_room.providers.base import CatalogueEntry
 from fitting_room.providers.runners import RUNNERS, Runner
-from fitting_room.settings import DeploymentSettings, FromText
+from fitting_room.settings import DeploymentSettings, FromText, Host, Limits, written
 
 _STAGE_DEFAULTS: dict[str, dict[str, Any]] = {
-    "dev": {"retain": False, "log_retention": RetentionDays.ONE_WEEK},
-    "prod": {"retain": True, "log_retention": RetentionDays.THREE_MONTHS},
+    "dev": {"retain": False, "alarms": False, "log_retention": RetentionDays.ONE_WEEK},
+    "prod": {"retain": True, "alarms": True, "log_retention": RetentionDays.THREE_MONTHS},
 }
+_LOCAL_ONLY = {"wheels": "arm64", "endpoints": {}, "fetch_allow": ()}
+"""Settings of the local cloud, with the one value that they may have in prod."""
 
 
 FUNCTION_GROUPS = {
@@ -58,8 +61,25 @@ class StageConfig(BaseModel):
     retain: bool
     """Whether images, table and secrets stay when a stack is deleted; such a stage also has point-in-time recovery."""
     log_retention: RetentionDays
-    alarm_email: str | None = None
-    """The address that all alarms are sent to. None: no alarms."""
+    alarms: bool
+    """Whether the stage has alarms, a dashboard and named log queries. The local cloud cannot make them."""
+    alarm_email: Annotated[str, written(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")] | None = None
+    """The address that all alarms are sent to. None: the alarms reach only what is subscribed to their topic."""
+    domain_name: Host | None = None
+    """The API's own host name. None: the one that API Gateway gives it."""
+    certificate_arn: (
+        Annotated[
+            str,
+            written(
+                r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/\S+",
+                "the ARN of a certificate, such as arn:aws:acm:us-east-1:123456789012:certificate/0a1b",
+            ),
+        ]
+        | None
+    ) = None
+    """The certificate for `domain_name`, in ACM and in the Region of the stage."""
+    customer_key: bool = False
+    """Whether a KMS key of the stage encrypts all it stores. Else AWS's own keys do."""
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> StageConfig:
@@ -67,9 +87,14 @@ class StageConfig(BaseModel):
         stage = context.get("stage", "dev")
         if stage not in _STAGE_DEFAULTS:
             raise ValueError(f"stage: '{stage}' is not a stage. Use -c stage=dev or -c stage=prod.")
+        of_stage = context.get(stage, {})
+        if not isinstance(of_stage, Mapping):
+            raise ValueError(f'{stage}: not an object of settings. Write "{stage}": {{"daily_usd": 200}} in cdk.json.')
+        if misspelt := [told for key in context if (told := _misspelt(key))]:
+            raise ValueError("\n".join(misspelt))
         # CDK's own keys hold a colon or a hyphen; every other key must be a setting.
         given = {key: value for key, value in context.items() if key.isidentifier() and key not in _STAGE_DEFAULTS}
-        values = _STAGE_DEFAULTS[stage] | context.get(stage, {}) | given | {"stage": stage}
+        values = _STAGE_DEFAULTS[stage] | dict(of_stage) | given | {"stage": stage}
         own = {key: values.pop(key) for key in _OWN if key in values}
         try:
             config = cls.model_validate(own | {"deployment": values}, extra="forbid")
@@ -96,12 +121,29 @@ class StageConfig(BaseModel):
                 f" {self.lambda_quota} unreserved. Reserve less, or have the quota raised and set lambda_quota."
             )
 
+    def _check_together(self) -> None:
+        """Check settings that depend on one another."""
+        if self.stage == "prod":
+            for key, only in _LOCAL_ONLY.items():
+                if (value := getattr(self if key in _OWN else self.deployment, key)) != only:
+                    raise ValueError(
+                        f"{key}: {value!r} is for the local cloud. Leave it out in prod, or use stage=dev."
+                    )
+        if (self.domain_name is None) != (self.certificate_arn is None):
+            given, missing = "domain_name", "certificate_arn"
+            if self.domain_name is None:
+                given, missing = missing, given
+            raise ValueError(f"{missing}: missing beside {given}. Set both, or neither.")
+        if self.alarm_email and not self.alarms:
+            raise ValueError("alarm_email: this stage has no alarms to send. Set alarms=true, or leave it out.")
+
     def _check_names(self) -> StageConfig:
+        self._check_together()
         entries, chosen = catalogue.entries(), self.deployment
         known = {
             "endpoints": _AWS_SERVICES | {entry.id for entry in entries if not _runner(entry).needs_region},
             "bedrock_regions": {entry.id for entry in entries if _runner(entry).needs_region},
-            "private_access": {entry.id for entry in entries},
+            "private_access": {entry.id for entry in entries if _runner(entry).needs_region},
             "provider_order": {entry.id for entry in entries if entry.live},
             "legacy_models": {f"{entry.id}/{model.id}" for entry in entries for model in entry.models if model.opt_in},
             "unmoderated": {entry.id for entry in entries if entry.live},
@@ -118,8 +160,6 @@ class StageConfig(BaseModel):
                 f"The settings have {length:,} bytes as JSON, and a function can be told {MOST_BYTES:,}."
                 " Shorten the longest, such as cors_origins or result_hosts."
             )
-        if chosen.fetch_allow and self.stage == "prod":
-            raise ValueError("fetch_allow: prod calls nothing on loopback. Leave it out, or use -c stage=dev.")
         for entry in entries:
             if entry.settings_model and entry.id in chosen.provider_settings:
                 self._check_settings(entry.id, entry.settings_model)
@@ -161,10 +201,34 @@ def _check_known(key: str, named: Iterable[str], allowed: set[str]) -> None:
         raise ValueError(f"{key}: unknown {', '.join(sorted(unknown))}. Known: {', '.join(sorted(allowed)) or 'none'}.")
 
 
+def _settings() -> list[str]:
+    return [name for name in (*StageConfig.model_fields, *DeploymentSettings.model_fields) if name != "deployment"]
+
+
+def _misspelt(key: str) -> str | None:
+    """Say what is wrong with a key of the context that looks like CDK's own, and is a setting by its sound."""
+    if key.isidentifier() or {":", "@", "/"} & set(key):
+        return None
+    name = key.partition(".")[0].replace("-", "_")
+    meant = _meant(name, _settings())
+    if not meant:
+        return None
+    if "." in key:
+        return f"{key}: a part of a setting cannot be set alone. Write the whole as JSON: -c '{meant}={{...}}'."
+    return f"{key}: no such setting. Did you mean {meant}?"
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    return next(iter(difflib.get_close_matches(name, known, 1, 0.8)), "")
+
+
 def _fault(item: Any) -> str:
-    key = ".".join(map(str, item["loc"])).removeprefix("deployment.")
+    path = [str(part) for part in item["loc"] if part != "deployment"]
+    key, top = ".".join(path), path[0] if path else "deployment"
     if item["type"] == "extra_forbidden":
-        known = [*StageConfig.model_fields, *DeploymentSettings.model_fields]
-        known.remove("deployment")
-        return f"{key}: no such setting. Use one of: {', '.join(known)}."
-    return f"{key}: {item['msg']}. Set it in cdk.json under context, or with -c {key}=..."
+        known = list(Limits.model_fields) if len(path) > 1 else _settings()
+        meant = _meant(path[-1] if path else top, known)
+        hint = f" Did you mean {meant}?" if meant else ""
+        return f"{key or top}: no such setting.{hint} Use one of: {', '.join(known)}."
+    words = item["msg"].removeprefix("Value error, ")
+    return f"{key}: {words}. Set {top} in cdk.json under context, or with -c {top}=..."

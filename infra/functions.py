@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import aws_cdk as cdk
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 
@@ -13,22 +14,26 @@ from infra.config import StageConfig
 from infra.constructs.service_function import ServiceFunction
 from infra.storage_stack import StorageStack
 
-SERVICE, METRICS = "fitting-room", "FittingRoom"
+SERVICE = "fitting-room"
 
 
 class Functions:
     """`starts`: by runner, the function that buys from its providers. They are constructs of the stack itself, so that their
     logical ids stay."""
 
-    def __init__(self, stack: cdk.Stack, config: StageConfig, storage: StorageStack) -> None:
-        self._stack, self._config = stack, config
+    def __init__(
+        self, stack: cdk.Stack, config: StageConfig, storage: StorageStack, encryption_key: kms.IKey | None
+    ) -> None:
+        self._stack, self._config, self._encryption_key = stack, config, encryption_key
+        self._made: dict[str, ServiceFunction] = {}
+        self.namespace = f"FittingRoom/{config.stage}"  # stages that share an account share no alarm
         self._shared = {
             "TABLE": storage.table_name,
             "INBOX_BUCKET": storage.inbox_name,
             "MEDIA_BUCKET": storage.media_name,
             "DEPLOYMENT": config.deployment.model_dump_json(exclude_none=True),
             "POWERTOOLS_SERVICE_NAME": SERVICE,
-            "POWERTOOLS_METRICS_NAMESPACE": METRICS,
+            "POWERTOOLS_METRICS_NAMESPACE": self.namespace,
             "POWERTOOLS_LOG_LEVEL": "INFO",
         }
         keys = {"PROVIDER_SECRETS": stack.to_json_string(storage.provider_secrets)}
@@ -67,6 +72,10 @@ class Functions:
         """Those that call providers with stored keys, and tell them where to call back."""
         return [self.starts[name] for name, runner in RUNNERS.items() if runner.needs_key]
 
+    def by_name(self) -> dict[str, ServiceFunction]:
+        """Return every function by the name of its construct."""
+        return dict(self._made)
+
     def of_the_machine(self) -> dict[str, ServiceFunction]:
         """Return the function of each task of the job machine."""
         return {
@@ -77,9 +86,6 @@ class Functions:
             "Collect": self.collect,
             "Settle": self.settle,
         }
-
-    def all_of_them(self) -> list[ServiceFunction]:
-        return [each for each in self._stack.node.children if isinstance(each, ServiceFunction)]
 
     @property
     def telling(self) -> list[ServiceFunction]:
@@ -109,7 +115,7 @@ class Functions:
     def _function(
         self, name: str, folder: str, memory: int, timeout: int, environment: Mapping[str, str] | None = None
     ) -> ServiceFunction:
-        return ServiceFunction(
+        self._made[name] = ServiceFunction(
             self._stack,
             name,
             self._config,
@@ -117,4 +123,6 @@ class Functions:
             memory=memory,
             timeout=timeout,
             environment=self._shared | dict(environment or {}),
+            encryption_key=self._encryption_key,
         )
+        return self._made[name]

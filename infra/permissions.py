@@ -9,13 +9,13 @@ from aws_cdk import aws_stepfunctions as sfn
 
 from fitting_room.providers import catalogue
 from fitting_room.providers.base import Model
+from infra import items
 from infra.config import StageConfig
 from infra.constructs.service_function import ServiceFunction
 from infra.functions import Functions
 from infra.storage_stack import StorageStack
 
-WEBHOOK_SECRETS = "WEBHOOK_SECRETS#*"
-"""Partition keys of what webhooks are signed with."""
+_KEY_ACTIONS = ("Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo")
 
 
 class Permissions:
@@ -31,6 +31,7 @@ class Permissions:
         self.stack = cdk.Stack.of(machine)
         self.regions = config.deployment.bedrock_regions
         self.secrets = list(storage.provider_secrets.values())
+        self.key_arn = storage.key_arn
         self.table, self.inbox, self.media = storage.table_arn, storage.inbox_arn, storage.media_arn
 
     def grant(self) -> None:
@@ -40,39 +41,28 @@ class Permissions:
         self._vendors()
         self._executions()
         self._webhooks()
+        self._encryption()
 
     def _items(self) -> None:
-        functions = self.functions
-        for function in (
-            functions.api,
-            functions.prepare,
-            *functions.starts.values(),
-            functions.poll,
-            functions.collect,
-            functions.settle,
-            functions.ingest,
-            functions.sweep,
-            functions.wait,
-            functions.erase,
-            functions.notify,
-        ):
-            function.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [self.table])
-        for function in (functions.api, functions.ingest):  # a new job, and which providers are configured
-            function.allow(["dynamodb:PutItem", "dynamodb:Query"], [self.table])
-        for function in functions.starts.values():  # which places at a provider are taken
-            function.allow(["dynamodb:Query"], [self.table])
-        for function in (functions.settle, functions.sweep):  # debts: created and paid
-            function.allow(["dynamodb:PutItem", "dynamodb:DeleteItem"], [self.table])
-        functions.notify.allow(["dynamodb:DeleteItem"], [self.table])  # what is owed to the webhook of an erased job
-        functions.erase.allow(["dynamodb:Query"], [self.table])  # whether other jobs use a file
-        # an address for a vendor to call; a reference made, or gone
-        for function in functions.starts_with_keys:
-            function.allow(["dynamodb:PutItem", "dynamodb:DeleteItem"], [self.table])
-        # a tombstone in a job's place; a subject removed
-        functions.erase.allow(["dynamodb:PutItem", "dynamodb:DeleteItem"], [self.table])
-        functions.callback.allow(["dynamodb:UpdateItem"], [self.table])
-        functions.sweep.allow(["dynamodb:Query"], [f"{self.table}/index/due"])
-        functions.watch_models.allow(["dynamodb:PutItem"], [self.table])
+        """Allow each function the rows of `items.py`, by their partition keys.
+
+        All that a function writes is one statement: a transaction may be judged by all of its keys at once. Without the
+        check for `Null`, a request that names no key would pass.
+        """
+        for name, function in self.functions.by_name().items():
+            for actions, keys in (items.of(name, writes=writes) for writes in (False, True)):
+                if keys:
+                    function.add_to_role_policy(
+                        iam.PolicyStatement(
+                            actions=[f"dynamodb:{action}" for action in actions],
+                            resources=[self.table],
+                            conditions={
+                                "ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys},
+                                "Null": {"dynamodb:LeadingKeys": "false"},
+                            },
+                        )
+                    )
+        self.functions.sweep.allow(["dynamodb:Query"], [f"{self.table}/index/due"])
 
     def _pictures(self) -> None:
         functions, get, put = self.functions, "s3:GetObject", "s3:PutObject"
@@ -181,12 +171,15 @@ class Permissions:
             function.allow(["states:SendTaskSuccess"], ["*"], wildcard="It knows no resource: the token is the key.")
 
     def _webhooks(self) -> None:
-        """Let events be queued where jobs are settled or events repeated, and secrets be read where events are signed."""
+        """Let events be queued where jobs are settled or events repeated."""
         for function in self.functions.telling:
             function.allow(["sqs:SendMessage"], [self.webhooks.queue_arn])
-        for function in self.functions.all_of_them():
-            if function is not self.functions.notify:
-                function.forbid_keys(WEBHOOK_SECRETS, self.table)
+
+    def _encryption(self) -> None:
+        """Allow every function the stage's own key: it encrypts the table, the buckets, the secrets and the environments."""
+        if self.key_arn:
+            for function in self.functions.by_name().values():
+                function.allow([f"kms:{action}" for action in _KEY_ACTIONS], [self.key_arn])
 
     def _objects(self, function: ServiceFunction, action: str, bucket: str, prefix: str) -> None:
         function.allow([action], [f"{bucket}/{prefix}*"], wildcard="Objects are named by tenant, upload and job.")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import aws_cdk as cdk
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda_destinations as destinations
@@ -13,38 +13,49 @@ from aws_cdk import aws_lambda_event_sources as event_sources
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from fitting_room.providers import catalogue
+from infra.acknowledged import acknowledge
+from infra.alarms import Watched, alarms
 from infra.config import StageConfig
 from infra.constructs.http_api import HttpApi
 from infra.constructs.job_workflow import JobWorkflow
 from infra.constructs.monitoring import Monitoring
 from infra.constructs.service_function import ServiceFunction
-from infra.functions import METRICS, SERVICE, Functions
+from infra.dashboard import rows
+from infra.functions import Functions
 from infra.permissions import Permissions
+from infra.queries import queries
 from infra.storage_stack import StorageStack
 
 
 class ServiceStack(cdk.Stack):
     def __init__(self, scope: Construct, construct_id: str, config: StageConfig, storage: StorageStack) -> None:
-        super().__init__(scope, construct_id)
+        super().__init__(scope, construct_id, termination_protection=config.stage == "prod")
         self.config, self.storage = config, storage
         self.add_stack_dependency(storage)
-        self.dead_letters = sqs.Queue(self, "DeadLetters", enforce_ssl=True, retention_period=cdk.Duration.days(14))
-        self.functions = functions = Functions(self, config, storage)
-        self.workflow = JobWorkflow(self, "Job", config, functions.of_the_machine())
-        self.http_api = HttpApi(self, "HttpApi", config, functions.api, functions.callback)
+        self.key = storage.encryption_key(self)
+        self.dead_letters = sqs.Queue(
+            self,
+            "DeadLetters",
+            enforce_ssl=True,
+            retention_period=cdk.Duration.days(14),
+            **self._encrypted(),
+        )
+        self.functions = functions = Functions(self, config, storage, self.key)
+        self.workflow = JobWorkflow(self, "Job", config, functions.of_the_machine(), self.key)
+        self.http_api = HttpApi(self, "HttpApi", config, functions.api, functions.callback, self.key)
         webhooks = self._queue("Webhooks", functions.notify)
         functions.connect(self.workflow.machine, self.http_api.url, webhooks)
         self._keep_failures(functions.erase, retry_attempts=0, max_minutes=5)  # the sweep is the retry
         Permissions(functions, config, storage, self.workflow.machine, webhooks).grant()
-        self._sweep_every_minute()
+        every_minute = self._sweep_every_minute()
         self._resume_broken_executions()
         self._watch_models_every_day()
         self._ingest_drops()
         # Two are enough: a queue with groups serves one tenant's slow receivers after the other tenants.
         functions.notify.add_event_source(event_sources.SqsEventSource(webhooks, batch_size=1, max_concurrency=2))
-        if config.alarm_email:
-            self._alarms(config.alarm_email)
+        if config.alarms:
+            # Behind the rule: the sweep has begun to run, or is about to, when the alarm of its absence is made.
+            self._monitor().node.add_dependency(every_minute)
         self._outputs()
 
     def _resume_broken_executions(self) -> None:
@@ -56,9 +67,14 @@ class ServiceStack(cdk.Stack):
             targets=[targets.LambdaFunction(self.functions.sweep, dead_letter_queue=self.dead_letters)],
         )
 
-    def _sweep_every_minute(self) -> None:
+    def _encrypted(self) -> dict[str, Any]:
+        """How a queue is encrypted."""
+        own = {"encryption": sqs.QueueEncryption.KMS, "encryption_master_key": self.key}
+        return own if self.key else {"encryption": sqs.QueueEncryption.SQS_MANAGED}
+
+    def _sweep_every_minute(self) -> events.Rule:
         self._keep_failures(self.functions.sweep, retry_attempts=0, max_minutes=1)  # the next minute is the retry
-        events.Rule(
+        return events.Rule(
             self,
             "EveryMinute",
             schedule=events.Schedule.rate(cdk.Duration.minutes(1)),
@@ -86,6 +102,11 @@ class ServiceStack(cdk.Stack):
             retry_attempts=retry_attempts,
             max_event_age=None if max_minutes is None else cdk.Duration.minutes(max_minutes),
         )
+        if self.key:
+            for action in ("kms:GenerateDataKey*", "kms:ReEncrypt*"):
+                acknowledge(
+                    function.own_role, "IAM5", "CDK's grant to send to an encrypted queue.", f"Action::{action}"
+                )
 
     def _ingest_drops(self) -> None:
         together = cdk.Duration.seconds(15)  # files that are copied together are seen together
@@ -114,46 +135,25 @@ class ServiceStack(cdk.Stack):
             delivery_delay=delay,
             visibility_timeout=cdk.Duration.seconds(6 * function.seconds),  # as AWS advises
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=5),
+            **self._encrypted(),
         )
 
-    def _alarms(self, email: str) -> None:
-        machine = self.workflow.machine
-        letters = self.dead_letters.metric_approximate_number_of_messages_visible()
-        not_erased = cloudwatch.Metric(
-            namespace=METRICS, metric_name="ErasureFailed", statistic="Sum", dimensions_map={"service": SERVICE}
-        )
-        # over all providers and answers: an alarm of one metric would have to name them
-        query = f'SELECT SUM(LookRefused) FROM SCHEMA("{METRICS}", provider, service, status)'  # noqa: S608
-        looks_refused = cloudwatch.MathExpression(expression=query, using_metrics={})
-        Monitoring(
+    def _monitor(self) -> Monitoring:
+        functions, config = self.functions, self.config
+        seen = Watched(config, functions, self.workflow.machine, self.http_api.api, self.drops, self.dead_letters)
+        groups = [function.log_group for function in functions.by_name().values()]
+        monitoring = Monitoring(
             self,
             "Monitoring",
-            email,
-            {
-                "Fitting Room has dead letters: read the DeadLetters queue.": letters,
-                "Fitting Room executions failed: their jobs are resumed.": machine.metric_failed(),
-                "Fitting Room executions were aborted.": machine.metric_aborted(),
-                "Fitting Room's sweep fails: starts, resumed runs and results wait.": self.functions.sweep.metric_errors(),
-                "Fitting Room's webhooks cannot be sent: they wait.": self.functions.notify.metric_errors(),
-                "A provider of Fitting Room does not delete its copies: see the log of the erase function.": not_erased,
-                "A provider of Fitting Room refuses status reads: see the metric LookRefused.": looks_refused,
-            },
-            {
-                f"Fitting Room's models of {catalogue.entry(provider).title} end soon or have ended: see"
-                " GET /v1/providers.": self._days_to_end_of_life(provider)
-                for provider in self.config.deployment.bedrock_regions
-                if provider not in self.config.deployment.private_access
-            },
+            name=f"FittingRoom-{config.stage}",
+            email=config.alarm_email,
+            watches=alarms(seen),
+            rows=rows(seen),
+            queries=queries(groups, functions.settle.log_group, self.http_api.log_group),
+            encryption_key=self.key,
         )
-
-    def _days_to_end_of_life(self, provider: str) -> cloudwatch.Metric:
-        return cloudwatch.Metric(
-            namespace=METRICS,
-            metric_name="DaysToEndOfLife",
-            statistic="Minimum",
-            dimensions_map={"provider": provider, "service": SERVICE},
-            period=cdk.Duration.days(1),
-        )
+        cdk.CfnOutput(self, "AlarmTopic", value=monitoring.topic.topic_arn)
+        return monitoring
 
     def _outputs(self) -> None:
         for name, value in {
@@ -167,5 +167,6 @@ class ServiceStack(cdk.Stack):
             "DropsUrl": self.drops.queue_url,
             "ProviderSecrets": self.to_json_string(self.storage.provider_secrets),
             "ProviderEndpoints": json.dumps(self.config.deployment.endpoints),
+            **({"DomainTarget": self.http_api.domain_target} if self.http_api.domain_target else {}),
         }.items():
             cdk.CfnOutput(self, name, value=value)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
@@ -18,8 +22,9 @@ class StorageStack(cdk.Stack):
     make CloudFormation refuse the update that drops the use. `provider_secrets`: provider id to secret."""
 
     def __init__(self, scope: Construct, construct_id: str, config: StageConfig) -> None:
-        super().__init__(scope, construct_id)
+        super().__init__(scope, construct_id, termination_protection=config.stage == "prod")
         self._removal = cdk.RemovalPolicy.RETAIN if config.retain else cdk.RemovalPolicy.DESTROY
+        self._key = self._own_key() if config.customer_key else None
         inbox = self._bucket(
             "Inbox",
             {"uploads/": config.deployment.upload_days, "drop/": config.deployment.upload_days},
@@ -40,6 +45,33 @@ class StorageStack(cdk.Stack):
         self.inbox_name, self.inbox_arn = self.export_value(inbox.bucket_name), self.export_value(inbox.bucket_arn)
         self.media_name, self.media_arn = self.export_value(media.bucket_name), self.export_value(media.bucket_arn)
         self.provider_secrets = {provider: self.export_value(secret.attr_id) for provider, secret in secrets.items()}
+        self.key_arn = self.export_value(self._key.key_arn) if self._key else None
+
+    def encryption_key(self, stack: cdk.Stack) -> kms.IKey | None:
+        """Return the stage's own key, for another stack to use; None: AWS's own keys encrypt."""
+        if self.key_arn is None:
+            return None
+        return kms.Key.from_key_arn(stack, "EncryptionKey", self.key_arn)
+
+    def _own_key(self) -> kms.Key:
+        key = kms.Key(
+            self, "EncryptionKey", enable_key_rotation=True, removal_policy=self._removal, description="Fitting Room"
+        )
+
+        def let(service: str, actions: list[str], conditions: dict[str, Any] | None = None) -> None:
+            principals = [iam.ServicePrincipal(service)]
+            key.add_to_resource_policy(
+                iam.PolicyStatement(actions=actions, resources=["*"], principals=principals, conditions=conditions)
+            )
+
+        let(
+            f"logs.{self.region}.amazonaws.com",
+            ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
+            {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": self.format_arn(service="logs", resource="*")}},
+        )
+        for sender in ("events.amazonaws.com", "cloudwatch.amazonaws.com"):  # to the queues, and to the alarms' topic
+            let(sender, ["kms:Decrypt", "kms:GenerateDataKey"])
+        return key
 
     def _bucket(self, name: str, days: dict[str, int], method: s3.HttpMethods, config: StageConfig) -> s3.Bucket:
         cors = s3.CorsRule(
@@ -52,7 +84,9 @@ class StorageStack(cdk.Stack):
             self,
             name,
             removal_policy=self._removal,
-            encryption=s3.BucketEncryption.S3_MANAGED,
+            encryption=s3.BucketEncryption.KMS if self._key else s3.BucketEncryption.S3_MANAGED,
+            encryption_key=self._key,
+            bucket_key_enabled=True if self._key else None,
             enforce_ssl=True,
             minimum_tls_version=1.2,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
@@ -89,6 +123,7 @@ class StorageStack(cdk.Stack):
             time_to_live_attribute="ttl",
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             removal_policy=self._removal,
+            encryption_key=self._key,
             deletion_protection=config.retain,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=config.retain
@@ -114,7 +149,10 @@ class StorageStack(cdk.Stack):
     def _secret(self, provider: str) -> secretsmanager.CfnSecret:
         # L1 and without a value: the L2 would fill in a random password, which reads like a key that is configured.
         secret = secretsmanager.CfnSecret(
-            self, f"Key-{provider}", description=f"API key of {provider} for Fitting Room"
+            self,
+            f"Key-{provider}",
+            description=f"API key of {provider} for Fitting Room",
+            kms_key_id=self._key and self._key.key_arn,
         )
         secret.apply_removal_policy(self._removal)
         acknowledge(secret, "SMG4")

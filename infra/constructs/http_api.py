@@ -6,6 +6,8 @@ import json
 
 import aws_cdk as cdk
 from aws_cdk import aws_apigatewayv2 as apigw
+from aws_cdk import aws_certificatemanager as acm
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from constructs import Construct
@@ -26,7 +28,8 @@ _LOGGED = {
 
 
 class HttpApi(Construct):
-    """`url` without a slash at its end."""
+    """`url` without a slash at its end. `domain_target`: where the DNS record of the stage's own name must point; empty
+    without one."""
 
     def __init__(
         self,
@@ -35,18 +38,27 @@ class HttpApi(Construct):
         config: StageConfig,
         handler: ServiceFunction,
         callback: ServiceFunction,
+        encryption_key: kms.IKey | None,
     ) -> None:
         super().__init__(scope, construct_id)
-        api = apigw.HttpApi(
-            self, "Api", create_default_stage=False, default_integration=HttpLambdaIntegration("Function", handler)
+        self.api = api = apigw.HttpApi(
+            self,
+            "Api",
+            api_name=f"FittingRoom-{config.stage}",
+            create_default_stage=False,
+            default_integration=HttpLambdaIntegration("Function", handler),
         )
         api.add_routes(
             path="/v1/callbacks/{provider}/{token}",
             methods=[apigw.HttpMethod.POST],
             integration=HttpLambdaIntegration("Callback", callback),
         )
-        log_group = logs.LogGroup(
-            self, "AccessLog", retention=config.log_retention, removal_policy=cdk.RemovalPolicy.DESTROY
+        self.log_group = logs.LogGroup(
+            self,
+            "AccessLog",
+            retention=config.log_retention,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+            encryption_key=encryption_key,
         )
         rate, burst = config.throttle
         stage = apigw.HttpStage(
@@ -60,7 +72,17 @@ class HttpApi(Construct):
         settings = stage.node.default_child
         assert isinstance(settings, apigw.CfnStage)
         settings.access_log_settings = apigw.CfnStage.AccessLogSettingsProperty(
-            destination_arn=log_group.log_group_arn, format=json.dumps(_LOGGED)
+            destination_arn=self.log_group.log_group_arn, format=json.dumps(_LOGGED)
         )
         acknowledge(api, "APIG4")
-        self.url = api.api_endpoint
+        self.url, self.domain_target = api.api_endpoint, ""
+        if config.domain_name and config.certificate_arn:
+            domain = apigw.DomainName(
+                self,
+                "Domain",
+                domain_name=config.domain_name,
+                certificate=acm.Certificate.from_certificate_arn(self, "Certificate", config.certificate_arn),
+                security_policy=apigw.SecurityPolicy.TLS_1_2,
+            )
+            apigw.ApiMapping(self, "Mapping", api=api, domain_name=domain, stage=stage)
+            self.url, self.domain_target = f"https://{config.domain_name}", domain.regional_domain_name

@@ -14,6 +14,7 @@ from typing import Any
 import aws_cdk as cdk
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
@@ -62,7 +63,12 @@ class JobWorkflow(Construct):
     """`functions` maps each task state to the function it calls, and `Wait` to the one that both waits for a callback call."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, config: StageConfig, functions: Mapping[str, ServiceFunction]
+        self,
+        scope: Construct,
+        construct_id: str,
+        config: StageConfig,
+        functions: Mapping[str, ServiceFunction],
+        encryption_key: kms.IKey | None,
     ) -> None:
         super().__init__(scope, construct_id)
         # Below this prefix, log delivery needs no entry in a resource policy of limited size.
@@ -72,6 +78,7 @@ class JobWorkflow(Construct):
             retention=config.log_retention,
             removal_policy=cdk.RemovalPolicy.DESTROY,
             log_group_name=f"/aws/vendedlogs/states/fitting-room-{config.stage}-job",
+            encryption_key=encryption_key,
         )
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
         role.add_to_policy(

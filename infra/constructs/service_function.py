@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
@@ -28,9 +29,14 @@ class ServiceFunction(lambda_.Function):
         memory: int,
         timeout: int,
         environment: Mapping[str, str],
+        encryption_key: kms.IKey | None,
     ) -> None:
         log_group = logs.LogGroup(
-            scope, f"{construct_id}Log", retention=config.log_retention, removal_policy=cdk.RemovalPolicy.DESTROY
+            scope,
+            f"{construct_id}Log",
+            retention=config.log_retention,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+            encryption_key=encryption_key,
         )
         role = iam.Role(scope, f"{construct_id}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         super().__init__(
@@ -44,6 +50,7 @@ class ServiceFunction(lambda_.Function):
             timeout=cdk.Duration.seconds(timeout),
             reserved_concurrent_executions=config.reserved(construct_id),
             environment=dict(environment),
+            environment_encryption=encryption_key,
             role=role,
             log_group=log_group,
             tracing=lambda_.Tracing.ACTIVE,
@@ -58,14 +65,3 @@ class ServiceFunction(lambda_.Function):
         if wildcard:
             for resource in resources:
                 acknowledge_wildcard(self.own_role, resource, wildcard)
-
-    def forbid_keys(self, keys: str, table: str) -> None:
-        """Forbid the items of these partition keys, whatever else of the table is allowed."""
-        self.add_to_role_policy(
-            iam.PolicyStatement(
-                effect=iam.Effect.DENY,
-                actions=["dynamodb:*"],
-                resources=[table],
-                conditions={"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": [keys]}},
-            )
-        )

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics, MetricUnit
+from aws_lambda_powertools.metrics import EphemeralMetrics, Metrics, MetricUnit
 from botocore.exceptions import ClientError
 
 logger = Logger()
 metrics = Metrics()
 warnings.filterwarnings("ignore", message="No application metrics to publish")  # not every invocation ends an attempt
 
-__all__ = ["Crash", "MetricUnit", "error_facts", "hiding_error_text", "logger", "metrics"]
+__all__ = ["Crash", "MetricUnit", "error_facts", "hiding_error_text", "logger", "measure", "metrics"]
 
 
 class Crash(Exception):
     """Replaces an exception, so that its message is neither logged nor returned."""
+
+
+def measure(values: Mapping[str, tuple[MetricUnit, float]], **dimensions: str) -> None:
+    """Publish metrics with dimensions of their own. What is added to `metrics` shares the dimensions of its invocation."""
+    record = EphemeralMetrics()
+    for dimension, value in dimensions.items():
+        record.add_dimension(dimension, value)
+    for name, (unit, amount) in values.items():
+        record.add_metric(name, unit, amount)
+    record.flush_metrics()
 
 
 def error_facts(error: BaseException) -> dict[str, Any]:

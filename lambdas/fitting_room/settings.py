@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Json
 
 
 def _listed(value: Any) -> Any:
@@ -27,10 +28,31 @@ def _json_object(value: Any) -> Any:
         raise ValueError('not a JSON object such as {"tryiton": ...}') from None
 
 
+def written(pattern: str, rule: str) -> AfterValidator:
+    """Return the check of a text; `rule` says in words what `pattern` asks for."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"{value!r} is not {rule}")
+        return value
+
+    return AfterValidator(check)
+
+
 # On the command line, `-c key=value`, a value is text.
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+_List = BeforeValidator(_listed)
+Names = Annotated[tuple[str, ...], _List]
 FromText = BeforeValidator(_json_object)
-Host = Annotated[str, StringConstraints(pattern=r"^([a-z0-9-]+\.)+[a-z]{2,}$")]
+Host = Annotated[
+    str, written(r"([a-z0-9-]+\.)+[a-z]{2,}", "a host such as cdn.example.com, without a scheme or a path")
+]
+_URL = "an address such as https://hooks.example.com"
+Url = Annotated[str, written(r"https?://[^\s?#]+", _URL)]
+Origin = Annotated[
+    str,
+    written(r"\*|https?://[a-z0-9.-]+(:\d+)?", "an origin such as https://shop.example, without a slash at the end"),
+]
+Loopback = Annotated[str, written(r"(127\.0\.0\.1|localhost):\d+", "a port on this machine such as 127.0.0.1:9000")]
 Days = Annotated[int, Field(ge=1, le=3650)]
 
 
@@ -53,7 +75,7 @@ class DeploymentSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    endpoints: Annotated[dict[str, str], FromText] = {}
+    endpoints: Annotated[dict[str, Url], FromText] = {}
     """Other addresses: of an AWS service that providers are called through (`bedrock-runtime`), of `bedrock`, which knows
     facts about models, or of a provider, by its id."""
     bedrock_regions: Annotated[dict[str, str], FromText] = {"nova_canvas": "us-east-1"}
@@ -72,11 +94,11 @@ class DeploymentSettings(BaseModel):
     """By provider, facts about the account of this stage: see the provider's section of `docs/providers.md`."""
     result_hosts: Annotated[dict[str, list[Host]], FromText] = {}
     """By provider, more hosts from which results may be fetched, each with its subdomains."""
-    callback_url: Annotated[str, StringConstraints(pattern=r"^(https?://[^\s?#]+)?$")] | None = None
+    callback_url: Annotated[str, written(r"(https?://[^\s?#]+)?", _URL)] | None = None
     """The address that providers call when a job is done. None: the API's own. Empty: no provider is asked to call."""
-    fetch_allow: Names = ()
+    fetch_allow: Annotated[tuple[Loopback, ...], _List] = ()
     """`host:port` pairs on loopback that may be fetched, and told as webhooks. For the local cloud; `prod` refuses any."""
-    cors_origins: Names = ()
+    cors_origins: Annotated[tuple[Origin, ...], _List] = ()
     """Web pages that may call the API and use the buckets: scheme and host, without a slash at the end."""
     upload_days: Days = 3
     staging_days: Days = 3

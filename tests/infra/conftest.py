@@ -22,6 +22,12 @@ def prod() -> Synthesized:
     return synthesized("prod")
 
 
+@pytest.fixture(scope="session")
+def every() -> Synthesized:
+    """Prod with every setting that it may have."""
+    return synthesized("every")
+
+
 @pytest.fixture(scope="session", params=["dev", "prod"])
 def stage(request: pytest.FixtureRequest) -> Synthesized:
     return synthesized(request.param)

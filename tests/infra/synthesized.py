@@ -41,6 +41,31 @@ STAGES: dict[str, dict[str, Any]] = {
         "result_hosts": {"fashn": ["cdn.example"]},
     },
 }
+EVERY: dict[str, Any] = STAGES["prod"] | {
+    "bedrock_regions": {"nova_canvas": "us-east-1", "stability": "us-west-2"},
+    "legacy_models": "tryiton/clothes",
+    "provider_settings": {"aidge": {"trial": True}},
+    "daily_images": 5000,
+    "daily_usd": 200,
+    "daily_test_jobs": 100,
+    "key_rate": 5,
+    "key_burst": 10,
+    "waiters": 20,
+    "lambda_quota": 1000,
+    "api_rate": 300,
+    "api_burst": 600,
+    "reserved_concurrency": {"api": 20, "start": 50},
+    "upload_days": 1,
+    "staging_days": 1,
+    "retain": True,
+    "log_retention": "ONE_MONTH",
+    "alarms": True,
+    "domain_name": "api.shop.example",
+    "certificate_arn": "arn:aws:acm:us-east-1:123456789012:certificate/0a1b",
+    "customer_key": True,
+}
+"""Prod with every setting that prod may have."""
+STAGES["every"] = EVERY
 WITH_KEYS = ("fashn", "tryiton", "fal", "astria", "aidge", "gemini")
 """The vendors that need a key, as the catalogue orders them."""
 _FOLDERS: list[tempfile.TemporaryDirectory[str]] = []

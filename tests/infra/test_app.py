@@ -30,24 +30,33 @@ def _acknowledged(stage: Synthesized) -> dict[str, set[str]]:
     return found
 
 
-def test_cdk_nag_is_clean_but_for_what_is_acknowledged_with_a_reason(dev: Synthesized, prod: Synthesized) -> None:
-    for stage, rules in (
-        (dev, ACKNOWLEDGED),
-        (prod, {rule: on for rule, on in ACKNOWLEDGED.items() if rule != "DDB3"}),
-    ):
+def test_cdk_nag_is_clean_but_for_what_is_acknowledged_with_a_reason(
+    dev: Synthesized, prod: Synthesized, every: Synthesized
+) -> None:
+    of_prod = {rule: on for rule, on in ACKNOWLEDGED.items() if rule != "DDB3"}
+    for stage, rules in ((dev, ACKNOWLEDGED), (prod, of_prod), (every, of_prod)):
         found = _acknowledged(stage)
         roles = found.pop("IAM5")  # each one listed in test_permissions
         assert found == rules
         assert all(role.endswith("Role") for role in roles)
 
 
-def test_cfn_lint_is_clean(dev: Synthesized, prod: Synthesized) -> None:
+def test_cfn_lint_is_clean(dev: Synthesized, prod: Synthesized, every: Synthesized) -> None:
     # W3005: CDK repeats dependencies. W6001: outputs of storage are shown again beside the service's, in one place.
-    templates = [str(path) for stage in (dev, prod) for path in stage.folder.glob("*.template.json")]
+    templates = [str(path) for stage in (dev, prod, every) for path in stage.folder.glob("*.template.json")]
     command = [str(Path(sys.executable).parent / "cfn-lint"), "-i", "W3005", "W6001", "-t", *templates]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    assert len(templates) == 4
+    assert len(templates) == 6
+
+
+def test_a_team_s_stacks_are_protected_against_deletion(dev: Synthesized, prod: Synthesized) -> None:
+    for stage, protected in ((dev, {None, False}), (prod, {True})):
+        stacks = json.loads((stage.folder / "manifest.json").read_text())["artifacts"].values()
+        found = {
+            s["properties"].get("terminationProtection") for s in stacks if s["type"] == "aws:cloudformation:stack"
+        }
+        assert found <= protected
 
 
 def test_an_unknown_stage_is_one_clear_line(tmp_path: Path) -> None:

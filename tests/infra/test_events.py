@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fitting_room.actions.requests import delete
-from fitting_room.actions.upkeep import erase, notify
-from fitting_room.actions.upkeep.watch_models import METRIC
+from fitting_room.actions.upkeep import notify
 from tests.infra.synthesized import Synthesized
 
 
@@ -172,53 +171,4 @@ def test_functions_are_called_by_their_own_rule_or_api_only(stage: Synthesized) 
         (names["WatchModels"], "events.amazonaws.com", _arn(stage, "AWS::Events::Rule", "EveryDay")),
         (names["Api"], "apigateway.amazonaws.com", f"{gateway}/*/*"),
         (names["Callback"], "apigateway.amazonaws.com", f"{gateway}/*/*/v1/callbacks/{{provider}}/{{token}}"),
-    }
-
-
-def _metric(alarm: dict[str, Any]) -> str:
-    """The name of what an alarm watches, or its query over several metrics."""
-    return str(alarm.get("MetricName") or alarm["Metrics"][0]["Expression"])
-
-
-def test_someone_hears_of_what_needs_a_person(dev: Synthesized, prod: Synthesized) -> None:
-    alarms = {_metric(alarm): alarm for alarm in prod.service.of("AWS::CloudWatch::Alarm").values()}
-    failing = [alarm for alarm in prod.service.of("AWS::CloudWatch::Alarm").values() if _metric(alarm) == "Errors"]
-    assert {alarm["Dimensions"][0]["Value"] for alarm in failing} == {
-        f"${{{_function(prod, name)}}}" for name in ("Sweep", "Notify")
-    }
-    assert alarms.keys() == {
-        'SELECT SUM(LookRefused) FROM SCHEMA("FittingRoom", provider, service, status)',
-        "ApproximateNumberOfMessagesVisible",
-        "ExecutionsFailed",
-        "ExecutionsAborted",
-        "Errors",
-        METRIC,
-        erase.METRIC,
-    }
-    topic, _ = prod.service.one("AWS::SNS::Topic")
-    _, subscription = prod.service.one("AWS::SNS::Subscription")
-    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "ops@example.com")
-    assert all(alarm["AlarmActions"] == [f"${{{topic}}}"] for alarm in alarms.values())
-    for alarm in (alarm for name, alarm in alarms.items() if name != METRIC):
-        assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
-        assert alarm["TreatMissingData"] == "notBreaching"
-    _, policy = prod.service.one("AWS::SNS::TopicPolicy")
-    assert "cloudwatch.amazonaws.com" in [
-        statement["Principal"].get("Service")
-        for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Effect"] == "Allow" and statement["Action"] == "sns:Publish"
-    ]
-    assert not dev.service.of("AWS::CloudWatch::Alarm")
-    assert not dev.service.of("AWS::SNS::Topic")
-
-
-def test_someone_hears_of_a_provider_whose_models_end_within_90_days(prod: Synthesized) -> None:
-    (alarm,) = (a for a in prod.service.of("AWS::CloudWatch::Alarm").values() if _metric(a) == METRIC)
-    told = prod.functions()["WatchModels"]["Environment"]["Variables"]
-    assert (alarm["Threshold"], alarm["ComparisonOperator"], alarm["Statistic"]) == (90, "LessThanThreshold", "Minimum")
-    assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (86400, 1, "ignore")
-    assert alarm["Namespace"] == told["POWERTOOLS_METRICS_NAMESPACE"]
-    assert {each["Name"]: each["Value"] for each in alarm["Dimensions"]} == {
-        "provider": "nova_canvas",
-        "service": told["POWERTOOLS_SERVICE_NAME"],
     }

@@ -205,10 +205,13 @@ def test_what_a_function_is_told_is_what_it_reads(prod: Synthesized) -> None:
     assert _settings(prod).keys() <= DeploymentSettings.model_fields.keys()
 
 
-def test_the_outputs_an_operator_reads(stage: Synthesized) -> None:
+def test_the_outputs_an_operator_reads(stage: Synthesized, every: Synthesized) -> None:
     machine, _ = stage.service.one("AWS::StepFunctions::StateMachine")
     api, _ = stage.service.one("AWS::ApiGatewayV2::Api")
-    assert stage.service.outputs == {
+    topics: set[str | None] = {f"${{{name}}}" for name in stage.service.of("AWS::SNS::Topic")}
+    outputs = dict(stage.service.outputs)
+    assert {outputs.pop("AlarmTopic", None)} == (topics or {None})
+    assert outputs == {
         "ApiUrl": f"${{{api}.ApiEndpoint}}",
         "TableName": "${TableCD117FA1}",
         "InboxBucket": "${InboxA8E05DC3}",
@@ -220,3 +223,6 @@ def test_the_outputs_an_operator_reads(stage: Synthesized) -> None:
         "DeadLettersUrl": "${DeadLettersBBF8BAAB}",
         "DropsUrl": "${Drops4D66B0FE}",
     }
+    assert every.service.outputs["ApiUrl"] == "https://api.shop.example"
+    domain, _ = every.service.one("AWS::ApiGatewayV2::DomainName")
+    assert every.service.outputs["DomainTarget"] == f"${{{domain}.RegionalDomainName}}"

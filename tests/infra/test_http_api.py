@@ -55,3 +55,15 @@ def test_access_logs_name_the_route_and_neither_path_nor_caller(stage: Synthesiz
 
 def test_the_function_ends_before_the_gateway_gives_up_on_it(stage: Synthesized) -> None:
     assert max(stage.functions()[name]["Timeout"] for name in ("Api", "Callback")) < 30
+
+
+def test_a_stage_s_own_domain_leads_to_the_api_and_providers_are_told_it(every: Synthesized) -> None:
+    domain, settings = every.service.one("AWS::ApiGatewayV2::DomainName")
+    (facts,) = settings["DomainNameConfigurations"]
+    assert (settings["DomainName"], facts["SecurityPolicy"]) == ("api.shop.example", "TLS_1_2")
+    assert facts["CertificateArn"] == "arn:aws:acm:us-east-1:123456789012:certificate/0a1b"
+    _, mapping = every.service.one("AWS::ApiGatewayV2::ApiMapping")
+    api, _ = every.service.one("AWS::ApiGatewayV2::Api")
+    assert (mapping["ApiId"], mapping["DomainName"]) == (f"${{{api}}}", f"${{{domain}}}")
+    told = every.functions()["StartHttp"]["Environment"]["Variables"]
+    assert told["API_URL"] == "https://api.shop.example"

@@ -6,7 +6,6 @@ from fnmatch import fnmatch
 
 import pytest
 
-from fitting_room.stores import webhooks
 from tests.infra.synthesized import WITH_KEYS, Synthesized
 
 FUNCTIONS = {
@@ -229,40 +228,3 @@ def test_the_public_callback_function_touches_single_rows_and_waits_only(stage: 
         "logs:PutLogEvents",
         *TRACES,
     }
-
-
-def test_rows_are_deleted_and_created_only_by_their_own_functions(stage: Synthesized) -> None:
-    """Settling deletes debts, and accepting creates jobs. Calling a provider does both to callbacks and references. Erasing
-    does both to subjects and tombstones. Telling a webhook deletes what an erased job owes it."""
-    assert _holders(stage, "dynamodb:DeleteItem").keys() == {"Settle", "Sweep", "StartHttp", "Erase", "Notify"}
-    assert _holders(stage, "dynamodb:PutItem").keys() == {
-        "Api",
-        "Ingest",
-        "WatchModels",
-        "StartHttp",
-        "Settle",
-        "Sweep",
-        "Erase",
-    }
-    assert "WatchModels" not in _holders(stage, "dynamodb:GetItem")
-    assert _holders(stage, "dynamodb:Query") == {
-        "Api": {"${TableCD117FA1.Arn}"},
-        "Ingest": {"${TableCD117FA1.Arn}"},
-        "Erase": {"${TableCD117FA1.Arn}"},
-        "StartBedrock": {"${TableCD117FA1.Arn}"},
-        "StartHttp": {"${TableCD117FA1.Arn}"},
-        "Sweep": {"${TableCD117FA1.Arn}/index/due"},
-    }
-
-
-def test_what_webhooks_are_signed_with_is_readable_by_the_function_that_signs_alone(stage: Synthesized) -> None:
-    forbidden = {
-        role: statement
-        for role, statement in stage.statements()
-        if statement["Effect"] == "Deny" and statement["Action"] == ["dynamodb:*"]
-    }
-    assert forbidden.keys() == FUNCTIONS - {"Notify"}
-    for statement in forbidden.values():
-        assert statement["Resource"] == ["${TableCD117FA1.Arn}"]
-        assert statement["Condition"] == {"ForAnyValue:StringLike": {"dynamodb:LeadingKeys": ["WEBHOOK_SECRETS#*"]}}
-    assert webhooks._key("shop")["pk"] == "WEBHOOK_SECRETS#shop"

@@ -158,3 +158,36 @@ def test_what_the_service_uses_is_exported_for_good(stage: Synthesized) -> None:
         "${Keyfal.Id}",
         "${Keygemini.Id}",
     }
+
+
+def test_a_stage_s_own_key_encrypts_all_that_is_stored_and_every_function_may_use_it(every: Synthesized) -> None:
+    key, settings = every.storage.one("AWS::KMS::Key")
+    arn = f"${{{key}.Arn}}"
+    assert settings["EnableKeyRotation"] is True
+    for bucket in _buckets(every).values():
+        (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule == {
+            "BucketKeyEnabled": True,
+            "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": arn},
+        }
+    _, table = every.storage.one("AWS::DynamoDB::Table")
+    assert table["SSESpecification"] == {"KMSMasterKeyId": arn, "SSEEnabled": True, "SSEType": "KMS"}
+    assert {each["KmsKeyId"] for each in every.storage.of("AWS::SecretsManager::Secret").values()} == {arn}
+    for kind, name in {
+        "AWS::Lambda::Function": "KmsKeyArn",
+        "AWS::Logs::LogGroup": "KmsKeyId",
+        "AWS::SQS::Queue": "KmsMasterKeyId",
+        "AWS::SNS::Topic": "KmsMasterKeyId",
+    }.items():
+        assert {each[name] for each in every.service.of(kind).values()} == {arn}, kind
+    users = {role for role, s in every.statements() if "kms:GenerateDataKey" in s["Action"] and arn in s["Resource"]}
+    assert users == every.functions().keys()
+
+
+def test_the_services_that_store_on_their_own_may_use_the_key_too(every: Synthesized) -> None:
+    _, settings = every.storage.one("AWS::KMS::Key")
+    services = [statement["Principal"].get("Service") for statement in settings["KeyPolicy"]["Statement"]]
+    assert [service for service in services if service] == [
+        "logs.${AWS::Region}.amazonaws.com",
+        ["cloudwatch.amazonaws.com", "events.amazonaws.com"],
+    ]

@@ -49,6 +49,7 @@ from fitting_room.observability import logger, metrics  # noqa: E402
 from fitting_room.providers import catalogue  # noqa: E402
 from fitting_room.settings import settings  # noqa: E402
 from fitting_room.stores import api_keys, aws, budgets, model_lifecycles, offers, provider_keys, tenants  # noqa: E402
+from tests.integration import walk  # noqa: E402
 from tests.integration.atelier import Atelier, atelier_entry, offer  # noqa: E402
 from tests.integration.world import (  # noqa: E402
     INBOX,
@@ -73,6 +74,8 @@ KEPT = (
     provider_keys.secret,
     tenants.find,
 )
+
+walk.begin()
 
 
 def forget() -> None:
@@ -152,6 +155,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         settings.cache_clear()  # so that a test may still change the environment
         yield world
     forget()
+    walk.check()
 
 
 @pytest.fixture

@@ -180,13 +180,13 @@ def test_bedrock_s_date_wins_over_the_catalogue_s(world: World, bedrock: Bedrock
     assert measured() == {"nova_canvas": 153}
 
 
-def test_an_end_that_has_passed_counts_below_zero_and_one_without_a_date_is_today(
+def test_an_end_that_has_passed_is_no_news_and_one_without_a_date_is_today(
     world: World, bedrock: Bedrock, measured: Any
 ) -> None:
     world.at.sleep(31 * 24 * 3600)
     bedrock.says[CORE] = refusal("ResourceNotFoundException")
     watch_models(world.at)
-    assert measured() == {"nova_canvas": -2, "stability": 0}
+    assert measured() == {"stability": 0}
 
 
 def test_a_refused_lookup_takes_the_place_of_nothing_that_was_known(world: World) -> None:

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from fitting_room import clock
 from fitting_room.clock import Clock
-from fitting_room.observability import MetricUnit, error_facts, logger, metrics
+from fitting_room.observability import MetricUnit, error_facts, logger, measure
 from fitting_room.providers.base import CatalogueEntry, Model
 from fitting_room.providers.catalogue import entries
 from fitting_room.providers.runners import RUNNERS
@@ -78,13 +78,14 @@ def _day(moment: datetime | None) -> date | None:
 
 
 def _measure(entry: CatalogueEntry, seen: dict[str, ObservedLifecycle], today: date) -> None:
-    """Publish the days until the first of a provider's models ends, below zero when it has; 0 for a model that is gone without
-    a date. Nothing for a provider of which no end is known."""
+    """Publish the days until the first of a provider's models ends; 0 for a model that is gone without a date.
+
+    A model whose end has passed is offered no more, so that its end is no news. Nothing for a provider of which no other
+    end is known.
+    """
     days = [left for model in entry.models if (left := _days(model, seen.get(model.id), today)) is not None]
-    if days:
-        metrics.add_dimension("provider", entry.id)
-        metrics.add_metric(METRIC, MetricUnit.Count, min(days))
-        metrics.flush_metrics()  # the next provider is another dimension
+    if coming := [left for left in days if left >= 0]:
+        measure({METRIC: (MetricUnit.Count, min(coming))}, provider=entry.id)
 
 
 def _days(model: Model, seen: ObservedLifecycle | None, today: date) -> int | None:

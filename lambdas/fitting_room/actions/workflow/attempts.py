@@ -16,7 +16,7 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.errors import JobWarning
 from fitting_room.jobs.job import Attempt, Job, PreparedInput, StoredPicture
 from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending, Step, step
-from fitting_room.observability import MetricUnit, error_facts, logger, metrics
+from fitting_room.observability import MetricUnit, error_facts, logger, measure
 from fitting_room.providers.adapter import Connection, Input, Order, Provider
 from fitting_room.providers.base import CatalogueEntry
 from fitting_room.providers.catalogue import adapter
@@ -151,8 +151,7 @@ def record_attempt(job: Job, after: Attempt, warnings: list[JobWarning], at: Clo
             release_place(job, after, at)
             _note_refusal(job, after, at)
     if after.outcome != "pending" and not after.recovered_n:
-        metrics.add_dimension("provider", after.provider)
-        metrics.add_metric("Attempt" + str(after.outcome).capitalize(), MetricUnit.Count, 1)
+        measure({f"Attempt{str(after.outcome).capitalize()}": (MetricUnit.Count, 1)}, provider=after.provider)
     current = job.model_copy(update={"attempts": {**job.attempts, str(after.n): after}})
     if found is None or jobs.erasing(found):
         remove_if_unwanted(job, after)

@@ -9,13 +9,14 @@ from typing import Any
 from fitting_room import clock
 from fitting_room.actions.cost import cost_of
 from fitting_room.actions.job_view import summary
+from fitting_room.actions.workflow.end_metrics import measure_end, provider_seconds
 from fitting_room.actions.workflow.failover import lost
 from fitting_room.actions.workflow.standing import standing
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Job, Status, Usage
 from fitting_room.jobs.outcome import Step, step
-from fitting_room.observability import MetricUnit, logger, metrics
+from fitting_room.observability import logger
 from fitting_room.providers.base import Basis
 from fitting_room.stores import background, budgets, capacity, debts, deliveries, jobs, media, subjects
 from fitting_room.stores import usage as spending
@@ -112,7 +113,7 @@ def _finish(job: Job, at: Clock) -> None:
         _free(job, at)
     _stop_providers(job)
     logger.info("job settled", job_id=job.id, status=status, code=error.code if error else None)
-    metrics.add_metric("Job" + status.capitalize(), MetricUnit.Count, 1)
+    measure_end(job, status, error)
 
 
 def _free(job: Job, at: Clock) -> None:
@@ -181,8 +182,7 @@ def _usage(job: Job) -> Usage:
             usage.amount = round((usage.amount or 0) + cost.amount, 6)
         if cost.credits:
             usage.credits = (usage.credits or 0) + cost.credits
-        if attempt.submitted_at and attempt.finished_at:
-            seconds = (clock.parse(attempt.finished_at) - clock.parse(attempt.submitted_at)).total_seconds()
+        if (seconds := provider_seconds(attempt)) is not None:
             usage.provider_seconds = round((usage.provider_seconds or 0) + seconds, 3)
     return usage
 

@@ -19,6 +19,7 @@ from fitting_room.providers.nova_canvas.rules import MAX_ASPECT, MAX_PIXELS, MAX
 
 ID = "nova_canvas"
 MODEL = "amazon.nova-canvas-v1:0"
+REGIONS = ("us-east-1", "eu-west-1", "ap-northeast-1")
 BODY_LIMIT = 25_000_000
 _FRAME = 28_672  # bytes of a request that are not pictures: texts of 4096, 1024 and 1024 characters, keys, with room
 
@@ -203,7 +204,7 @@ LIFECYCLE = Lifecycle(
 ENTRY = CatalogueEntry(
     id=ID,
     title="Amazon Nova Canvas",
-    models=(Model(id=MODEL, tasks=tuple(TASKS), lifecycle=LIFECYCLE),),
+    models=(Model(id=MODEL, tasks=tuple(TASKS), lifecycle=LIFECYCLE, regions=REGIONS),),
     runner="bedrock",
     secret=False,
     polled=False,

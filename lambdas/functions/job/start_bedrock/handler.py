@@ -8,7 +8,7 @@ from fitting_room.actions.workflow.attempts import connect
 from fitting_room.actions.workflow.start import start
 from fitting_room.clock import Clock
 from fitting_room.cold import warm
-from fitting_room.observability import hiding_error_text, logger, metrics
+from fitting_room.observability import hiding_error_text, logger
 from fitting_room.providers.catalogue import entry
 from fitting_room.settings import settings
 from fitting_room.stores import aws
@@ -25,7 +25,6 @@ warm(aws.table, aws.s3, providers)
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
 @hiding_error_text()
 def handler(event: dict[str, str], context: LambdaContext) -> Any:
     logger.append_keys(job_id=event["job_id"])

@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from fitting_room.actions.upkeep.watch_models import watch_models
 from fitting_room.clock import Clock
 from fitting_room.cold import warm
-from fitting_room.observability import hiding_error_text, logger, metrics
+from fitting_room.observability import hiding_error_text, logger
 from fitting_room.providers.catalogue import entries
 from fitting_room.stores import aws
 
@@ -16,7 +16,6 @@ warm(aws.table, entries)
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
 @hiding_error_text()
 def handler(_event: dict[str, Any], _: LambdaContext) -> dict[str, str]:
     return watch_models(clock)

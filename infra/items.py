@@ -1,0 +1,88 @@
+"""Which function does what to which items of the table. The policies are made of it, and the integration tests walk along it.
+
+A new kind of item is one row: the pattern of its partition key, and by function what that does. Tests fail with the row and
+the word that are missing.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from fitting_room.providers.runners import RUNNERS
+
+GET, QUERY, PUT, UPDATE, DELETE = "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"
+READS = (GET, QUERY)
+_ACTIONS = {"get": GET, "query": QUERY, "put": PUT, "update": UPDATE, "delete": DELETE}
+
+
+def _row(**does: str) -> dict[str, frozenset[str]]:
+    """By function, or by a group of functions: `Starts`, and of these `StartsWithKeys`."""
+    return {name: frozenset(_ACTIONS[word] for word in words.split()) for name, words in does.items()}
+
+
+ITEMS = {
+    "JOB#*": _row(  # the job; what it still owes, to a webhook too; its tombstone
+        Api="get put update",
+        Ingest="get put",
+        Prepare="get update",
+        Starts="get update",
+        Poll="get update",
+        Wait="get",
+        Collect="get update",
+        Settle="get put update delete",
+        Sweep="get put update delete",
+        Erase="get put update delete",
+        Notify="get update delete",
+    ),
+    "USED#*": _row(Api="put query", Ingest="put", Erase="query delete"),
+    "UPLOAD#*": _row(Api="get put"),
+    "SUBJECTS#*": _row(
+        Api="get query put update", Settle="update", Sweep="update", Erase="get update delete", Notify="get"
+    ),
+    "WEBHOOK_SECRETS#*": _row(Notify="get"),
+    "IDEMPOTENCY#*": _row(Api="get put", Ingest="get put"),
+    "BUDGET#*": _row(Api="query update", Ingest="query update", Settle="update", Sweep="update"),
+    "TESTS#*": _row(Api="update"),
+    "USAGE#*": _row(Api="query", Settle="put", Sweep="put", Erase="update"),
+    "KEYS": _row(Api="get"),
+    "TENANTS": _row(Api="get", Ingest="get"),
+    "PROVIDERS": _row(Api="query", Ingest="query"),
+    "OVERRIDES": _row(
+        Api="get",
+        Ingest="get",
+        Prepare="get",
+        Starts="get",
+        Poll="get",
+        Collect="get",
+        Settle="get",
+        Sweep="get",
+        Erase="get",
+    ),
+    "REFUSALS": _row(Prepare="update", Starts="update", Poll="update"),
+    "MODELS": _row(Api="query", Ingest="query", WatchModels="put"),
+    "RATE": _row(Api="get", Starts="get update", Poll="update"),
+    "LEASE#*": _row(Starts="query update", Poll="update", Settle="update", Sweep="update"),
+    "CALLBACK#*": _row(StartsWithKeys="put", Wait="update", Callback="update"),
+    "REFERENCES#*": _row(StartsWithKeys="get put update delete"),
+}
+"""By pattern of the partition key. A `*` stands for anything."""
+
+
+def allows(function: str, action: str, key: str) -> bool:
+    """Whether a function may do an action (`GetItem`) to the items of a partition key."""
+    return any(action in _does(row, function) for pattern, row in ITEMS.items() if fnmatchcase(key, pattern))
+
+
+def of(function: str, *, writes: bool) -> tuple[list[str], list[str]]:
+    """Return the actions and the key patterns of all that a function reads, or of all that it writes."""
+    cells = {
+        pattern: {action for action in _does(row, function) if (action not in READS) is writes}
+        for pattern, row in ITEMS.items()
+    }
+    return sorted(set().union(*cells.values())), [pattern for pattern, actions in cells.items() if actions]
+
+
+def _does(row: dict[str, frozenset[str]], function: str) -> frozenset[str]:
+    starts = [runner for runner in RUNNERS.values() if runner.state == function]
+    names = [function, *("Starts" for _ in starts), *("StartsWithKeys" for runner in starts if runner.needs_key)]
+    return frozenset[str]().union(*(row.get(name, frozenset()) for name in names))
