@@ -44,8 +44,10 @@ ITEMS = {
     "BUDGET#*": _row(Api="query update", Ingest="query update", Settle="update", Sweep="update"),
     "TESTS#*": _row(Api="update"),
     "USAGE#*": _row(Api="query", Settle="put", Sweep="put", Erase="update"),
-    "KEYS": _row(Api="get"),
-    "TENANTS": _row(Api="get", Ingest="get"),
+    "KEYS": _row(Api="get put"),
+    "TENANTS": _row(Api="get put", Ingest="get put"),
+    "KEY#*": _row(Api="get"),  # release 0.1.0 kept keys and tenants here
+    "TENANT#*": _row(Api="get", Ingest="get"),
     "PROVIDERS": _row(Api="query", Ingest="query"),
     "OVERRIDES": _row(
         Api="get",
@@ -61,6 +63,7 @@ ITEMS = {
     "REFUSALS": _row(Prepare="update", Starts="update", Poll="update"),
     "MODELS": _row(Api="query", Ingest="query", WatchModels="put"),
     "RATE": _row(Api="get", Starts="get update", Poll="update"),
+    "LEASE#waiters": _row(Api="query update"),
     "LEASE#*": _row(Starts="query update", Poll="update", Settle="update", Sweep="update"),
     "CALLBACK#*": _row(StartsWithKeys="put", Wait="update", Callback="update"),
     "REFERENCES#*": _row(StartsWithKeys="get put update delete"),
