@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fitting_room.providers import catalogue
 from fitting_room.providers.base import CatalogueEntry
-from fitting_room.providers.runners import RUNNERS, Runner
+from fitting_room.providers.runners import RUNNERS, Runner, RunnerName
 from fitting_room.settings import DeploymentSettings, FromText, Host, Limits, written
 
 _STAGE_DEFAULTS: dict[str, dict[str, Any]] = {
@@ -108,13 +108,25 @@ class StageConfig(BaseModel):
         rate = self.api_rate or (100 if self.lambda_quota < 100 else 1000)
         return rate, self.api_burst or 2 * rate
 
+    @property
+    def runners(self) -> dict[RunnerName, Runner]:
+        """The ways to call providers that this stage has."""
+        return {
+            name: runner
+            for name, runner in RUNNERS.items()
+            if runner.setting is None or getattr(self.deployment, runner.setting)
+        }
+
     def reserved(self, function: str) -> int | None:
         """Return the executions that a function has for itself; None: it shares those of the account."""
         groups = (group for group, functions in FUNCTION_GROUPS.items() if function in functions)
         return next((self.reserved_concurrency[group] for group in groups if group in self.reserved_concurrency), None)
 
     def _check_reserved(self) -> None:
-        wanted = sum(count * len(FUNCTION_GROUPS[group]) for group, count in self.reserved_concurrency.items())
+        absent = {RUNNERS[name].state for name in RUNNERS.keys() - self.runners.keys()}
+        wanted = sum(
+            count * len(set(FUNCTION_GROUPS[group]) - absent) for group, count in self.reserved_concurrency.items()
+        )
         if wanted and wanted > self.lambda_quota - UNRESERVED:
             raise ValueError(
                 f"reserved_concurrency: {wanted} in all, but Lambda keeps {UNRESERVED} of the account's"
@@ -141,7 +153,7 @@ class StageConfig(BaseModel):
         self._check_together()
         entries, chosen = catalogue.entries(), self.deployment
         known = {
-            "endpoints": _AWS_SERVICES | {entry.id for entry in entries if not _runner(entry).needs_region},
+            "endpoints": _AWS_SERVICES | {entry.id for entry in entries if _runner(entry).service is None},
             "bedrock_regions": {entry.id for entry in entries if _runner(entry).needs_region},
             "private_access": {entry.id for entry in entries if _runner(entry).needs_region},
             "provider_order": {entry.id for entry in entries if entry.live},
@@ -149,7 +161,7 @@ class StageConfig(BaseModel):
             "unmoderated": {entry.id for entry in entries if entry.live},
             "limits": {entry.id for entry in entries if entry.live},
             "provider_settings": {entry.id for entry in entries if entry.settings_model},
-            "result_hosts": {entry.id for entry in entries if not _runner(entry).needs_region and entry.live},
+            "result_hosts": {entry.id for entry in entries if _runner(entry).service is None and entry.live},
         }
         for key, allowed in known.items():
             _check_known(key, getattr(chosen, key), allowed)

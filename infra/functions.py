@@ -9,7 +9,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 
-from fitting_room.providers.runners import RUNNERS, RunnerName
+from fitting_room.providers.runners import RunnerName
 from infra.config import StageConfig
 from infra.constructs.service_function import ServiceFunction
 from infra.storage_stack import StorageStack
@@ -18,8 +18,8 @@ SERVICE = "fitting-room"
 
 
 class Functions:
-    """`starts`: by runner, the function that buys from its providers. They are constructs of the stack itself, so that their
-    logical ids stay."""
+    """`starts`: by runner, the function that buys from its providers. `wake`: None where no provider answers into the media
+    bucket. They are constructs of the stack itself, so that their logical ids stay."""
 
     def __init__(
         self, stack: cdk.Stack, config: StageConfig, storage: StorageStack, encryption_key: kms.IKey | None
@@ -48,13 +48,14 @@ class Functions:
                 runner.seconds,
                 (keys if runner.needs_key else {}) | self._elsewhere(runner.service),
             )
-            for name, runner in RUNNERS.items()
+            for name, runner in config.runners.items()
         }
         self.poll = self._function("Poll", "job/poll", 1024, 300, keys)
         self.wait = self._function("Wait", "job/wait", 256, 10)
         self.collect = self._function("Collect", "job/collect", 1769, 120)
         self.settle = self._function("Settle", "job/settle", 512, 60)
         self.callback = self._function("Callback", "http/callback", 256, 10)
+        self.wake = self._function("Wake", "event/wake", 256, 10) if config.deployment.sagemaker else None
         self.ingest = self._function("Ingest", "event/ingest", 512, 60)
         self.erase = self._function("Erase", "event/erase", 512, 120, keys)
         self.notify = self._function("Notify", "event/notify", 512, 30)  # twice what a receiver gets
@@ -64,13 +65,13 @@ class Functions:
             "schedule/watch_models",
             512,
             120,
-            self._elsewhere(*(runner.lifecycles for runner in RUNNERS.values())),
+            self._elsewhere(*(runner.lifecycles for runner in config.runners.values())),
         )
 
     @property
     def starts_with_keys(self) -> list[ServiceFunction]:
         """Those that call providers with stored keys, and tell them where to call back."""
-        return [self.starts[name] for name, runner in RUNNERS.items() if runner.needs_key]
+        return [self.starts[name] for name, runner in self._config.runners.items() if runner.needs_key]
 
     def by_name(self) -> dict[str, ServiceFunction]:
         """Return every function by the name of its construct."""
@@ -80,7 +81,7 @@ class Functions:
         """Return the function of each task of the job machine."""
         return {
             "Prepare": self.prepare,
-            **{RUNNERS[name].state: function for name, function in self.starts.items()},
+            **{self._config.runners[name].state: function for name, function in self.starts.items()},
             "Poll": self.poll,
             "Wait": self.wait,
             "Collect": self.collect,

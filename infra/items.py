@@ -65,7 +65,7 @@ ITEMS = {
     "RATE": _row(Api="get", Starts="get update", Poll="update"),
     "LEASE#waiters": _row(Api="query update"),
     "LEASE#*": _row(Starts="query update", Poll="update", Settle="update", Sweep="update"),
-    "CALLBACK#*": _row(StartsWithKeys="put", Wait="update", Callback="update"),
+    "CALLBACK#*": _row(StartsWithKeys="put", StartSagemaker="put", Wait="update", Callback="update", Wake="update"),
     "REFERENCES#*": _row(StartsWithKeys="get put update delete"),
 }
 """By pattern of the partition key. A `*` stands for anything."""

@@ -30,6 +30,7 @@ class Permissions:
         self.functions, self.machine, self.webhooks = functions, machine, webhooks
         self.stack = cdk.Stack.of(machine)
         self.regions = config.deployment.bedrock_regions
+        self.endpoints = {each.endpoint for each in config.deployment.sagemaker.values()}
         self.secrets = list(storage.provider_secrets.values())
         self.key_arn = storage.key_arn
         self.table, self.inbox, self.media = storage.table_arn, storage.inbox_arn, storage.media_arn
@@ -135,6 +136,13 @@ class Permissions:
             functions.watch_models.allow(
                 ["bedrock:GetFoundationModel"], [self._foundation(model, region) for model, region in on_bedrock]
             )
+        if self.endpoints:
+            functions.starts["sagemaker"].allow(["sagemaker:InvokeEndpointAsync"], self._endpoints())
+
+    def _endpoints(self) -> list[str]:
+        """Return the ARNs of the endpoints, as they are named and in lower case: SageMaker writes a name so in an ARN."""
+        names = sorted(self.endpoints | {name.lower() for name in self.endpoints})
+        return [self.stack.format_arn(service="sagemaker", resource="endpoint", resource_name=name) for name in names]
 
     def _bedrock_model(self, model: Model, region: str) -> list[str]:
         """A foundation model in its region; an inference profile needs the model behind it in every region it may use."""
@@ -167,7 +175,7 @@ class Permissions:
         functions.api.allow(["states:StopExecution"], [executions], wildcard="An execution is named by its job.")
         for function in (functions.api, functions.settle, functions.sweep):  # erase, and stop a provider
             function.allow(["lambda:InvokeFunction"], [functions.erase.function_arn])
-        for function in (functions.callback, functions.wait):
+        for function in filter(None, (functions.callback, functions.wake, functions.wait)):
             function.allow(["states:SendTaskSuccess"], ["*"], wildcard="It knows no resource: the token is the key.")
 
     def _webhooks(self) -> None:

@@ -53,6 +53,8 @@ class ServiceStack(cdk.Stack):
         self._ingest_drops()
         # Two are enough: a queue with groups serves one tenant's slow receivers after the other tenants.
         functions.notify.add_event_source(event_sources.SqsEventSource(webhooks, batch_size=1, max_concurrency=2))
+        if functions.wake:
+            self._wake_for_answers(functions.wake)
         if config.alarms:
             # Behind the rule: the sweep has begun to run, or is about to, when the alarm of its absence is made.
             self._monitor().node.add_dependency(every_minute)
@@ -137,6 +139,23 @@ class ServiceStack(cdk.Stack):
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=5),
             **self._encrypted(),
         )
+
+    def _wake_for_answers(self, wake: ServiceFunction) -> None:
+        """Look at once when an endpoint has written its answer. An event that is lost costs a job two minutes at most."""
+        events.Rule(
+            self,
+            "Answered",
+            targets=[targets.LambdaFunction(wake, dead_letter_queue=self.dead_letters)],
+            event_pattern=events.EventPattern(
+                source=["aws.s3"],
+                detail_type=["Object Created"],
+                detail={
+                    "bucket": {"name": [self.storage.media_name]},
+                    "object": {"key": [{"wildcard": "staging/*/sagemaker/*"}]},
+                },
+            ),
+        )
+        self._keep_failures(wake, retry_attempts=0, max_minutes=1)
 
     def _monitor(self) -> Monitoring:
         functions, config = self.functions, self.config

@@ -38,6 +38,8 @@ class StorageStack(cdk.Stack):
             config,
         )
         self._send_events(inbox)
+        if config.deployment.sagemaker:  # endpoints write their answers there
+            self._send_events(media)
         table = self._table(config)
         secrets = {entry.id: self._secret(entry.id) for entry in catalogue.entries() if entry.secret}
 

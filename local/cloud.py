@@ -21,9 +21,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -59,10 +60,11 @@ VENDORS = {
     "gemini": Vendor("", "sim-local"),
     "aidge": Vendor("/rest", json.dumps({"app_key": "sim-app", "app_secret": "sim-secret"})),
 }
-SIMULATORS = ("bedrock", *VENDORS)
+SIMULATORS = ("bedrock", "sagemaker", *VENDORS)
 RECEIVER = "webhook_receiver"
 SERVERS = (*SIMULATORS, RECEIVER)
 """What the process of the simulators serves, each on a port of its own."""
+CONTAINER = ROOT / "examples" / "sagemaker_container" / "server.py"
 AIDGE_SECONDS = 3
 """In place of the provider's 60: for its simulator, and for the stage that must keep to it."""
 START_SECONDS = 60
@@ -127,6 +129,7 @@ def up() -> Endpoints:
             stop()  # its Lambdas may have outlived it
             state = State(ports=state.ports)
         _start_emulator(state)
+        _start_container(state)
         _start_simulators(state)
         _deploy(state)
         _seed(state)
@@ -184,6 +187,15 @@ def _start_emulator(state: State) -> None:
     )
 
 
+def _start_container(state: State) -> None:
+    """The container behind the simulated endpoint of SageMaker: the example's, as a process."""
+    if _alive(state, "container"):
+        return
+    state.ports["container"] = _free_port(state.ports.get("container", 0))
+    where = {"HOST": "127.0.0.1", "SAGEMAKER_BIND_TO_PORT": str(state.ports["container"])}
+    _start(state, "container", [sys.executable, str(CONTAINER), "serve"], [state.url("container") + "/ping"], where)
+
+
 def _start_simulators(state: State) -> None:
     if _alive(state, "simulators"):
         if missing := [name for name in SERVERS if name not in state.ports]:
@@ -192,16 +204,19 @@ def _start_simulators(state: State) -> None:
     for name in SERVERS:
         state.ports[name] = _free_port(state.ports.get(name, 0))
     ports = [word for name in SERVERS for word in (f"--{name.replace('_', '-')}-port", str(state.ports[name]))]
-    windows = ["--aidge-seconds", str(AIDGE_SECONDS)]
+    more = ["--aidge-seconds", str(AIDGE_SECONDS), "--sagemaker-s3", state.url("emulator")]
+    more += ["--sagemaker-container", state.url("container")]
     health = [state.url(name) + "/_sim/purchases" for name in SERVERS]
-    _start(state, "simulators", [sys.executable, "-m", "local.simulators", *ports, *windows], health)
+    _start(state, "simulators", [sys.executable, "-m", "local.simulators", *ports, *more], health)
 
 
-def _start(state: State, part: str, command: list[str], health: list[str]) -> None:
+def _start(
+    state: State, part: str, command: list[str], health: list[str], told: Mapping[str, str] = MappingProxyType({})
+) -> None:
     began = time.monotonic()
     log = HOME / "logs" / f"{part}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {MARK: str(HOME)}
+    environment = os.environ | {MARK: str(HOME)} | told
     with log.open("w") as output:
         process = subprocess.Popen(
             command,
@@ -250,7 +265,10 @@ def _context(state: State) -> dict[str, str]:
     return {
         "stage": "dev",
         "wheels": "host",
-        "endpoints": json.dumps({"bedrock-runtime": bedrock, "bedrock": bedrock, **vendors}),
+        "endpoints": json.dumps(
+            {"bedrock-runtime": bedrock, "bedrock": bedrock, "sagemaker-runtime": state.url("sagemaker"), **vendors}
+        ),
+        "sagemaker": json.dumps({"vton": {"endpoint": "vton", "price_per_image": 0.01, "licence": "a placeholder"}}),
         "bedrock_regions": json.dumps({"nova_canvas": "us-east-1", "stability": "us-west-2"}),
         "fetch_allow": ",".join(f"127.0.0.1:{state.ports[name]}" for name in (*VENDORS, RECEIVER, "emulator")),
         "private_access": "nova_canvas",  # retired for the public; the simulator still answers

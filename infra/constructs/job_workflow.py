@@ -109,6 +109,7 @@ class JobWorkflow(Construct):
 
 def _definition(functions: Mapping[str, ServiceFunction]) -> dict[str, Any]:
     """The machine in Amazon States Language, JSONata throughout."""
+    runners = [runner for runner in RUNNERS.values() if runner.state in functions]
 
     def task(state: str, following: str, again: dict[str, Any] = _BEFORE) -> dict[str, Any]:
         return {
@@ -166,8 +167,8 @@ def _definition(functions: Mapping[str, ServiceFunction]) -> dict[str, Any]:
             "Next": {
                 "Type": "Choice",
                 "Choices": [
-                    *(when(each.state, outcome="prepared", runner=each.name) for each in RUNNERS.values()),
-                    *(when(each.pause, outcome="busy", runner=each.name) for each in RUNNERS.values()),
+                    *(when(each.state, outcome="prepared", runner=each.name) for each in runners),
+                    *(when(each.pause, outcome="busy", runner=each.name) for each in runners),
                     when("AwaitCallback", outcome="pending", callback="soon"),
                     when("AwaitLateCallback", outcome="pending", callback="later"),
                     when("WaitToPoll", outcome="pending"),
@@ -176,9 +177,9 @@ def _definition(functions: Mapping[str, ServiceFunction]) -> dict[str, Any]:
                 ],
                 "Default": "Settle",
             },
-            **{each.state: task(each.state, "Next") for each in RUNNERS.values()},
+            **{each.state: task(each.state, "Next") for each in runners},
             # Straight back: a job may wait for its place for a long time, and each state costs.
-            **{each.pause: wait(each.state, {"outcome": "prepared", "runner": each.name}) for each in RUNNERS.values()},
+            **{each.pause: wait(each.state, {"outcome": "prepared", "runner": each.name}) for each in runners},
             "AwaitCallback": callback("soon"),
             "AwaitLateCallback": callback("later"),
             "WaitToPoll": wait("Poll", {"outcome": "pending"}),

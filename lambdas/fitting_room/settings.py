@@ -12,7 +12,7 @@ import re
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Json
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Json, model_validator
 
 
 def _listed(value: Any) -> Any:
@@ -67,6 +67,31 @@ class Limits(BaseModel):
     concurrency: Annotated[int, Field(ge=1)] | None = None
 
 
+class SageMakerEndpoint(BaseModel):
+    """An endpoint of this account and region that does try-ons: its name, what it costs, and its model's licence in words.
+
+    A price of an image counts against the budget in USD. A price of an hour is only shown.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    endpoint: Annotated[
+        str, written(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", "the name of an endpoint: letters, digits and hyphens")
+    ]
+    licence: Annotated[str, Field(min_length=1, max_length=100)]
+    price_per_image: Annotated[float, Field(ge=0)] | None = None
+    price_per_hour: Annotated[float, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _one_price(self) -> SageMakerEndpoint:
+        if (self.price_per_image is None) == (self.price_per_hour is None):
+            raise ValueError("it needs one price: either price_per_image or price_per_hour, in USD")
+        return self
+
+
+ModelName = Annotated[str, written(r"[a-z0-9][a-z0-9._-]{0,39}", "a name such as vton-1.5, in lower case")]
+
+
 class DeploymentSettings(BaseModel):
     """Hold what an operator chooses for a stage and a function reads.
 
@@ -80,6 +105,8 @@ class DeploymentSettings(BaseModel):
     facts about models, or of a provider, by its id."""
     bedrock_regions: Annotated[dict[str, str], FromText] = {"nova_canvas": "us-east-1"}
     """The region in which each provider on Bedrock is called: photos travel there. A provider that is not named is off."""
+    sagemaker: Annotated[dict[ModelName, SageMakerEndpoint], FromText] = {}
+    """The account's own endpoints, by the name that each has as a model: `vton` is `sagemaker/vton`. Empty: none."""
     private_access: Names = ()
     """Providers whose retired model this account may still call."""
     provider_order: Names = ()
@@ -148,3 +175,8 @@ def settings() -> Settings:
     """Read the environment, once."""
     names = (name for name in Settings.model_fields if name.upper() in os.environ)
     return Settings.model_validate({name: os.environ[name.upper()] for name in names})
+
+
+def deployment() -> DeploymentSettings:
+    """Return the settings of the stage; the defaults outside one, where the catalogue is read by a synth or the admin tool."""
+    return settings().deployment if "DEPLOYMENT" in os.environ else DeploymentSettings()

@@ -11,6 +11,8 @@ import json
 import signal
 import sys
 
+import boto3
+
 from local.simulators.aidge.app import Aidge
 from local.simulators.astria.app import Astria
 from local.simulators.bedrock.app import Bedrock
@@ -20,7 +22,10 @@ from local.simulators.kit.previews import Previews
 from local.simulators.kit.server import Simulator, loopback, server
 from local.simulators.predictions.fashn import RETRIES, Fashn
 from local.simulators.predictions.tryiton import TryItOn
+from local.simulators.sagemaker.app import SageMaker
 from local.simulators.webhook_receiver.app import WebhookReceiver
+
+KEYS = {"aws_access_key_id": "000000000000", "aws_secret_access_key": "test"}
 
 
 async def serve(simulators: dict[str, tuple[Simulator, int]]) -> None:
@@ -65,10 +70,15 @@ def main() -> int:
     parser.add_argument("--aidge-port", type=int, default=0)
     parser.add_argument("--aidge-submits", type=int, default=3, help="how many submits Aidge accepts")
     parser.add_argument("--aidge-seconds", type=float, default=60.0, help="within how many seconds")
+    parser.add_argument("--sagemaker-port", type=int, default=0)
+    parser.add_argument("--sagemaker-endpoint", default="vton", help="the name of the endpoint that there is")
+    parser.add_argument("--sagemaker-container", default="", metavar="URL", help="where its container listens")
+    parser.add_argument("--sagemaker-s3", default=None, metavar="URL", help="where S3 is, for its input and output")
     parser.add_argument("--webhook-receiver-port", type=int, default=0)
     parser.add_argument("--fal-port", type=int, default=0)
     parser.add_argument("--gemini-port", type=int, default=0)
     args = parser.parse_args()
+    s3 = boto3.client("s3", region_name="us-east-1", endpoint_url=args.sagemaker_s3, **KEYS)
     previews = Previews()
     simulators: dict[str, tuple[Simulator, int]] = {
         "bedrock": (Bedrock(previews), args.bedrock_port),
@@ -76,6 +86,7 @@ def main() -> int:
         "fashn": (Fashn(previews, retries=args.fashn_webhook_delays), args.fashn_port),
         "astria": (Astria(previews, training=args.astria_train_seconds), args.astria_port),
         "aidge": (Aidge(previews, submits=args.aidge_submits, seconds=args.aidge_seconds), args.aidge_port),
+        "sagemaker": (SageMaker((args.sagemaker_endpoint,), args.sagemaker_container, s3), args.sagemaker_port),
         "webhook_receiver": (WebhookReceiver(), args.webhook_receiver_port),
         "fal": (Fal(previews), args.fal_port),
         "gemini": (Gemini(previews), args.gemini_port),

@@ -15,13 +15,13 @@ from infra.service_stack import ServiceStack
 from infra.storage_stack import StorageStack
 
 NEW = Runner(
-    name=cast(RunnerName, "sagemaker"),
-    state="StartSagemaker",
-    pause="WaitForSagemaker",
+    name=cast(RunnerName, "vertex"),
+    state="StartVertex",
+    pause="WaitForVertex",
     function="job/start_http",
     seconds=60,
     needs_key=False,
-    service="sagemaker-runtime",
+    service="vertex",
 )
 
 
@@ -38,25 +38,25 @@ def service(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def test_a_new_runner_has_a_function_two_states_and_the_permissions_of_every_start(service: dict[str, Any]) -> None:
     functions = {name[:-8]: item for name, item in service.items() if item["Type"] == "AWS::Lambda::Function"}
-    assert functions["StartSagemaker"]["Properties"]["Timeout"] == 60
-    told = functions["StartSagemaker"]["Properties"]["Environment"]["Variables"]
+    assert functions["StartVertex"]["Properties"]["Timeout"] == 60
+    told = functions["StartVertex"]["Properties"]["Environment"]["Variables"]
     assert "DEPLOYMENT" in told
     assert not {"PROVIDER_SECRETS", "API_URL"} & told.keys(), "it needs no key"
 
     (machine,) = (item for item in service.values() if item["Type"] == "AWS::StepFunctions::StateMachine")
     states = json.loads(machine["Properties"]["DefinitionString"])["States"]
-    assert states["StartSagemaker"]["Next"] == "Next"
-    assert states["WaitForSagemaker"]["Next"] == "StartSagemaker"
+    assert states["StartVertex"]["Next"] == "Next"
+    assert states["WaitForVertex"]["Next"] == "StartVertex"
     ways = {choice["Condition"]: choice["Next"] for choice in states["Next"]["Choices"]}
-    assert [following for way, following in ways.items() if '"sagemaker"' in way] == [
-        "StartSagemaker",
-        "WaitForSagemaker",
+    assert [following for way, following in ways.items() if '"vertex"' in way] == [
+        "StartVertex",
+        "WaitForVertex",
     ]
 
     granted = {
         action
         for name, item in service.items()
-        if item["Type"] == "AWS::IAM::Policy" and name.startswith("StartSagemaker")
+        if item["Type"] == "AWS::IAM::Policy" and name.startswith("StartVertex")
         for statement in item["Properties"]["PolicyDocument"]["Statement"]
         for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
     }

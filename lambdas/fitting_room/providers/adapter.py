@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -69,6 +69,17 @@ class Order:
         return [self.inputs[found[number]] for number in sorted(found)]
 
 
+class Objects(Protocol):
+    """The media bucket, for a provider that answers into it. `read` gives None for what is not there, and of a larger object
+    one byte more than `max_bytes`."""
+
+    def put(self, key: str, data: bytes, media_type: str) -> None: ...
+
+    def read(self, key: str, *, max_bytes: int | None = None) -> bytes | None: ...
+
+    def remove(self, keys: Iterable[str]) -> None: ...
+
+
 @dataclass(frozen=True)
 class Connection:
     """How to reach a vendor. `endpoint` None: the vendor's own; `secret` None: no key needed; `settings`: the stage's own for
@@ -78,6 +89,7 @@ class Connection:
     region: str | None
     secret: str | None
     settings: Any = None
+    objects: Objects | None = None
 
 
 class Provider(Protocol):

@@ -18,6 +18,7 @@ from fitting_room.jobs.request import RequestedOption
 from fitting_room.jobs.tasks import AnyRequest, Task
 from fitting_room.jobs.wording import field_of, span
 from fitting_room.providers.runners import RunnerName
+from fitting_room.settings import DeploymentSettings
 
 
 class _Frozen(BaseModel):
@@ -125,6 +126,8 @@ class Model(_Frozen):
     """Used only when a request names it, or a subject that was made for it."""
     opt_in: bool = False
     """Offered only where the stage's `legacy_models` name it."""
+    licence: str | None = None
+    """Of a model that its operator runs."""
     base: FitSpec | None = None
     others: FitSpec | None = None
     keeps_framing: bool | None = None
@@ -221,6 +224,8 @@ class CatalogueEntry(_Frozen):
     """Whether the vendor deletes its copies when asked: the adapter is an `Eraser` then."""
     cancels: bool = False
     """Whether the vendor stops a job when asked: the adapter is a `Canceller` then."""
+    late: int = 0
+    """Seconds after the end of a job in which a result may still be written: an erased job is erased again after them."""
     failures_free: bool
     rate: Rate | None = None
     concurrency: int | None = None
@@ -232,6 +237,8 @@ class CatalogueEntry(_Frozen):
     training_deadline: int = 6 * 3600
     callbacks: bool = False
     """Whether the provider supports completion webhooks."""
+    answers_in_media: bool = False
+    """Whether results are written into the media bucket: the event of that ends the wait for them."""
     result_hosts: tuple[str, ...] = ()
     """The hosts, each with its subdomains, that results are fetched from; empty where the vendor returns them itself."""
     references: Callable[[AnyRequest], Mapping[str, ReferenceKind]] = lambda request: {}  # noqa: ARG005
@@ -242,6 +249,8 @@ class CatalogueEntry(_Frozen):
     """What a stage may set for this provider in `provider_settings.<id>`."""
     status: str
     """What is known about the vendor today, with its date, for `GET /v1/providers` and the README."""
+    of_stage: Callable[[DeploymentSettings], Mapping[str, Any]] | None = None
+    """The fields of this entry that a stage decides, such as its models, where an operator brings them."""
     options_model: type[BaseModel] | None = None
     """What `provider_options.<id>` may hold."""
     rules: Callable[[AnyRequest], list[Fault]] = lambda request: []  # noqa: ARG005

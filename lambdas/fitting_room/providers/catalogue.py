@@ -8,6 +8,7 @@ from typing import Protocol, cast
 
 from fitting_room.providers.adapter import Connection, Provider
 from fitting_room.providers.base import CatalogueEntry
+from fitting_room.settings import deployment
 
 PROVIDERS = (  # in the order in which `auto` tries them
     "nova_canvas",
@@ -17,6 +18,7 @@ PROVIDERS = (  # in the order in which `auto` tries them
     "fal",
     "astria",
     "aidge",
+    "sagemaker",
     "gemini",
     "sandbox",
 )
@@ -39,8 +41,14 @@ def entry(provider_id: str) -> CatalogueEntry:
     return load(provider_id)
 
 
-@cache
 def load(provider_id: str) -> CatalogueEntry:
+    """Return one entry as the stage has it."""
+    found = _imported(provider_id)
+    return found.model_copy(update=found.of_stage(deployment())) if found.of_stage else found
+
+
+@cache
+def _imported(provider_id: str) -> CatalogueEntry:
     """Import one entry alone: a job has to do with one provider or two."""
     return cast(CatalogueEntry, import_module(f"{__package__}.{provider_id}.entry").ENTRY)
 

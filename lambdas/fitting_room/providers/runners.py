@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-RunnerName = Literal["bedrock", "http"]
+RunnerName = Literal["bedrock", "http", "sagemaker"]
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,13 @@ class Runner:
     megabytes: int = 1024
     """Of the function's memory, which is paid for as long as it waits for the provider's answer."""
     service: str | None = None
-    """The AWS service that it calls with its role, in the region that the stage names for the provider."""
+    """The AWS service that it calls with its role."""
+    needs_region: bool = False
+    """Whether the stage names the region of each provider, in `bedrock_regions`."""
+    setting: str | None = None
+    """The setting that names its endpoints: while that is empty, a stage has nothing of this runner."""
     lifecycles: str | None = None
     """The AWS service that knows how long the models live."""
-
-    @property
-    def needs_region(self) -> bool:
-        return self.service is not None
 
 
 RUNNERS: dict[RunnerName, Runner] = {
@@ -44,6 +44,7 @@ RUNNERS: dict[RunnerName, Runner] = {
             needs_key=False,
             megabytes=512,
             service="bedrock-runtime",
+            needs_region=True,
             lifecycles="bedrock",
         ),
         Runner(
@@ -53,6 +54,16 @@ RUNNERS: dict[RunnerName, Runner] = {
             function="job/start_http",
             seconds=480,
             needs_key=True,
+        ),
+        Runner(
+            name="sagemaker",
+            state="StartSagemaker",
+            pause="WaitForSagemaker",
+            function="job/start_sagemaker",
+            seconds=180,
+            needs_key=False,
+            service="sagemaker-runtime",
+            setting="sagemaker",
         ),
     )
 }

@@ -62,5 +62,6 @@ def _model(entry: CatalogueEntry, model: Model, deployment: Deployment) -> dict[
         "qualities": model.qualities,
         "options": None if model.options is None else _options(model.options),
         "offered": deployment.offers(entry, model),
+        "licence": model.licence,
         "lifecycle": {**lifecycle, **observed, "retired": deployment.retired(entry, model)},
     }

@@ -56,8 +56,11 @@ class Deployment:
         return not model.opt_in or f"{entry.id}/{model.id}" in self.legacy_models
 
     def usable(self, entry: CatalogueEntry) -> bool:
-        return (not entry.secret or entry.id in self.configured) and (
-            not RUNNERS[entry.runner].needs_region or entry.id in self.regions
+        """An entry has no models where its operator brings them and has named none."""
+        return (
+            bool(entry.models)
+            and (not entry.secret or entry.id in self.configured)
+            and (not RUNNERS[entry.runner].needs_region or entry.id in self.regions)
         )
 
 
@@ -140,15 +143,15 @@ def faults_for(
         for asked in request.options()
         if (fault := entry.refuses(request.task, asked, model))
     ]
-    if model is None:
+    if model is None and entry.models:
         told = {fault.pointer for fault in faults}
         if subjects:
             faults += [_misplaced(entry, at, subject) for at, subject in subjects.items() if at not in told]
         elif "/output/quality" not in told:
             faults.append(_no_model(request, entry))
-    elif deployment.retired(entry, model):
+    elif model and deployment.retired(entry, model):
         faults.append(_retired(request, entry, model, deployment))
-    elif not deployment.offers(entry, model):
+    elif model and not deployment.offers(entry, model):
         faults.append(
             Fault.of(
                 "provider_not_configured",
@@ -312,6 +315,14 @@ def _retired(request: AnyRequest, entry: CatalogueEntry, model: Model, deploymen
 
 
 def _not_usable(entry: CatalogueEntry) -> Fault:
+    if not entry.models:
+        return Fault.of(
+            "provider_not_configured",
+            f"This deployment names no endpoint for `{entry.id}`.",
+            f"Ask its operator to name one in the setting `{RUNNERS[entry.runner].setting}`, or choose another provider.",
+            pointer="/provider",
+            provider=entry.id,
+        )
     if RUNNERS[entry.runner].needs_region:
         return Fault.of(
             "provider_not_configured",
@@ -396,7 +407,7 @@ def named_in(request: AnyRequest, entries: Sequence[CatalogueEntry]) -> tuple[di
         for pointer, name in names:
             provider, _, model = name.partition("/")
             entry = known.get(provider) or known.get(nearest(provider, known) or "")
-            if entry is None or entry.id != provider or model not in ("", *(each.id for each in entry.models)):
+            if entry is None or entry.id != provider or not _has(entry, model):
                 faults.append(_unknown(pointer, model, entry, known))
             if entry is not None:
                 named.setdefault(entry.id, pointer)
@@ -406,6 +417,11 @@ def named_in(request: AnyRequest, entries: Sequence[CatalogueEntry]) -> tuple[di
         if provider not in known
     ]
     return named, faults
+
+
+def _has(entry: CatalogueEntry, model: str) -> bool:
+    """Whether a name may be a model's. Of a provider without any, another fault tells."""
+    return not (model and entry.models) or model in (each.id for each in entry.models)
 
 
 def _unknown(pointer: str, model: str, meant: CatalogueEntry | None, known: Mapping[str, CatalogueEntry]) -> Fault:

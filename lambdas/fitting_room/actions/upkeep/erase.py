@@ -6,7 +6,7 @@ Everything here may be done again: what is gone counts as erased.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 from fitting_room import clock
@@ -93,8 +93,13 @@ def _ask_vendors(tombstone: Tombstone, at: Clock) -> None:
     if not tombstone.owed:
         clear_due(jobs.key(tombstone.id))
         return
-    owed = [copy for copy in tombstone.owed if not _deleted(copy, at)]
-    look_at = _next_try(tombstone.erase_requested_at, at) if owed else None
+    kept = [copy for copy in tombstone.owed if not _deleted(copy, at)]
+    late = [copy for copy in tombstone.owed if copy not in kept and at.now() < _last_write(copy, tombstone)]
+    owed, look_at = kept + late, None
+    if kept:
+        look_at = _next_try(tombstone.erase_requested_at, at)
+    elif late:
+        look_at = clock.text(max(_last_write(copy, tombstone) for copy in late))
     failed_at = clock.text(at.now()) if owed and look_at is None else None
     tombstones.put(tombstone.model_copy(update={"owed": owed, "erase_failed_at": failed_at}), look_at)
     if failed_at:
@@ -149,6 +154,11 @@ def _deleted(copy: VendorCopy, at: Clock) -> bool:
     ) as error:  # a key that is missing, an adapter that breaks: the other copies are asked for all the same
         logger.error("a provider could not be asked to delete", provider=copy.provider, **error_facts(error))
         return False
+
+
+def _last_write(copy: VendorCopy, tombstone: Tombstone) -> datetime:
+    """Return the time until which a provider may still write what it made for an erased job."""
+    return clock.parse(tombstone.erase_requested_at) + timedelta(seconds=entry(copy.provider).late)
 
 
 def _next_try(requested_at: str, at: Clock) -> str | None:

@@ -45,6 +45,7 @@ def connect(provider: CatalogueEntry, at: Clock, secret: str | None = None) -> P
             region=config.bedrock_regions.get(provider.id),
             secret=(secret or provider_keys.secret(provider.id, at)) if provider.secret else None,
             settings=provider.settings_model.model_validate(given) if provider.settings_model else None,
+            objects=media,
         )
     )
 

@@ -1,6 +1,7 @@
 """A vendor's callback is a wake-up and nothing more: the workflow then reads the status with our own key.
 
-Nothing of its body is read. Its address holds a secret that is good for one attempt and one call.
+Nothing of its body is read. Its address holds a secret that is good for one attempt and one call. Where a vendor answers into
+the media bucket, the event of the written object takes its place.
 """
 
 from __future__ import annotations
@@ -9,16 +10,26 @@ import re
 import secrets
 
 from fitting_room.clock import Clock
+from fitting_room.jobs.job import Attempt, Job
 from fitting_room.observability import logger
 from fitting_room.providers.base import CatalogueEntry
 from fitting_room.settings import settings
 from fitting_room.stores import aws, callbacks, jobs
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+_WRITTEN = re.compile(r"staging/(?P<job>job_\w+)/(?P<n>\d+)/(?P<provider>[a-z_]+)/.+")
+"""The key of an object that a provider wrote for an attempt."""
 
 
-def expect_callback(provider: CatalogueEntry, at: Clock) -> tuple[str, str] | None:
-    """Return a new address for a provider to call and its digest; None where the provider calls none."""
+def expect_callback(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -> tuple[str | None, str] | None:
+    """Return a new address for a provider to call, None where it writes an object instead, and the digest of the call.
+
+    None where nothing will tell that the provider is done.
+    """
+    if provider.answers_in_media:
+        digest = _digest_of_object(job.id, attempt.n)
+        callbacks.expect(digest, provider.id, at.now())
+        return None, digest
     if not (provider.callbacks and settings().callback_url):
         return None
     token = secrets.token_urlsafe(32)
@@ -39,6 +50,20 @@ def wake(provider: str, token: str, at: Clock) -> bool:
     if waiting:
         _end(waiting)
     return ours
+
+
+def wake_for(key: str, at: Clock) -> None:
+    """End the wait for an object that a provider has written into the media bucket. Other objects end none."""
+    if written := _WRITTEN.fullmatch(key):
+        _, waiting = callbacks.woken(
+            _digest_of_object(written["job"], int(written["n"])), written["provider"], at.now()
+        )
+        if waiting:
+            _end(waiting)
+
+
+def _digest_of_object(job_id: str, n: int) -> str:
+    return callbacks.digest_of(f"{job_id}/{n}")
 
 
 def await_callback(job_id: str, task_token: str, at: Clock) -> None:

@@ -73,7 +73,7 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
     wanted = _ready(job, attempt, provider, vendor, remaining, at)
     if not isinstance(wanted, Order):
         return wanted
-    address, attempt.callback = expect_callback(provider, at) or (None, None)
+    address, attempt.callback = expect_callback(job, attempt, provider, at) or (None, None)
     claimed = _claim(job, attempt, provider, until, at)
     if claimed is None:
         return step("busy", runner=provider.runner, wait=1)
