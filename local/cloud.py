@@ -216,7 +216,7 @@ def _start(
     began = time.monotonic()
     log = HOME / "logs" / f"{part}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {MARK: str(HOME)} | told
+    environment = {**os.environ, MARK: str(HOME), **told}
     with log.open("w") as output:
         process = subprocess.Popen(
             command,

@@ -25,8 +25,6 @@ from local.simulators.predictions.tryiton import TryItOn
 from local.simulators.sagemaker.app import SageMaker
 from local.simulators.webhook_receiver.app import WebhookReceiver
 
-KEYS = {"aws_access_key_id": "000000000000", "aws_secret_access_key": "test"}
-
 
 async def serve(simulators: dict[str, tuple[Simulator, int]]) -> None:
     """Raises OSError, naming the port, when one is taken."""
@@ -78,7 +76,13 @@ def main() -> int:
     parser.add_argument("--fal-port", type=int, default=0)
     parser.add_argument("--gemini-port", type=int, default=0)
     args = parser.parse_args()
-    s3 = boto3.client("s3", region_name="us-east-1", endpoint_url=args.sagemaker_s3, **KEYS)
+    s3 = boto3.client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url=args.sagemaker_s3,
+        aws_access_key_id="000000000000",
+        aws_secret_access_key="test",
+    )
     previews = Previews()
     simulators: dict[str, tuple[Simulator, int]] = {
         "bedrock": (Bedrock(previews), args.bedrock_port),

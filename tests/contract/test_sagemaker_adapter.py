@@ -15,7 +15,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from fitting_room.jobs.outcome import Failed, Finished, Pending, Unread
+from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending, Unread
 from fitting_room.jobs.parse import parse
 from fitting_room.providers import catalogue
 from fitting_room.providers.adapter import Order
@@ -62,6 +62,12 @@ def line(bucket: Bucket, *said: dict[str, Any] | Exception) -> tuple[SageMaker, 
     return SageMaker({"vton": "my-endpoint"}, BUCKET, bucket, lambda: runtime), runtime
 
 
+def started(adapter: SageMaker, wanted: Order) -> Outcome:
+    """As Start does it."""
+    adapter.write(wanted)
+    return adapter.start(wanted)
+
+
 def told(name: str = "", **more: str) -> dict[str, str]:
     return {
         "OutputLocation": f"s3://{BUCKET}/{FOLDER}/{NAME}.out",
@@ -87,7 +93,7 @@ def test_a_plain_request_says_everything_that_the_model_must_decide() -> None:
 def test_the_call_names_its_answer_before_it_is_given() -> None:
     bucket = Bucket()
     adapter, runtime = line(bucket, told())
-    assert adapter.start(ordered(FULL)) == Pending(f"{FOLDER}/{NAME}.out {FOLDER}/{NAME}-error.out")
+    assert started(adapter, ordered(FULL)) == Pending(f"{FOLDER}/{NAME}.out {FOLDER}/{NAME}-error.out")
     assert json.loads(bucket[REQUEST]) == golden("sagemaker")["full"]
     assert runtime.calls == [
         {
@@ -118,7 +124,7 @@ def test_the_call_names_its_answer_before_it_is_given() -> None:
 def test_a_submission_without_an_answer_is_pending_and_its_result_is_found(lost: Exception, ending: str) -> None:
     bucket = Bucket()
     adapter, runtime = line(bucket, lost)
-    said = adapter.start(ordered())
+    said = started(adapter, ordered())
     assert said == Pending(LOST)
     assert adapter.poll(ordered(), LOST) == Pending(LOST)
     bucket[LOST + ending] = answer(bucket[REQUEST])
@@ -153,19 +159,6 @@ def test_a_refused_call_bought_nothing(error: Exception, code: str, retryable: b
     assert (failed.fault.code, failed.charged, failed.fault.retryable) == (code, "no", retryable)
 
 
-def test_without_the_media_bucket_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    bucket = Bucket()
-    adapter, runtime = line(bucket)
-
-    def away(*_: Any) -> None:
-        raise refused("SlowDown", 503)
-
-    monkeypatch.setattr(bucket, "put", away)
-    failed = adapter.start(ordered())
-    assert isinstance(failed, Failed) and (failed.fault.code, failed.charged) == ("provider_unavailable", "no")
-    assert runtime.calls == []
-
-
 def test_an_endpoint_that_answers_elsewhere_is_named_with_the_way_to_mend_it() -> None:
     failed = line(Bucket(), told(OutputLocation="s3://other/x.out"))[0].start(ordered())
     assert isinstance(failed, Failed) and failed.charged == "unknown"
@@ -180,7 +173,7 @@ def test_a_failure_that_lies_elsewhere_is_not_looked_for() -> None:
 def test_the_answer_counts_though_a_failure_lies_beside_it() -> None:
     bucket = Bucket()
     adapter, _ = line(bucket, told())
-    said = adapter.start(ordered(FULL))
+    said = started(adapter, ordered(FULL))
     assert isinstance(said, Pending)
     bucket[f"{FOLDER}/{NAME}-error.out"] = b"x"
     bucket[f"{FOLDER}/{NAME}.out"] = answer(bucket[REQUEST], warnings=[{"code": "hands", "detail": "look odd"}])
@@ -207,7 +200,7 @@ def test_an_answer_without_usable_images_is_a_failure_that_costs_nothing(
     changes: dict[str, Any], code: str, says: str
 ) -> None:
     adapter, _ = line(bucket := Bucket(), told())
-    adapter.start(ordered())
+    started(adapter, ordered())
     bucket[f"{FOLDER}/{NAME}.out"] = answer(bucket[REQUEST], **changes)
     failed = adapter.poll(ordered(), LOST)
     assert isinstance(failed, Failed)
@@ -230,7 +223,7 @@ def test_an_error_of_the_container_is_read_in_its_failure_object() -> None:
 
 def test_fewer_images_than_asked_for_are_told() -> None:
     adapter, _ = line(bucket := Bucket(), told())
-    adapter.start(ordered(FULL))
+    started(adapter, ordered(FULL))
     whole = json.loads(answer(bucket[REQUEST]))
     bucket[LOST] = json.dumps(whole | {"images": whole["images"][:1]}).encode()
     found = adapter.poll(ordered(FULL), LOST)

@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 from PIL import Image
 
-from fitting_room.jobs.outcome import Failed, Finished, Pending, Reading
+from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending, Reading
 from fitting_room.providers.adapter import Order
 from fitting_room.providers.sagemaker.adapter import SageMaker as Adapter
 from fitting_room.providers.sagemaker.entry import Options
@@ -37,6 +37,11 @@ class Line(NamedTuple):
     @property
     def adapter(self) -> Adapter:
         return Adapter({"vton": "vton"}, BUCKET, self.bucket, lambda: runtime(self.simulator.url))
+
+    def submit(self, wanted: Order) -> Outcome:
+        """As Start does it."""
+        self.adapter.write(wanted)
+        return self.adapter.start(wanted)
 
     def invoke(self, **changes: Any) -> dict[str, Any]:
         given = {"EndpointName": "vton", "InputLocation": f"s3://{BUCKET}/in.json", "Filename": "a-1", **changes}
@@ -85,7 +90,7 @@ def ended(line: Line, wanted: Order, name: str) -> Reading:
 
 def test_an_order_becomes_an_image_of_the_container(line: Line) -> None:
     wanted = ordered(output={"count": 2})
-    said = line.adapter.start(wanted)
+    said = line.submit(wanted)
     assert isinstance(said, Pending)
     done = ended(line, wanted, said.provider_job_id)
     assert isinstance(done, Finished) and len(done.images) == 2
@@ -98,7 +103,7 @@ def test_a_lost_answer_is_found_by_the_key_that_it_was_told(line: Line, ending: 
     line.simulator.simulator._ending = ending  # type: ignore[attr-defined]
     line.simulator.fault(on="submit", kind="drop_after", times=1)
     wanted = ordered()
-    said = line.adapter.start(wanted)
+    said = line.submit(wanted)
     assert isinstance(said, Pending)
     assert isinstance(ended(line, wanted, said.provider_job_id), Finished)
     assert len(line.simulator.purchases()) == 1
@@ -117,7 +122,7 @@ def test_boto3_by_default_would_have_sent_it_three_times(line: Line) -> None:
 def test_an_error_of_the_container_comes_in_a_failure_object(line: Line, name: str) -> None:
     line.simulator.fault(on="work", kind="error", name=name, times=1)
     wanted = ordered()
-    said = line.adapter.start(wanted)
+    said = line.submit(wanted)
     assert isinstance(said, Pending)
     failed = ended(line, wanted, said.provider_job_id)
     assert isinstance(failed, Failed) and failed.fault.provider_code == name
@@ -126,7 +131,7 @@ def test_an_error_of_the_container_comes_in_a_failure_object(line: Line, name: s
 def test_half_an_answer_is_a_failure(line: Line) -> None:
     line.simulator.fault(on="work", kind="malformed", times=1)
     wanted = ordered()
-    said = line.adapter.start(wanted)
+    said = line.submit(wanted)
     assert isinstance(said, Pending)
     assert isinstance(ended(line, wanted, said.provider_job_id), Failed)
 
@@ -135,7 +140,7 @@ def test_half_an_answer_is_a_failure(line: Line) -> None:
 def test_a_request_that_expires_leaves_nothing(line: Line, kind: dict[str, Any]) -> None:
     line.simulator.fault(on="work", times=1, **kind)
     wanted = ordered()
-    said = line.adapter.start(wanted)
+    said = line.submit(wanted)
     assert isinstance(said, Pending)
     until(lambda: line.simulator.purchases()[0]["charged"])
     assert line.adapter.poll(wanted, said.provider_job_id) == said
@@ -144,7 +149,7 @@ def test_a_request_that_expires_leaves_nothing(line: Line, kind: dict[str, Any])
 def test_a_simulator_that_fails_itself_is_named(line: Line) -> None:
     line.simulator.simulator._container = "http://127.0.0.1:1"  # type: ignore[attr-defined]
     wanted = ordered()
-    said = line.adapter.start(wanted)
+    said = line.submit(wanted)
     assert isinstance(said, Pending)
     assert_the_simulator_is_named(ended(line, wanted, said.provider_job_id))
 
@@ -224,7 +229,7 @@ def test_a_refusal_of_the_container_reaches_the_client_by_its_name(line: Line) -
     wanted = replace(ordered(), attempt=3)
     tiny = {role: replace(given, read=lambda: png(32, 48)) for role, given in wanted.inputs.items()}
     wanted = replace(wanted, inputs=tiny)
-    said = line.adapter.start(wanted)
+    said = line.submit(wanted)
     assert isinstance(said, Pending)
     failed = ended(line, wanted, said.provider_job_id)
     assert isinstance(failed, Failed) and failed.fault.code == "image_unreadable"

@@ -80,6 +80,7 @@ class Cloud:
     aidge: Simulator
     fal: Simulator
     gemini: Simulator
+    sagemaker: Simulator
     aws: Callable[[str], Any]
     table: str
     job_machine: str
@@ -186,6 +187,7 @@ def cloud() -> Iterator[Cloud]:
             aidge=Simulator(found["providers"]["aidge"]),
             fal=Simulator(found["providers"]["fal"]),
             gemini=Simulator(found["providers"]["gemini"]),
+            sagemaker=Simulator(found["providers"]["sagemaker"]),
             aws=lambda service: boto3.client(service),  # type: ignore[call-overload]
             table=found["table"],
             job_machine=found["job_machine"],
@@ -195,7 +197,10 @@ def cloud() -> Iterator[Cloud]:
 @pytest.fixture(autouse=True)
 def calm(cloud: Cloud) -> Iterator[None]:
     """Every test begins with empty purchase logs and vendors in good health."""
-    vendors = (cloud.bedrock, cloud.tryiton, cloud.fashn, cloud.astria, cloud.aidge, cloud.fal, cloud.gemini)
+    vendors = (
+        *(cloud.bedrock, cloud.tryiton, cloud.fashn, cloud.astria, cloud.aidge, cloud.fal, cloud.gemini),
+        cloud.sagemaker,
+    )
     for vendor in vendors:
         vendor.reset()
     yield

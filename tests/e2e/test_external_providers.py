@@ -120,6 +120,18 @@ def test_gemini_draws_in_the_shape_of_the_person_at_the_price_of_its_tokens(
     assert 0.0336 < job["usage"]["amount"] < 0.036
 
 
+# --------------------------------------------------------------------------------------------------------- sagemaker
+def test_the_account_s_own_endpoint(cloud: Cloud, person: bytes, tee: bytes) -> None:
+    job, [picture] = bought(cloud, cloud.try_on(person, tee, provider="sagemaker/vton"))
+    assert picture.size == Image.open(SAMPLES / "person_a.png").size
+    assert job["usage"]["amount"] == 0.01
+
+
+def test_an_endpoint_whose_answer_is_lost_is_found_and_called_once(cloud: Cloud, person: bytes, tee: bytes) -> None:
+    cloud.sagemaker.fault(on="submit", kind="drop_after", times=1)
+    bought(cloud, cloud.try_on(person, tee, provider="sagemaker"))
+
+
 # ------------------------------------------------------------------------------------------------------------- aidge
 def test_aidge_one_garment_on_a_photo(cloud: Cloud, person: bytes, tee: bytes) -> None:
     _, [picture] = bought(cloud, cloud.try_on(person, tee, provider="aidge"))

@@ -33,7 +33,7 @@ from tests.workflow.machine import LambdaError, Machine
 Mode = Literal["before", "after", "outage", "killed before", "killed after"]
 OUTAGE_SECONDS = 600
 """Longer than everything that is retried before a purchase; a run that breaks of it is resumed."""
-START_SECONDS = {"StartBedrock": 900, "StartHttp": 480}
+START_SECONDS = {"StartBedrock": 900, "StartHttp": 480, "StartSagemaker": 180}
 LIFE = 3 * 24 * 3600
 """Seconds within which a job must have come to its end."""
 
@@ -165,6 +165,7 @@ class House:
     done: dict[str, str] = field(default_factory=dict)
     calls_back: bool = False
     woken: bool = False
+    stage: str = "dev"
 
     def live(self, job_id: str) -> Job:
         """Let time pass until the job is over and nothing is owed; assert that this comes to pass."""
@@ -188,7 +189,7 @@ class House:
         return any(str(item["sk"]).startswith("OWES#") for item in self.world.items())
 
     def _execute(self, name: str) -> None:
-        machine = Machine(synthesized("dev").job_machine(), self._functions(), self.world.at.sleep)
+        machine = Machine(synthesized(self.stage).job_machine(), self._functions(), self.world.at.sleep)
         job_id, run = executions.parsed(name)
         self.done[name] = "RUNNING"
         self.done[name] = machine.run({"job_id": job_id}).status
@@ -201,6 +202,7 @@ class House:
             "Prepare": lambda job_id: prepare(job_id, at),
             "StartBedrock": lambda job_id: start(job_id, START_SECONDS["StartBedrock"], at),
             "StartHttp": lambda job_id: start(job_id, START_SECONDS["StartHttp"], at),
+            "StartSagemaker": lambda job_id: start(job_id, START_SECONDS["StartSagemaker"], at),
             "Poll": lambda job_id: poll(job_id, at),
             "Collect": lambda job_id: collect(job_id, at),
             "Settle": lambda job_id: settle(job_id, at),

@@ -13,9 +13,11 @@ from fitting_room.actions.workflow import attempts
 from fitting_room.net import safe_http
 from fitting_room.providers import catalogue
 from tests.deployment import choose
+from tests.faults.endpoint import EndpointLedger
 from tests.faults.house import Faults, House, Ledger, Mode, injected, quiet
 from tests.integration.atelier import atelier_entry, offer
 from tests.integration.conftest import deployed
+from tests.integration.endpoint import SETTING
 from tests.integration.world import TENANT, World, picture
 
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -23,7 +25,8 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 
 @dataclass(frozen=True)
 class Scenario:
-    """`submit` gives the id of a stored job. `work`, `count`, `free`, `trains`: of the provider's ledger."""
+    """`submit` gives the id of a stored job. `work`, `count`, `free`, `trains`: of the provider's ledger. `endpoint`: the stage
+    has one of its own, and the real adapter."""
 
     submit: Callable[[World], str]
     work: float = 0
@@ -31,6 +34,7 @@ class Scenario:
     free: int = 0
     trains: bool = False
     calls_back: bool = False
+    endpoint: bool = False
 
 
 class Cell(NamedTuple):
@@ -119,6 +123,7 @@ SCENARIOS: dict[str, Scenario] = {
     "drop": Scenario(_drop, work=5),
     "fal": Scenario(_fal, work=15, calls_back=True),
     "gemini": Scenario(_gemini),
+    "endpoint": Scenario(lambda world: world.submit(provider="sagemaker").job.id, work=20, endpoint=True),
 }
 
 
@@ -127,8 +132,10 @@ def run(name: str, mode: Mode | None = None, at: int = 0) -> Cell:
     scenario = SCENARIOS[name]
     with pytest.MonkeyPatch.context() as patch, deployed(patch) as world:
         faults = Faults(lambda: world.at.now().timestamp(), mode, at)
-        ledger = Ledger(world, faults, scenario.work, scenario.count, scenario.free, scenario.trains)
-        house = House(world, faults, ledger, calls_back=scenario.calls_back)
+        kind = EndpointLedger if scenario.endpoint else Ledger
+        ledger = kind(world, faults, scenario.work, scenario.count, scenario.free, scenario.trains)
+        stage = "sagemaker" if scenario.endpoint else "dev"
+        house = House(world, faults, ledger, calls_back=scenario.calls_back, stage=stage)
         _provide(patch, ledger, scenario)
         job_id = scenario.submit(world)
         with injected(faults, house, patch):
@@ -151,6 +158,8 @@ def cells(name: str, modes: tuple[Mode, ...] = MODES, *, step: int = 1, first: i
 
 
 def _provide(patch: pytest.MonkeyPatch, ledger: Ledger, scenario: Scenario) -> None:
+    if scenario.endpoint:
+        choose(patch, sagemaker=SETTING)
     patch.setattr(attempts, "adapter", lambda _: ledger)
     patch.setattr(safe_http, "get", ledger.fetch)
     real = catalogue.entries()

@@ -40,6 +40,13 @@ STAGES: dict[str, dict[str, Any]] = {
         "limits": {"fashn": {"submits": 5, "concurrency": 2}},
         "result_hosts": {"fashn": ["cdn.example"]},
     },
+    "sagemaker": {
+        "stage": "dev",
+        "sagemaker": {
+            "vton": {"endpoint": "My-vton", "price_per_image": 0.02, "licence": "Apache-2.0"},
+            "large": {"endpoint": "large", "price_per_hour": 1.41, "licence": "MIT"},
+        },
+    },
 }
 EVERY: dict[str, Any] = STAGES["prod"] | {
     "bedrock_regions": {"nova_canvas": "us-east-1", "stability": "us-west-2"},

@@ -31,7 +31,7 @@ def test_nothing_set_is_a_trial_stage_for_aws() -> None:
 def test_what_the_laptop_s_cloud_is_told_is_a_stage_with_every_vendor_at_its_simulator() -> None:
     told = cloud._context(cloud.State(ports=dict.fromkeys(("emulator", *cloud.SERVERS), 7)))
     chosen = config(**told).deployment
-    assert chosen.endpoints.keys() == {"bedrock", "bedrock-runtime", *WITH_KEYS}
+    assert chosen.endpoints.keys() == {"bedrock", "bedrock-runtime", "sagemaker-runtime", *WITH_KEYS}
     assert set(chosen.fetch_allow) == {"127.0.0.1:7"}
     assert cloud.VENDORS.keys() == set(WITH_KEYS)
 

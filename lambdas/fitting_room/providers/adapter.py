@@ -112,6 +112,13 @@ class Reference:
     model: str
 
 
+class Writer(Protocol):
+    """A provider whose entry says `answers_in_media`: it reads there what its call names. Writing is done before the claim, so
+    it may raise what S3 raises."""
+
+    def write(self, order: Order) -> None: ...
+
+
 class Registrar(Protocol):
     """A provider whose entry names `references`. Gives the vendor's id, or how it failed: `charged` as for a purchase."""
 

@@ -410,6 +410,7 @@ def test_the_order_in_which_auto_tries_them() -> None:
         "fal",
         "astria",
         "aidge",
+        "sagemaker",
         "gemini",  # an editor: after every dedicated engine
         "sandbox",
     ]

@@ -136,6 +136,8 @@ def faults_for(
     """Everything that keeps one provider from doing a request; empty when it can."""
     if request.task not in entry.tasks:
         return [_wrong_task(request, entry, deployment)]
+    if not entry.models:
+        return [_not_usable(entry)]
     model = _model(request, entry, subjects)
     entry = entry.as_of(model)
     faults = [
@@ -143,15 +145,15 @@ def faults_for(
         for asked in request.options()
         if (fault := entry.refuses(request.task, asked, model))
     ]
-    if model is None and entry.models:
+    if model is None:
         told = {fault.pointer for fault in faults}
         if subjects:
             faults += [_misplaced(entry, at, subject) for at, subject in subjects.items() if at not in told]
         elif "/output/quality" not in told:
             faults.append(_no_model(request, entry))
-    elif model and deployment.retired(entry, model):
+    elif deployment.retired(entry, model):
         faults.append(_retired(request, entry, model, deployment))
-    elif model and not deployment.offers(entry, model):
+    elif not deployment.offers(entry, model):
         faults.append(
             Fault.of(
                 "provider_not_configured",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import secrets
 from dataclasses import replace
+from typing import cast
 
 from botocore.exceptions import ClientError
 
@@ -24,7 +25,7 @@ from fitting_room.jobs.errors import Fault, JobFailure
 from fitting_room.jobs.job import Attempt, Job
 from fitting_room.jobs.outcome import Failed, Outcome, Step, step
 from fitting_room.jobs.rate import Rate
-from fitting_room.providers.adapter import Order, Provider
+from fitting_room.providers.adapter import Order, Provider, Writer
 from fitting_room.providers.base import CatalogueEntry
 from fitting_room.stores import aws, capacity, jobs, provider_keys
 from fitting_room.stores.aws import TROUBLE, unimportant
@@ -73,6 +74,8 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
     wanted = _ready(job, attempt, provider, vendor, remaining, at)
     if not isinstance(wanted, Order):
         return wanted
+    if provider.answers_in_media:
+        cast(Writer, vendor).write(wanted)
     address, attempt.callback = expect_callback(job, attempt, provider, at) or (None, None)
     claimed = _claim(job, attempt, provider, until, at)
     if claimed is None:

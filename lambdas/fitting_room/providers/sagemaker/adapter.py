@@ -87,28 +87,18 @@ class SageMaker:
         assert self._given is not None, "the workflow gives the media bucket to every connection"
         return self._given
 
-    def start(self, order: Order) -> Outcome:
-        key = request_of(order.job_id, order.attempt)
-        try:
-            self._objects.put(key, request_for(order).model_dump_json().encode(), _JSON)
-        except (ClientError, BotoCoreError, OSError) as error:
-            return _failed(
-                "provider_unavailable",
-                "no",
-                "The request could not be put into the media bucket; nothing was sent.",
-                LATER,
-                provider_code=type(error).__name__,
-            )
-        return self._submit(order, key)
+    def write(self, order: Order) -> None:
+        document = request_for(order).model_dump_json().encode()
+        self._objects.put(request_of(order.job_id, order.attempt), document, _JSON)
 
-    def _submit(self, order: Order, key: str) -> Outcome:
+    def start(self, order: Order) -> Outcome:
         name = name_of(order.job_id, order.attempt)
         try:
             answer = self._runtime().invoke_endpoint_async(
                 EndpointName=self._endpoints[order.model],
                 ContentType=_JSON,
                 Accept=_JSON,
-                InputLocation=f"s3://{self._bucket}/{key}",
+                InputLocation=f"s3://{self._bucket}/{request_of(order.job_id, order.attempt)}",
                 InferenceId=name,
                 S3OutputPathExtension=folder_of(order.job_id, order.attempt),
                 Filename=name,
