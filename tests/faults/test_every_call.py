@@ -31,7 +31,8 @@ def test_no_single_failure_loses_anything(scenario: str, mode: Mode) -> None:
     assert [(cell.at, cell.call, cell.faults()) for cell in found if cell.faults()] == []
 
 
-def test_an_endpoint_whose_answer_is_lost_has_done_the_work_once_and_its_result_is_found() -> None:
-    found = (run("endpoint", "after", at) for at in range(18, 40))
+@pytest.mark.parametrize("mode", ["after", "killed after"])
+def test_an_endpoint_whose_answer_is_lost_has_done_the_work_once_and_its_result_is_found(mode: Mode) -> None:
+    found = (run("endpoint", mode, at) for at in range(18, 40))
     hit = next(cell for cell in found if cell.call == "provider.submit")
     assert (hit.books["status"], hit.books["sold"], hit.books["charged"]) == ("succeeded", 1, ["yes"])

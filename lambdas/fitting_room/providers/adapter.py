@@ -113,10 +113,15 @@ class Reference:
 
 
 class Writer(Protocol):
-    """A provider whose entry says `answers_in_media`: it reads there what its call names. Writing is done before the claim, so
-    it may raise what S3 raises."""
+    """A provider whose entry says `answers_in_media`: it reads there what its call names, and answers there.
+
+    Writing is done before the claim, so it may raise what S3 raises. `foreseen` gives the id of a submission whose answer
+    nobody has read.
+    """
 
     def write(self, order: Order) -> None: ...
+
+    def foreseen(self, job_id: str, attempt: int) -> str: ...
 
 
 class Registrar(Protocol):

@@ -37,7 +37,9 @@ def standing(job: Job, at: Clock) -> Step | None:
     if last is None:
         return None
     if last.outcome is None:
-        return step("failed", again=False) if last.claimed_at else step("prepared", runner=entry(last.provider).runner)
+        provider = entry(last.provider)  # an answer that lies in the media bucket is found though nobody was told of it
+        unknown = last.claimed_at and not provider.answers_in_media
+        return step("failed", again=False) if unknown else step("prepared", runner=provider.runner)
     if last.outcome == "pending":
         return waiting(job, last, at)
     return step("failed", again=False) if next_position(job) is None else None

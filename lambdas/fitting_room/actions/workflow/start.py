@@ -23,7 +23,7 @@ from fitting_room.actions.workflow.standing import standing
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault, JobFailure
 from fitting_room.jobs.job import Attempt, Job
-from fitting_room.jobs.outcome import Failed, Outcome, Step, step
+from fitting_room.jobs.outcome import Failed, Outcome, Pending, Step, step
 from fitting_room.jobs.rate import Rate
 from fitting_room.providers.adapter import Order, Provider, Writer
 from fitting_room.providers.base import CatalogueEntry
@@ -69,6 +69,8 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
         if aws.reason(error) not in _NO_KEY:
             raise
         return record_outcome(job, attempt, Failed(_no_key(provider, error), "no"), at)
+    if attempt.claimed_at:  # the function that called has died: its answer is looked for where it must lie
+        return record_outcome(job, attempt, Pending(cast(Writer, vendor).foreseen(job.id, attempt.n)), at)
     if (pause := _pause(job, attempt, at)) >= 1:
         return step("busy", runner=provider.runner, wait=math.ceil(pause))
     wanted = _ready(job, attempt, provider, vendor, remaining, at)
