@@ -17,6 +17,7 @@ from fitting_room.actions.workflow.attempts import connect
 from fitting_room.jobs.errors import JobFailure
 from fitting_room.providers.base import CatalogueEntry, Model
 from fitting_room.providers.catalogue import entries
+from fitting_room.providers.runners import RUNNERS
 from fitting_room.settings import settings
 from fitting_room.stores import aws, offers, provider_keys
 
@@ -212,7 +213,9 @@ def _dead_letters(stage: Stage) -> Answer:
 def _providers(stage: Stage) -> Answer:
     paused, usable = (
         offers.pauses(),
-        provider_keys.configured.fresh(stage.at) | set(settings().deployment.bedrock_regions),
+        provider_keys.configured.fresh(stage.at)
+        | set(settings().deployment.bedrock_regions)
+        | {entry.id for entry in entries() if entry.models and RUNNERS[entry.runner].setting},
     )
     live = [entry.id for entry in entries() if entry.live and entry.id in usable and entry.id not in paused]
     if not live:

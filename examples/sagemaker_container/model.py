@@ -51,6 +51,10 @@ class Asked:
 class Model:
     """Load the weights when it is made, and keep them: `/ping` answers 503 until then."""
 
+    source_type: str | None = "algorithmicMedia"
+    """IPTC's word for images that were made by a program without training. None for a trained model: Fitting Room then marks
+    its images."""
+
     def try_on(self, person: Image.Image, garments: Sequence[Garment], asked: Asked) -> list[Image.Image]:
         """Return `asked.count` images in the frame of `person`. Raises `RefusedError`.
 

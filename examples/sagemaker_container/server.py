@@ -17,12 +17,20 @@ from typing import Any
 
 from model import Asked, Garment, Model, RefusedError
 from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 CONTRACT = "fitting-room/try-on/1"
 PORT = int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080"))
 HOST = os.environ.get("HOST", "0.0.0.0")  # noqa: S104  SageMaker reaches the container from outside
 MAX_BODY = 21_000_000
 FORMATS = {"png": ("PNG", "image/png"), "jpeg": ("JPEG", "image/jpeg")}
+
+MARK = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">'
+    "<Iptc4xmpExt:DigitalSourceType>http://cv.iptc.org/newscodes/digitalsourcetype/{}</Iptc4xmpExt:DigitalSourceType>"
+    "</rdf:Description></rdf:RDF></x:xmpmeta>"
+)
 
 
 class Worker:
@@ -55,7 +63,8 @@ class Worker:
             raise RefusedError("InvalidRequest", f"A field is missing or wrong: {error}.") from None
         with self._one_at_a_time:
             images = self._model.try_on(person, garments, asked)
-        made = [{"media_type": media_type, "data": _encoded(each, form), "seed": asked.seed} for each in images]
+        xmp = MARK.format(self._model.source_type).encode() if self._model.source_type else None
+        made = [{"media_type": media_type, "data": _encoded(each, form, xmp), "seed": asked.seed} for each in images]
         return {"contract": CONTRACT, "id": document["id"], "images": made, "warnings": []}
 
 
@@ -111,9 +120,11 @@ def _image(part: dict[str, Any]) -> Image.Image:
         raise RefusedError("ImageUnreadable", "An image cannot be read.") from None
 
 
-def _encoded(image: Image.Image, form: str) -> str:
-    file = io.BytesIO()
-    image.save(file, form)
+def _encoded(image: Image.Image, form: str, xmp: bytes | None) -> str:
+    file, info = io.BytesIO(), PngInfo()
+    if xmp:
+        info.add_itxt("XML:com.adobe.xmp", xmp.decode())
+    image.save(file, form, pnginfo=info, xmp=xmp)  # each format takes its own of the two
     return base64.b64encode(file.getvalue()).decode()
 
 

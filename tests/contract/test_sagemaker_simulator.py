@@ -14,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 from PIL import Image
 
+from fitting_room.images import provenance
 from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending, Reading
 from fitting_room.providers.adapter import Order
 from fitting_room.providers.sagemaker.adapter import SageMaker as Adapter
@@ -88,12 +89,14 @@ def ended(line: Line, wanted: Order, name: str) -> Reading:
     return found
 
 
-def test_an_order_becomes_an_image_of_the_container(line: Line) -> None:
-    wanted = ordered(output={"count": 2})
+@pytest.mark.parametrize("form", ["png", "jpeg"])
+def test_an_order_becomes_images_of_the_container_which_say_that_no_model_made_them(line: Line, form: str) -> None:
+    wanted = ordered(output={"count": 2, "format": form})
     said = line.submit(wanted)
     assert isinstance(said, Pending)
     done = ended(line, wanted, said.provider_job_id)
-    assert isinstance(done, Finished) and len(done.images) == 2
+    assert isinstance(done, Finished)
+    assert [provenance.read(made.data).source_type for made in done.images] == ["algorithmicMedia"] * 2
     [sold] = line.simulator.purchases()
     assert (sold["id"], sold["charged"]) == ("01J00000000000000000000001-1", True)
 

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SERVERS = ("bedrock", "tryiton", "fashn", "astria", "aidge", "fal", "gemini", "webhook_receiver")
+SERVERS = ("bedrock", "tryiton", "fashn", "astria", "aidge", "fal", "gemini", "sagemaker", "webhook_receiver")
 
 
 @contextmanager

@@ -76,6 +76,7 @@ def test_providers_say_what_they_can_and_whether_they_live(cloud: Cloud) -> None
         "astria": False,
         "fal": False,
         "aidge": False,
+        "sagemaker": False,
         "gemini": False,
         "sandbox": True,
     }

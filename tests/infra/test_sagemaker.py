@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from copy import deepcopy
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -25,7 +29,7 @@ def grants(stage: Synthesized, role: str) -> set[tuple[str, str]]:
     return {
         (action, resource)
         for name, statement in stage.statements()
-        if name == role
+        if name == role and statement["Effect"] == "Allow"
         for action in statement["Action"]
         for resource in statement["Resource"]
     }
@@ -109,3 +113,12 @@ def test_functions_that_are_not_there_reserve_nothing() -> None:
         StageConfig.from_context(
             reserved | {"sagemaker": {"a": {"endpoint": "a", "price_per_hour": 1, "licence": "x"}}}
         )
+
+
+def test_cdk_nag_and_cfn_lint_are_clean(stage: Synthesized) -> None:
+    report = json.loads((stage.folder / "validation-report.json").read_text())
+    assert [one["violations"] for one in report["pluginReports"] if one["pluginName"] == "AwsSolutions"] == [[]]
+    templates = [str(path) for path in stage.folder.glob("*.template.json")]
+    command = [str(Path(sys.executable).parent / "cfn-lint"), "-i", "W3005", "W6001", "-t", *templates]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

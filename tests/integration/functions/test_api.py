@@ -533,6 +533,7 @@ def test_the_providers_are_listed(call: Call) -> None:
         "fal",
         "astria",
         "aidge",
+        "sagemaker",
         "gemini",
         "sandbox",
     ]
