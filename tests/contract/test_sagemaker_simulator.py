@@ -101,10 +101,19 @@ def test_an_order_becomes_images_of_the_container_which_say_that_no_model_made_t
     assert (sold["id"], sold["charged"]) == ("01J00000000000000000000001-1", True)
 
 
-@pytest.mark.parametrize("ending", ["", ".out"])
-def test_a_lost_answer_is_found_by_the_key_that_it_was_told(line: Line, ending: str) -> None:
+@pytest.mark.parametrize(
+    ("ending", "fault"),
+    [
+        ("", {"kind": "drop_after"}),
+        (".out", {"kind": "drop_after"}),
+        (".out", {"kind": "status_after", "status": 500}),
+        (".out", {"kind": "malformed", "body": "{"}),
+        (".out", {"kind": "wrong_type"}),
+    ],
+)
+def test_a_lost_answer_is_found_by_the_key_that_it_was_told(line: Line, ending: str, fault: dict[str, Any]) -> None:
     line.simulator.simulator._ending = ending  # type: ignore[attr-defined]
-    line.simulator.fault(on="submit", kind="drop_after", times=1)
+    line.simulator.fault(on="submit", times=1, **fault)
     wanted = ordered()
     said = line.submit(wanted)
     assert isinstance(said, Pending)

@@ -23,6 +23,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ProxyConnectionError,
 )
+from botocore.parsers import ResponseParserError
 
 from fitting_room.jobs.outcome import Failed, Outcome, Pending, Reading, Unread
 from fitting_room.jobs.tasks import TryOn
@@ -116,12 +117,12 @@ class SageMaker:
             return _failed("provider_unavailable", "no", "SageMaker cannot be reached; nothing was sent.", LATER)
         except _NO_CREDENTIALS:
             return _failed("provider_auth", "no", "The function has no AWS credentials.", _LOOK)
-        except BotoCoreError:  # the request may have arrived: its result would lie where it was told to
+        except (BotoCoreError, ResponseParserError):  # it may have arrived: its result would lie where it was told to
             return Pending(predicted(order.job_id, order.attempt))
-        return self._accepted(answer)
+        return self._accepted(answer) if "OutputLocation" in answer else Pending(predicted(order.job_id, order.attempt))
 
     def _accepted(self, answer: Mapping[str, Any]) -> Outcome:
-        output = self._key(answer.get("OutputLocation"))
+        output = self._key(answer["OutputLocation"])
         if output is None:
             return _failed(
                 "provider_error",
