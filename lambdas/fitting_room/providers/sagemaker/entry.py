@@ -49,7 +49,7 @@ def _model(name: str, endpoint: SageMakerEndpoint) -> Model:
 def _price(name: str, endpoint: SageMakerEndpoint) -> Price:
     if endpoint.price_per_hour is None:
         return Price(model=name, amount=endpoint.price_per_image, source=_SETTING)
-    return Price(model=name, source=f"{endpoint.price_per_hour:g} USD for an hour of the endpoint, by {_SETTING}")
+    return Price(model=name, amount=endpoint.price_per_hour, basis="hour", source=_SETTING)
 
 
 _INPUT = FitSpec(max_side=2048)
