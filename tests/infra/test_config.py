@@ -150,6 +150,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"private_access": "tryiton"}, "private_access: unknown tryiton. Known: nova_canvas, stability."),
     ({"provider_order": "fashn,sandbox"}, "provider_order: unknown sandbox. Known: aidge, astria, fashn, "),
     ({"legacy_models": "fashn/tryon-v1.6"}, "legacy_models: unknown fashn/tryon-v1.6. Known: tryiton/clothes."),
+    (
+        {"sagemaker": {"vton": {"endpoint": "my vton", "licence": "MIT", "price_per_hour": 1}}},
+        "sagemaker.vton.endpoint: 'my vton' is not the name of an endpoint: letters, digits and hyphens",
+    ),
     ({"unmoderated": "everybody"}, "unmoderated: unknown everybody. Known: aidge, astria, fashn, "),
     ({"limits": {"fash": {"submits": 3}}}, "limits: unknown fash. Known: aidge, astria, fashn, "),
     (
