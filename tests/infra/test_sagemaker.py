@@ -14,6 +14,7 @@ from moto.events.models import EventPattern
 
 from infra.config import StageConfig
 from tests.infra.synthesized import Synthesized, synthesized
+from tests.infra.test_items import may
 from tests.infra.test_patterns import DROPPED
 
 MEDIA = "${MediaA721A567}"
@@ -44,6 +45,13 @@ def test_the_starter_may_call_these_endpoints_and_use_staging_alone(stage: Synth
     assert not {action for action, _ in may if action.startswith(("bedrock:", "secretsmanager:"))}
     others = {name for name, statement in stage.statements() if "sagemaker:InvokeEndpointAsync" in statement["Action"]}
     assert others == {"StartSagemaker"}
+
+
+def test_the_starter_notes_what_it_waits_for_and_the_waker_finds_it(stage: Synthesized) -> None:
+    assert may(stage, "StartSagemaker", "PutItem", ["CALLBACK#a"])
+    assert may(stage, "StartSagemaker", "UpdateItem", ["JOB#a"])
+    assert may(stage, "Wake", "UpdateItem", ["CALLBACK#a"])
+    assert not may(stage, "Wake", "UpdateItem", ["JOB#a"])
 
 
 def test_the_machine_has_its_two_states(stage: Synthesized) -> None:
