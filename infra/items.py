@@ -44,8 +44,8 @@ ITEMS = {
     "BUDGET#*": _row(Api="query update", Ingest="query update", Settle="update", Sweep="update"),
     "TESTS#*": _row(Api="update"),
     "USAGE#*": _row(Api="query", Settle="put", Sweep="put", Erase="update"),
-    "KEYS": _row(Api="get put"),
-    "TENANTS": _row(Api="get put", Ingest="get put"),
+    "KEYS": _row(Api="get"),
+    "TENANTS": _row(Api="get", Ingest="get"),
     "KEY#*": _row(Api="get"),  # release 0.1.0 kept keys and tenants here
     "TENANT#*": _row(Api="get", Ingest="get"),
     "PROVIDERS": _row(Api="query", Ingest="query"),

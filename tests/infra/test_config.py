@@ -118,7 +118,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"result_hosts": {"stability": ["cdn.example"]}},
-        "result_hosts: unknown stability. Known: aidge, astria, fashn, ",
+        "result_hosts: unknown stability. Known: aidge, astria, fal, ",
     ),
     (
         {"endpoints": "http://127.0.0.1"},
@@ -148,14 +148,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     ({"bedrock_regions": {"tryiton": "us-east-1"}}, "bedrock_regions: unknown tryiton. Known: nova_canvas, stability."),
     ({"private_access": "tryiton"}, "private_access: unknown tryiton. Known: nova_canvas, stability."),
-    ({"provider_order": "fashn,sandbox"}, "provider_order: unknown sandbox. Known: aidge, astria, fashn, "),
+    ({"provider_order": "fashn,sandbox"}, "provider_order: unknown sandbox. Known: aidge, astria, fal, "),
     ({"legacy_models": "fashn/tryon-v1.6"}, "legacy_models: unknown fashn/tryon-v1.6. Known: tryiton/clothes."),
     (
         {"sagemaker": {"vton": {"endpoint": "my vton", "licence": "MIT", "price_per_hour": 1}}},
         "sagemaker.vton.endpoint: 'my vton' is not the name of an endpoint: letters, digits and hyphens",
     ),
-    ({"unmoderated": "everybody"}, "unmoderated: unknown everybody. Known: aidge, astria, fashn, "),
-    ({"limits": {"fash": {"submits": 3}}}, "limits: unknown fash. Known: aidge, astria, fashn, "),
+    ({"unmoderated": "everybody"}, "unmoderated: unknown everybody. Known: aidge, astria, fal, "),
+    ({"limits": {"fash": {"submits": 3}}}, "limits: unknown fash. Known: aidge, astria, fal, "),
     (
         {"limits": '{"fashn": {"submits": 0}}'},
         "limits.fashn.submits: Input should be greater than or equal to 1. Set limits",

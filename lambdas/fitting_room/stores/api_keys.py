@@ -15,7 +15,7 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.job import Mode
 from fitting_room.stores import aws, tenants
 from fitting_room.stores.cache import kept_for
-from fitting_room.stores.items import moved, put_new, update_if
+from fitting_room.stores.items import adopt, put_new, read_either, update_if
 
 _PARTITION = "KEYS"
 
@@ -109,6 +109,7 @@ def named(name: str) -> ApiKey | None:
 
 def revoke(key: ApiKey, now: datetime) -> None:
     """End a key; the first time that this was said stays."""
+    adopt(_key(key.digest), _earlier(key.digest))
     update_if(
         _key(key.digest),
         "SET revoked_at = if_not_exists(revoked_at, :now)",
@@ -124,13 +125,16 @@ def allowed(tenant: str) -> frozenset[str] | None:
 
 
 def _read(digest: str) -> ApiKey | None:
-    found = aws.table().get_item(Key=_key(digest)).get("Item")
-    found = found or moved({"pk": f"KEY#{digest}", "sk": "KEY"}, _key(digest))
+    found = read_either(_key(digest), _earlier(digest))
     return ApiKey.model_validate(found) if found else None
 
 
 def _digest(api_key: str) -> str:
     return hashlib.sha256(api_key.encode()).hexdigest()
+
+
+def _earlier(digest: str) -> dict[str, str]:
+    return {"pk": f"KEY#{digest}", "sk": "KEY"}
 
 
 def _key(digest: str) -> dict[str, str]:

@@ -100,17 +100,19 @@ def put_new(item: dict[str, Any]) -> bool:
     return True
 
 
-def moved(earlier: dict[str, str], key: dict[str, str]) -> dict[str, Any] | None:
-    """Copy an item that release 0.1.0 stored under another key, and return it. None when there is none.
+def read_either(key: dict[str, str], earlier: dict[str, str]) -> dict[str, Any] | None:
+    """Return an item, or the one that release 0.1.0 stored under another key. For one release."""
+    table = aws.table()
+    found = table.get_item(Key=key).get("Item")
+    if found or not (found := table.get_item(Key=earlier).get("Item")):
+        return found
+    return {**found, **key}
 
-    For one release: what is read once is then listed and changed like any other.
-    """
-    found = aws.table().get_item(Key=earlier).get("Item")
-    if found is None:
-        return None
-    item = {**found, **key}
-    put_new(item)
-    return item
+
+def adopt(key: dict[str, str], earlier: dict[str, str]) -> None:
+    """Copy an item of release 0.1.0 to its new key, so that it can be changed and listed. For one release."""
+    if found := read_either(key, earlier):
+        put_new(found)
 
 
 def update_if(

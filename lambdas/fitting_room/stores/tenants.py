@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from fitting_room import clock
 from fitting_room.stores import aws
 from fitting_room.stores.cache import kept_for
-from fitting_room.stores.items import moved, put_new, to_item, update_if, without_decimals
+from fitting_room.stores.items import adopt, put_new, read_either, to_item, update_if, without_decimals
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 """A tenant's name is a folder in both buckets."""
@@ -39,8 +39,7 @@ def create(name: str, now: datetime) -> bool:
 
 
 def read(name: str) -> Tenant | None:
-    found = aws.table().get_item(Key=key(name)).get("Item")
-    found = found or moved({"pk": f"TENANT#{name}", "sk": "TENANT"}, key(name))
+    found = read_either(key(name), _earlier(name))
     return Tenant.model_validate(without_decimals(found)) if found else None
 
 
@@ -69,12 +68,22 @@ def set_budget(name: str, daily_images: int | None, daily_usd: float | None) -> 
 
 
 def _set(name: str, values: dict[str, Any]) -> bool:
+    adopt_earlier(name)
     kept = {each: value for each, value in values.items() if value is not None}
     sets = "SET " + ", ".join(f"{each} = :{each}" for each in kept) if kept else ""
     gone = [each for each in values if each not in kept]
     removes = " REMOVE " + ", ".join(gone) if gone else ""
     new = {f":{each}": value for each, value in kept.items()}
     return update_if(key(name), (sets + removes).strip(), "attribute_exists(pk)", values=new)
+
+
+def adopt_earlier(name: str) -> None:
+    """Copy a tenant of release 0.1.0 to its new key. For one release."""
+    adopt(key(name), _earlier(name))
+
+
+def _earlier(name: str) -> dict[str, str]:
+    return {"pk": f"TENANT#{name}", "sk": "TENANT"}
 
 
 def key(name: str) -> dict[str, str]:

@@ -94,6 +94,7 @@ def _add(tenant: str, before: list[Secret], now: datetime) -> Secret:
 
 
 def _write(tenant: str, left: list[Secret]) -> None:
+    tenants.adopt_earlier(tenant)
     table = aws.table()
     client: Any = table.meta.client
     counted = {

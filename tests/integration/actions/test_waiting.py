@@ -60,7 +60,8 @@ def test_a_full_provider_is_asked_at_most_twenty_times_in_a_quarter_of_an_hour(
         waits.append(said["wait"])
         world.at.sleep(said["wait"])
     assert said == {"outcome": "failed", "again": False}
-    assert (sum(waits), waits[0], max(waits)) == (900, 5, 60)
+    assert (sum(waits), max(waits)) == (900, 60)
+    assert waits[0] in (5, 6)
     states = 2 + 3 * len(waits) + 2 + 1  # Prepare, Next; Start, Next and the wait of each round; the last Start; Settle
     assert states <= 60
 

@@ -172,7 +172,7 @@ def test_late_starts_never_exceed_the_rate(desk: Desk) -> None:
 def test_a_full_provider_is_asked_again_unevenly_and_ever_less_often(desk: Desk) -> None:
     desk.concurrency = 1
     assert desk.ask(desk.job()) is None
-    assert desk.wait(desk.job()) == BUSY_SECONDS[0]
+    assert BUSY_SECONDS[0] <= desk.wait(desk.job()) <= BUSY_SECONDS[0] * 1.25
     waits = [desk.wait(desk.job(waited=25)) for _ in range(10)]
     assert 30 <= min(waits) < max(waits) <= 30 * 1.25, "so that jobs that came together do not ask together"
     patient = desk.job()
