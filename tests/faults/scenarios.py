@@ -69,8 +69,11 @@ class Cell(NamedTuple):
 
 
 def _may_be_blind(cell: Cell) -> bool:
-    """The three exceptions: the answer to the submit was lost, the function died with it, or AWS was away longer than the
-    function could live that had it in memory."""
+    """The three exceptions, in which nobody can know of the purchase.
+
+    The answer to the submit was lost, the function died with it, or AWS was away longer than the function
+    could live that had it in memory.
+    """
     if cell.call == "provider.submit":
         return True
     written_by = ("dynamodb.UpdateItem", "s3.PutObject")
