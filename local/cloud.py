@@ -191,7 +191,7 @@ def _start_emulator(state: State) -> None:
 
 
 def _start_container(state: State) -> None:
-    """The container behind the simulated endpoint of SageMaker: the example's, as a process."""
+    """Start the container behind the simulated endpoint of SageMaker: the example's, as a process."""
     if _alive(state, "container"):
         return
     state.ports["container"] = _free_port(state.ports.get("container", 0))

@@ -25,8 +25,11 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 
 @dataclass(frozen=True)
 class Scenario:
-    """`submit` gives the id of a stored job. `work`, `count`, `free`, `trains`: of the provider's ledger. `endpoint`: the stage
-    has one of its own, and the real adapter."""
+    """A job, and how its provider behaves. `submit` gives the id of the stored job.
+
+    `work`, `count`, `free`, `trains`: of the provider's ledger. `endpoint`: the stage has one of its own, and the
+    real adapter.
+    """
 
     submit: Callable[[World], str]
     work: float = 0
