@@ -108,7 +108,7 @@ def _read(message: dict[str, Any]) -> Letter:
 
 
 def _unversioned(arn: str) -> str:
-    """Lambda names the version too, as in `...:function:name:$LATEST`."""
+    """Drop the version that Lambda names too, as in `...:function:name:$LATEST`."""
     return ":".join(arn.split(":")[:7])
 
 

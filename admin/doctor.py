@@ -125,7 +125,7 @@ def _lambda_quota(stage: Stage) -> Answer:
 
 
 def _transitions(stage: Stage) -> Answer:
-    """The quota is found by its name: its code is not documented."""
+    """Find the quota by its name, because its code is not documented."""
     pages = stage.client("service-quotas").get_paginator("list_service_quotas").paginate(ServiceCode="states")
     found = [
         quota["Value"]
@@ -154,7 +154,7 @@ def _api(stage: Stage) -> Answer:
 
 
 def _callback(stage: Stage) -> Answer:
-    """An unknown address of a callback is answered 404 by our own function, and changes nothing."""
+    """Expect our own function to answer 404 to an unknown address of a callback; such a call changes nothing."""
     told = settings().callback_url
     if not told:
         return ok("none: no provider is asked to call")
@@ -174,7 +174,7 @@ _CALLBACK = (
 
 
 def _sweep(stage: Stage) -> Answer:
-    """The rule that calls it every minute."""
+    """Check the rule that calls the sweep every minute."""
     for logical, physical in stage.resources.get("AWS::Events::Rule", []):
         if "Minute" in logical or "Sweep" in logical:
             name = physical.rpartition("/")[2]

@@ -86,7 +86,7 @@ def offer(provider: str, secret: str | None, stage: Stage) -> None:
 
 
 def known(provider: str) -> CatalogueEntry:
-    """Raises `AdminError` for a provider that does not exist."""
+    """Return the provider's entry. Raises `AdminError` for a provider that does not exist."""
     try:
         return catalogue.entry(provider)
     except KeyError:
@@ -104,7 +104,7 @@ def _set(stage: Stage, args: argparse.Namespace) -> Said:
 
 
 def _check_shape(entry: CatalogueEntry, secret: str, stage: Stage) -> None:
-    """Raises `AdminError`, `JobFailure`: for what no provider gives out, and for what the adapter cannot use."""
+    """Refuse a key that no provider gives out, or that the adapter cannot use. Raises `AdminError`, `JobFailure`."""
     if secret.startswith(("fr_live_", "fr_test_")):
         raise AdminError(f"this is a key of Fitting Room: send the key of your account at {entry.title}")
     if not secret.startswith("{") and not (

@@ -93,7 +93,7 @@ class Trial:
         return dict(made)
 
     def _timeouts(self) -> Answer:
-        """By the longest run of each function in two weeks."""
+        """Compare the longest run of each function in two weeks with its timeout."""
         cloudwatch, now, seen = self.stage.client("cloudwatch"), datetime.now(UTC), 0
         for _, name in self.stage.resources["AWS::Lambda::Function"]:
             limit = self.stage.client("lambda").get_function_configuration(FunctionName=name)["Timeout"]
@@ -113,7 +113,7 @@ class Trial:
         return ok(f"of {seen} functions that ran in two weeks") if seen else unknown("no function has metrics yet")
 
     def _clocks(self) -> Answer:
-        """A step's own time must lie between the times at which Step Functions began and ended it."""
+        """Compare each step's own time with the times at which Step Functions began and ended the run."""
         history = self._history(self.job["id"])
         began, ended = history[0]["timestamp"], history[-1]["timestamp"]
         off = 0.0
@@ -130,7 +130,7 @@ class Trial:
         return [event for page in pages for event in page["events"]]
 
     def _retries(self) -> Answer:
-        """That AWS has taken the rule shows in the definition; that it is obeyed shows only under load."""
+        """Look for the rule in the deployed definition; only load can show that AWS obeys it."""
         machine = self.stage.client("stepfunctions").describe_state_machine(stateMachineArn=settings().job_machine_arn)
         if '"JitterStrategy":"FULL"' not in re.sub(r"\s", "", machine["definition"]):
             return wrong("the deployed machine has no such rule", "deploy this version of the app")

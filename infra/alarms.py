@@ -127,7 +127,11 @@ def _throttles(*functions: ServiceFunction) -> cloudwatch.MathExpression:
 
 
 def _ends_of_models(seen: Watched) -> list[Watch]:
-    """One of three days is enough, so that a day on which nobody could ask ends no alarm; a model that has ended does."""
+    """Warn of the end of a provider's models.
+
+    One low value in three days is enough, so a day on which nobody could ask ends no alarm.
+    A model that has ended does end it.
+    """
     return [
         Watch(
             f"ModelsEnd-{provider}",

@@ -66,7 +66,7 @@ def _graph(title: str, *metrics: cloudwatch.IMetric) -> cloudwatch.GraphWidget:
 def _search(
     seen: Watched, name: str, statistic: str, dimension: str, period: cdk.Duration = SUM["period"]
 ) -> cloudwatch.IMetric:
-    """A line for each value of the dimension that occurs."""
+    """Draw a line for each value of the dimension that occurs."""
     schema, seconds = f"{{{seen.functions.namespace},{dimension},service}}", period.to_seconds()
     return cloudwatch.MathExpression(
         expression=f"SEARCH('{schema} MetricName=\"{name}\"', '{statistic}', {seconds:.0f})",

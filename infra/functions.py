@@ -18,8 +18,11 @@ SERVICE = "fitting-room"
 
 
 class Functions:
-    """`starts`: by runner, the function that buys from its providers. `wake`: None where no provider answers into the media
-    bucket. They are constructs of the stack itself, so that their logical ids stay."""
+    """All functions of a stage, as constructs of the stack itself, so that their logical ids stay.
+
+    `starts`: by runner, the function that buys from its providers. `wake`: None where no provider answers into the media
+    bucket.
+    """
 
     def __init__(
         self, stack: cdk.Stack, config: StageConfig, storage: StorageStack, encryption_key: kms.IKey | None

@@ -16,7 +16,7 @@ _ACTIONS = {"get": GET, "query": QUERY, "put": PUT, "update": UPDATE, "delete": 
 
 
 def _row(**does: str) -> dict[str, frozenset[str]]:
-    """By function, or by a group of functions: `Starts`, and of these `StartsWithKeys`."""
+    """Make a row by function, or by a group of functions: `Starts`, and of these `StartsWithKeys`."""
     return {name: frozenset(_ACTIONS[word] for word in words.split()) for name, words in does.items()}
 
 
@@ -72,7 +72,7 @@ ITEMS = {
 
 
 def allows(function: str, action: str, key: str) -> bool:
-    """Whether a function may do an action (`GetItem`) to the items of a partition key."""
+    """Say whether a function may do an action (`GetItem`) to the items of a partition key."""
     return any(action in _does(row, function) for pattern, row in ITEMS.items() if fnmatchcase(key, pattern))
 
 

@@ -145,7 +145,7 @@ class Permissions:
         return [self.stack.format_arn(service="sagemaker", resource="endpoint", resource_name=name) for name in names]
 
     def _bedrock_model(self, model: Model, region: str) -> list[str]:
-        """A foundation model in its region; an inference profile needs the model behind it in every region it may use."""
+        """Name a foundation model in its region; a profile needs the model behind it in every region it may use."""
         if not model.inference_regions:
             return [self._foundation(model, region)]
         return [

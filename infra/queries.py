@@ -16,7 +16,10 @@ class Query:
 
 
 def queries(functions: list[logs.ILogGroup], settle: logs.ILogGroup, access: logs.ILogGroup) -> dict[str, Query]:
-    """`functions`: the log groups of all functions, `settle`: of the one that ends jobs, `access`: of the API's stage."""
+    """Return the queries that are stored with a stage.
+
+    `functions`: the log groups of all functions, `settle`: of the one that ends jobs, `access`: of the API's stage.
+    """
     return {
         "All of one job": Query(
             functions,

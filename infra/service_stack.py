@@ -61,7 +61,10 @@ class ServiceStack(cdk.Stack):
         self._outputs()
 
     def _resume_broken_executions(self) -> None:
-        """By the sweep, which must start runs anyway; a function of the machine cannot depend on the machine."""
+        """Let the sweep resume broken runs.
+
+        It must start runs anyway, and a function of the machine cannot depend on the machine.
+        """
         events.Rule(
             self,
             "ExecutionBroken",
@@ -70,7 +73,7 @@ class ServiceStack(cdk.Stack):
         )
 
     def _encrypted(self) -> dict[str, Any]:
-        """How a queue is encrypted."""
+        """Say how a queue is encrypted."""
         own = {"encryption": sqs.QueueEncryption.KMS, "encryption_master_key": self.key}
         return own if self.key else {"encryption": sqs.QueueEncryption.SQS_MANAGED}
 
@@ -95,7 +98,7 @@ class ServiceStack(cdk.Stack):
     def _keep_failures(
         self, function: ServiceFunction, *, retry_attempts: int | None = None, max_minutes: int | None = None
     ) -> None:
-        """A rule's own dead letters are what could not be delivered; this keeps what the function failed on.
+        """Keep the events on which the function failed; a rule's dead letters hold only what could not be delivered.
 
         `max_minutes`: how long a throttled event is worth running. Without it events pile up for six hours.
         """

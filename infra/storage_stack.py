@@ -18,8 +18,11 @@ from infra.config import StageConfig
 
 
 class StorageStack(cdk.Stack):
-    """What other stacks may use are names and ARNs, exported for good: an export that came and went with its use would
-    make CloudFormation refuse the update that drops the use. `provider_secrets`: provider id to secret."""
+    """The buckets, table and secrets of a stage. `provider_secrets`: provider id to secret.
+
+    Other stacks use names and ARNs, exported for good. If an export came and went with its use,
+    CloudFormation would refuse the update that drops the use.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, config: StageConfig) -> None:
         super().__init__(scope, construct_id, termination_protection=config.stage == "prod")

@@ -103,8 +103,11 @@ class State(BaseModel):
 
 
 class Endpoints(BaseModel):
-    """Where everything is: `.local/endpoints.json`. `api` takes `/v1/...`; `providers` are the simulators' base URLs, and
-    `webhook_receiver` takes webhooks that are signed with `webhook_secret`."""
+    """Where everything is, as stored in `.local/endpoints.json`.
+
+    `api` takes `/v1/...`. `providers` are the simulators' base URLs. `webhook_receiver` takes webhooks
+    that are signed with `webhook_secret`.
+    """
 
     api: str
     api_key: str
@@ -122,7 +125,7 @@ class Endpoints(BaseModel):
 
 
 def up() -> Endpoints:
-    """Idempotent, and quick when nothing changed. Raises `CloudError`."""
+    """Start the local cloud; quick when nothing changed, and safe to repeat. Raises `CloudError`."""
     with _one_at_a_time():
         state = State.load()
         if not _alive(state, "emulator"):
@@ -161,7 +164,7 @@ def stop() -> None:
 
 
 def lambda_pids(function: str) -> list[int]:
-    """The running processes of the Lambda whose name contains `function`, newest last."""
+    """Find the running processes of the Lambda whose name contains `function`, newest last."""
     found = [p for p in _ours() if function in _environment(p).get("AWS_LAMBDA_FUNCTION_NAME", "")]
     return [p.pid for p in sorted(found, key=lambda p: p.create_time())]
 
@@ -188,7 +191,7 @@ def _start_emulator(state: State) -> None:
 
 
 def _start_container(state: State) -> None:
-    """The container behind the simulated endpoint of SageMaker: the example's, as a process."""
+    """Start the container behind the simulated endpoint of SageMaker: the example's, as a process."""
     if _alive(state, "container"):
         return
     state.ports["container"] = _free_port(state.ports.get("container", 0))
@@ -259,7 +262,7 @@ def _deploy(state: State) -> None:
 
 
 def _context(state: State) -> dict[str, str]:
-    """What the same app is told here and not on AWS."""
+    """Return the settings that the app gets here and not on AWS."""
     bedrock = state.url("bedrock")
     vendors = {name: state.url(name) + vendor.base for name, vendor in VENDORS.items()}
     return {
@@ -280,7 +283,7 @@ def _context(state: State) -> dict[str, str]:
 
 
 def _seed(state: State) -> None:
-    """A tenant with a live and a test key, and every provider configured."""
+    """Make a tenant with a live and a test key, and configure every provider."""
     table = state.outputs["TableName"]
     if state.keys and state.keys.table == table:
         return
@@ -353,7 +356,7 @@ def _wanted_port() -> int | None:
 
 
 def _free_port(preferred: int = 0) -> int:
-    """`preferred` when it is free, else any."""
+    """Return `preferred` if it is free, else any free port."""
     for port in (preferred, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -27,7 +27,7 @@ HEIGHT, GAP, CAPTION = 640, 16, 40  # of the overview, in pixels
 
 
 def run() -> bool:
-    """Whether every job succeeded."""
+    """Run the demo, and say whether every job succeeded."""
     began = time.monotonic()
     endpoints = cloud.up()
     shutil.rmtree(PICTURES, ignore_errors=True)
@@ -89,7 +89,7 @@ class Client:
             time.sleep(POLL_SECONDS)
 
     def save(self, provider: str, job: dict[str, Any]) -> list[Path]:
-        """The pictures of a job that succeeded; for another, say why and what to do."""
+        """Save the pictures of a job that succeeded; for another, say why and what to do."""
         if job["status"] != "succeeded":
             error = job["error"]
             print(f"{provider}: {job['status']}, {error['code']}: {error['detail']} {error['remedy']}", file=sys.stderr)
@@ -121,7 +121,7 @@ def _why(answer: httpx.Response) -> str:
 
 
 def overview(pictures: dict[str, list[Path]]) -> Path:
-    """Person, garment and results side by side. The simulators answer with a preview, not with the vendor's model."""
+    """Put person, garment and results side by side. The results are previews, made by no vendor's model."""
     captions = {"person": PERSON, "garment": GARMENT} | {
         f"{name} (preview)": paths[0] for name, paths in pictures.items()
     }

@@ -28,8 +28,10 @@ class CloudError(Exception):
 
 
 def credentials(aws_url: str) -> dict[str, str]:
-    """Environment that turns every AWS SDK and CLI to the local cloud, whatever the user has configured. The emulator
-    takes a 12-digit access key for the account's root."""
+    """Return an environment that turns every AWS SDK and CLI to the local cloud, whatever the user has configured.
+
+    The emulator takes a 12-digit access key for the account's root.
+    """
     return {
         "AWS_ENDPOINT_URL": aws_url,
         "AWS_ACCESS_KEY_ID": ACCOUNT,
@@ -43,7 +45,7 @@ def credentials(aws_url: str) -> dict[str, str]:
 
 
 def fingerprint(context: Mapping[str, str]) -> str:
-    """Of everything a deployment is made from: another value, another deployment."""
+    """Hash everything that a deployment is made from: another value, another deployment."""
     digest = hashlib.sha256(json.dumps(context, sort_keys=True).encode())
     for file in _sources():
         digest.update(f"\0{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
@@ -61,7 +63,7 @@ def bootstrap(aws_url: str) -> None:
 
 
 def deploy(aws_url: str, context: Mapping[str, str]) -> dict[str, str]:
-    """The outputs of all stacks. Raises `CloudError`."""
+    """Deploy all stacks, and return their outputs. Raises `CloudError`."""
     outputs = HOME / "outputs.json"
     outputs.unlink(missing_ok=True)
     shutil.rmtree(HOME / "cdk.out", ignore_errors=True)  # it keeps every asset that it ever held
@@ -105,7 +107,7 @@ def _cdk(aws_url: str, *arguments: str, cwd: Path) -> None:
 
 
 def _step(line: str) -> str:
-    """What a line of the log says of the way: a function that is bundled, a stack that is deployed."""
+    """Tell the step that a line of the log reports: a function that is bundled, a stack that is deployed."""
     found = re.match(r"(Bundling) (\S+)|(?:FittingRoom-\w+-)(\w+): (deploying)", _plain(line))
     return " ".join(filter(None, found.groups())).lower() if found else ""
 
@@ -122,12 +124,12 @@ def _environment(aws_url: str) -> dict[str, str]:
 
 
 def _reason(log: str) -> str:
-    """The line that says most about a failure."""
+    """Return the line that says most about a failure."""
     lines = [plain for line in log.splitlines() if (plain := _plain(line))]
     telling = [line for line in lines if re.search(r"CREATE_FAILED|UPDATE_FAILED|^\w*Error: |❌|‣ ", line)]
     return (telling or lines or ["it said nothing"])[0 if telling else -1]
 
 
 def _plain(line: str) -> str:
-    """Without colours."""
+    """Remove the colours."""
     return re.sub(r"\x1b\[[0-9;]*m", "", line).strip()

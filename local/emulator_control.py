@@ -72,7 +72,7 @@ class Usage(BaseModel):
     log_bytes: int
 
     def writes_on(self, value: str, index: str | None = None) -> Writes:
-        """Of one partition key; nothing was written to it when it is not listed."""
+        """Count the writes to one partition key; a key that is not listed had none."""
         none = Writes(table="", index=index, value=value, total=0, peak=0)
         return next((each for each in self.writes if (each.index, each.value) == (index, value)), none)
 
@@ -85,7 +85,7 @@ class EmulatorControl:
 
     @contextmanager
     def faults(self, *faults: Fault) -> Iterator[None]:
-        """In force inside the block; no fault is in force after it."""
+        """Put faults in force inside the block; no fault is in force after it."""
         try:
             for fault in faults:
                 self._http.post("/faults", json=fault).raise_for_status()
@@ -94,7 +94,7 @@ class EmulatorControl:
             self._http.delete("/faults").raise_for_status()
 
     def struck(self) -> int:
-        """How often the faults in force have struck."""
+        """Count how often the faults in force have struck."""
         return sum(fault["struck"] for fault in self._http.get("/faults").raise_for_status().json()["faults"])
 
     def usage(self) -> Usage:

@@ -24,7 +24,7 @@ _DOWNLOAD = re.compile(r"Downloading (?:\S*/)?(?P<name>[^\s/]+?)(?:-\d\S*)? \((?
 
 
 def install(environment: Path, requirements: Path) -> bool:
-    """Whether all of them are there now."""
+    """Install the packages, and say whether all of them are there."""
     began = time.monotonic()
     size = re.search(r"(?<=About )\d+ MB", requirements.read_text())
     print(f"installing {requirements}" + (f": about {size[0]} to download" if size else ""), flush=True)
@@ -39,7 +39,7 @@ def install(environment: Path, requirements: Path) -> bool:
 
 
 def _with_uv(python: str, requirements: Path) -> bool:
-    """uv stays only where it works, because a bundle takes the uv that it finds."""
+    """Install with uv, and keep uv only where it works, because a bundle takes the uv that it finds."""
     uv = TOOLS / "bin" / "uv"
     if not uv.exists():
         settings = subprocess.run([*PIP, "config", "list"], capture_output=True, text=True, check=False).stdout
@@ -55,7 +55,7 @@ def _with_uv(python: str, requirements: Path) -> bool:
 
 
 def _with_pip(python: str, requirements: Path) -> bool:
-    """Not compiled: a demo imports a tenth of the files."""
+    """Install with pip. Nothing is compiled: a demo imports a tenth of the files."""
     failed = _shown([*PIP, "--python", python, "install", "--no-compile", "-r", str(requirements)])
     if failed:
         print(f"error: {requirements} could not be installed: {failed}", file=sys.stderr)
@@ -63,7 +63,7 @@ def _with_pip(python: str, requirements: Path) -> bool:
 
 
 def _shown(command: list[str]) -> str:
-    """Run it and show each package of a megabyte or more that it downloads. The end of what it said if it failed."""
+    """Run it and show each package of a megabyte or more that it downloads. Return the end of its output if it fails."""
     said: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout

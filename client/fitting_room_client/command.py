@@ -160,7 +160,7 @@ def _command(
 
 
 def _place(asked: argparse.Namespace) -> tuple[str | None, str | None]:
-    """Address and key; what is None is in the environment."""
+    """Return address and key; the environment has those that are None."""
     if asked.local is None:
         return asked.url, asked.key
     try:
@@ -176,7 +176,7 @@ def _image(text: str) -> Any:
 
 
 def _fields(settings: Iterable[str]) -> dict[str, Any]:
-    """`output.count=2` becomes `{"output": {"count": 2}}`; what is no JSON is a text."""
+    """Make `{"output": {"count": 2}}` of `output.count=2`; what is no JSON is a text."""
     fields: dict[str, Any] = {}
     for setting in settings:
         path, equals, value = setting.partition("=")
@@ -211,7 +211,7 @@ def _progress() -> Callable[[Job], None]:
 
 
 def _save(result: Result, output: Path) -> None:
-    """The first image gets the name that was asked for, the next ones a number."""
+    """Save the first image under the name that was asked for, and number the next ones."""
     for warning in result.job.warnings:
         print(f"warning: {warning.detail} {warning.remedy}", file=sys.stderr)
     for n, picture in enumerate(result.images, 1):

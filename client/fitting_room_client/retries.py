@@ -72,7 +72,7 @@ def persist(build: Callable[[], httpx.Request], until: float, tries: float, cloc
 
 
 def retry_after(answer: httpx.Response) -> float | None:
-    """The seconds after which the server wants to be asked again, if it says so."""
+    """Return the seconds after which the server wants to be asked again, if it says so."""
     told = answer.headers.get("retry-after", "")
     return float(told) if told.isascii() and told.isdecimal() else None
 

@@ -52,8 +52,10 @@ class BundleError(Exception):
 
 
 def function_code(stack: cdk.Stack, folder: str, wheels: str, lambdas: Path = ROOT / "lambdas") -> lambda_.Code:
-    """`lambdas/functions/<folder>` as a zip: `handler.py` and `fitting_room/` at its root. boto3 is the runtime's own where
-    the function does not require it. Raises BundleError."""
+    """Zip `lambdas/functions/<folder>`, with `handler.py` and `fitting_room/` at its root. Raises BundleError.
+
+    boto3 is the runtime's own where the function does not require it.
+    """
     bundle = Bundle(lambdas / "functions" / folder, lambdas, wheels)
     source = bundle.zip() if stack.bundling_required else bundle.function
     return lambda_.Code.from_asset(str(source), asset_hash=bundle.hash())
@@ -68,8 +70,10 @@ class Bundle:
     wheels: str
 
     def hash(self) -> str:
-        """Of everything that ends up in the zip but its compiled files: the same on every machine that bundles for Lambda,
-        whether it has an interpreter for these or not."""
+        """Hash everything that ends up in the zip but its compiled files.
+
+        The hash is the same on every machine that bundles for Lambda, with or without an interpreter for these files.
+        """
         digest = hashlib.sha256(self._platform())
         locks = {lock.name: lock for lock in self._locks()}
         for name, file in (self._sources() | locks).items():
@@ -77,7 +81,7 @@ class Bundle:
         return digest.hexdigest()
 
     def zip(self) -> Path:
-        """Kept until something in it changes. Raises BundleError."""
+        """Return the zip, which is kept until something in it changes. Raises BundleError."""
         name = "-".join([*self.function.relative_to(self.lambdas / "functions").parts, self.wheels])
         zipped = _kept(f"{name}.{self.hash()[:16]}{self._form()}.zip", self._write)
         for older in set(_CACHE.glob(f"{name}.*.zip")) - {zipped}:
@@ -96,7 +100,7 @@ class Bundle:
         _pack(own, zipped)
 
     def _sources(self) -> dict[str, Path]:
-        """The files of the function and of the shared package, by their names in the zip."""
+        """Return the files of the function and of the shared package, by their names in the zip."""
         parts = ((self.function, self.function), (self.lambdas / "fitting_room", self.lambdas))
         return {
             file.relative_to(root).as_posix(): file
@@ -109,7 +113,7 @@ class Bundle:
         return [self.function / "requirements.txt", self.lambdas / "constraints.txt"]
 
     def _platform(self) -> bytes:
-        """What else shapes the files: for whom they are, and how this module goes about it."""
+        """Return what else shapes the files: the platform that they are for, and the code of this module."""
         version = sys.implementation.cache_tag if self.wheels == "host" else _COMPILED_FOR
         return f"{self.wheels}-{version}".encode() + Path(__file__).read_bytes()
 
@@ -130,7 +134,7 @@ class Bundle:
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
     def _dependencies(self) -> Path:
-        """The zip of the installed wheels, shared by all functions with the same requirements."""
+        """Return the zip of the installed wheels, shared by all functions with the same requirements."""
         digest = hashlib.sha256(b"\0".join([self._platform(), *(lock.read_bytes() for lock in self._locks())]))
         return _kept(f"wheels-{digest.hexdigest()[:16]}{self._form()}.zip", self._install)
 
@@ -187,7 +191,7 @@ def _said(*command: str) -> str:
 
 
 def _kept(name: str, make: Callable[[Path], None]) -> Path:
-    """The file of this name in the cache, made at first. Nothing half done stays there."""
+    """Return the file of this name in the cache, made at first. A file that is half done never stays there."""
     kept = _CACHE / name
     if not kept.exists():
         _CACHE.mkdir(parents=True, exist_ok=True)
@@ -201,7 +205,7 @@ def _kept(name: str, make: Callable[[Path], None]) -> Path:
 
 
 def _pack(folder: Path, zipped: Path) -> None:
-    """Append the files in it. Level 1 packs twice as fast as the usual one, into a tenth more."""
+    """Append the files in a folder. Level 1 packs twice as fast as the usual one, into a tenth more."""
     with zipfile.ZipFile(zipped, "a") as archive:
         for file in _files(folder):
             entry = zipfile.ZipInfo(file.relative_to(folder).as_posix())

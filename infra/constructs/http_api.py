@@ -28,8 +28,10 @@ _LOGGED = {
 
 
 class HttpApi(Construct):
-    """`url` without a slash at its end. `domain_target`: where the DNS record of the stage's own name must point; empty
-    without one."""
+    """The HTTP API of a stage: `url` is its address, without a slash at its end.
+
+    `domain_target`: where the DNS record of the stage's own name must point; empty without one.
+    """
 
     def __init__(
         self,

@@ -99,7 +99,10 @@ class JobWorkflow(Construct):
         acknowledge_wildcard(role, "*", "Neither X-Ray nor log delivery has a resource to name.")
 
     def on_broken(self) -> events.EventPattern:
-        """The executions that ended without settling their job. Such events are best effort: the sweep is the proof."""
+        """Match the executions that ended without settling their job.
+
+        Such events are best effort: the sweep is the proof.
+        """
         return events.EventPattern(
             source=["aws.states"],
             detail_type=["Step Functions Execution Status Change"],
@@ -108,7 +111,7 @@ class JobWorkflow(Construct):
 
 
 def _definition(functions: Mapping[str, ServiceFunction]) -> dict[str, Any]:
-    """The machine in Amazon States Language, JSONata throughout."""
+    """Return the machine in Amazon States Language, JSONata throughout."""
     runners = [runner for runner in RUNNERS.values() if runner.state in functions]
 
     def task(state: str, following: str, again: dict[str, Any] = _BEFORE) -> dict[str, Any]:
@@ -127,8 +130,11 @@ def _definition(functions: Mapping[str, ServiceFunction]) -> dict[str, Any]:
         }
 
     def callback(expected: str) -> dict[str, Any]:
-        """Wait until somebody ends it with the task's token. When nobody does, the status is read all the same; and when
-        waiting itself is broken, after a pause: it must not become a loop without one."""
+        """Wait until a call with the task's token ends the state.
+
+        Without such a call, the status is read all the same. When waiting itself is broken, it is read
+        after a pause, because a loop without a pause would never rest.
+        """
         seconds = CALLBACK_SECONDS[expected]
         return {
             "Type": "Task",

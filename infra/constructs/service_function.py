@@ -60,7 +60,7 @@ class ServiceFunction(lambda_.Function):
         acknowledge_wildcard(role, "*", "X-Ray has no resource to name.")
 
     def allow(self, actions: Sequence[str], resources: Sequence[str], wildcard: str = "") -> None:
-        """`wildcard`: why the resources end in one."""
+        """Allow the actions on the resources. `wildcard`: why the resources end in one."""
         self.add_to_role_policy(iam.PolicyStatement(actions=list(actions), resources=list(resources)))
         if wildcard:
             for resource in resources:

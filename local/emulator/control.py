@@ -13,7 +13,10 @@ PREFIX = "/_emulator/"
 
 
 def control(app: App, faults: Faults, usage: Usage) -> App:
-    """To be wrapped in `guard`: no web page may use it."""
+    """Answer the calls that control the emulator, and pass the others to `app`.
+
+    Wrap the result in `guard`, because no web page may use it.
+    """
 
     async def controlled(scope: Scope, receive: Any, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith(PREFIX):

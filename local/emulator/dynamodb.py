@@ -34,7 +34,7 @@ def _service() -> Any:
 
 
 def actions(request: Mapping[str, Any]) -> list[Action]:
-    """Every single action of a request; none when the request is malformed, for then the service refuses it."""
+    """Yield every single action of a request; none of a malformed one, because the service refuses it."""
     try:
         found = list(_actions(request))
         items = [item for action in found for part in ("Key", "Item") if (item := action.body.get(part)) is not None]
@@ -60,7 +60,7 @@ def _name(table: str) -> str:
 
 
 def partition_keys(action: Action) -> list[str]:
-    """The values of the partition key that the action names, of the index when it reads one."""
+    """Return the values of the partition key that the action names; those of the index if it reads one."""
     table = _service()._tables.get(action.table) or {}
     name = _key_name(table, action.body.get("IndexName"))
     named = [_value(item[name]) for part in ("Key", "Item") if name in (item := action.body.get(part) or {})]
@@ -83,7 +83,7 @@ def _value(attribute: Mapping[str, Any]) -> str:
 
 
 def stored(action: Action) -> Item | None:
-    """The item as it stands in the table."""
+    """Return the item as it stands in the table."""
     table = _service()._tables.get(action.table)
     key = action.body.get("Key") or action.body.get("Item") or {}
     found: Item | None = table and _service()._get_item_by_key(table, key)
@@ -91,7 +91,7 @@ def stored(action: Action) -> Item | None:
 
 
 def touched(action: Action, before: Item | None) -> set[Key]:
-    """The partition keys, of the table and its indexes, that the action is known to write to before it is done."""
+    """Return the partition keys, of table and indexes, that the action is known to write to before it is done."""
     table = _service()._tables.get(action.table) or {}
     items = [item for item in (before, action.body.get("Item"), action.body.get("Key")) if item]
     indexes = [None, *(each["IndexName"] for each in table.get("GlobalSecondaryIndexes") or ())]
@@ -104,8 +104,11 @@ def touched(action: Action, before: Item | None) -> set[Key]:
 
 
 def charges(action: Action, before: Item | None, after: Item | None, transaction: bool) -> Iterator[tuple[Key, float]]:
-    """AWS's price of a write: a unit for each started KB of the larger item, two in a transaction, and one more for
-    each index entry that changes. An entry that moves to another partition key costs on both."""
+    """Compute AWS's price of a write.
+
+    It is a unit for each started KB of the larger item, two in a transaction, and one more for each
+    index entry that changes. An entry that moves to another partition key costs on both.
+    """
     service = _service()
     table = service._tables[action.table]
     size = max(service._item_size_bytes(item) for item in (before or {}, after or {}))

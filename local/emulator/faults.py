@@ -68,7 +68,7 @@ class Faults:
         self._all: list[tuple[float, Fault]] = []  # with the time it was added
 
     def add(self, payload: object) -> Fault:
-        """Raises ValueError, naming the field that is wrong and what to send instead."""
+        """Add a fault. Raises ValueError, naming the field that is wrong and what to send instead."""
         if problem := _problem(payload, self._services):
             raise ValueError(problem)
         assert isinstance(payload, dict)
@@ -84,14 +84,14 @@ class Faults:
             self._all.clear()
 
     def listed(self) -> list[dict[str, Any]]:
-        """Those that are used up or over too, for the sake of `struck`."""
+        """List all faults, also those that are used up or over, for the sake of `struck`."""
         with self._lock:
             return [
                 {k: v for k, v in asdict(fault).items() if v is not None and v is not False} for _, fault in self._all
             ]
 
     def take(self, service: str, operation: str, text: str) -> Fault | None:
-        """The oldest fault on this call, used up once."""
+        """Take the oldest fault on this call, and use it up once."""
         with self._lock:
             faults = (fault for fault in self._in_force() if not (fault.concurrency or fault.writes_per_second))
             fault = next((fault for fault in faults if fault.concerns(service, operation, text)), None)
@@ -100,7 +100,7 @@ class Faults:
         return fault
 
     def limit(self, name: str, text: str = "") -> tuple[float, Fault] | None:
-        """The lowest limit of this name for this text, and the fault that sets it."""
+        """Find the lowest limit of this name for this text, and the fault that sets it."""
         with self._lock:
             limits = [
                 (value, fault)
@@ -118,7 +118,7 @@ class Faults:
 
 
 def _problem(payload: object, services: Collection[str]) -> str | None:
-    """What is wrong with a fault, in which field, and what to send instead."""
+    """Say what is wrong with a fault, in which field, and what to send instead."""
     if not isinstance(payload, dict):
         return "send a JSON object"
     known = {field.name for field in fields(Fault)} - {"struck"}

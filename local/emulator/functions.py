@@ -16,8 +16,11 @@ LONGEST_PAUSE = 30.0
 
 
 def report_error_types() -> None:
-    """AWS: a failing handler is reported under its exception's class name, a dying process as `Runtime.ExitError`, and
-    Step Functions' Retry and Catch match on that. ministack: both are `Runtime.HandlerError`."""
+    """Report a failing handler by its exception's class name.
+
+    AWS: also reports a dying process as `Runtime.ExitError`, and Step Functions' Retry and Catch match on
+    these names. ministack: both are `Runtime.HandlerError`.
+    """
     runtime: Any = importlib.import_module("ministack.core.lambda_runtime")
     runtime._PYTHON_WORKER_SCRIPT = replaced(
         runtime._PYTHON_WORKER_SCRIPT, '"error": str(e),', '"error": str(e), "error_type": type(e).__name__,'
@@ -28,20 +31,28 @@ def report_error_types() -> None:
 
 
 def pass_options_to_the_function() -> None:
-    """AWS: an HTTP API without CORS settings hands OPTIONS to its `$default` route. ministack: answers it with 403 itself."""
+    """Pass OPTIONS to the function.
+
+    AWS: an HTTP API without CORS settings hands OPTIONS to its `$default` route. ministack: answers 403 itself.
+    """
     gateway = importlib.import_module("ministack.services.apigateway")
     rewrite(gateway, "_handle_execute_in_scope", ('if method == "OPTIONS":', 'if method == "OPTIONS" and cors_cfg:'))
 
 
 def allow_answers_without_body() -> None:
-    """AWS: a function's answer may have a null body, as Powertools writes for a redirect. ministack: fails with 500."""
+    """Allow a function's answer to have no body.
+
+    AWS: the body may be null, as Powertools writes it for a redirect. ministack: fails with 500.
+    """
     gateway = importlib.import_module("ministack.services.apigateway")
     rewrite(gateway, "_invoke_lambda_proxy", ('lambda_response.get("body", "")', 'lambda_response.get("body") or ""'))
 
 
 def queue_beyond(workers: int) -> None:
-    """AWS: a thousand concurrent invocations are its problem. ministack: each is a process of its own on this laptop.
-    Here: at most `workers` processes a function; what comes on top waits."""
+    """Run at most `workers` processes of a function; further invocations wait.
+
+    AWS: a thousand concurrent invocations are its problem. ministack: each is a process on this laptop.
+    """
     service: Any = importlib.import_module("ministack.services.lambda_svc")
     gates: defaultdict[str, threading.BoundedSemaphore] = defaultdict(lambda: threading.BoundedSemaphore(workers))
     execute = service._execute_function_warm
@@ -54,7 +65,10 @@ def queue_beyond(workers: int) -> None:
 
 
 def reserve_concurrency() -> None:
-    """AWS: a template's `ReservedConcurrentExecutions` limits the function. ministack: ignored on create and update."""
+    """Reserve executions for a function.
+
+    AWS: a template's `ReservedConcurrentExecutions` limits the function. ministack: ignored on create and update.
+    """
     resources: Any = importlib.import_module("ministack.services.cloudformation.provisioners")
     resources._reserved = lambda props: (
         int(props["ReservedConcurrentExecutions"]) if "ReservedConcurrentExecutions" in props else None
@@ -65,8 +79,11 @@ def reserve_concurrency() -> None:
 
 
 def retry_asynchronous_invocations() -> None:
-    """AWS: an event that meets a throttled function waits and is tried again until it is too old, and a throttle counts
-    as no attempt; rules invoke like everybody else. ministack: a throttle is an attempt, and a rule tries once."""
+    """Try an asynchronous event again that met a throttled function.
+
+    AWS: the event waits and is tried again until it is too old, and a throttle counts as no attempt.
+    Rules invoke in the same way. ministack: a throttle is an attempt, and a rule tries once.
+    """
     service: Any = importlib.import_module("ministack.services.lambda_svc")
     service._execute_when_free = lambda func, event, give_up_at: waiting_out_throttles(
         lambda: service._execute_function(func, event), give_up_at
@@ -87,7 +104,7 @@ def waiting_out_throttles(
     now: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Any]:
-    """The first answer that is no throttle, or the last throttle before `give_up_at`."""
+    """Return the first answer that is no throttle, or the last throttle before `give_up_at`."""
     pause = 1.0
     while (result := invoke()).get("throttle") and now() + pause <= give_up_at:
         sleep(pause)

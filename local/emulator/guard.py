@@ -35,7 +35,7 @@ def guard(app: App) -> App:
 
 
 def refused(path: str, headers: MutableMapping[str, str]) -> bool:
-    """`headers` by lower-case name."""
+    """Say whether a request is refused. `headers`: by lower-case name."""
     if not LOOPBACK_HOST.fullmatch(headers.get("host", "").lower()):
         return True
     from_a_page = "origin" in headers or headers.get("sec-fetch-site") == "cross-site"

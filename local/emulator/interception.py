@@ -74,8 +74,11 @@ def _operation(
 
 
 def _cut(answer: Answer | None) -> Answer:
-    """Half the answer, then the connection closes. Without a length, since botocore takes a body that is too short for
-    whole; it is sent in chunks then, and the last one is missing."""
+    """Send half the answer, then close the connection.
+
+    botocore accepts a body that is shorter than its length says. So the half is sent in chunks, without
+    a length, and the last chunk is missing.
+    """
     responses: Any = importlib.import_module("ministack.core.responses")
     status, headers, body = answer or (200, {}, b"")
     data = body.encode() if isinstance(body, str) else body if isinstance(body, bytes) else b""
@@ -88,7 +91,7 @@ def _cut(answer: Answer | None) -> Answer:
 
 
 def _refusal(fault: Fault, service: str, path: str, body: bytes, request_id: str) -> Answer:
-    """In the form that the service answers errors in."""
+    """Answer an error in the form that the service uses."""
     s3: Any = importlib.import_module("ministack.services.s3")
     responses: Any = importlib.import_module("ministack.core.responses")
     actions: Any = importlib.import_module("ministack.core.iam_actions")
@@ -145,7 +148,7 @@ def intercept_invocations(faults: Faults, usage: Usage) -> None:
 
 
 def limit_concurrency(faults: Faults) -> Fault | None:
-    """The emulator enforces a limit of the account itself, computed from this machine's memory: put ours in its place."""
+    """Replace the emulator's own limit of the account, which it computes from this machine's memory, by ours."""
     service: Any = importlib.import_module("ministack.services.lambda_svc")
     value, fault = faults.limit("concurrency") or (service._default_account_concurrency(), None)
     service._ACCOUNT_CONCURRENCY_CAP = value
@@ -153,7 +156,7 @@ def limit_concurrency(faults: Faults) -> Fault | None:
 
 
 def intercept_writes(faults: Faults, usage: Usage) -> None:
-    """To DynamoDB, those of state machines too. PartiQL is not covered."""
+    """Intercept every write to DynamoDB, those of state machines too. PartiQL is not covered."""
     service: Any = importlib.import_module("ministack.services.dynamodb")
     for name in WRITES:
         transaction = name == "_transact_write_items"
@@ -188,7 +191,10 @@ def _hot(action: Action, before: Item | None, faults: Faults, usage: Usage) -> b
 
 
 def _throttled(hot: list[bool], transaction: bool) -> Answer:
-    """As AWS answers for a hot partition of an on-demand table. Of a batch nothing is written; AWS may write a part."""
+    """Answer as AWS does for a hot partition of an on-demand table.
+
+    Of a batch nothing is written; AWS may write a part.
+    """
     if not transaction:
         return _error("ThrottlingException", HOT, 400)
     reasons = [{"Code": "ThrottlingError", "Message": HOT} if each else {"Code": "None"} for each in hot]

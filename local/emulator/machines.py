@@ -15,15 +15,21 @@ def _machines() -> Any:
 
 
 def name_throttles() -> None:
-    """AWS: a throttled Lambda task fails with `Lambda.TooManyRequestsException`, and `Retry` matches on that.
-    ministack: with `Lambda.Unknown`, so nothing is tried again."""
+    """Name a throttled task's error as AWS does.
+
+    AWS: a throttled Lambda task fails with `Lambda.TooManyRequestsException`, and `Retry` matches on that.
+    ministack: with `Lambda.Unknown`, so nothing is tried again.
+    """
     old = 'body.get("errorType", "Lambda.Unknown")'
     rewrite(_machines(), "_call_lambda", (old, 'body.get("errorType") or "Lambda." + body.get("__type", "Unknown")'))
 
 
 def pause_as_told() -> None:
-    """AWS: `MaxDelaySeconds` caps the pause before a retry, and `JitterStrategy` FULL draws it at random.
-    ministack: both are ignored, and every pause is capped at 60 s."""
+    """Pause before a retry for as long as the rule says.
+
+    AWS: `MaxDelaySeconds` caps the pause before a retry, and `JitterStrategy` FULL draws it at random.
+    ministack: both are ignored, and every pause is capped at 60 s.
+    """
     machines = _machines()
     machines._retry_pause = retry_pause
     rewrite(
@@ -34,15 +40,18 @@ def pause_as_told() -> None:
 
 
 def retry_pause(retrier: dict[str, Any], count: int, draw: Callable[[], float] = random.random) -> float:
-    """Seconds before the retry that `count` others came before."""
+    """Return the seconds before the retry that `count` others came before."""
     pause = float(retrier.get("IntervalSeconds", 1) * retrier.get("BackoffRate", 2.0) ** count)
     pause = min(pause, float(retrier.get("MaxDelaySeconds", pause)))
     return pause * draw() if retrier.get("JitterStrategy") == "FULL" else pause
 
 
 def start_once() -> None:
-    """AWS: to start a running execution again with the same name and input is a success that starts nothing.
-    ministack: `ExecutionAlreadyExists`."""
+    """Let a running execution be started again without effect.
+
+    AWS: a start with the same name and input is a success that starts nothing.
+    ministack: `ExecutionAlreadyExists`.
+    """
     old = "    # Reject duplicate execution names\n"
     new = """    there = _executions.get(exec_arn)
     if there and there["status"] == "RUNNING" and there["input"] == data.get("input", "{}"):
@@ -52,8 +61,12 @@ def start_once() -> None:
 
 
 def run_children_as_executions() -> None:
-    """AWS: a standard machine that another one starts and waits for (`.sync`) has a name of its own and sends status
-    events. ministack: a used name runs again over the first record, no event is sent, and errors have other names."""
+    """Run the machines that another machine starts as executions of their own.
+
+    AWS: a standard machine that another one starts and waits for (`.sync`) has a name of its own and sends
+    status events. ministack: a used name runs again over the first record, no event is sent, and errors
+    have other names.
+    """
     machines = _machines()
     rewrite(
         machines,
@@ -80,8 +93,11 @@ def run_children_as_executions() -> None:
 
 
 def stop_maps() -> None:
-    """AWS: StopExecution aborts the Map Runs below it. ministack: they go on starting items.
-    Here: no further item starts and the run ends ABORTED; items that have begun finish."""
+    """Stop the Map Runs of an execution that is stopped.
+
+    AWS: StopExecution aborts the Map Runs below it. ministack: they go on starting items.
+    Here: no further item starts and the run ends ABORTED; items that have begun finish.
+    """
     rewrite(
         _machines(),
         "_run_distributed_map",

@@ -16,8 +16,11 @@ NOTHING = "\0"
 
 
 def resolve_variables() -> None:
-    """AWS: `${aws:PrincipalTag/tenant}` in a resource or in a condition's value is the caller's own.
-    ministack: taken literally, so a role that is scoped that way is denied everything."""
+    """Resolve the variables of a policy.
+
+    AWS: `${aws:PrincipalTag/tenant}` in a resource or in a condition's value is the caller's own.
+    ministack: taken literally, so a role that is scoped that way is denied everything.
+    """
     evaluator: Any = importlib.import_module("ministack.core.iam_evaluator")
     first_match = evaluator._first_match
 
@@ -46,8 +49,11 @@ def resolve_variables() -> None:
 
 
 def tell_leading_keys() -> None:
-    """AWS: `dynamodb:LeadingKeys` holds the partition keys of a request. ministack: it is never set, so
-    `ForAllValues:` lets every tenant's keys through and `ForAnyValue:` denies the caller's own."""
+    """Tell policies the partition keys of a request.
+
+    AWS: `dynamodb:LeadingKeys` holds them. ministack: it is never set, so `ForAllValues:` lets every
+    tenant's keys through and `ForAnyValue:` denies the caller's own.
+    """
     actions: Any = importlib.import_module("ministack.core.iam_actions")
     plain = actions.dynamodb_service_context
 

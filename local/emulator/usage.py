@@ -33,7 +33,7 @@ class Rate:
         self.peak = max(self.peak, self.current)
 
     def at(self, now: float) -> float:
-        """Units in the second that `now` lies in."""
+        """Return the units of the second that `now` lies in."""
         return self.current if int(now) == self.second else 0
 
 
@@ -104,7 +104,7 @@ class Usage:
             self._counts.log_bytes += sum(len(message.encode()) + EVENT_BYTES for message in messages)
 
     def listed(self) -> dict[str, Any]:
-        """As JSON: the busiest keys first, executions by machine and name."""
+        """List the usage as JSON: the busiest keys first, executions by machine and name."""
         with self._lock:
             counts = self._counts
             requests: defaultdict[str, dict[str, int]] = defaultdict(dict)
@@ -127,7 +127,7 @@ class Usage:
 
 
 def count_transitions(usage: Usage) -> None:
-    """AWS bills every state that is entered and every retry, in branches and items too."""
+    """Count every state that is entered and every retry, in branches and items too, as AWS bills them."""
     machines: Any = importlib.import_module("ministack.services.stepfunctions")
     machines._count_transition = lambda execution: usage.moved_on(execution["executionArn"])
     entered = 'ctx["State"] = {"Name": current_name, "EnteredTime": now_iso(), "RetryCount": 0}'
@@ -138,7 +138,10 @@ def count_transitions(usage: Usage) -> None:
 
 
 def time_invocations(usage: Usage) -> None:
-    """Before `queue_beyond`: to wait for one of this laptop's processes costs nothing on AWS."""
+    """Time each invocation.
+
+    Call it before `queue_beyond`: a wait for one of this laptop's processes costs nothing on AWS.
+    """
     service: Any = importlib.import_module("ministack.services.lambda_svc")
     execute = service._execute_function_warm
 

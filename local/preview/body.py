@@ -61,7 +61,7 @@ class Body:
 
     @property
     def middle(self) -> float:
-        """x of the breastbone."""
+        """Return x of the breastbone."""
         return float(self.arms["right"][0, 0] + self.arms["left"][0, 0]) / 2
 
     @property
@@ -73,7 +73,7 @@ class Body:
         return float(self.legs["left"][0, 1])
 
     def view(self, x: float, y: float, scale: float, size: tuple[int, int]) -> Body:
-        """The same body in a window of `size` (width, height) that starts at x, y and is enlarged by `scale`."""
+        """Show the same body in a window of `size` (width, height) that starts at x, y and is enlarged by `scale`."""
         centre = (scale - 1) / 2  # pixels are areas: their centres move too
         move = f32([[scale, 0, -x * scale + centre], [0, scale, -y * scale + centre]])
         arms, legs = (
@@ -85,7 +85,7 @@ class Body:
 
 
 def find_body(rgb: Picture) -> Body:
-    """The person in the picture. Raises PreviewError when there is none the engine can read."""
+    """Find the person in the picture. Raises PreviewError when the engine can read none."""
     return _find_body(rgb.tobytes(), rgb.shape[:2])
 
 
@@ -106,7 +106,7 @@ def _find_body(pixels: bytes, shape: tuple[int, int]) -> Body:
 
 
 def _bar(rows: NDArray[Any]) -> int:
-    """Thickness of a letterbox bar along the first rows: flat, then nearly every pixel changes at once."""
+    """Measure a letterbox bar along the first rows: flat, then nearly every pixel changes at once."""
     flat = np.median(rows[0], axis=0)
     changed = (np.abs(rows[: int(0.4 * len(rows))].astype(np.float32) - flat).max(2) > 12).mean(1)
     start = int((changed > 0.1).argmax())
@@ -124,7 +124,7 @@ _detector = _Detector()
 
 
 def _find_face(rgb: Picture, *, side: int = 640, least: float = 2.0) -> Face | None:
-    """The surest face that has a skin's colour, looked for with the longest side at `side` pixels.
+    """Find the surest face that has a skin's colour, looked for with the longest side at `side` pixels.
 
     `least` is the least score of the detector that counts.
     """
@@ -141,12 +141,12 @@ def _find_face(rgb: Picture, *, side: int = 640, least: float = 2.0) -> Face | N
 
 
 def shows_a_face(rgb: Picture) -> bool:
-    """Whether a clear face is in the picture: of a garment photograph, that somebody wears it."""
+    """Say whether a clear face is in the picture, which means for a garment photograph that somebody wears it."""
     return _find_face(rgb, side=400, least=40) is not None
 
 
 def _silhouette(rgb: Picture, face: Face) -> Matte:
-    """GrabCut, started from the face's place and, where the backdrop is plain, from the distance to it."""
+    """Separate person and backdrop by GrabCut, started from the face's place and the distance to a plain backdrop."""
     height, width = rgb.shape[:2]
     hints = np.full((height, width), cv2.GC_BGD, np.uint8)
 
@@ -215,7 +215,7 @@ def _skeleton(rgb: Picture, silhouette: Matte, face: Face) -> Body:
 
 
 def _waistline(rgb: Picture, middle: float, hip_y: float, unit: float) -> float:
-    """y of the clearest level edge round the hips, where two garments meet, else of the waist by proportion."""
+    """Find y of the clearest level edge round the hips, where two garments meet, else of the waist by proportion."""
     top, bottom = int(hip_y - 0.5 * unit), int(hip_y - 0.08 * unit)
     strip = rgb[max(0, top) : bottom, int(middle - 0.22 * unit) : int(middle + 0.22 * unit)]
     if len(strip) < 0.3 * unit:
@@ -226,7 +226,10 @@ def _waistline(rgb: Picture, middle: float, hip_y: float, unit: float) -> float:
 
 
 def _trace_leg(person: NDArray[Any], hip: Points, ankle_y: float, middle: float, sign: int, unit: float) -> Points:
-    """Hip, knee and ankle: the middle of what the person covers on this side, straight down where nothing is seen."""
+    """Trace hip, knee and ankle.
+
+    They lie in the middle of what the person covers on this side, straight down where nothing is seen.
+    """
     knee_y = float(hip[1] + ankle_y) / 2
     centres = []
     for row in person[np.linspace(knee_y, ankle_y, 9).astype(int)] if len(person) else ():
@@ -238,7 +241,7 @@ def _trace_leg(person: NDArray[Any], hip: Points, ankle_y: float, middle: float,
 
 
 def _trace_arm(person: NDArray[Any], joint: Points, middle: float, sign: int, unit: float) -> Points:
-    """Shoulder, elbow, wrist and hand: follow the outer outline down from the shoulder joint."""
+    """Trace shoulder, elbow, wrist and hand: follow the outer outline down from the shoulder joint."""
     path, length, edge, hand_seen = [joint], 0.0, None, False
     for y in range(int(joint[1] + 0.15 * unit), len(person), max(1, int(0.03 * unit))):
         x = np.flatnonzero(person[y])
@@ -269,7 +272,7 @@ def _trace_arm(person: NDArray[Any], joint: Points, middle: float, sign: int, un
 
 
 def _skin_at(rgb: Picture, x: float, y: float, radius: float) -> NDArray[np.float32] | None:
-    """Typical RGB in a disc of the picture, None unless it is a tone of human skin."""
+    """Return the typical RGB in a disc of the picture, None unless it is a tone of human skin."""
     spot = np.zeros(rgb.shape[:2], np.uint8)
     cv2.circle(spot, (int(x), int(y)), max(2, int(radius)), 1, -1)
     if spot.sum() < 12:
@@ -285,7 +288,7 @@ def _ycrcb(rgb: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def skin_likeness(rgb: Picture, tone: NDArray[np.float32] | None) -> Matte:
-    """How much each pixel looks like this person's skin, 0 to 1: close in hue, loosely in brightness."""
+    """Rate how much each pixel looks like this person's skin, 0 to 1: close in hue, loosely in brightness."""
     if tone is None:
         return np.zeros(rgb.shape[:2], np.float32)
     off = np.abs(_ycrcb(rgb) - _ycrcb(tone[None, None])[0, 0])

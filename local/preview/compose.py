@@ -25,7 +25,7 @@ def dress(
     body: Body,
     seed: int,
 ) -> Picture:
-    """The person with the garment on. All is drawn; the caller keeps what the mask allows.
+    """Draw the person with the whole garment on; the caller keeps what the mask allows.
 
     `person`, `mask` and `body` share one size, and `patches` and `hem` lie in it.
     """
@@ -63,7 +63,7 @@ def dress(
 
 
 def worn_light(person: Picture, worn: Bits, unit: float) -> Matte:
-    """(H, W) factor near 1: the folds and shading of the cloth worn now. Prints and badges carry no weight."""
+    """Return a factor near 1 (H, W): the folds and shading of the cloth worn now. Prints and badges carry no weight."""
     small, scale = resize_to(person, min(400, max(person.shape[:2])))
     cloth = cv2.resize(worn.astype(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
     if cloth.sum() < 50:
@@ -93,7 +93,7 @@ def _bare(
     skin: Matte,
     light: Matte,
 ) -> Picture:
-    """The person with the old cloth gone wherever the new garment should show skin or backdrop instead."""
+    """Remove the old cloth wherever the new garment should show skin or backdrop instead."""
     if region == "foot":
         return person
     unit, shape = body.shoulder, mask.shape
@@ -143,7 +143,7 @@ def _backdrop_instead(person: Picture, hole: Bits, avoid: Bits) -> Picture:
 
 
 def _nearest_skin(person: Picture, body: Body, skin: Matte) -> NDArray[np.float32]:
-    """(H, W, 3): everywhere the colour of the skin that shows nearest."""
+    """Return everywhere (H, W, 3) the colour of the skin that shows nearest."""
     small, scale = resize_to(person, 160)
     seen = cv2.resize(f32((skin > 0.72) * (body.silhouette > 0.6)), small.shape[1::-1], interpolation=cv2.INTER_AREA)
     grey = f32(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
@@ -160,7 +160,7 @@ def _nearest_skin(person: Picture, body: Body, skin: Matte) -> NDArray[np.float3
 
 
 def seamless(person: Picture, dressed: Picture, mask: Bits, seed: int) -> Picture:
-    """Laplacian-pyramid blend: no seam at the mask, paid for with a slight change of every pixel.
+    """Blend by Laplacian pyramids: no seam at the mask, paid for with a slight change of every pixel.
 
     A model that redraws the whole picture loses some of its finest detail; so the finest band is damped and regrained.
     """

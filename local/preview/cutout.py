@@ -26,7 +26,7 @@ def f32(values: Any) -> NDArray[np.float32]:
 
 
 def disc(radius: float) -> NDArray[np.uint8]:
-    """A round structuring element of at least 3 x 3 pixels."""
+    """Return a round structuring element of at least 3 x 3 pixels."""
     side = 2 * max(1, int(radius)) + 1
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
 
@@ -36,7 +36,7 @@ def grow(bits: Bits, radius: float) -> Bits:
 
 
 def tidy(bits: Bits, operation: int, radius: float) -> Bits:
-    """Morphological opening or closing of a yes/no picture."""
+    """Open or close a yes/no picture morphologically."""
     return np.asarray(cv2.morphologyEx(bits.astype(np.uint8), operation, disc(radius)) > 0)
 
 
@@ -45,19 +45,19 @@ def blur(values: NDArray[Any], sigma: float) -> NDArray[np.float32]:
 
 
 def resize_to(picture: NDArray[Any], longest: int) -> tuple[NDArray[Any], float]:
-    """The picture with its longest side at `longest` pixels, and the scale that took."""
+    """Resize the picture so that its longest side has `longest` pixels, and return the scale, too."""
     scale = longest / max(picture.shape[:2])
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=method)), scale
 
 
 def lab(rgb: Picture) -> NDArray[np.float32]:
-    """CIE Lab: lightness 0 to 100, then two colour axes."""
+    """Convert to CIE Lab: lightness 0 to 100, then two colour axes."""
     return f32(cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB))
 
 
 def backdrop_distance(rgb: Picture) -> tuple[Matte, bool]:
-    """Colour distance of each pixel to a smooth backdrop fitted to the border, and whether that border is plain."""
+    """Measure each pixel's distance in colour to a smooth backdrop fitted to the border, and say if that is plain."""
     height, width = rgb.shape[:2]
     colours = lab(rgb)
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
@@ -74,7 +74,7 @@ def backdrop_distance(rgb: Picture) -> tuple[Matte, bool]:
 
 
 def grabcut(rgb: Picture, hints: NDArray[np.uint8], rounds: int) -> Bits:
-    """Foreground by GrabCut, started from its four hint values; the same hints give the same answer."""
+    """Find the foreground by GrabCut, started from its four hint values; the same hints give the same answer."""
     cv2.setRNGSeed(7)
     back, front = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(np.ascontiguousarray(rgb[..., ::-1]), hints, (0, 0, 0, 0), back, front, rounds, cv2.GC_INIT_WITH_MASK)
@@ -82,7 +82,7 @@ def grabcut(rgb: Picture, hints: NDArray[np.uint8], rounds: int) -> Bits:
 
 
 def snap_to_edges(rgb: Picture, matte: Matte, radius: int, smoothness: float) -> Matte:
-    """Guided filter: pull a coarse matte onto the edges of the picture."""
+    """Pull a coarse matte onto the edges of the picture with a guided filter."""
 
     def mean(values: NDArray[Any]) -> Matte:
         return f32(cv2.boxFilter(values, -1, (2 * radius + 1, 2 * radius + 1)))
@@ -102,7 +102,7 @@ def fill_holes(bits: Bits, largest: float) -> Bits:
 
 
 def garment_matte(rgb: Picture, alpha: Picture | None = None) -> Matte:
-    """The garment of a product picture: its own alpha channel (H, W), or all that is not the plain backdrop.
+    """Cut out the garment of a product picture: its own alpha channel (H, W), or all that is not the plain backdrop.
 
     Raises PreviewError when neither tells the garment from its backdrop.
     """
@@ -129,7 +129,7 @@ def garment_matte(rgb: Picture, alpha: Picture | None = None) -> Matte:
 
 
 def _beyond_an_edge(rgb: Picture) -> Bits:
-    """What cannot be reached from the border in tiny steps of colour: white soles on white, but no soft shadow."""
+    """Find what tiny steps of colour from the border cannot reach: white soles on white, but no soft shadow."""
     calm = np.asarray(cv2.medianBlur(cv2.bilateralFilter(rgb, 5, 12, 3), 3))
     height, width = rgb.shape[:2]
     seen = np.zeros((height + 2, width + 2), np.uint8)

@@ -100,7 +100,7 @@ def _draw(
     *,
     sharper: bool,
 ) -> Picture:
-    """The dressed person: only a crop round the mask is worked on, enlarged up to twice when `sharper`."""
+    """Draw the dressed person: only a crop round the mask is worked on, enlarged up to twice when `sharper`."""
     x, y, width, height = _around(change, 0.3 * body.shoulder)
     enlarged = float(np.clip(2048 / max(width, height), 1, 2)) if sharper else 1.0
     size = (round(width * enlarged), round(height * enlarged))
@@ -119,7 +119,7 @@ def _draw(
 
 
 def _read_garment(garment: Image.Image, region: Region | Literal["auto"]) -> Garment:
-    """The garment, at a size that suffices."""
+    """Read the garment, at a size that suffices."""
     small = garment.convert("RGBA")
     small.thumbnail((LARGEST_GARMENT, LARGEST_GARMENT))
     pixels = np.array(small)
@@ -136,7 +136,7 @@ def _read_garment(garment: Image.Image, region: Region | Literal["auto"]) -> Gar
 
 
 def _around(change: Bits, margin: float) -> tuple[int, int, int, int]:
-    """x, y, width, height of the mask's box, with a margin that shows some of the skin and light around it."""
+    """Return x, y, width, height of the mask's box, with a margin that shows some of the skin and light around it."""
     x, y, width, height = cv2.boundingRect(change.astype(np.uint8))
     left, top = max(0, int(x - margin)), max(0, int(y - margin))
     right, bottom = min(change.shape[1], int(x + width + margin)), min(change.shape[0], int(y + height + margin))
@@ -144,7 +144,7 @@ def _around(change: Bits, margin: float) -> tuple[int, int, int, int]:
 
 
 def png(image: Image.Image, *, label: Mapping[str, str]) -> bytes:
-    """The picture as PNG bytes whose text chunks say what made it; the pixels stay free of any marking.
+    """Write the picture as PNG bytes whose text chunks say what made it; the pixels stay free of any marking.
 
     `label` adds or replaces text chunks (key: value, Latin-1).
     """

@@ -18,7 +18,7 @@ CROTCH = 0.38  # below the hip joints
 
 
 def distance_to_edge(body: Body, start: Points, direction: Points, nearest: float, farthest: float) -> float | None:
-    """Distance along a ray to the edge of the silhouette, at least `nearest`, None when it lies beyond `farthest`."""
+    """Measure along a ray to the edge of the silhouette, at least `nearest`, None when it lies beyond `farthest`."""
     steps = np.arange(nearest, farthest, max(1.0, farthest / 80))
     x, y = (start + steps[:, None] * direction).T.astype(int)
     height, width = body.silhouette.shape
@@ -27,7 +27,7 @@ def distance_to_edge(body: Body, start: Points, direction: Points, nearest: floa
 
 
 def shoulder_top(body: Body, x: float) -> float:
-    """y of the visible shoulder at a column, or where a shoulder is by proportion."""
+    """Return y of the visible shoulder at a column, or where a shoulder is by proportion."""
     unit = body.shoulder
     up = distance_to_edge(body, f32([x, body.shoulder_y + 0.15 * unit]), f32([0, -1]), 0.1 * unit, 0.5 * unit)
     usual = body.shoulder_y - 0.21 * unit + 0.20 * max(0.0, abs(x - body.middle) - 0.2 * unit)
@@ -39,7 +39,7 @@ def shoulder_top(body: Body, x: float) -> float:
 
 
 def shoulder_line(body: Body, neck: float, collar_depth: float) -> Points:
-    """(17, 2): left shoulder tip, left collar corner, the collar's arc, right corner, right tip.
+    """Return (17, 2): left shoulder tip, left collar corner, the collar's arc, right corner, right tip.
 
     `neck` is half the collar's width and `collar_depth` its fall, both in shares of the shoulder width.
     """
@@ -55,7 +55,7 @@ def shoulder_line(body: Body, neck: float, collar_depth: float) -> Points:
 
 
 def torso_side(body: Body, side: Side, bottom: float, ease: float = 1.0) -> Points:
-    """(15, 2): the side of the torso from the armpit down to y = `bottom`.
+    """Return the side of the torso (15, 2) from the armpit down to y = `bottom`.
 
     Where an arm lies against the body the outline says nothing: those rows are bridged from the others.
     """
@@ -77,7 +77,7 @@ def torso_side(body: Body, side: Side, bottom: float, ease: float = 1.0) -> Poin
 def arm_edges(
     body: Body, side: Side, armpit: Points, upto: float = 1.0, ease: float = 1.0, bare: bool = False
 ) -> tuple[Points, Points]:
-    """Outer and inner edge of an arm, from shoulder tip and armpit to `upto` of the way to the wrist.
+    """Return the outer and inner edge of an arm, from shoulder tip and armpit to `upto` of the way to the wrist.
 
     The outer edge keeps within twice the usual width of an arm; a bare one is as slender above the elbow as there.
     """
@@ -122,12 +122,12 @@ def arm_edges(
 
 
 def leg_length(body: Body) -> float:
-    """From hip joint to ankle."""
+    """Measure from hip joint to ankle."""
     return float(body.legs["left"][2, 1] - body.hip_y)
 
 
 def leg_edges(body: Body, side: Side, hem: float, ease: float = 1.0) -> tuple[Points, Points]:
-    """Outside of a leg from the waist to y = `hem`, and its inside from the crotch to there."""
+    """Return the outside of a leg from the waist to y = `hem`, and its inside from the crotch to there."""
     unit, sign = body.shoulder, SIDES[side]
     hip, knee, ankle = body.legs[side]
     crotch = body.hip_y + CROTCH * unit
@@ -150,7 +150,7 @@ def leg_edges(body: Body, side: Side, hem: float, ease: float = 1.0) -> tuple[Po
 
 
 def dress_side(body: Body, side: Side, hem: float, falls: Points, ease: float) -> Points:
-    """(25, 2): the side of a dress from the armpit to y = `hem`: close to the waist, then free, but round the hips.
+    """Return the side of a dress (25, 2) from the armpit to `hem`: close to the waist, then free, but round the hips.
 
     `falls` says how far below the armpit, and how far from the middle, the cloth's own edge lies.
     """
@@ -165,7 +165,7 @@ def dress_side(body: Body, side: Side, hem: float, falls: Points, ease: float) -
 
 
 def foot(body: Body, side: Side, above: float = 0.0) -> tuple[Points, Points]:
-    """Left and right edge of a foot, row by row from the ankle (or `above` it) to the ground.
+    """Return the left and right edge of a foot, row by row from the ankle (or `above` it) to the ground.
 
     Raises PreviewError when the picture shows no foot.
     """
@@ -181,7 +181,7 @@ def foot(body: Body, side: Side, above: float = 0.0) -> tuple[Points, Points]:
 
 
 def shoe_sides(body: Body, side: Side, shoe: Shoe, ease: float) -> dict[Side, Points]:
-    """(24, 2) each: where the left and right edge of a shoe lie, wide enough for the foot and the leg above it."""
+    """Return where the two edges of a shoe lie, (24, 2) each, wide enough for the foot and the leg above it."""
     own = np.abs(shoe.outsides["right"] - shoe.outsides["left"])[:, 0]
     width = max(foot(body, side)[1][:, 0]) - min(foot(body, side)[0][:, 0])
     tall = shoe.height * width - 0.3 * body.shoulder
@@ -197,7 +197,7 @@ def shoe_sides(body: Body, side: Side, shoe: Shoe, ease: float) -> dict[Side, Po
 
 
 def regions(body: Body, region: Literal["upper", "lower", "foot"], ease: float) -> list[Points]:
-    """Polygons that together hold all cloth a garment of this region may cover, but for flared skirts and tall boots."""
+    """Return polygons that hold all cloth a garment of this region may cover, but for flared skirts and tall boots."""
     unit = body.shoulder
     if region == "foot":
         return [f32(np.vstack([left, right[::-1]])) for left, right in (foot(body, side) for side in SIDES)]

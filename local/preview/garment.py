@@ -68,14 +68,14 @@ class Garment:
 
 
 def smooth(values: Any, width: float) -> NDArray[np.float32]:
-    """Gaussian smoothing of a row of numbers over about `width` of them."""
+    """Smooth a row of numbers over about `width` of them, by a Gaussian."""
     odd = max(1, int(width)) | 1
     column = f32(values)[:, None]
     return f32(cv2.GaussianBlur(column, (1, odd), 0, borderType=cv2.BORDER_REPLICATE)[:, 0])
 
 
 def resample(line: Any, count: int, upto: float = 1.0) -> Points:
-    """`count` evenly spaced points on a polyline, as far as the share `upto` of its length."""
+    """Return `count` evenly spaced points on a polyline, as far as the share `upto` of its length."""
     line = f32(line)
     travelled = np.r_[0, np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))]
     at = np.linspace(0, upto, count) * travelled[-1]
@@ -83,8 +83,11 @@ def resample(line: Any, count: int, upto: float = 1.0) -> Points:
 
 
 def guess_region(rgb: Picture, matte: Matte) -> Region:
-    """What the outline says: two like things are a pair of shoes, two legs or a waist that only widens a lower garment,
-    a top much longer than wide a dress. One shoe alone it takes for a top."""
+    """Guess the region from the garment's outline.
+
+    Two like things are a pair of shoes. Two legs, or a waist that only widens, are a lower garment. A top
+    much longer than wide is a dress. One shoe alone is taken for a top.
+    """
     cloth, _ = _small(matte)
     areas = [part.sum() for part in _parts(cloth)]
     if len(areas) == 2 and min(areas) > 0.6 * max(areas):
@@ -105,7 +108,7 @@ def guess_region(rgb: Picture, matte: Matte) -> Region:
 
 
 def read(rgb: Picture, matte: Matte, region: Region) -> Garment:
-    """What is to be worn on a region. Raises PreviewError when the picture shows something else."""
+    """Read what is to be worn on a region. Raises PreviewError when the picture shows something else."""
     if region == "foot":
         return Garment(rgb, matte, region, read_shoes(matte))
     cloth, _ = _small(matte)
@@ -119,7 +122,7 @@ def read(rgb: Picture, matte: Matte, region: Region) -> Garment:
 
 
 def _parts(cloth: Bits) -> list[Bits]:
-    """The separate things in the picture, from left to right, without small stuff."""
+    """Separate the things in the picture, from left to right, without small stuff."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(cloth.astype(np.uint8))
     areas = stats[:, cv2.CC_STAT_AREA]
     big = [k for k in range(1, count) if areas[k] > 0.25 * areas[1:].max()]
@@ -143,7 +146,7 @@ def _neckline_dip(cloth: Bits) -> float:
 
 
 def _crotch(cloth: Bits) -> tuple[int, int] | None:
-    """Where two legs part (x, y), None where they do not."""
+    """Find where two legs part (x, y), None where they do not."""
     rows = np.flatnonzero(cloth.any(1))
     top, bottom = int(rows[0]), int(rows[-1])
     height = bottom - top
@@ -158,7 +161,7 @@ def _crotch(cloth: Bits) -> tuple[int, int] | None:
 
 
 def read_shoes(matte: Matte) -> Shoes:
-    """A shoe for each foot; one alone is mirrored for the other. Sideways shoes point outwards, as feet do."""
+    """Read a shoe for each foot; one alone is mirrored for the other. Sideways shoes point outwards, as feet do."""
     cloth, scale = _small(matte)
     parts = _parts(cloth)
     if len(parts) > 2:
@@ -178,7 +181,7 @@ def read_shoes(matte: Matte) -> Shoes:
 
 
 def _sides(cloth: Bits) -> dict[Side, Points]:
-    """The outer edges from top to bottom, but for the outermost rows."""
+    """Return the outer edges from top to bottom, but for the outermost rows."""
     rows = np.flatnonzero(cloth.any(1))
     y = np.arange(rows[0] + int(0.02 * len(rows)), rows[-1] - int(0.006 * len(rows)))
     ends = f32([np.flatnonzero(cloth[row])[[0, -1]] for row in y])
@@ -186,7 +189,7 @@ def _sides(cloth: Bits) -> dict[Side, Points]:
 
 
 def read_bottom(matte: Matte) -> Bottom:
-    """The outline of trousers, shorts or a skirt."""
+    """Read the outline of trousers, shorts or a skirt."""
     cloth, scale = _small(matte)
     sides = _sides(cloth)
     outsides = {side: line / scale for side, line in sides.items()}
@@ -207,7 +210,7 @@ def read_bottom(matte: Matte) -> Bottom:
 
 
 def read_top(rgb: Picture, matte: Matte) -> Top:
-    """The outline of a shirt, jumper or sleeveless top."""
+    """Read the outline of a shirt, jumper or sleeveless top."""
     cloth, scale = _small(matte)
     rows = np.flatnonzero(cloth.any(1))
     trunk = cloth[rows[0] + int(0.45 * len(rows)) : rows[-1]].sum(0).astype(float) ** 2
@@ -226,7 +229,7 @@ def read_top(rgb: Picture, matte: Matte) -> Top:
 
 
 def _hem(cloth: Bits, left: Points, right: Points) -> Points:
-    """(13, 2): the lower edge of the cloth between its corners."""
+    """Return the lower edge of the cloth between its corners (13, 2)."""
     x = np.linspace(left[0], right[0], 13)
     bottom = len(cloth) - 1 - cloth[::-1, x.astype(int)].argmax(0)
     y = bottom - 0.01 * len(cloth)
@@ -235,7 +238,7 @@ def _hem(cloth: Bits, left: Points, right: Points) -> Points:
 
 
 def _placed(half: TopHalf, mirror: int | None, scale: float) -> TopHalf:
-    """A half in pixels of the full picture, mirrored back when it was read from the mirrored one."""
+    """Return a half in pixels of the full picture, mirrored back when it was read from the mirrored one."""
 
     def place(points: Points) -> Points:
         turned = points if mirror is None else f32([mirror, 0]) + points * f32([-1, 1])
@@ -246,7 +249,7 @@ def _placed(half: TopHalf, mirror: int | None, scale: float) -> TopHalf:
 
 
 def _left_edge(cloth: Bits, middle: int) -> NDArray[np.int_]:
-    """Per row, the left end of the cloth that reaches the middle (or comes nearest to it)."""
+    """Return for each row the left end of the cloth that reaches the middle (or comes nearest to it)."""
     edge = np.full(len(cloth), middle)
     for y, row in enumerate(cloth[:, : middle + 1]):
         outwards = row[::-1]
@@ -258,7 +261,7 @@ def _left_edge(cloth: Bits, middle: int) -> NDArray[np.int_]:
 
 
 def _left_half(cloth: Bits, middle: int) -> TopHalf:
-    """Corners and edges of the half of a top that lies left of `middle`."""
+    """Return corners and edges of the half of a top that lies left of `middle`."""
     rows, columns = np.flatnonzero(cloth.any(1)), np.flatnonzero(cloth.any(0))
     start, height, width = int(rows[0]), len(rows), len(columns)
     edge = _left_edge(cloth, middle)
@@ -294,7 +297,7 @@ def _left_half(cloth: Bits, middle: int) -> TopHalf:
 
 
 def _left_sleeve(cloth: Bits, edge: NDArray[np.int_], shoulder: Points, armpit: Points) -> tuple[Points, Points] | None:
-    """The edges of a sleeve as far as its cuff; None when what hangs there is too small for one."""
+    """Return the edges of a sleeve as far as its cuff; None when what hangs there is too small for one."""
     y, x = np.mgrid[: len(cloth), : cloth.shape[1]]
     seam = shoulder[0] + (y - shoulder[1]) / max(1, armpit[1] - shoulder[1]) * (armpit[0] - shoulder[0])
     beyond = cloth & (x < np.where(y <= armpit[1], seam, edge[:, None]))
@@ -315,7 +318,7 @@ def _left_sleeve(cloth: Bits, edge: NDArray[np.int_], shoulder: Points, armpit: 
 
 
 def _stretch(line: Points, start: int, end: int, avoid: int) -> Points:
-    """The stretch of a closed line from one of its points to another, the way round that avoids a third."""
+    """Return the stretch of a closed line from one of its points to another, the way round that avoids a third."""
     count = len(line)
     if (avoid - start) % count < (end - start) % count:
         line, start, end = line[::-1], count - 1 - start, count - 1 - end
@@ -323,7 +326,7 @@ def _stretch(line: Points, start: int, end: int, avoid: int) -> Points:
 
 
 def _collar_depth(cloth: Bits, rgb: Picture, middle: int, necks: list[Points]) -> float:
-    """How far the front collar hangs below the neck corners, in pixels of the small picture."""
+    """Measure how far the front collar hangs below the neck corners, in pixels of the small picture."""
     height = len(np.flatnonzero(cloth.any(1)))
     neck_y = float(necks[0][1] + necks[1][1]) / 2
     depth = max(0.0, float(cloth[:, middle].argmax()) - neck_y)

@@ -26,7 +26,7 @@ WORDS: dict[Region, str] = {"upper": UPPER_WORDS, "lower": LOWER_WORDS, "full": 
 
 
 def region_of_prompt(prompt: str) -> Region:
-    """The region a mask prompt names. A keyword rule, no understanding of language: it knows the words in WORDS."""
+    """Return the region that a mask prompt names. It knows the words in WORDS, and understands no language."""
     words = re.findall(r"[a-z]+", prompt.lower().replace("t-shirt", "tshirt"))
     named = {region for region, known in WORDS.items() if set(known.split()) & set(words)}
     if len(named) != 1:
@@ -38,7 +38,7 @@ def region_of_prompt(prompt: str) -> Region:
 
 
 def garment_mask(body: Body, region: Region, falls: Sequence[Points] = ()) -> Bits:
-    """All a garment of this region may cover, and what `falls` beyond it (polygons: a flared skirt, a tall boot).
+    """Mask all a garment of this region may cover, and what `falls` beyond it (polygons: a flared skirt, a tall boot).
 
     Upper: torso and arms to the wrist; lower: waist and legs to the ankle; full: both; foot: both feet from the ankle.
     """
@@ -50,14 +50,14 @@ def garment_mask(body: Body, region: Region, falls: Sequence[Points] = ()) -> Bi
 
 
 def image_mask(mask: Image.Image, size: tuple[int, int]) -> Bits:
-    """The caller's mask, black = change. Raises PreviewError when it is not of the person picture's size."""
+    """Read the caller's mask, black = change. Raises PreviewError when it is not of the person picture's size."""
     if mask.size != size:
         raise PreviewError(f"the mask is {mask.size} pixels and the person picture {size}: send one of the same size")
     return np.asarray(np.asarray(mask.convert("L")) < 128)
 
 
 def boxed(mask: Bits) -> Bits:
-    """The bounding box of a mask."""
+    """Return the bounding box of a mask."""
     x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
     box = np.zeros_like(mask)
     box[y : y + height, x : x + width] = True
@@ -65,7 +65,7 @@ def boxed(mask: Bits) -> Bits:
 
 
 def head(body: Body, rgb: Picture) -> Bits:
-    """Face, hair, and the skin of the neck down to the collar."""
+    """Mask the face, the hair, and the skin of the neck down to the collar."""
     face, shape = body.face, body.silhouette.shape
     x, y, rx, ry = face.middle, face.y + 0.40 * face.size, 0.58 * face.size, 0.66 * face.size
     oval = np.zeros(shape, np.uint8)
@@ -80,7 +80,7 @@ def head(body: Body, rgb: Picture) -> Bits:
 
 
 def hands(body: Body, rgb: Picture) -> Bits:
-    """Both hands from the wrist on: their skin where it shows, the whole region of a gloved hand."""
+    """Mask both hands from the wrist on: their skin where it shows, the whole region of a gloved hand."""
     unit, found = body.shoulder, np.zeros(body.silhouette.shape, bool)
     skin = skin_likeness(rgb, body.skin) > 0.25
     for side in SIDES:
@@ -97,7 +97,7 @@ def hands(body: Body, rgb: Picture) -> Bits:
 
 
 def without(mask: Bits, body: Body, rgb: Picture, *, face: bool, hands_too: bool, pose: bool) -> Bits:
-    """The mask less what is to be kept; keeping the pose confines it to the person, whose outline then stays."""
+    """Take what is to be kept out of the mask; keeping the pose confines it to the person, whose outline then stays."""
     if face:
         mask = mask & ~head(body, rgb)
     if hands_too:

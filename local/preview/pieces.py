@@ -16,7 +16,7 @@ from .warp import Patch, ring
 def cut(
     garment: Garment, body: Body, styling: Mapping[str, str], stretch: float, ease: float
 ) -> tuple[list[Patch], float]:
-    """The pieces of a garment on a body, and the y of its hem (of shoes: of their soles) there.
+    """Cut the pieces of a garment on a body, and return the y of its hem (of shoes: of their soles) there.
 
     `stretch` makes its cloth longer and `ease` its fit looser; 1 is neither.
     """
@@ -29,7 +29,7 @@ def cut(
 def _top(
     top: Top, body: Body, chosen: set[str], stretch: float, ease: float, *, falls: bool
 ) -> tuple[list[Patch], float]:
-    """A top, or a dress when it falls over the hips."""
+    """Cut a top, or a dress when it falls over the hips."""
     unit = body.shoulder
     left, right = (top.halves[side] for side in SIDES)
     scale = 0.94 * unit / max(1.0, float(right.seam[0, 0] - left.seam[0, 0]))  # armpit to armpit
@@ -90,12 +90,12 @@ def _armhole(tip: Points, seam: Points) -> Points:
 
 
 def _tube(outer: Points, inner: Points) -> list[Points]:
-    """The four edges of a sleeve: seam, inner edge down, cuff, outer edge back up."""
+    """Return the four edges of a sleeve: seam, inner edge down, cuff, outer edge back up."""
     return [resample([outer[0], inner[0]], 7), inner, resample([inner[-1], outer[-1]], 5), outer[::-1]]
 
 
 def _bottom(bottom: Bottom, body: Body, stretch: float, ease: float) -> tuple[list[Patch], float]:
-    """Trousers, shorts or a skirt as one piece."""
+    """Cut trousers, shorts or a skirt as one piece."""
     length = fit.leg_length(body)
     cloth = {side: resample(bottom.outsides[side], 20) for side in SIDES}
     waist = {side: fit.leg_edges(body, side, body.hip_y, ease)[0][0] for side in SIDES}
@@ -133,7 +133,7 @@ def _shoes(shoes: Shoes, body: Body, ease: float) -> tuple[list[Patch], float]:
 
 
 def _round_trip(outsides: Mapping[Side, Points], insides: Mapping[Side, Points] | None) -> Points:
-    """Round a lower garment: along the waist, down the right side, by the hems and the crotch, up the left side."""
+    """Go round a lower garment: along the waist, down the right side, by the hems and the crotch, up the left side."""
     left, right = (outsides[side] for side in SIDES)
     if insides is None:
         return ring(resample([left[0], right[0]], 9), right, resample([right[-1], left[-1]], 9), left[::-1])

@@ -39,7 +39,7 @@ def ring(*edges: Any) -> NDArray[np.float32]:
 
 
 def fill(polygons: list[Points], shape: tuple[int, int], soft: bool = False) -> NDArray[np.uint8]:
-    """(H, W) uint8: 255 inside any of the polygons, with in-between values at the edge when `soft`."""
+    """Draw polygons (H, W) uint8: 255 inside any of them, with in-between values at the edge when `soft`."""
     canvas = np.zeros(shape, np.uint8)
     for polygon in polygons:
         corners = [np.round(polygon * 8).astype(np.int32)]
@@ -77,7 +77,7 @@ def bend(patch: Patch, garment: Picture, matte: Matte, shape: tuple[int, int]) -
 
 
 def _turning(patch: Patch, shape: tuple[int, int]) -> Matte:
-    """How far cloth round a limb has turned away from the eye: 1 at the sides, 0 well inside."""
+    """Measure how far cloth round a limb has turned away from the eye: 1 at the sides, 0 well inside."""
     clear = np.full(shape, 255, np.uint8)
     cv2.polylines(clear, [np.round(side).astype(np.int32) for side in patch.sides], False, 0)
     distance = cv2.distanceTransform(clear, cv2.DIST_L2, 5)
@@ -86,7 +86,7 @@ def _turning(patch: Patch, shape: tuple[int, int]) -> Matte:
 
 
 def _spline(knots: Points, values: NDArray[np.float32], at: NDArray[Any]) -> NDArray[np.float64]:
-    """Thin-plate spline: the smoothest map that takes the knots (n, 2) to their values (n, k), evaluated `at` (m, 2)."""
+    """Fit a thin-plate spline: the smoothest map of the knots (n, 2) to their values (n, k), evaluated `at` (m, 2)."""
     centre, spread = knots.mean(0), max(float(knots.std()), 1.0)
     knots, at = (knots - centre) / spread, (at - centre) / spread
 

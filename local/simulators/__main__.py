@@ -27,7 +27,7 @@ from local.simulators.webhook_receiver.app import WebhookReceiver
 
 
 async def serve(simulators: dict[str, tuple[Simulator, int]]) -> None:
-    """Raises OSError, naming the port, when one is taken."""
+    """Serve the simulators. Raises OSError, naming the port, when one is taken."""
     sockets = {name: loopback(port) for name, (_, port) in simulators.items()}
     servers = {name: server(simulator.app()) for name, (simulator, _) in simulators.items()}
 

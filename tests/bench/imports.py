@@ -1,8 +1,10 @@
-"""Cold paths: import and first invocation of each function, against a floor that makes the same kind of calls with the
-libraries it cannot do without. In turn, in fresh processes; CPU time, so that a busy machine does not blur it.
+"""Compare cold paths (import and first invocation) of each function with a floor.
 
-AWS is moto in this process, behind a small server, so that its work is not counted. Run by `make bench`. Ratios of medians;
-the budget is 1.25 (docs/decisions.md). Arguments: names of functions; none: all of them.
+The floor makes the same kind of calls with the libraries that the function cannot do without. Both run
+in turn, in fresh processes, and are measured in CPU time, so that a busy machine does not blur it.
+
+AWS is moto in this process, behind a small server, so that its work is not counted. Run by `make bench`.
+It prints ratios of medians; the budget is 1.25 (docs/decisions.md). Arguments: names of functions; none: all.
 """
 
 from __future__ import annotations

@@ -68,8 +68,11 @@ CASES = [
 
 
 def photo(folder: Path, case: Case) -> Path:
-    """Blurred noise: about as many bytes as a phone's photo of that size. In a PNG, squares: noise would be too many bytes.
-    What is transparent lies around a soft disc, as around a product that was cut out."""
+    """Blurred noise: about as many bytes as a phone's photo of that size.
+
+    In a PNG, squares: noise would be too many bytes. What is transparent lies around a soft disc, as
+    around a product that was cut out.
+    """
     width, height = SIZES[case.megapixels]
     path = folder / f"{case.megapixels}{case.mode}.{case.form}"
     if not path.exists():

@@ -36,8 +36,10 @@ class Drawn(NamedTuple):
 
 
 class StandInEngine:
-    """Paints a patch that depends on the seed. A wholly black person picture is nobody. `crashes`: the next drawings
-    that fail with an error which is not about the pictures."""
+    """Paints a patch that depends on the seed. A wholly black person picture is nobody.
+
+    `crashes`: the next drawings that fail with an error which is not about the pictures.
+    """
 
     PreviewError = NoBodyError
 

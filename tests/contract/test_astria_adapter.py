@@ -288,7 +288,7 @@ def test_a_broken_submit_is_charged_unless_nothing_was_sent(error: Exception, ex
 
 
 def test_the_vendors_words_are_kept_without_addresses() -> None:
-    """ "Log these errors, specifically the response body"."""
+    """The documents say: "Log these errors, specifically the response body"."""
     body = {"callback": ["https://fitting.example/v1/callbacks/astria/secret is not reachable"]}
     fault = start(httpx.Response(422, json=body)).fault
     assert (fault.provider_code, fault.provider_detail) == ("HTTP 422", "callback: [removed] is not reachable")

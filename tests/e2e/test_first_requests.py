@@ -323,8 +323,11 @@ def test_any_other_request_gets_the_right_status_and_words(cloud: Cloud, name: s
 
 # ------------------------------------------------------------------------------------------------ files and their ends
 class Job(NamedTuple):
-    """A job of the sandbox. `end`: its error's code, pointer and words; none if it succeeds. `warnings`: codes among its
-    warnings, and words of them."""
+    """A job of the sandbox.
+
+    `end`: its error's code, pointer and words; none if it succeeds. `warnings`: codes among its warnings,
+    and words of them.
+    """
 
     person: bytes | dict[str, str] = (INPUTS / "jpg_no_eoi.jpg").read_bytes()
     garment: bytes = base64.b64decode(PLAIN["data"].partition(",")[2])

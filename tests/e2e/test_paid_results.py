@@ -1,5 +1,7 @@
-"""What was paid for arrives, however the reading, the downloading or the machine around it breaks. Each test breaks several
-providers side by side: the pauses between refused reads are long."""
+"""What was paid for arrives, however the reading, the downloading or the machine around it breaks.
+
+Each test breaks several providers side by side: the pauses between refused reads are long.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""A whole deployment in memory in which any one call can fail: the real actions, the synthesized state machine, moto's AWS,
-and a provider with a ledger. Time only passes when something waits."""
+"""A whole deployment in memory in which any one call can fail.
+
+It has the real actions, the synthesized state machine, moto's AWS, and a provider with a ledger. Time
+only passes when something waits.
+"""
 
 from __future__ import annotations
 
@@ -90,8 +93,10 @@ class Faults:
 
 @dataclass
 class Ledger:
-    """A provider that writes down what it sells. `work`: seconds it needs; 0: it answers at once. `free`: the first so many
-    submissions fail for nothing."""
+    """A provider that writes down what it sells.
+
+    `work`: seconds it needs; 0: it answers at once. `free`: the first so many submissions fail for nothing.
+    """
 
     world: World
     faults: Faults

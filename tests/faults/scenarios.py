@@ -25,8 +25,11 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 
 @dataclass(frozen=True)
 class Scenario:
-    """`submit` gives the id of a stored job. `work`, `count`, `free`, `trains`: of the provider's ledger. `endpoint`: the stage
-    has one of its own, and the real adapter."""
+    """A job, and how its provider behaves. `submit` gives the id of the stored job.
+
+    `work`, `count`, `free`, `trains`: of the provider's ledger. `endpoint`: the stage has one of its own, and the
+    real adapter.
+    """
 
     submit: Callable[[World], str]
     work: float = 0
@@ -69,8 +72,11 @@ class Cell(NamedTuple):
 
 
 def _may_be_blind(cell: Cell) -> bool:
-    """The three exceptions: the answer to the submit was lost, the function died with it, or AWS was away longer than the
-    function could live that had it in memory."""
+    """The three exceptions, in which nobody can know of the purchase.
+
+    The answer to the submit was lost, the function died with it, or AWS was away longer than the function
+    could live that had it in memory.
+    """
     if cell.call == "provider.submit":
         return True
     written_by = ("dynamodb.UpdateItem", "s3.PutObject")

@@ -1,5 +1,7 @@
-"""Every call of a job's life fails, one at a time. The books are checked after each cell: nothing that was paid is dropped,
-nothing dies unbought, nothing is bought twice; budget, places and debts balance.
+"""Every call of a job's life fails, one at a time.
+
+The books are checked after each cell: nothing that was paid is dropped, nothing dies unbought, nothing is
+bought twice; budget, places and debts balance.
 
 `make faults` runs every cell and prints the table. The suite runs a part of the cells of each scenario and mode.
 """

@@ -1,5 +1,7 @@
-"""What `app.py` synthesizes, run as a user's `cdk synth` runs it but without AWS credentials and without pip, once per
-stage and session."""
+"""What `app.py` synthesizes, once per stage and session.
+
+It runs as a user's `cdk synth` runs it, but without AWS credentials and without pip.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""A small interpreter of what the job machine uses of the Amazon States Language: Task, Choice and Wait in JSONata, with
-Retry and Catch, and tasks that wait for somebody with their token. Time only adds up. It refuses what it does not know, so
-that a new feature cannot pass untested."""
+"""A small interpreter of what the job machine uses of the Amazon States Language.
+
+It knows Task, Choice and Wait in JSONata, with Retry and Catch, and tasks that wait for a call with
+their token. Time only adds up. It refuses what it does not know, so a new feature cannot pass untested.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What becomes of a job when its vendor breaks in every way we know of: the real actions and adapters, against simulators over
-HTTP that are told to break. One row per vendor and fault.
+"""What becomes of a job when its vendor breaks in every way we know of: one row per vendor and fault.
 
+The real actions and adapters run against simulators over HTTP that are told to break.
 `charged: unknown` must go with "never bought again": purchases are counted at the vendor.
 """
 

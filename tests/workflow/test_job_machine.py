@@ -289,10 +289,13 @@ HOW = {
 
 
 def patient(attempts: int, deadline: int, how: str, *, unmade: int = 0, faults: int = 0) -> Run:
-    """The longest possible history: each attempt uses up its queue, looking as often as it may, and then its deadline at
-    the product's own pace, every call answering in no time; then it fails and the next one begins.
+    """The longest possible history.
 
-    `unmade`: seconds after the deadline in which no read can be made. `faults`: of every look, so many calls fail first.
+    Each attempt uses up its queue, looking as often as it may, and then its deadline at the product's own
+    pace, every call answering in no time. Then it fails and the next one begins.
+
+    `unmade`: seconds after the deadline in which no read can be made. `faults`: of every look, so many calls
+    fail first.
     """
     clock, began, wait = Still(), datetime(2026, 1, 1, tzinfo=UTC), HOW[how]
     left, failing = attempts, 0

@@ -16,7 +16,10 @@ from .regions import cutout, named
 def inpainted(
     image: Image.Image, *, mask: Image.Image | None = None, prompt: str = "", text: str | None, seed: int
 ) -> Image.Image:
-    """Where the mask is black, or of what `prompt` names: the text's painting or, without a text, the surroundings."""
+    """Inpaint where the mask is black, or what `prompt` names.
+
+    The new picture is the text's painting or, without a text, the surroundings.
+    """
     source = np.asarray(image.convert("RGB"))
     change = _region(source, mask, prompt)
     new = _lit(source, change, text, seed) if text else removed(source, change, seed)
@@ -24,7 +27,7 @@ def inpainted(
 
 
 def blended(image: Image.Image, *, share: Image.Image, text: str, seed: int) -> Image.Image:
-    """The text's painting by as much as `share` (mode L, 255: wholly) says at each pixel."""
+    """Blend in the text's painting by as much as `share` (mode L, 255: wholly) says at each pixel."""
     source, strength = np.asarray(image.convert("RGB")), f32(share) / 255
     new = _lit(source, strength > 0, text, seed) if strength.any() else source
     mixed = source + (f32(new) - source) * strength[..., None]
@@ -34,7 +37,7 @@ def blended(image: Image.Image, *, share: Image.Image, text: str, seed: int) -> 
 def outpainted(
     image: Image.Image, *, mask: Image.Image | None = None, prompt: str = "", text: str | None, precise: bool, seed: int
 ) -> Image.Image:
-    """All is new but where the mask is black, or what `prompt` names.
+    """Paint all but where the mask is black, or what `prompt` names.
 
     Not precise: in part of the old colours, and old pixels fade out past the edge of what is kept.
     """
@@ -55,7 +58,7 @@ def outpainted(
 
 
 def without_background(image: Image.Image) -> Image.Image:
-    """RGBA of the same size, with 8 bits of alpha: soft at the subject's edge."""
+    """Return RGBA of the same size, with 8 bits of alpha: soft at the subject's edge."""
     source = image.convert("RGB")
     alpha = (cutout(np.asarray(source)) * 255).round().clip(0, 255).astype(np.uint8)
     source.putalpha(Image.fromarray(alpha))
@@ -67,7 +70,7 @@ def _region(source: Picture, mask: Image.Image | None, prompt: str) -> Bits:
 
 
 def removed(source: Picture, change: Bits, seed: int) -> Picture:
-    """The region filled from its surroundings, as grainy as a photograph; a blur of itself when nothing surrounds it."""
+    """Fill the region from its surroundings, as grainy as a photograph; from its own blur when nothing surrounds it."""
     if change.all():
         return blur(source, 0.05 * max(source.shape)).astype(np.uint8)
     small, _ = resize_to(source, min(360, max(source.shape)))
@@ -81,7 +84,7 @@ def removed(source: Picture, change: Bits, seed: int) -> Picture:
 
 
 def _lit(source: Picture, change: Bits, text: str, seed: int) -> Picture:
-    """The text's painting over the region's box, with the broad light and dark of what was there."""
+    """Paint the text over the region's box, with the broad light and dark of what was there."""
     x, y, width, height = cv2.boundingRect(change.astype(np.uint8))
     window = (slice(y, y + height), slice(x, x + width))
     old = lab(source[window])[..., 0]

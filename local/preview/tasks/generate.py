@@ -30,7 +30,7 @@ def conditioned(
     mode: Literal["CANNY_EDGE", "SEGMENTATION"],
     strength: float,
 ) -> Image.Image:
-    """The condition's contours drawn over the painting, or its areas in the painting's colours; strength 0 to 1."""
+    """Draw the condition's contours over the painting, or its areas in the painting's colours; strength 0 to 1."""
     base = f32(painting(text, size, seed, style=style))
     layout = np.asarray(_covering(condition, size))
     if mode == "CANNY_EDGE":
@@ -43,7 +43,7 @@ def conditioned(
 
 
 def _areas(layout: Picture, text: str, seed: int, count: int = 6) -> Picture:
-    """The picture's areas of like colour, each painted in one colour and shaded as it was."""
+    """Paint each of the picture's areas of like colour in one colour, shaded as it was."""
     small, _ = resize_to(layout, 240)
     colours = lab(small)
     cv2.setRNGSeed(7)
@@ -59,7 +59,7 @@ def _areas(layout: Picture, text: str, seed: int, count: int = 6) -> Picture:
 
 
 def colour_guided(*pictures: Image.Image, colours: Sequence[str], text: str, size: Size, seed: int) -> Image.Image:
-    """colours: #RRGGBB. With a reference picture: that one in these colours and some of its own, lit from a side."""
+    """Paint in colours (#RRGGBB). A reference picture is drawn in these and some of its own, lit from a side."""
     palette = [rgb_of(colour) for colour in colours]
     if not pictures:
         return Image.fromarray(painting(text, size, seed, palette=palette))
@@ -74,7 +74,7 @@ def colour_guided(*pictures: Image.Image, colours: Sequence[str], text: str, siz
 
 
 def variation(*pictures: Image.Image, text: str = "", size: Size, similarity: float, seed: int) -> Image.Image:
-    """The first picture, turned, enlarged and recoloured a little: the less alike, the more. similarity: 0.2 to 1."""
+    """Turn, enlarge and recolour the first picture a little: the less alike, the more. similarity: 0.2 to 1."""
     rng, freedom = chance("variation", text, seed), 1.1 - similarity
     image = _covering(pictures[0], size)
     turn, zoom = rng.uniform(-5, 5) * freedom, 1.03 + 0.12 * freedom
@@ -90,7 +90,7 @@ def variation(*pictures: Image.Image, text: str = "", size: Size, similarity: fl
 
 
 def _covering(image: Image.Image, size: Size) -> Image.Image:
-    """Scaled to cover the size, what sticks out cut off on both sides alike."""
+    """Scale to cover the size, and cut off what sticks out on both sides alike."""
     return ImageOps.fit(image.convert("RGB"), size, Image.Resampling.LANCZOS)
 
 

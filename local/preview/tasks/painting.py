@@ -20,18 +20,18 @@ LONGEST = 768  # pixels: drawn at most this large, then enlarged
 
 
 def chance(*facts: object) -> np.random.Generator:
-    """Random numbers that depend on these facts and on nothing else."""
+    """Return random numbers that depend on these facts and on nothing else."""
     return np.random.default_rng(list(hashlib.sha256(repr(facts).encode()).digest()))
 
 
 def rgb_of(colour: str) -> Colour:
-    """#RRGGBB or a CSS name."""
+    """Read #RRGGBB or a CSS name."""
     red, green, blue = ImageColor.getrgb(colour)[:3]
     return red, green, blue
 
 
 def palette_of(text: str, rng: np.random.Generator) -> list[Colour]:
-    """The colours that the words name, then others that go together."""
+    """Return the colours that the words name, then others that go together."""
     words = re.findall(r"[a-z]+", text.lower())
     named = [rgb_of(word) for word in dict.fromkeys(words) if word in ImageColor.colormap]
     hue, step = rng.uniform(), rng.choice([0.08, 0.33, 0.5])
@@ -46,7 +46,10 @@ def palette_of(text: str, rng: np.random.Generator) -> list[Colour]:
 def painting(
     text: str, size: tuple[int, int], seed: int, *, style: str = "", palette: Sequence[Colour] | None = None
 ) -> Picture:
-    """size: width and height in pixels; palette: instead of the words' own, its first colour covers the most."""
+    """Paint what the words name.
+
+    size: width and height in pixels; palette: instead of the words' own, its first colour covers the most.
+    """
     rng = chance(text, style, seed)
     colours = list(palette or palette_of(text, rng))
     scale = min(1.0, LONGEST / max(size))
@@ -70,7 +73,7 @@ def _wash(colour: Colour, shade: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _skyline(x: NDArray[np.float32], middle: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """For each x in 0 to 1 the y, from 0 (top) to 1, above which a range of hills ends."""
+    """Return for each x in 0 to 1 the y, from 0 (top) to 1, above which a range of hills ends."""
     waves = ((2.0, 0.07), (5.0, 0.03), (13.0, 0.012))
     return f32(
         middle + sum(a * np.sin(2 * np.pi * f * rng.uniform(0.7, 1.3) * x + rng.uniform(0, 6.3)) for f, a in waves)

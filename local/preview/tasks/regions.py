@@ -37,7 +37,7 @@ WORDS = {
 
 
 def named(rgb: Picture, prompt: str) -> Bits:
-    """What the first keyword in the prompt stands for; whatever else it says, the subject of the picture."""
+    """Find what the first keyword in the prompt stands for; without a keyword, the subject of the picture."""
     words = re.findall(r"[a-z]+", prompt.lower().replace("t-shirt", "tshirt"))
     what = next((WORDS[word] for word in words if word in WORDS), "subject")
     body = None if what == "subject" else _body(rgb)
@@ -69,13 +69,13 @@ def _body(rgb: Picture) -> Body | None:
 
 
 def cutout(rgb: Picture) -> Matte:
-    """The subject with a soft edge: the person, else all that is not a plain backdrop, else what stands out."""
+    """Cut out the subject with a soft edge: the person, else all that is not a plain backdrop, else what stands out."""
     body = _body(rgb)
     return subject_matte(rgb) if body is None else body.silhouette
 
 
 def subject_matte(rgb: Picture) -> Matte:
-    """An object before a plain backdrop whole, else what stands out most; where nothing does, the middle."""
+    """Find an object before a plain backdrop, else what stands out most; where nothing does, the middle."""
     small, scale = resize_to(rgb, 360)
     usual = _border_colours(lab(small))
     if max(float(np.linalg.norm(one - other)) for one in usual for other in usual) < 30:
@@ -92,7 +92,7 @@ def subject_matte(rgb: Picture) -> Matte:
 
 
 def _border_colours(colours: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Four Lab colours that make up the picture's border."""
+    """Return four Lab colours that make up the picture's border."""
     rim = max(2, len(colours) // 40)
     sides = (colours[:rim], colours[-rim:], colours[:, :rim], colours[:, -rim:])
     border = np.vstack([side.reshape(-1, 3) for side in sides])
@@ -103,7 +103,7 @@ def _border_colours(colours: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _standing_out(small: Picture, usual: NDArray[np.float32]) -> Bits:
-    """The central and large objects (a pair of shoes is two) whose colours are not those of the border."""
+    """Find the central and large objects (a pair of shoes is two) whose colours are not those of the border."""
     colours = lab(small)
     away = blur(np.min([np.linalg.norm(colours - each, axis=2) for each in usual], axis=0), 1)
     found = fill_holes(tidy(tidy(away > 12, cv2.MORPH_OPEN, 2), cv2.MORPH_CLOSE, 3), 0.2 * away.size)

@@ -25,7 +25,7 @@ def placed(
     merge: Merge = "balanced",
     seed: int = 0,
 ) -> Preview:
-    """The thing, cut out of its picture, as large as the mask's box holds.
+    """Place the thing, cut out of its picture, as large as the mask's box holds.
 
     mask: 0 (change) and 255 (keep), the scene's size; without one, what `prompt` names, or the box round it. In the
     scene's lower half it stands at the box's foot with a shadow under it; higher up it hangs in the middle.
@@ -44,7 +44,7 @@ def placed(
 
 
 def _fitted(thing: Image.Image, change: Bits, seed: int) -> tuple[Picture, Matte, Matte]:
-    """The thing's colours, cover and shadow, each of the scene's size."""
+    """Return the thing's colours, cover and shadow, each of the scene's size."""
     colour, matte = _cut_out(thing)
     rows, columns = np.nonzero(matte > 0.3)
     part = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))

@@ -51,7 +51,10 @@ def refused(name: str, message: str | None = None) -> dict[str, Any]:
 
 
 def submitted(task: str, shape: Shape) -> dict[str, Any]:
-    """string: the page's sample. object: what the vendor's samples read. flat: as its sibling APIs have it."""
+    """Answer a submit in one of three shapes.
+
+    string: the page's sample. object: what the vendor's samples read. flat: as its sibling APIs have it.
+    """
     told = f'{{"taskId":"{task}"}}'
     data: dict[Shape, Any] = {
         "string": {"result": told},
@@ -63,24 +66,31 @@ def submitted(task: str, shape: Shape) -> dict[str, Any]:
 
 
 def queried(task: str, status: str, urls: list[str], clothes: str) -> dict[str, Any]:
-    """status: submitted, running or finished; clothes: the URL of the garment, which the vendor tells again."""
+    """Answer a read of the results.
+
+    status: submitted, running or finished; clothes: the URL of the garment, which the vendor tells again.
+    """
     result = {"taskResult": {"result": {"imageList": [{"imageUrl": url} for url in urls], "clothes": clothes}}}
     return succeeded(_task(task, status, result if status == "finished" else {}))
 
 
 def failed(task: str, name: str, message: str | None) -> dict[str, Any]:
-    """name: of CODES, or `failed` for a failure that only the status tells; which of the two is the vendor's, no page says."""
+    """Answer a failure.
+
+    name: of CODES, or `failed` for a failure that only the status tells. No page says which of the two is the
+    vendor's.
+    """
     data = {"data": _task(task, "failed", {})}
     return succeeded({}) | data if name == "failed" else refused(name, message) | data
 
 
 def _task(task: str, status: str, result: Mapping[str, Any]) -> dict[str, Any]:
-    """With one subtask, for the one suit."""
+    """Describe the task, with one subtask for the one suit."""
     return {"taskResult": [{"taskStatus": status, **result}], "taskStatus": status, "taskId": task}
 
 
 def _envelope(code: str, message: str, *, success: bool) -> dict[str, Any]:
-    """Numbers and truth values in strings, as in the page's sample; its table has them bare."""
+    """Write numbers and truth values as strings, as in the page's sample; its table has them bare."""
     return {
         "code": "0", "resCode": code, "success": str(success).lower(), "resMessage": message,
         "requestId": token_hex(15), "request_id": token_hex(12),

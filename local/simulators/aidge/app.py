@@ -49,11 +49,15 @@ class Task:
 
 
 class Aidge(Simulator):
-    """submits, seconds: so many are accepted within so long; trial, purchased: the images of each resource; working: how long
-    a task takes at least, half of it as submitted; clock: seconds since 1970, timer: any seconds that only grow.
+    """Aidge's two calls.
 
-    Faults beside the usual: on `submit`, `result_object` and `result_flat` tell the task's id in other shapes; an `error` on
-    `status` fails the task, one on `query` is about the call alone; `partial` on `status` tells the first half of the images.
+    submits, seconds: so many are accepted within so long. trial, purchased: the images of each resource.
+    working: how long a task takes at least, half of it as submitted. clock: seconds since 1970; timer: any
+    seconds that only grow.
+
+    Faults beside the usual: on `submit`, `result_object` and `result_flat` tell the task's id in other shapes.
+    An `error` on `status` fails the task, one on `query` is about the call alone. `partial` on `status` tells
+    the first half of the images.
     """
 
     name = "aidge"
@@ -113,7 +117,7 @@ class Aidge(Simulator):
     async def _answered(
         self, request: Request, on: str, answer: Callable[[Mapping[str, Any], Request], Any]
     ) -> Response:
-        """Reads and checks the call, and keeps what it was and how it ended; `answer` may raise the errors of its body."""
+        """Read and check the call, and keep what it was and how it ended; `answer` may raise the errors of its body."""
         raw = await request.body()
         query, form, parameters = _read(request, raw)
         record = self.recorded(request, shown(parameters))
@@ -145,7 +149,7 @@ class Aidge(Simulator):
         return await self._answered(request, "submit", self._accepted)
 
     async def _accepted(self, parameters: Mapping[str, Any], request: Request) -> dict[str, Any]:
-        """Raises BadRequestError, RefusedError or AnswerError."""
+        """Accept a task. Raises BadRequestError, RefusedError or AnswerError."""
         self.before("submit")
         admitted = self._admit()
         try:
@@ -158,7 +162,10 @@ class Aidge(Simulator):
         return submitted(task.id, self._shape())
 
     def _admit(self) -> float:
-        """When; counted from the arrival, as the time it takes to fetch pictures is not the caller's. Raises RefusedError."""
+        """Admit a call, and return when. Raises RefusedError.
+
+        The time counts from the arrival, because fetching the pictures is not the caller's time.
+        """
         now = self._timer()
         while self._admitted and self._admitted[0] <= now - self._seconds:
             self._admitted.popleft()
@@ -168,7 +175,7 @@ class Aidge(Simulator):
         return now
 
     def _sold(self, suit: Suit, seen: Scene, resource: str) -> Task:
-        """Takes from the resource and sets to work. Raises RefusedError when there is not enough of it."""
+        """Take from the resource and set to work. Raises RefusedError when there is not enough of it."""
         images = suit.generate_count
         if images > self._left[resource]:
             raise RefusedError("ResourcesExhausted")
@@ -225,7 +232,10 @@ class Aidge(Simulator):
         return await self._answered(request, "status", self._told)
 
     async def _told(self, parameters: Mapping[str, Any], request: Request) -> dict[str, Any]:
-        """Raises BadRequestError or AnswerError. How a task that is not there is told is not documented."""
+        """Answer a read of a task. Raises BadRequestError or AnswerError.
+
+        No document says how the vendor answers for a task that does not exist.
+        """
         self.before("query")
         self.before("status")
         task = self._tasks.get(task_of(parameters))
@@ -256,7 +266,7 @@ def _on_trial(request: Request) -> bool:
 
 
 def _read(request: Request, raw: bytes) -> tuple[dict[str, str], dict[str, str], dict[str, Any]]:
-    """The query, the form's fields that are signed with it, and the API's own parameters, of the body and the query."""
+    """Read the query, the form's fields signed with it, and the API's own parameters, of the body and the query."""
     query = dict(request.query_params)
     if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         form = dict(parse_qsl(raw.decode(errors="replace"), keep_blank_values=True))

@@ -39,7 +39,10 @@ class Scene:
 
 
 async def scene(suit: Suit) -> Scene:
-    """Fetched before the task is accepted, as 701, 703 and 707 are codes of the submit. Raises RefusedError."""
+    """Fetch the pictures. Raises RefusedError.
+
+    This comes before the task is accepted, as 701, 703 and 707 are codes of the submit.
+    """
     tops_first = sorted(suit.clothes_list, key=lambda garment: garment.type == "bottoms")
     garments = await asyncio.gather(*(_garment(each, check=bool(suit.input_quality_detect)) for each in tops_first))
     if suit.model_image is None:
@@ -52,7 +55,7 @@ async def scene(suit: Suit) -> Scene:
 
 
 async def drawn(previews: Previews, suit: Suit, seen: Scene) -> list[bytes]:
-    """PNG files, every second one a half body when the views are mixed. Raises CannotDrawError."""
+    """Draw PNG files, every second one a half body when the views are mixed. Raises CannotDrawError."""
     count = suit.generate_count
     halves = {"fullbody": [False], "halfbody": [True], "mixed": [False, True]}[suit.view_type]
     worn = await asyncio.gather(*(_worn(previews, seen, n) for n in range(count)))
@@ -70,7 +73,10 @@ async def _worn(previews: Previews, seen: Scene, number: int) -> bytes:
 
 
 async def _garment(garment: Garment, *, check: bool) -> Image.Image:
-    """Raises RefusedError. 703 speaks of a low resolution, its description of the requirements, which have an upper end."""
+    """Fetch and check a garment. Raises RefusedError.
+
+    The title of 703 is about a low resolution; its description is about the requirements, which have an upper end.
+    """
     try:
         image = await loaded(garment.image_url)
     except ImageLoadError:
@@ -83,7 +89,7 @@ async def _garment(garment: Garment, *, check: bool) -> Image.Image:
 
 
 async def _photo(number: int, url: str) -> Image.Image:
-    """Raises RefusedError: the page has no code of its own for a model's photo."""
+    """Fetch a model's photo. Raises RefusedError: the page has no code of its own for it."""
     try:
         photo = await loaded(url)
     except ImageLoadError as error:
@@ -93,8 +99,11 @@ async def _photo(number: int, url: str) -> Image.Image:
 
 
 def _flat_lay(image: Image.Image) -> bool:
-    """Whether the rim of the image is of one colour and nobody's face is in it. A flat lay on a pattern is missed, a wearer
-    without a face may be: how the vendor decides is not documented."""
+    """Say whether the rim of the image is of one colour and no face is in it.
+
+    A flat lay on a pattern is missed, and so may be a wearer without a face. How the vendor decides is
+    not documented.
+    """
     from local.preview.body import shows_a_face  # OpenCV takes half a second
 
     return _on_plain_ground(image) and not shows_a_face(np.asarray(image))
@@ -119,7 +128,7 @@ def _opened(picture: bytes) -> Image.Image:
 
 
 def _upper_half(picture: bytes) -> bytes:
-    """With the notes that say what drew it."""
+    """Cut out the upper half, with the notes that say what drew it."""
     notes, out = PngInfo(), io.BytesIO()
     with Image.open(io.BytesIO(picture)) as image:
         assert isinstance(image, PngImageFile)

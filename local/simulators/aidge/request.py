@@ -84,7 +84,7 @@ class Suit(Part):
 
 
 def suit_of(parameters: Mapping[str, Any]) -> Suit:
-    """Raises BadRequestError."""
+    """Read the order. Raises BadRequestError."""
     name, text = _only(parameters, LISTS)
     try:
         suits = json.loads(text)
@@ -96,12 +96,12 @@ def suit_of(parameters: Mapping[str, Any]) -> Suit:
 
 
 def task_of(parameters: Mapping[str, Any]) -> str:
-    """Raises BadRequestError."""
+    """Read the task's id. Raises BadRequestError."""
     return _only(parameters, TASKS)[1]
 
 
 def shown(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """With the lists in the place of the strings that hold them."""
+    """Show the parameters with lists in the place of the strings that hold them."""
     return {name: _decoded(value) if name in LISTS else value for name, value in parameters.items()}
 
 
@@ -113,7 +113,7 @@ def _decoded(value: Any) -> Any:
 
 
 def _only(parameters: Mapping[str, Any], names: tuple[str, str]) -> tuple[str, str]:
-    """The one parameter of the call, under either name, and its value. Raises BadRequestError."""
+    """Return the one parameter of the call, under either name, and its value. Raises BadRequestError."""
     if strangers := sorted(set(parameters) - set(names)):
         raise BadRequestError(f"unknown parameter {strangers[0]}")
     if len(parameters) != 1:

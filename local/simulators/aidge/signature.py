@@ -25,13 +25,19 @@ def v2_signature(secret: str, timestamp: str) -> str:
 
 
 def iop_signature(secret: str, api: str, parameters: Mapping[str, str]) -> str:
-    """api: the path below `/rest`; parameters: all of the call's; `sign` itself and those without a value do not count."""
+    """Sign a call as the IopClient does.
+
+    api: the path below `/rest`. parameters: all of the call's; `sign` and those without a value do not count.
+    """
     pairs = sorted((name, value) for name, value in parameters.items() if value and name != "sign")
     return _hmac(secret, api + "".join(name + value for name, value in pairs))
 
 
 def check(key: str, secret: str, api: str, query: Mapping[str, str], form: Mapping[str, str], now: float) -> None:
-    """form: what the body adds to the query when it is signed, too; now: seconds since 1970. Raises SignatureError."""
+    """Check the signature of a call. Raises SignatureError.
+
+    form: what the body adds to the query when it is signed, too. now: seconds since 1970.
+    """
     given = {**form, **query}
     v2 = given.get("sign_ver") == "v2"
     needed = ("app_key", "sign_method", "timestamp", "sign", *(["partner_id"] if v2 else []))

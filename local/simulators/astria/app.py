@@ -188,7 +188,7 @@ class Astria(Simulator):
         self._caller.send(callback, {"tune": tune_told(tune, site, self._training)})
 
     async def _work(self, prompt: Prompt, seen: Scene, site: str, callback: str | None) -> None:
-        """Waits for the tune first: a prompt may be made while it trains."""
+        """Wait for the tune, then draw: a prompt may be made while its tune trains."""
         await seen.person.ready.wait()
         prompt.started = datetime.now(UTC)
         try:
@@ -264,7 +264,7 @@ class Astria(Simulator):
         return JSONResponse({"message": "Prompt successfully deleted"})
 
     async def file(self, request: Request) -> Response:
-        """A prompt's result, or a picture a tune was made of."""
+        """Send a prompt's result, or a picture that a tune was made of."""
         name = request.path_params["file"]
         for tune in self._tunes.values():
             if name in tune.pictures:
@@ -302,7 +302,7 @@ class Astria(Simulator):
 
 
 def refusal(status: int, message: str) -> Response:
-    """How the vendor words its errors is not documented, but for 422 being about fields."""
+    """Word a refusal. How the vendor words its errors is not documented, but for 422 being about fields."""
     return JSONResponse({"base": [message]} if status == 422 else {"error": message}, status)
 
 
@@ -311,7 +311,7 @@ def _not_found() -> Response:
 
 
 def _owner(request: Request) -> str:
-    """The account, which is the key: each has its own tunes and prompts. Raises AnswerError."""
+    """Return the account, which is the key: each has its own tunes and prompts. Raises AnswerError."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme != "Bearer" or not key.startswith("sd_sim"):
         raise AnswerError(
@@ -329,7 +329,7 @@ def _site(request: Request) -> str:
 
 
 def _id(request: Request, name: str) -> int:
-    """Of the path, with or without `.json`; -1, which nothing has, for what is no number."""
+    """Read the id of the path, with or without `.json`; -1, which nothing has, for what is no number."""
     text: str = request.path_params[name].removesuffix(".json")
     return int(text) if text.isdecimal() else -1
 
@@ -341,7 +341,7 @@ def _number(text: str | None, name: str) -> int | None:
 
 
 async def _body(request: Request) -> tuple[Any, bool]:
-    """The body, and whether it is a form. Raises AnswerError."""
+    """Read the body, and whether it is a form. Raises AnswerError."""
     kind, raw = request.headers.get("content-type", ""), await request.body()
     form = kind.startswith(("multipart/form-data", "application/x-www-form-urlencoded"))
     if not form and not kind.startswith("application/json"):
@@ -358,7 +358,7 @@ async def _check_callback(url: str | None) -> None:
 
 
 async def _training_pictures(asked: TuneRequest) -> list[bytes]:
-    """Raises InvalidError, naming the field."""
+    """Fetch the pictures to train with. Raises InvalidError, naming the field."""
     field = "images"
     try:
         pictures = [upload.content for upload in asked.images or []]
@@ -374,7 +374,7 @@ async def _training_pictures(asked: TuneRequest) -> list[bytes]:
 
 
 async def _check_pictures(asked: PromptRequest) -> None:
-    """Raises InvalidError, naming the field."""
+    """Check the pictures of a prompt. Raises InvalidError, naming the field."""
     for field in ("input_image", "input_image_base64", "input_image_url", "mask_image", "mask_image_url"):
         try:
             match getattr(asked, field):

@@ -27,7 +27,7 @@ LARGEST = 2048
 
 
 async def drawn(previews: Previews, asked: PromptRequest, on: Tune | Base, scene: Scene) -> list[bytes]:
-    """JPEG files. Raises CannotDrawError."""
+    """Draw JPEG files. Raises CannotDrawError."""
     first = randbelow(2**32) if asked.seed is None else asked.seed
     seeds = [first + n for n in range(asked.num_images)]
     person = await asyncio.to_thread(decoded, _first(scene.person))
@@ -45,7 +45,7 @@ async def drawn(previews: Previews, asked: PromptRequest, on: Tune | Base, scene
 async def _worn(
     previews: Previews, person: Image.Image, garments: list[tuple[Image.Image, str]], seed: int
 ) -> Image.Image:
-    """One garment after the other. Raises CannotDrawError."""
+    """Put on one garment after the other. Raises CannotDrawError."""
     options: dict[str, Any] = {"shape": "bounding_box", "styling": {}, "merge": "balanced", "seed": seed}
     options |= {"keep_face": True, "keep_hands": True, "keep_pose": False, "label": {"provider": "astria"}}
     for garment, region in garments:
@@ -55,7 +55,7 @@ async def _worn(
 
 
 def size_of(asked: PromptRequest, on: Tune | Base, person: Size) -> Size:
-    """In pixels; sides are multiples of 8.
+    """Return the size in pixels; sides are multiples of 8.
 
     Documented are `w`, `h`, the shapes and "X4 super-resolution", read as twice each side. Our choice: areas of 512x512 for
     SD1.5 and 1024x1024 for others, and the person picture's shape where a partner model is told none.
@@ -78,7 +78,7 @@ def _first(tune: Tune) -> bytes:
 
 
 def _framed(person: Image.Image, size: Size) -> bytes:
-    """The whole picture, with the backdrop's colour where the shape asks for more."""
+    """Frame the whole picture, with the backdrop's colour where the shape asks for more."""
     pixels = np.asarray(person)
     backdrop = np.median(np.concatenate([pixels[0], pixels[:, 0], pixels[:, -1]]), axis=0)
     return _jpeg(ImageOps.pad(person, size, Image.Resampling.LANCZOS, color=tuple(int(value) for value in backdrop)))

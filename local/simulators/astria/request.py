@@ -171,7 +171,10 @@ Asked = TypeVar("Asked", TuneRequest, PromptRequest)
 
 
 def parse(kind: type[Asked], name: str, body: object, *, form: bool) -> Asked:
-    """name: what wraps the fields, `tune` or `prompt`; form: values are text. Raises InvalidError."""
+    """Read a tune or a prompt. Raises InvalidError.
+
+    name: what wraps the fields, `tune` or `prompt`; form: values are text.
+    """
     wrapped = body.get(name) if isinstance(body, dict) else None
     if not isinstance(body, dict) or not isinstance(wrapped, dict):
         raise InvalidError(**{name: f"param is missing: wrap the fields in {name}"})

@@ -51,7 +51,10 @@ class Scene:
 
 
 def scene(asked: PromptRequest, on: Tune | Base, tunes: Mapping[int, Tune]) -> Scene:
-    """on: the tune the prompt is for; tunes: those of the account, by id. Raises InvalidError."""
+    """Find person and garments of a prompt, and check it. Raises InvalidError.
+
+    on: the tune the prompt is for; tunes: those of the account, by id.
+    """
     named = [(reference, _tune(reference, tunes)) for reference in references(asked.text)]
     if isinstance(on, Base) and on.partner:
         _check_partner(asked, on, named)
@@ -68,7 +71,10 @@ def scene(asked: PromptRequest, on: Tune | Base, tunes: Mapping[int, Tune]) -> S
 
 
 def references(text: str) -> list[Reference]:
-    """Raises InvalidError for a token that is not whole; LoRAs of the gallery, named by words, are not here."""
+    """Read the references in a text. Raises InvalidError for a token that is not whole.
+
+    LoRAs of the gallery, named by words, are not here.
+    """
     found = []
     for token in re.finditer(r"<(faceid|lora)\b([^>]*)(>?)", text):
         parts = re.fullmatch(r":(\d+):(\d+(?:\.\d+)?)", token[2])
@@ -88,7 +94,7 @@ def _tune(reference: Reference, tunes: Mapping[int, Tune]) -> Tune:
 
 
 def _check_partner(asked: PromptRequest, on: Base, named: list[tuple[Reference, Tune]]) -> None:
-    """Raises InvalidError."""
+    """Check a prompt for a partner's model. Raises InvalidError."""
     if foreign := sorted(asked.model_fields_set - PARTNER_FIELDS):
         raise InvalidError(**{foreign[0]: f"does not apply to {on.title}"})
     for reference, tune in named:
@@ -104,7 +110,7 @@ def _check_partner(asked: PromptRequest, on: Base, named: list[tuple[Reference, 
 
 
 def _check_trained(asked: PromptRequest, on: Tune | Base, named: list[tuple[Reference, Tune]]) -> None:
-    """Raises InvalidError."""
+    """Check a prompt for a trained model. Raises InvalidError."""
     if isinstance(on, Tune) and (on.reference or (on.model_type is not None and not on.mock)):
         raise InvalidError(
             tune=f"a {on.model_type} is loaded on top of a base model: prompt that one, and name it in the text"

@@ -89,7 +89,10 @@ class Prompt:
 
 
 def settled(asked: TuneRequest, base: Tune | Base | None) -> tuple[str, str | None, str | None]:
-    """branch, model_type and token. The token of a flux or mock tune that names none is not documented: read as SDXL's."""
+    """Settle branch, model_type and token.
+
+    The token of a flux or mock tune that names none is not documented: it is read as SDXL's.
+    """
     branch = asked.branch or (base.branch if base else "sd15")
     model_type = "pti" if branch == "sdxl1" else asked.model_type
     token = None if model_type == "faceid" else "sks" if branch == "sd15" else "ohwx"
@@ -97,7 +100,7 @@ def settled(asked: TuneRequest, base: Tune | Base | None) -> tuple[str, str | No
 
 
 def tune_told(tune: Tune | Base, site: str, training: float) -> dict[str, Any]:
-    """The tune object. site: the base URL of this API; there is no checkpoint to download."""
+    """Describe the tune. site: the base URL of this API; there is no checkpoint to download."""
     if isinstance(tune, Base):
         told = {"id": tune.id, "title": tune.title, "name": None, "branch": tune.branch, "base_tune_id": None}
         return told | {"model_type": None, "token": None, "url": f"{site}/tunes/{tune.id}.json", "orig_images": []}
@@ -128,7 +131,7 @@ def tune_told(tune: Tune | Base, site: str, training: float) -> dict[str, Any]:
 
 
 def prompt_told(prompt: Prompt, site: str, images: list[str]) -> dict[str, Any]:
-    """The prompt object. images: the addresses of its pictures; it is over when there are some, or a `user_error`."""
+    """Describe the prompt. images: the addresses of its pictures; it is over when there are some, or a `user_error`."""
     return {
         "id": prompt.id,
         **{name: getattr(prompt.asked, name) for name in REPORTED},

@@ -107,7 +107,7 @@ class Bedrock(Simulator):
         return await self.after("submit", response) if response.status_code == 200 else response
 
     def _callable(self, request: Request) -> Model:
-        """The model, when it is here and may be called. Raises AnswerError."""
+        """Return the model, when it is here and may be called. Raises AnswerError."""
         asked = _id(request.path_params["model"])
         if asked in MODELS and asked not in CALLED:
             message = (
@@ -141,7 +141,7 @@ class Bedrock(Simulator):
 
 
 def _id(given: str) -> str:
-    """Of an id or an ARN."""
+    """Return the model's id, of an id or an ARN."""
     arn = re.fullmatch(r"arn:aws:bedrock:[a-z0-9-]+:\d*:(?:foundation-model|inference-profile)/(.+)", given)
     return arn[1] if arn else given
 
@@ -154,7 +154,7 @@ def _present(model: Model | None, request: Request) -> Model:
 
 
 def _region(request: Request) -> str | None:
-    """As the signature has it; a bearer token names none."""
+    """Return the region that the signature names; a bearer token names none."""
     signed = re.search(r"Credential=[^/]+/\d{8}/([^/]+)/", request.headers["authorization"])
     return signed[1] if signed else None
 
@@ -173,7 +173,7 @@ def _check_signature(request: Request) -> None:
 
 
 async def _body(request: Request) -> Any:
-    """Reads on past the limit before refusing, as closing on a client that still sends would hide the answer."""
+    """Read on past the limit before refusing: closing on a client that still sends would hide the answer."""
     raw = await request.body()
     if len(raw) > MAX_BODY:
         message = f"the request body is {len(raw)} bytes, at most {MAX_BODY} are allowed"

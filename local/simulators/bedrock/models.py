@@ -115,7 +115,7 @@ class Life(BaseModel):
         return None if self.state == "end_of_life" and self.endOfLifeTime else LOOKUPS.get(self.state)
 
     def lifecycle(self) -> dict[str, str]:
-        """`modelLifecycle` as GetFoundationModel has it. An active model has no dates but its first, unless told."""
+        """Return `modelLifecycle` of GetFoundationModel. An active model has no dates but its first, unless told."""
         known = MODELS[self.model].dates
         shown = DATES[:1] if self.state == "active" else DATES
         dates = {key: _iso(own) if (own := getattr(self, key)) else known.get(key) for key in DATES}
@@ -128,7 +128,7 @@ def _iso(date: datetime) -> str:
 
 
 def told(payload: object) -> Life:
-    """Raises ValueError, naming what is wrong and what would be right."""
+    """Read a state that a test sets. Raises ValueError, naming what is wrong and what would be right."""
     try:
         return Life.model_validate(payload)
     except ValidationError as error:
@@ -137,7 +137,7 @@ def told(payload: object) -> Life:
 
 
 def details(model: Model, region: str, life: Life) -> dict[str, Any]:
-    """`modelDetails` of GetFoundationModel."""
+    """Return `modelDetails` of GetFoundationModel."""
     return {
         "modelArn": f"arn:aws:bedrock:{region}::foundation-model/{model.id}",
         "modelId": model.id,

@@ -48,7 +48,7 @@ class NovaCanvas:
         self._previews, self._faults, self._purchases = previews, faults, purchases
 
     async def answer(self, body: object) -> dict[str, Any]:
-        """Raises MalformedError, CannotDrawError, and AnswerError for a fault."""
+        """Answer a request. Raises MalformedError, CannotDrawError, and AnswerError for a fault."""
         if self._faults.take("submit", "input_blocked"):
             raise AnswerError(refusal("ValidationException", INPUT_BLOCKED))
         asked = parse(body)
@@ -78,7 +78,10 @@ class NovaCanvas:
         *,
         seed: int,
     ) -> Picture:
-        """Garments on people; where no garment class says so and the engine finds no such thing, objects in scenes."""
+        """Put a garment on a person, or else an object into a scene.
+
+        A scene is drawn where the mask comes from no garment class and the engine cannot dress a person.
+        """
         try:
             return await self._previews.try_on(source, reference, format="png", label=label, seed=seed, **options)
         except CannotDrawError:
@@ -109,7 +112,7 @@ class NovaCanvas:
 
 
 def _drawing(asked: NovaRequest) -> Drawing:
-    """Raises MalformedError for a picture that breaks the rules."""
+    """Choose the drawing and its options. Raises MalformedError for a picture that breaks the rules."""
     options: dict[str, Any]
     match asked:
         case TextImage(params=params, config=config):
@@ -154,7 +157,7 @@ def _masked(params: InPaintingParams, edits: Any) -> tuple[Image.Image, dict[str
 
 
 def _dressing(params: VirtualTryOnParams) -> tuple[Image.Image, Image.Image, dict[str, Any]]:
-    """Person, garment and the engine's options. Raises MalformedError.
+    """Return person, garment and the engine's options. Raises MalformedError.
 
     What DEFAULT keeps is not documented: here face and hands, but not the pose, which would undo a bounding box.
     """
@@ -171,7 +174,7 @@ def _dressing(params: VirtualTryOnParams) -> tuple[Image.Image, Image.Image, dic
 
 
 def _where(params: VirtualTryOnParams, person: Image.Image) -> dict[str, Any]:
-    """The engine's options that say what changes."""
+    """Return the engine's options that say what changes."""
     if block := params.image_based_mask:
         mask = nova_images.mask("maskImage", block.mask_image, person)
         return {"region": "auto", "shape": "contour", "mask": mask, "styling": {}}
@@ -192,7 +195,10 @@ def _region(garment_class: str) -> str:
 
 
 def _shape(mask_shape: str) -> str:
-    """What the vendor makes of DEFAULT for garment masks is not documented; for prompt masks it is the bounding box."""
+    """Take DEFAULT as the bounding box.
+
+    That is documented for prompt masks. For garment masks no document says what it is.
+    """
     return "contour" if mask_shape == "CONTOUR" else "bounding_box"
 
 

@@ -19,7 +19,7 @@ RULES = Rules(
 
 
 def picture(field: str, text: str) -> Image.Image:
-    """An RGB picture. Raises MalformedError, naming the field and the rule."""
+    """Read an RGB picture. Raises MalformedError, naming the field and the rule."""
     image = opened(field, text, RULES)
     if image.mode not in ("RGB", "RGBA"):
         raise MalformedError(f"{field}: the image must be 8 bit RGB, it is {image.mode}")
@@ -29,7 +29,7 @@ def picture(field: str, text: str) -> Image.Image:
 
 
 def mask(field: str, text: str, source: Image.Image, *, edits: Literal["black", "white"] = "black") -> Image.Image:
-    """A mask in mode L, 0 and 255 only, as it was sent. Raises MalformedError.
+    """Read a mask in mode L, 0 and 255 only, as it was sent. Raises MalformedError.
 
     edits: the colour of what changes: black, but for outpainting, where image-gen-access.html has "the model will change
     the areas colored white" and the request page calls the two tasks opposites.

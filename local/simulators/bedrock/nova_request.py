@@ -151,7 +151,7 @@ SHAPES: dict[str, type[NovaRequest]] = {
 
 
 def parse(body: object) -> NovaRequest:
-    """Raises MalformedError."""
+    """Read a request. Raises MalformedError."""
     if not isinstance(body, dict):
         raise malformed(f"#: expected type: JSONObject, found: {type(body).__name__}")
     if "taskType" not in body:

@@ -83,7 +83,7 @@ class VirtualTryOnParams(Part):
 
 
 def check_mask_blocks(params: VirtualTryOnParams) -> None:
-    """Exactly the block that maskType selects, and styling for upper bodies only. Raises MalformedError."""
+    """Require exactly the block that maskType selects, and styling for upper bodies only. Raises MalformedError."""
     selected, where = MASK_BLOCKS[params.mask_type], "#/virtualTryOnParams"
     given = {to_camel(name) for name in params.model_fields_set} & set(MASK_BLOCKS.values())
     problems = [] if selected in given else [f"{where}: required key [{selected}] not found"]

@@ -33,7 +33,7 @@ class Stability:
         self._previews, self._faults, self._purchases = previews, faults, purchases
 
     async def answer(self, model: str, body: object) -> dict[str, Any]:
-        """model: without the profile's prefix. Raises MalformedError."""
+        """Answer a request. `model`: without the profile's prefix. Raises MalformedError."""
         asked = stability_request.parse(model, body)
         seed = getattr(asked, "seed", 0) or 1 + randbelow(4_294_967_294)
         label = {"provider": "bedrock", "model": model, "task": type(asked).__name__}
@@ -54,7 +54,7 @@ class Stability:
 
 
 def _drawing(asked: StabilityRequest, seed: int) -> tuple[str, list[Image.Image], dict[str, Any]]:
-    """A task of the previews, its pictures and its options. Raises MalformedError for a picture that breaks the rules."""
+    """Choose the previews' task, pictures and options. Raises MalformedError for a picture that breaks the rules."""
     if isinstance(asked, RemoveBackground):
         return "edit.without_background", [_flat(opened("image", asked.image, RULES))], {}
     if isinstance(asked, Inpaint):
@@ -65,7 +65,7 @@ def _drawing(asked: StabilityRequest, seed: int) -> tuple[str, list[Image.Image]
 
 
 def _strength(image: Image.Image, asked: Inpaint) -> Image.Image:
-    """How much of each pixel is inpainted, 0 to 255, grown outward with a blurred edge. Raises MalformedError."""
+    """Say how much of each pixel is inpainted, 0 to 255, grown outward with a blurred edge. Raises MalformedError."""
     if asked.mask is not None:
         mask = opened("mask", asked.mask, RULES).convert("RGB").convert("L").resize(image.size)
     else:

@@ -79,7 +79,7 @@ SHAPES: dict[str, type[StabilityRequest]] = {
 
 
 def parse(model: str, body: object) -> StabilityRequest:
-    """model: without the profile's prefix. Raises MalformedError."""
+    """Read a request. `model`: without the profile's prefix. Raises MalformedError."""
     if not isinstance(body, dict):
         raise malformed(f"#: expected type: JSONObject, found: {type(body).__name__}")
     try:

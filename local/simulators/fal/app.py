@@ -149,7 +149,7 @@ class Fal(Simulator):
         return await self.after("submit", JSONResponse(told))
 
     async def _sold(self, request: Request, body: Any) -> Job:
-        """Raises AnswerError."""
+        """Sell a job. Raises AnswerError."""
         model = request.path_params["model"]
         if model not in MODELS:
             raise AnswerError(_platform(404, "not_found", "Application not found"))
@@ -212,7 +212,10 @@ class Fal(Simulator):
         return [each.image for each in drawn]
 
     def _fail(self, job: Job, status: int, name: str, message: str) -> None:
-        """ "5xx is never charged; a 422 may be charged if a runner had already worked": here a 422 is."""
+        """Fail a job, and charge for a 422.
+
+        "5xx is never charged; a 422 may be charged if a runner had already worked": here a 422 is.
+        """
         if job.state != "working":
             return
         body: dict[str, Any] = (
@@ -228,7 +231,7 @@ class Fal(Simulator):
         self._callbacks.send(job.webhook, self._told(job))
 
     def _told(self, job: Job) -> dict[str, Any]:
-        """The body of a webhook."""
+        """Return the body of a webhook."""
         told = {"request_id": job.id, "gateway_request_id": job.id}
         if job.failed is None:
             return told | {"status": "OK", "payload": self._output(job)}
@@ -297,7 +300,7 @@ class Fal(Simulator):
         return JSONResponse({"CDN_DELETE_RESULTS": []})
 
     async def file(self, request: Request) -> Response:
-        """Open to everybody who knows the address."""
+        """Send a file, to every caller that knows the address."""
         self.before("result")
         job = self._jobs.get(request.path_params["id"])
         data = job.files.get(request.path_params["file"]) if job else None
@@ -306,7 +309,7 @@ class Fal(Simulator):
         return await self.after("result", Response(data, media_type=f"image/{job.asked.format}"))
 
     def _asked(self, request: Request, on: str) -> Job:
-        """The request that a call is about. Raises AnswerError."""
+        """Return the request that a call is about. Raises AnswerError."""
         self.recorded(request, None)
         _check_key(request)
         self.before(on)

@@ -187,7 +187,7 @@ MODELS: dict[str, type[Input]] = {
 
 
 def detail(error: Any) -> dict[str, Any]:
-    """One fault in the vendor's shape; `input` would repeat what was sent, and is left out."""
+    """Describe one fault in the vendor's shape; `input` would repeat what was sent, and is left out."""
     kind = {"missing": "value_error.missing", "less_than_equal": "less_than", "greater_than_equal": "greater_than"}
     return {
         "loc": ["body", *error["loc"]],

@@ -91,7 +91,7 @@ class Gemini(Simulator):
         return _error(ERRORS[name], name, message or f"the simulator was told to answer {name}")
 
     async def model(self, request: Request) -> Response:
-        """Whether a model is in service: free, and exact."""
+        """Say whether a model is in service: free, and exact."""
         _check(request)
         if (name := request.path_params["model"]) not in MODELS:
             return _unknown(name)
@@ -122,7 +122,7 @@ class Gemini(Simulator):
         return await self.after("submit", response)
 
     async def _answered(self, model: str, asked: GenerateContent) -> Response:
-        """Raises AnswerError."""
+        """Answer a request. Raises AnswerError."""
         config = asked.generationConfig
         image = config and config.imageConfig
         size = (image and image.imageSize) or "1K"
@@ -142,7 +142,7 @@ class Gemini(Simulator):
         return JSONResponse(_answer(model, usage, candidates=[candidate]))
 
     def _withheld(self, model: str, reason: str, taken: int) -> Response:
-        """Whether the vendor bills it is not documented; the tokens are counted."""
+        """Withhold the image. Whether the vendor bills it is not documented; the tokens are counted."""
         self._sold(model, 0, reason)
         if reason.startswith(PROMPT):
             feedback = {"blockReason": reason.removeprefix(PROMPT)}
@@ -160,7 +160,7 @@ class Gemini(Simulator):
         )
 
     async def _drawn(self, asked: GenerateContent, ratio: str, pixels: int) -> bytes:
-        """Raises AnswerError."""
+        """Draw the result. Raises AnswerError."""
         try:
             *garments, person = (decoded(each) for each in asked.images)
         except ImageLoadError as error:

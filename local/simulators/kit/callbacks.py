@@ -24,7 +24,7 @@ TIMEOUT = 10.0
 
 
 async def reachable(url: str) -> bool:
-    """Whether the address is on this machine; others are not called."""
+    """Say whether the address is on this machine; others are not called."""
     try:
         parts = urlsplit(url)
         named = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -41,14 +41,14 @@ class Callbacks:
         self._sending: set[asyncio.Task[None]] = set()
 
     async def early(self, url: str | None, body: object) -> bool:
-        """Before the answer to a submit leaves: whether a fault had the callback sent already."""
+        """Send the callback before the answer to a submit leaves, if a fault asks for it; say whether it was sent."""
         if url is None or not self._faults.take("callback", "early"):
             return False
         await self._post(url, body)
         return True
 
     def send(self, url: str | None, body: object) -> None:
-        """When the job is over; does not wait."""
+        """Send the callback once the job is over, without waiting for it."""
         if url is None or self._faults.take("callback", "never"):
             return
         task = asyncio.create_task(self._send(url, body))
@@ -68,7 +68,10 @@ class Callbacks:
                 return
 
     async def _post(self, url: str, body: object) -> bool:
-        """Whether it was taken. The log keeps neither the last path segment nor the query: they may be secrets."""
+        """Post, and say whether it was taken.
+
+        The log keeps neither the last path segment nor the query: they may be secrets.
+        """
         parts = urlsplit(url)
         host, local = parts.netloc.rpartition("@")[2], str(parts.hostname).endswith(LOCAL_NAMES)
         target = parts._replace(netloc=f"127.0.0.1:{parts.port or 80}") if local else parts

@@ -59,7 +59,7 @@ class Faults:
         self._active: list[Fault] = []
 
     def add(self, payload: object) -> Fault:
-        """Raises ValueError, naming what is wrong and what would be right."""
+        """Add a fault. Raises ValueError, naming what is wrong and what would be right."""
         try:
             fault = Fault.model_validate(payload)
         except ValidationError as error:
@@ -86,7 +86,7 @@ class Faults:
             raise ValueError(f"reason: {fault.reason!r} is not one of {self._reasons}")
 
     def take(self, on: str, kind: str) -> Fault | None:
-        """The oldest fault of this kind on this call, used up once."""
+        """Take the oldest fault of this kind on this call, and use it up once."""
         fault = next((f for f in self._active if (f.on, f.kind) == (on, kind)), None)
         if fault and fault.times is not None:
             fault.times -= 1

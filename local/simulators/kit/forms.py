@@ -27,7 +27,7 @@ class Upload:
 
 
 def parsed(content_type: str, body: bytes) -> dict[str, Any]:
-    """Nested by the brackets of the names, blank fields left out. Raises ValueError for what is no form."""
+    """Nest a form's fields by the brackets of their names, without blank ones. Raises ValueError for no form."""
     header = Message()
     header["content-type"] = content_type
     fields: dict[str, Any] = {}
@@ -40,7 +40,7 @@ def parsed(content_type: str, body: bytes) -> dict[str, Any]:
 
 
 def shown(value: Any) -> Any:
-    """With facts in the place of files."""
+    """Show a form with facts in the place of files."""
     if isinstance(value, dict):
         return {key: shown(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -68,7 +68,10 @@ def _part(piece: bytes) -> tuple[str, str | Upload]:
 
 
 def _put(into: Any, path: list[str], value: str | Upload) -> None:
-    """An empty step is a list's next item; fields of objects in a list start a new object when one comes again."""
+    """Put a value at its path.
+
+    An empty step is a list's next item; fields of objects in a list start a new object when one comes again.
+    """
     key, *rest = path
     if key in into and (not rest or not isinstance(into[key], list if rest[0] == "" else dict)):
         raise ValueError(f"{key} is given twice, or as two different things")

@@ -19,7 +19,7 @@ class ImageLoadError(Exception):
 
 
 async def loaded(located: str) -> Image.Image:
-    """The picture behind a data URL or a loopback URL, in RGB. Raises ImageLoadError."""
+    """Load the picture behind a data URL or a loopback URL, in RGB. Raises ImageLoadError."""
     if located.startswith("data:"):
         try:
             data = base64.b64decode(located.partition(",")[2], validate=True)
@@ -39,7 +39,7 @@ def decoded(data: bytes) -> Image.Image:
 
 
 def media_type(data: bytes) -> str:
-    """Of a picture that could be decoded."""
+    """Return the media type of a picture that could be decoded."""
     with Image.open(io.BytesIO(data)) as image:
         return Image.MIME[str(image.format)]
 

@@ -26,7 +26,7 @@ class Rules:
 
 
 def opened(field: str, text: str, rules: Rules) -> Image.Image:
-    """The decoded picture, as it is stored. Raises MalformedError, naming the field and the rule."""
+    """Decode the picture, as it is stored. Raises MalformedError, naming the field and the rule."""
     if text.startswith("data:"):
         raise MalformedError(f"{field}: expected a raw base64 string, found a data URL; leave out the prefix")
     kinds = " or ".join(rules.formats)

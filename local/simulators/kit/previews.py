@@ -60,7 +60,7 @@ def _digest(image: Image.Image | None) -> str:
 
 
 def _preview_engine() -> Engine:
-    """Imported when first needed: OpenCV takes half a second, which tests with their own engine save."""
+    """Import the engine when first needed: OpenCV takes half a second, which tests with their own engine save."""
     from local.preview import engine
 
     return engine
@@ -78,13 +78,13 @@ class Previews:
     async def try_on(
         self, person: Image.Image, garment: Image.Image, *, format: Format, label: Mapping[str, str], **options: Any
     ) -> Picture:
-        """options: as `engine.try_on` takes them. Raises CannotDrawError."""
+        """Put on a garment. options: as `engine.try_on` takes them. Raises CannotDrawError."""
         return await self._drawn_once("try_on", self._engine.try_on, [person, garment], format, label, options)
 
     async def draw(
         self, task: str, *pictures: Image.Image, format: Format, label: Mapping[str, str], **options: Any
     ) -> Picture:
-        """task: a function of `local.preview.tasks`, as `module.function`; options: as it takes them."""
+        """Draw a task: a function of `local.preview.tasks`, as `module.function`; options: as it takes them."""
         module, _, name = task.rpartition(".")
 
         def function(*pictures: Image.Image, **options: Any) -> Drawn | Image.Image:

@@ -20,7 +20,7 @@ def now() -> str:
 
 
 def picture_facts(text: str) -> dict[str, Any] | None:
-    """Facts of a picture given as raw base64 or data URL (`bytes`: of the decoded file); None for any other text."""
+    """Tell facts of a picture given as raw base64 or data URL (`bytes`: of the decoded file); None for other text."""
     header, comma, payload = text.partition(",") if text.startswith("data:") else ("", "", text)
     if len(payload) < SHORTEST_PICTURE:
         return None
@@ -57,7 +57,7 @@ class Log:
         self._entries: list[dict[str, Any]] = []
 
     def add(self, **entry: Any) -> dict[str, Any]:
-        """The entry itself, so that what is learned later can be written into it."""
+        """Add and return the entry itself, so that what is learned later can be written into it."""
         entry["at"] = now()
         self._entries.append(entry)
         return entry

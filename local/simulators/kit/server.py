@@ -69,17 +69,17 @@ class Simulator(ABC):
 
     @abstractmethod
     def failure(self, status: int) -> Response:
-        """What the vendor answers when it fails with this HTTP status."""
+        """Answer as the vendor does when it fails with this HTTP status."""
 
     @abstractmethod
     def named_failure(self, name: str, message: str | None) -> Response:
-        """What the vendor answers to a call that ends in its error of this name."""
+        """Answer as the vendor does to a call that ends in its error of this name."""
 
     def recorded(self, request: Request, body: object) -> dict[str, Any]:
         return self.requests.add(method=request.method, path=request.url.path, body=without_pixels(body))
 
     def before(self, on: str) -> None:
-        """Faults that strike before the vendor has accepted anything. Raises AnswerError."""
+        """Let faults strike before the vendor has accepted anything. Raises AnswerError."""
         if self.faults.take(on, "drop_before"):
             raise AnswerError(HangUp())
         if fault := self.faults.take(on, "status"):
@@ -90,7 +90,7 @@ class Simulator(ABC):
             raise AnswerError(_with(self.named_failure(fault.name or "", fault.message), fault))
 
     async def after(self, on: str, response: Response) -> Response:
-        """Faults that strike when the work is done (and bought, on submit) but the answer is not out yet."""
+        """Let faults strike when the work is done (and bought, on submit) but the answer is not out yet."""
         if fault := self.faults.take(on, "delay"):
             await asyncio.sleep(fault.seconds or 0)
         if self.faults.take(on, "drop_after"):
@@ -105,7 +105,7 @@ class Simulator(ABC):
         return response
 
     def located(self, on: str, urls: list[str]) -> list[str]:
-        """The addresses of the results, as this call tells them."""
+        """Return the addresses of the results, as this call tells them."""
         return [ELSEWHERE for _ in urls] if urls and self.faults.take(on, "foreign_url") else urls
 
     def app(self) -> Starlette:
@@ -159,8 +159,10 @@ async def _answer(_: Request, error: Exception) -> Response:
 
 
 async def _broken(_: Request, __: Exception) -> Response:
-    """In no vendor's shape and with no vendor's status, but with words where each adapter looks for them; the server
-    logs the error."""
+    """Report a bug of the simulator, with words where each adapter looks for them.
+
+    No vendor uses this shape or status. The server logs the error.
+    """
     return JSONResponse({"error": BROKEN, "message": BROKEN_WHY}, 418, headers={"x-amzn-errortype": BROKEN})
 
 
@@ -169,7 +171,7 @@ def _raw(body: object) -> bytes:
 
 
 def _with(response: Response, fault: Fault) -> Response:
-    """The vendor's answer, with the body and headers that the fault asks for."""
+    """Return the vendor's answer, with the body and headers that the fault asks for."""
     if fault.body is not None:
         kept = {key: value for key, value in response.headers.items() if key != "content-length"}
         response = Response(_raw(fault.body), response.status_code, kept)
@@ -193,12 +195,12 @@ class _Protocol(H11Protocol):
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Signals are the caller's: one process serves several apps."""
+        """Leave signals to the caller: one process serves several apps."""
         yield
 
 
 def loopback(port: int = 0) -> socket.socket:
-    """A bound socket; port 0: any free one. Raises OSError when the port is taken."""
+    """Bind a socket; port 0: any free one. Raises OSError when the port is taken."""
     sock = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio sends without delay only where this is told
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -219,7 +221,7 @@ def server(app: ASGIApp) -> uvicorn.Server:
 
 @contextlib.contextmanager
 def running(app: ASGIApp) -> Iterator[str]:
-    """The app over real HTTP in a thread, at the URL that is yielded."""
+    """Serve the app over real HTTP in a thread, at the URL that is yielded."""
     sock, http = loopback(), server(app)
     thread = threading.Thread(target=http.run, kwargs={"sockets": [sock]}, daemon=True)
     thread.start()

@@ -67,7 +67,7 @@ def refusal(name: str, message: str) -> Response:
 
 
 def cost_of(asked: Asked) -> int:
-    """In credits: one an image, unless the model has a price of its own."""
+    """Return the cost in credits: one an image, unless the model has a price of its own."""
     return int(getattr(asked, "credits", asked.num_samples))
 
 
@@ -134,7 +134,7 @@ class Predictions(Simulator):
         accepted: Callable[[Job], Any],
         webhook: str | None = None,
     ) -> Response:
-        """`asked_of` reads the JSON body, raising BadRequestError; `accepted` is the answer to a sold job."""
+        """Answer a submit. `asked_of` reads the JSON body and may raise BadRequestError; `accepted` answers a sold job."""
         body = await _json(request)
         record = self.recorded(request, body)
         try:
@@ -159,7 +159,7 @@ class Predictions(Simulator):
         return await self.after("submit", JSONResponse(accepted(job)))
 
     def _sold(self, asked: Asked, site: str) -> Job:
-        """Reserves the credits. Raises BadRequestError, or AnswerError when credits do not suffice."""
+        """Reserve the credits. Raises BadRequestError, or AnswerError when credits do not suffice."""
         if asked.region is None:
             raise BadRequestError(NO_PICTURE)
         if (cost := cost_of(asked)) > self._credits - self._reserved:
@@ -235,7 +235,7 @@ class Predictions(Simulator):
 
     @abstractmethod
     def told(self, job: Job) -> dict[str, Any]:
-        """What the vendor says of a job."""
+        """Describe a job as the vendor does."""
 
     async def status(self, request: Request) -> Response:
         self.recorded(request, None)

@@ -85,6 +85,6 @@ class MaxRequest(Strict):
 
 
 def request_of(body: Any) -> type[RunRequest | MaxRequest]:
-    """By the model that a body names."""
+    """Choose the request by the model that a body names."""
     named = body.get("model_name") if isinstance(body, dict) else None
     return MaxRequest if named == "tryon-max" else RunRequest

@@ -64,7 +64,7 @@ T = TypeVar("T", bound=BaseModel)
 
 
 def parse(kind: type[T], body: object) -> T:
-    """Raises BadRequestError."""
+    """Read a request. Raises BadRequestError."""
     try:
         return kind.model_validate(body)
     except ValidationError as error:

@@ -103,7 +103,7 @@ class SageMaker(Simulator):
         return await self.after("submit", JSONResponse({"InferenceId": inference_id}, 202, headers=headers))
 
     def _locations(self, call: Call, inference_id: str) -> tuple[str, str]:
-        """The keys of the answer and of a failure."""
+        """Return the keys of the answer and of a failure."""
         stem = "/".join(filter(None, (FOLDER, call.extension.strip("/"), call.filename or inference_id)))
         return f"{stem}{self._ending}", f"{stem}-error{self._ending}"
 
@@ -125,7 +125,7 @@ class SageMaker(Simulator):
         await asyncio.to_thread(self._s3.put_object, Bucket=bucket, Key=output if status == 200 else failed, Body=data)
 
     async def _called(self, bucket: str, key: str, seconds: float) -> tuple[int, bytes]:
-        """What the container answers to the document, with its status."""
+        """Return what the container answers to the document, with its status."""
         try:
             found = await asyncio.to_thread(lambda: self._s3.get_object(Bucket=bucket, Key=key)["Body"].read())
             self.requests.add(method="POST", path="/invocations", body=without_pixels(json.loads(found)))

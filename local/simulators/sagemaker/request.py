@@ -40,7 +40,7 @@ class Call(NamedTuple):
 
 
 def parsed(headers: Mapping[str, str], body: bytes) -> Call:
-    """Raises InvalidError."""
+    """Read the call. Raises InvalidError."""
     given = {name[len(PREFIX) :]: value for name, value in headers.items() if name.startswith(PREFIX)}
     for name, value in given.items():
         if name not in RULES:

@@ -33,7 +33,7 @@ class WebhookReceiver(Simulator):
         ]
 
     async def deliver(self, request: Request) -> Response:
-        """The body is kept as text: a signature is of its very bytes."""
+        """Take a webhook, and keep its body as text, because a signature is of its very bytes."""
         entry = self.deliveries.add(
             path=request.url.path,
             headers={name: request.headers[name] for name in KEPT if name in request.headers},

@@ -1,5 +1,7 @@
-"""Whatever is sent, the API answers, in JSON, and never with a fault of ours: requests from the models' own schemas and
-beyond them. `FUZZ_EXAMPLES=2000` is the long run."""
+"""Whatever is sent, the API answers, in JSON, and never with a fault of its own.
+
+The requests come from the models' own schemas and from beyond them. `FUZZ_EXAMPLES=2000` is the long run.
+"""
 
 from __future__ import annotations
 

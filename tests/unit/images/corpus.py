@@ -1,5 +1,7 @@
-"""Odd files as people and providers really send them, each with what must become of it, as an input and as a result.
-Every file is made here, from one picture."""
+"""Odd files as people and providers really send them, each with what must become of it.
+
+Each is used as an input and as a result. Every file is made here, from one picture.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""One table of odd files: what is taken comes out upright, in the right colours and with the right warnings, and what is
-not is refused with the rule that it breaks."""
+"""One table of odd files: each is taken or refused as its row says.
+
+What is taken comes out upright, in the right colours and with the right warnings. What is not is
+refused with the rule that it breaks.
+"""
 
 from __future__ import annotations
 

@@ -51,8 +51,11 @@ def asking(task: str, **fields: Any) -> dict[str, Any]:
 
 
 def planned(provider: str, body: dict[str, Any], made_for: str = "") -> Plan:
-    """Raises `Refusal`, as submitting would. Everything is configured, and retired models may be called. `made_for`: the
-    model that the subjects of the request were made for."""
+    """The plan of a request. Raises `Refusal`, as submitting would.
+
+    Everything is configured, and retired models may be called. `made_for`: the model that the subjects of
+    the request were made for.
+    """
     entries = catalogue.entries()
     names = frozenset(entry.id for entry in entries)
     deployment = Deployment(
