@@ -98,6 +98,7 @@ SCOPES = {
     ("POST", "/v1/uploads"): "submit",
     ("POST", "/v1/jobs"): "submit",
     ("POST", "/v1/jobs/estimate"): "read",
+    ("GET", "/v1/jobs"): "read",
     ("GET", "/v1/jobs/<job_id>"): "read",
     ("DELETE", "/v1/jobs/<job_id>"): "erase",
     ("POST", "/v1/jobs/<job_id>/cancel"): "submit",
@@ -112,6 +113,7 @@ SCOPES = {
     ("DELETE", "/v1/subjects/<subject_id>"): "erase",
     ("GET", "/v1/providers"): "read",
     ("GET", "/v1/usage"): "read",
+    ("GET", "/v1/account"): "read",
 }
 ALL_SCOPES = {"submit", "read", "erase", "admin"}
 

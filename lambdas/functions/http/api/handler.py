@@ -16,11 +16,13 @@ from fitting_room.actions import pace
 from fitting_room.actions.job_view import find_job, image_link, view
 from fitting_room.actions.requests import deliveries, subjects
 from fitting_room.actions.requests.accept import Accepted
+from fitting_room.actions.requests.account import account
 from fitting_room.actions.requests.authenticate import authenticate, permit
 from fitting_room.actions.requests.cancel import cancel
 from fitting_room.actions.requests.context import deployment
 from fitting_room.actions.requests.delete import delete_job, delete_subject
 from fitting_room.actions.requests.estimate import estimate
+from fitting_room.actions.requests.list_jobs import list_jobs
 from fitting_room.actions.requests.list_providers import list_providers
 from fitting_room.actions.requests.recover import recover
 from fitting_room.actions.requests.retry import retry
@@ -59,6 +61,10 @@ def create_a_job(caller: Caller) -> Response[str]:
 
 def estimate_a_job(caller: Caller) -> Response[str]:
     return _answer(200, estimate(_body(), caller, clock))
+
+
+def get_the_jobs(caller: Caller) -> Response[str]:
+    return _answer(200, list_jobs(caller, app.current_event.query_string_parameters, clock))
 
 
 def get_a_job(caller: Caller, job_id: str) -> Response[str]:
@@ -105,7 +111,7 @@ def create_a_subject(caller: Caller) -> Response[str]:
 
 def get_the_subjects(caller: Caller) -> Response[str]:
     asked = app.current_event.query_string_parameters
-    return _answer(200, subjects.list_subjects(caller, asked.get("limit", "100"), asked.get("cursor"), clock))
+    return _answer(200, subjects.list_subjects(caller, asked.get("limit"), asked.get("cursor"), clock))
 
 
 def get_a_subject(caller: Caller, subject_id: str) -> Response[str]:
@@ -126,6 +132,10 @@ def get_the_usage(caller: Caller) -> Response[str]:
     return _answer(200, report(caller, app.current_event.query_string_parameters, clock))
 
 
+def get_the_account(caller: Caller) -> Response[str]:
+    return _answer(200, account(caller, clock))
+
+
 class Route(NamedTuple):
     method: str
     path: str
@@ -137,6 +147,7 @@ ROUTES = [
     Route("POST", "/v1/uploads", "submit", create_an_upload),
     Route("POST", "/v1/jobs", "submit", create_a_job),
     Route("POST", "/v1/jobs/estimate", "read", estimate_a_job),
+    Route("GET", "/v1/jobs", "read", get_the_jobs),
     Route("GET", "/v1/jobs/<job_id>", "read", get_a_job),
     Route("DELETE", "/v1/jobs/<job_id>", "erase", delete_a_job),
     Route("POST", "/v1/jobs/<job_id>/cancel", "submit", cancel_a_job),
@@ -151,6 +162,7 @@ ROUTES = [
     Route("DELETE", "/v1/subjects/<subject_id>", "erase", delete_a_subject),
     Route("GET", "/v1/providers", "read", get_the_providers),
     Route("GET", "/v1/usage", "read", get_the_usage),
+    Route("GET", "/v1/account", "read", get_the_account),
 ]
 
 
