@@ -228,6 +228,10 @@ class Job(_Record):
         return self.status in FINAL
 
     @property
+    def owner(self) -> str | None:
+        return self.request.owner
+
+    @property
     def made_for(self) -> frozenset[str]:
         """The `provider/model` of every subject it uses: only that model can do the job."""
         return frozenset(subject.made_for for subject in self.subjects.values())

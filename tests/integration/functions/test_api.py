@@ -111,6 +111,7 @@ SCOPES = {
     ("GET", "/v1/subjects"): "read",
     ("GET", "/v1/subjects/<subject_id>"): "read",
     ("DELETE", "/v1/subjects/<subject_id>"): "erase",
+    ("DELETE", "/v1/owners/<owner>"): "erase",
     ("GET", "/v1/providers"): "read",
     ("GET", "/v1/usage"): "read",
     ("GET", "/v1/account"): "read",
@@ -124,6 +125,7 @@ def filled(path: str) -> str:
         "<job_id>": "job_01J00000000000000000000001",
         "<subject_id>": "sub_01J00000000000000000000001",
         "<name>": "1",
+        "<owner>": "nobody",
     }
     for name, value in ids.items():
         path = path.replace(name, value)
@@ -198,6 +200,12 @@ def test_an_unknown_path_is_404(call: Call, path: str) -> None:
     assert (answer.status, answer.codes) == (404, [("not_found", None)])
     assert "tenant" not in answer.json["title"]
     assert "POST /v1/jobs," in answer.json["remedy"]
+
+
+@pytest.mark.parametrize("path", ["a%2Fb%20c", "a/b%20c", "a/b c"])
+def test_an_owner_is_named_in_the_path_whether_or_not_the_gateway_unquotes_it(call: Call, path: str) -> None:
+    answer = call("DELETE", f"/v1/owners/{path}")
+    assert (answer.status, answer.json) == (202, {"owner": "a/b c", "jobs": 0, "remains": []})
 
 
 def test_an_unknown_path_is_told_the_route_that_was_meant(call: Call) -> None:

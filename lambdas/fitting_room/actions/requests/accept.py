@@ -14,8 +14,8 @@ from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job, Reservation, Subject
 from fitting_room.jobs.tasks import AnyRequest, TrainSubject
 from fitting_room.settings import settings
-from fitting_room.stores import aws, budgets, executions, file_users, jobs, media, subjects
-from fitting_room.stores.items import Busy, Conflict, due_attributes, transact
+from fitting_room.stores import aws, budgets, executions, file_users, jobs, media, owners, subjects
+from fitting_room.stores.items import Busy, Conflict, due_attributes, request_erasure, transact
 from fitting_room.stores.offers import entry
 
 START_GRACE = 60
@@ -54,7 +54,8 @@ def accept(job: Job, inline: Mapping[str, bytes], writes: Mapping[str, dict[str,
         _undo(job, inline)
         raise
     try:
-        transact({"job": _stored(job, at), **file_users.of_job(job), **_subject(job), **writes}, at.sleep)
+        stored = {"job": _stored(job, at), **file_users.of_job(job), **owners.of_job(job), **_subject(job)}
+        transact({**stored, **writes}, at.sleep)
     except (Conflict, Busy) as refused:
         _undo(job, inline)
         if isinstance(refused, Conflict):
@@ -62,6 +63,9 @@ def accept(job: Job, inline: Mapping[str, bytes], writes: Mapping[str, dict[str,
         raise Refusal.of(
             "throttled", "Too many jobs are being submitted at once.", "Send the request again.", retry_after=1
         ) from refused
+    with aws.unimportant("whether all of an owner is being erased"):  # Settle asks again
+        if owners.wants_erased(job):
+            request_erasure(jobs.key(job.id), job.id, at.now(), clock.text(at.now()))
     executions.start_run(job.id)
     return Accepted(job)
 

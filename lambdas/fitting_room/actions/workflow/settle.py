@@ -18,11 +18,11 @@ from fitting_room.jobs.job import Job, Status, Usage
 from fitting_room.jobs.outcome import Step, step
 from fitting_room.observability import logger
 from fitting_room.providers.base import Basis
-from fitting_room.stores import background, budgets, capacity, debts, deliveries, jobs, media, subjects
+from fitting_room.stores import background, budgets, capacity, debts, deliveries, jobs, media, owners, subjects
 from fitting_room.stores import usage as spending
 from fitting_room.stores.aws import unimportant
 from fitting_room.stores.debts import Kind
-from fitting_room.stores.items import Conflict, set_due, transact
+from fitting_room.stores.items import Conflict, request_erasure, set_due, transact
 from fitting_room.stores.offers import entry
 
 _OWED_SECONDS = 60
@@ -45,6 +45,9 @@ def settle(job_id: str, at: Clock) -> Step:
             if job.request.webhook:
                 _tell(job)
             return step("ended")
+        if owners.wants_erased(job):
+            request_erasure(jobs.key(job.id), job.id, at.now(), clock.later(at.now(), _OWED_SECONDS))
+            continue
         if not over(job, at):
             logger.warning("a job came to its end with work left", job_id=job.id)
             set_due(jobs.key(job.id), clock.text(at.now()))

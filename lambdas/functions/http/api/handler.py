@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from urllib.parse import quote, unquote
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -20,7 +21,7 @@ from fitting_room.actions.requests.account import account
 from fitting_room.actions.requests.authenticate import authenticate, permit
 from fitting_room.actions.requests.cancel import cancel
 from fitting_room.actions.requests.context import deployment
-from fitting_room.actions.requests.delete import delete_job, delete_subject
+from fitting_room.actions.requests.delete import delete_job, delete_owner, delete_subject
 from fitting_room.actions.requests.estimate import estimate
 from fitting_room.actions.requests.list_jobs import list_jobs
 from fitting_room.actions.requests.list_providers import list_providers
@@ -43,6 +44,7 @@ from fitting_room.stores import aws
 from fitting_room.stores.api_keys import Caller, Scope
 
 MAX_BODY = 5_000_000
+_OWNERS = "/v1/owners/"
 
 app = APIGatewayHttpResolver()
 clock = Clock()
@@ -124,6 +126,10 @@ def delete_a_subject(caller: Caller, subject_id: str) -> Response[str]:
     return _answer(202, delete_subject(subject_id, caller, clock))
 
 
+def delete_an_owner(caller: Caller, owner: str) -> Response[str]:
+    return _answer(202, delete_owner(unquote(owner), caller, clock))
+
+
 def get_the_providers(caller: Caller) -> Response[str]:
     return _answer(200, list_providers(deployment(clock), caller))
 
@@ -160,6 +166,7 @@ ROUTES = [
     Route("GET", "/v1/subjects", "read", get_the_subjects),
     Route("GET", "/v1/subjects/<subject_id>", "read", get_a_subject),
     Route("DELETE", "/v1/subjects/<subject_id>", "erase", delete_a_subject),
+    Route("DELETE", "/v1/owners/<owner>", "erase", delete_an_owner),
     Route("GET", "/v1/providers", "read", get_the_providers),
     Route("GET", "/v1/usage", "read", get_the_usage),
     Route("GET", "/v1/account", "read", get_the_account),
@@ -229,11 +236,17 @@ def broken(error: Exception) -> Response[str]:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """A trailing slash means nothing, and HEAD is GET without a body."""
     http = event["requestContext"]["http"]
-    path, head = event["rawPath"].rstrip("/") or "/", http["method"] == "HEAD"
+    path, head = _one_name(event["rawPath"].rstrip("/") or "/"), http["method"] == "HEAD"
     http = {**http, "path": path, "method": "GET" if head else http["method"]}
     routed = {**event, "rawPath": path, "requestContext": {**event["requestContext"], "http": http}}
     answer: dict[str, Any] = app.resolve(routed, context)
     return {**answer, "body": ""} if head else answer
+
+
+def _one_name(path: str) -> str:
+    """Quote an owner's name, so that a slash in it ends no part of the path, whether or not it came quoted."""
+    before, found, owner = path.partition(_OWNERS)
+    return path if before or not found else _OWNERS + quote(unquote(owner), safe="")
 
 
 def _shown(job: Job, caller: Caller) -> dict[str, Any]:
