@@ -38,13 +38,15 @@ class _AsItsTask:
 class Source(_Record):
     """Where one image of the request lies: an object in a bucket of this stage, or a public address until it was fetched.
 
-    `staged`: the key of the job's own copy, which does for the rest of its life.
+    `staged`: the key of the job's own copy, which does for the rest of its life. `within`: the prefix that redirects must not
+    leave.
     """
 
     bucket: str | None = None
     key: str | None = None
     url: str | None = None
     staged: str | None = None
+    within: str | None = None
 
 
 class PreparedInput(_Record):

@@ -80,7 +80,7 @@ def listed(
     after, looked = position(cursor) if cursor else None, 0
     if cursor and after is None:
         raise ValueError("no cursor")
-    oldest, newest = (moment and clock.first_id("job", moment) for moment in _widened(between))
+    oldest, newest = (clock.first_id("job", moment) if moment else None for moment in _widened(between))
     if newest and (after is None or newest < after):
         after = newest
     if oldest and after and oldest > after:

@@ -62,6 +62,10 @@ def belonging(owner: Owner, name: str, ttl: int) -> dict[str, Any]:
     return {"pk": owner.partition, "sk": name, "ttl": ttl}
 
 
+def put(owner: Owner, name: str, ttl: int) -> None:
+    aws.table().put_item(Item=belonging(owner, name, ttl))
+
+
 def belongings(owner: Owner) -> Iterator[str]:
     """Yield the ids of all that belongs to an owner, read consistently."""
     found = aws.every(KeyConditionExpression=Key("pk").eq(owner.partition), ConsistentRead=True)

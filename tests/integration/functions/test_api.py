@@ -107,6 +107,7 @@ SCOPES = {
     ("GET", "/v1/jobs/<job_id>/images/<name>"): "read",
     ("GET", "/v1/jobs/<job_id>/deliveries"): "read",
     ("POST", "/v1/jobs/<job_id>/deliveries"): "submit",
+    ("POST", "/v1/tokens"): "submit",
     ("POST", "/v1/subjects"): "submit",
     ("GET", "/v1/subjects"): "read",
     ("GET", "/v1/subjects/<subject_id>"): "read",

@@ -27,6 +27,10 @@ def list_jobs(caller: Caller, asked: dict[str, str], at: Clock) -> dict[str, Any
 
     Raises `Refusal` with status 400 and all faults.
     """
+    if caller.token:
+        if asked.get("owner", caller.token.owner) != caller.token.owner:
+            raise Refusal.of("forbidden", "A token lists the jobs of its owner.", "Leave `owner` out.")
+        asked = {**asked, "owner": caller.token.owner}
     faults = [_unknown(name) for name in asked if name not in (*FILTERS, "limit", "cursor")]
     limit = paging.limit(asked.get("limit"), faults)
     faults += [_no_such(name) for name in _CHOICES if name in asked and asked[name] not in _CHOICES[name]]

@@ -19,7 +19,19 @@ from fitting_room.jobs.tombstone import Tombstone, VendorCopy
 from fitting_room.observability import MetricUnit, error_facts, logger, metrics
 from fitting_room.providers.adapter import Eraser
 from fitting_room.settings import settings
-from fitting_room.stores import debts, deliveries, file_users, jobs, media, owners, subjects, tombstones, uploads, usage
+from fitting_room.stores import (
+    debts,
+    deliveries,
+    file_users,
+    jobs,
+    media,
+    owners,
+    subjects,
+    tokens,
+    tombstones,
+    uploads,
+    usage,
+)
 from fitting_room.stores.items import clear_due, request_erasure, set_due
 from fitting_room.stores.offers import entry
 
@@ -106,6 +118,10 @@ def _mark(owner: owners.Owner, name: str, before: str, at: Clock) -> None:
         subject = subjects.get(name, owner.tenant, now)
         if subject and subject.created_at <= before and not subject.erase_requested_at:
             request_erasure(subjects.key(owner.tenant, name), name, now, clock.text(now))
+        return
+    if name.startswith("tok_"):
+        tokens.remove(name.removeprefix("tok_"))
+        owners.forget(owner, name)
         return
     job = jobs.get(name, now)
     if job and job.created_at <= before and not job.erase_requested_at:

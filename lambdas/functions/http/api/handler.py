@@ -29,6 +29,7 @@ from fitting_room.actions.requests.recover import recover
 from fitting_room.actions.requests.retry import retry
 from fitting_room.actions.requests.submit import submit
 from fitting_room.actions.requests.throttle import admit
+from fitting_room.actions.requests.tokens import create_token
 from fitting_room.actions.requests.upload import create_upload
 from fitting_room.actions.requests.usage import report
 from fitting_room.actions.requests.wait import SPARE_SECONDS, preferred, wait_for
@@ -104,6 +105,10 @@ def send_a_webhook_again(caller: Caller, job_id: str) -> Response[str]:
     return _answer(202, deliveries.resend(job_id, caller, clock))
 
 
+def create_a_token(caller: Caller) -> Response[str]:
+    return _answer(201, create_token(_body(), caller, clock))
+
+
 def create_a_subject(caller: Caller) -> Response[str]:
     accepted = subjects.create(_body(), caller, app.current_event.headers.get("idempotency-key"), clock)
     subject = subjects.view(subjects.find_subject(str(accepted.job.subject), caller, clock))
@@ -147,21 +152,24 @@ class Route(NamedTuple):
     path: str
     scope: Scope
     answer: Callable[..., Response[str]]
+    shoppers: bool = False
+    """Whether a token may make this call."""
 
 
 ROUTES = [
-    Route("POST", "/v1/uploads", "submit", create_an_upload),
-    Route("POST", "/v1/jobs", "submit", create_a_job),
+    Route("POST", "/v1/uploads", "submit", create_an_upload, shoppers=True),
+    Route("POST", "/v1/jobs", "submit", create_a_job, shoppers=True),
     Route("POST", "/v1/jobs/estimate", "read", estimate_a_job),
-    Route("GET", "/v1/jobs", "read", get_the_jobs),
-    Route("GET", "/v1/jobs/<job_id>", "read", get_a_job),
-    Route("DELETE", "/v1/jobs/<job_id>", "erase", delete_a_job),
-    Route("POST", "/v1/jobs/<job_id>/cancel", "submit", cancel_a_job),
-    Route("POST", "/v1/jobs/<job_id>/retry", "submit", retry_a_job),
-    Route("POST", "/v1/jobs/<job_id>/recover", "submit", recover_a_job),
-    Route("GET", "/v1/jobs/<job_id>/images/<name>", "read", get_an_image),
+    Route("GET", "/v1/jobs", "read", get_the_jobs, shoppers=True),
+    Route("GET", "/v1/jobs/<job_id>", "read", get_a_job, shoppers=True),
+    Route("DELETE", "/v1/jobs/<job_id>", "erase", delete_a_job, shoppers=True),
+    Route("POST", "/v1/jobs/<job_id>/cancel", "submit", cancel_a_job, shoppers=True),
+    Route("POST", "/v1/jobs/<job_id>/retry", "submit", retry_a_job, shoppers=True),
+    Route("POST", "/v1/jobs/<job_id>/recover", "submit", recover_a_job, shoppers=True),
+    Route("GET", "/v1/jobs/<job_id>/images/<name>", "read", get_an_image, shoppers=True),
     Route("GET", "/v1/jobs/<job_id>/deliveries", "read", get_the_deliveries),
     Route("POST", "/v1/jobs/<job_id>/deliveries", "submit", send_a_webhook_again),
+    Route("POST", "/v1/tokens", "submit", create_a_token),
     Route("POST", "/v1/subjects", "submit", create_a_subject),
     Route("GET", "/v1/subjects", "read", get_the_subjects),
     Route("GET", "/v1/subjects/<subject_id>", "read", get_a_subject),
@@ -180,7 +188,9 @@ def _guarded(route: Route) -> Callable[..., Response[str]]:
         authorization = app.current_event.headers.get("authorization")
         admit(authorization, clock)
         caller = authenticate(authorization, clock)
-        permit(caller, route.scope)
+        permit(caller, route.scope, shoppers=route.shoppers)
+        if caller.token:
+            caller = caller._replace(address=app.current_event.request_context.http.source_ip)
         return route.answer(caller, **found)
 
     return answer
