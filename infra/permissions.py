@@ -76,6 +76,7 @@ class Permissions:
         self._objects(functions.prepare, get, self.inbox, "")
         self._objects(functions.prepare, get, self.media, "")
         self._objects(functions.prepare, put, self.media, "staging/")
+        self._objects(functions.prepare, put, self.media, "results/")  # the copies of an earlier result
         for function in (*functions.starts.values(), functions.poll):
             self._objects(function, get, self.media, "staging/")
             self._objects(function, put, self.media, "staging/")
@@ -87,7 +88,7 @@ class Permissions:
             for prefix in prefixes:
                 self._objects(functions.erase, "s3:DeleteObject", bucket, prefix)
         # what was written while its job was erased, and the result of an earlier try in a drop folder
-        for function in (functions.collect, functions.settle, functions.sweep, functions.ingest):
+        for function in (functions.collect, functions.settle, functions.sweep, functions.ingest, functions.prepare):
             self._objects(function, "s3:DeleteObject", self.media, "results/")
         for function in (
             functions.api,

@@ -36,6 +36,7 @@ _FACTS = (
     "retried_by",
     "recovered_from",
     "recovered_by",
+    "reused_from",
 )
 _ECHOED = ("owner", "reference", "metadata")
 

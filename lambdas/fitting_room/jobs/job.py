@@ -57,6 +57,7 @@ class PreparedInput(_Record):
     width: int
     height: int
     frame: dict[str, Any] = {}
+    sha256: str | None = None
 
 
 class Subject(_Record):
@@ -99,6 +100,8 @@ class Attempt(_Record):
     n: int
     provider: str
     inputs: dict[str, PreparedInput] = {}
+    content: str | None = None
+    """The hash of what it asks of its model: jobs of the same content have the same images."""
     renewed: bool = False
     """Its inputs were gone from staging and were made once more."""
     seed: int | None = None
@@ -222,6 +225,8 @@ class Job(_Record):
     retried_by: str | None = None
     recovered_from: str | None = None
     recovered_by: str | None = None
+    reused_from: str | None = None
+    """The job whose images these are copies of."""
     erase_requested_at: str | None = None
     """Since when its owner wants everything of it gone."""
 

@@ -378,6 +378,23 @@ def collected(job: Job, images: list[JobImage], mask: JobImage | None, warnings:
     )
 
 
+def reused(job: Job, earlier: Job, images: list[JobImage], mask: JobImage | None) -> bool:
+    """Give an open job copies of an earlier job's images."""
+    return update_if(
+        key(job.id),
+        "SET images = :images, mask = :mask, reused_from = :earlier",
+        f"{_OPEN} AND size(images) = :zero",
+        names={"#status": "status"},
+        values={
+            **_OPEN_VALUES,
+            ":images": [to_item(image) for image in images],
+            ":mask": to_item(mask) if mask else None,
+            ":earlier": earlier.id,
+            ":zero": 0,
+        },
+    )
+
+
 def mark_adrift(job: Job, look_at: str) -> None:
     """The job's run broke while a call to a provider is in flight: look again then, or once its outcome is written."""
     update_if(

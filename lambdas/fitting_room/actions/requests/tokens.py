@@ -13,7 +13,8 @@ from fitting_room.actions.requests.check import check
 from fitting_room.clock import Clock
 from fitting_room.jobs.document import flaws, pointer_of
 from fitting_room.jobs.errors import Fault, Refusal
-from fitting_room.jobs.image_ref import Arrival, ImageRef
+from fitting_room.jobs.image_ref import ImageRef
+from fitting_room.jobs.links import Arrival
 from fitting_room.jobs.parse import faults_of
 from fitting_room.jobs.token import Token, TokenRequest, is_prefix
 from fitting_room.settings import settings

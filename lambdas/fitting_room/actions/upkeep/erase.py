@@ -26,6 +26,7 @@ from fitting_room.stores import (
     jobs,
     media,
     owners,
+    reusable,
     subjects,
     tokens,
     tombstones,
@@ -141,6 +142,7 @@ def _bury(job: Job, at: Clock) -> Tombstone:
     usage.forget_owner(job)
     deliveries.remove(job.id)
     owners.forget_job(job)
+    reusable.forget(job)
     tombstone = Tombstone(
         id=job.id,
         tenant=job.tenant,

@@ -18,7 +18,7 @@ from fitting_room.jobs.job import Job, Status, Usage
 from fitting_room.jobs.outcome import Step, step
 from fitting_room.observability import logger
 from fitting_room.providers.base import Basis
-from fitting_room.stores import background, budgets, capacity, debts, deliveries, jobs, media, owners, subjects
+from fitting_room.stores import background, budgets, capacity, debts, deliveries, jobs, media, owners, reusable, subjects
 from fitting_room.stores import usage as spending
 from fitting_room.stores.aws import unimportant
 from fitting_room.stores.debts import Kind
@@ -109,7 +109,10 @@ def _finish(job: Job, at: Clock) -> None:
     if job.request.webhook and not job.erase_requested_at:
         owed["owes webhook"] = deliveries.new_item(job, at.now(), look_at)
     try:
-        transact({"end": end, **counted, **owed, **_refund(job, usage), **_correction(job, at)}, at.sleep)
+        transact(
+            {"end": end, **counted, **owed, **_offer(job, status), **_refund(job, usage), **_correction(job, at)},
+            at.sleep,
+        )
     except Conflict:
         return
     with unimportant("places at providers"):
@@ -117,6 +120,14 @@ def _finish(job: Job, at: Clock) -> None:
     _stop_providers(job)
     logger.info("job settled", job_id=job.id, status=status, code=error.code if error else None)
     measure_end(job, status, error)
+
+
+def _offer(job: Job, status: Status) -> dict[str, dict[str, Any]]:
+    """Offer the images to later jobs that ask for the same."""
+    last = job.latest
+    if status != "succeeded" or not (job.images and last and last.content) or job.reused_from or job.erase_requested_at:
+        return {}
+    return {"offer": reusable.of_job(job, last.content)}
 
 
 def _free(job: Job, at: Clock) -> None:
