@@ -64,6 +64,9 @@ WILDCARDS = {
     ("Prepare", "s3:GetObject", f"{INBOX}/*"),
     ("Prepare", "s3:GetObject", f"{MEDIA}/*"),
     ("Prepare", "s3:PutObject", f"{MEDIA}/staging/*"),
+    # copies of an earlier result
+    ("Prepare", "s3:PutObject", f"{MEDIA}/results/*"),
+    ("Prepare", "s3:DeleteObject", f"{MEDIA}/results/*"),
     *(
         (role, action, f"{MEDIA}/staging/*")
         for role in ("StartBedrock", "StartHttp", "Poll")

@@ -80,8 +80,10 @@ def test_an_owner_with_a_job_still_running_leaves_nothing_in_buckets_and_table(w
 
 
 def test_a_call_to_the_provider_that_is_under_way_ends_and_its_images_go(world: World, vendor: Vendor) -> None:
-    vendor.starts = [finished()]
-    vendor.during = lambda: delete_owner("jane-doe", LIVE, world.at) and None
+    def during() -> None:
+        delete_owner("jane-doe", LIVE, world.at)
+
+    vendor.starts, vendor.during = [finished()], during
     job_id = world.prepared(**JANE)
     world.start(job_id)
     world.broken(job_id)

@@ -18,11 +18,11 @@ from fitting_room.stores.api_keys import Caller
 from tests.integration.world import LIVE, OTHER, RIVAL, TENANT, TEST, Vendor, World, failed, finished
 
 
-def page(world: World, caller: Caller = LIVE, **asked: str) -> dict[str, Any]:
+def page(world: World, caller: Caller = LIVE, /, **asked: str) -> dict[str, Any]:
     return list_jobs(caller, asked, world.at)
 
 
-def ids(world: World, caller: Caller = LIVE, **asked: str) -> list[str]:
+def ids(world: World, caller: Caller = LIVE, /, **asked: str) -> list[str]:
     return [item["id"] for item in page(world, caller, **asked)["items"]]
 
 

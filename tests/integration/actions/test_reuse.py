@@ -154,7 +154,7 @@ def test_a_job_that_is_to_be_erased_while_it_is_copied_leaves_no_copy(
 
     job_id = world.submit(reuse=True, **JANE).job.id
     with monkeypatch.context() as patch:
-        patch.setattr(reusing.media, "copy", meanwhile)
+        patch.setattr(media, "copy", meanwhile)
         assert prepare(job_id, world.at)["outcome"] == "prepared"
     assert world.keys(f"results/{TENANT}/{job_id}/", MEDIA) == []
     world.run(job_id)

@@ -265,8 +265,10 @@ def test_an_id_that_is_none_is_never_looked_up(call: Call, method: str, of: str,
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("GET", "/v1/jobs", "POST"),
-        ("DELETE", "/v1/jobs", "POST"),
+        ("PUT", "/v1/jobs", "GET, POST"),
+        ("DELETE", "/v1/jobs", "GET, POST"),
+        ("GET", "/v1/owners/jane", "DELETE"),
+        ("GET", "/v1/tokens", "POST"),
         ("POST", "/v1/jobs/job_1", "DELETE, GET"),
         ("PUT", "/v1/uploads", "POST"),
         ("POST", "/v1/providers", "GET"),
@@ -693,7 +695,7 @@ def test_another_tenant_neither_sees_nor_deletes_a_subject_or_a_job(world: World
 )
 def test_a_page_that_cannot_be_is_400(call: Call, query: dict[str, str]) -> None:
     answer = call("GET", "/v1/subjects", query=query)
-    assert (answer.status, answer.codes) == (400, [("invalid_input", None)])
+    assert (answer.status, answer.codes) == (400, [("invalid_input", f"/{next(iter(query))}")])
 
 
 def test_pages_of_subjects_follow_each_other(world: World, atelier: Atelier, call: Call) -> None:
