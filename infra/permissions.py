@@ -64,6 +64,7 @@ class Permissions:
                         )
                     )
         self.functions.sweep.allow(["dynamodb:Query"], [f"{self.table}/index/due"])
+        self.functions.api.allow(["dynamodb:Query"], [f"{self.table}/index/listed"])
 
     def _pictures(self) -> None:
         functions, get, put = self.functions, "s3:GetObject", "s3:PutObject"

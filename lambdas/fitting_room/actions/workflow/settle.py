@@ -18,7 +18,18 @@ from fitting_room.jobs.job import Job, Status, Usage
 from fitting_room.jobs.outcome import Step, step
 from fitting_room.observability import logger
 from fitting_room.providers.base import Basis
-from fitting_room.stores import background, budgets, capacity, debts, deliveries, jobs, media, owners, reusable, subjects
+from fitting_room.stores import (
+    background,
+    budgets,
+    capacity,
+    debts,
+    deliveries,
+    jobs,
+    media,
+    owners,
+    reusable,
+    subjects,
+)
 from fitting_room.stores import usage as spending
 from fitting_room.stores.aws import unimportant
 from fitting_room.stores.debts import Kind
