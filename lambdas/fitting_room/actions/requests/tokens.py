@@ -133,16 +133,27 @@ def _of_garments(asked: TokenRequest) -> Iterator[Fault]:
                 "This is no prefix of addresses.",
                 "Send https, a host and a path that ends in a slash, such as https://shop.example/garments/.",
             )
-        elif isinstance(garment, dict) and set(garment) != {"subject"}:
-            try:
-                ref = ImageRef.model_validate(garment, context=Arrival(frozenset(settings().deployment.fetch_allow)))
-            except ValidationError as error:
-                yield from faults_of(error, ImageRef, f"/garments/{index}")
-            else:
-                if ref.data:
-                    yield _invalid(f"/garments/{index}/data", "An image itself is no name.", "Upload it and name it.")
-        elif not isinstance(garment, str | dict):
-            yield _invalid(f"/garments/{index}", "This names no garment.", "Send an image, a subject or a prefix.")
+        elif isinstance(garment, dict) and len(garment) == 1 and "data" not in garment:
+            yield from _of_name(garment, f"/garments/{index}")
+        elif not isinstance(garment, str):
+            yield _invalid(
+                f"/garments/{index}",
+                "This names no garment.",
+                "Send a prefix of addresses, or one of url, upload, s3 and subject.",
+            )
+
+
+def _of_name(garment: dict[str, JsonValue], pointer: str) -> Iterator[Fault]:
+    if "subject" in garment:
+        if not (isinstance(garment["subject"], str) and clock.is_id(garment["subject"], "sub")):
+            yield _invalid(
+                f"{pointer}/subject", "This is no id of a subject.", "Send one as POST /v1/subjects answers."
+            )
+        return
+    try:
+        ImageRef.model_validate(garment, context=Arrival(frozenset(settings().deployment.fetch_allow)))
+    except ValidationError as error:
+        yield from faults_of(error, ImageRef, pointer)
 
 
 def _of_trial(asked: TokenRequest, caller: Caller, at: Clock) -> list[Fault]:
