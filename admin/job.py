@@ -97,7 +97,7 @@ def _page(rows: list[dict[str, Any]], cursor: str | None) -> Said:
 
 def _read(stage: Stage, args: argparse.Namespace, tenant: str, mode: Mode, cursor: str | None) -> jobs.Page:
     facts = {name: value for name in ("reference", "owner") if (value := getattr(args, name)) is not None}
-    wanted: Callable[[Job], bool] = (lambda job: job.status == "failed") if args.failed else (lambda _: True)
+    wanted: Callable[[Job], bool] | None = (lambda job: job.status == "failed") if args.failed else None
     try:
         return jobs.listed(tenant, mode, stage.at.now(), limit=args.limit, cursor=cursor, facts=facts, wanted=wanted)
     except ValueError:

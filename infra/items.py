@@ -10,9 +10,9 @@ from fnmatch import fnmatchcase
 
 from fitting_room.providers.runners import RUNNERS
 
-GET, QUERY, PUT, UPDATE, DELETE = "GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"
-READS = (GET, QUERY)
-_ACTIONS = {"get": GET, "query": QUERY, "put": PUT, "update": UPDATE, "delete": DELETE}
+GET, BATCH, QUERY, PUT, UPDATE, DELETE = "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"
+READS = (GET, BATCH, QUERY)
+_ACTIONS = {"get": GET, "batch": BATCH, "query": QUERY, "put": PUT, "update": UPDATE, "delete": DELETE}
 
 
 def _row(**does: str) -> dict[str, frozenset[str]]:
@@ -22,7 +22,7 @@ def _row(**does: str) -> dict[str, frozenset[str]]:
 
 ITEMS = {
     "JOB#*": _row(  # the job; what it still owes, to a webhook too; its tombstone
-        Api="get put update",
+        Api="get batch put update",
         Ingest="get put",
         Prepare="get update",
         Starts="get update",
@@ -35,14 +35,21 @@ ITEMS = {
         Notify="get update delete",
     ),
     "USED#*": _row(Api="put query", Ingest="put", Erase="query delete"),
-    "UPLOAD#*": _row(Api="get put"),
+    "UPLOAD#*": _row(Api="get put", Erase="get delete"),
+    "OWNER#*": _row(  # what belongs to an owner, and since when it is to go
+        Api="get query put update", Settle="get", Sweep="get update", Erase="get query update delete"
+    ),
+    "TOKEN#*": _row(Api="get put update", Erase="delete"),
+    "TODAY#*": _row(Api="update"),
+    "SALT": _row(Api="get put"),
+    "MADE#*": _row(Prepare="get", Settle="put", Sweep="put", Erase="delete"),
     "SUBJECTS#*": _row(
         Api="get query put update", Settle="update", Sweep="update", Erase="get update delete", Notify="get"
     ),
     "WEBHOOK_SECRETS#*": _row(Notify="get"),
     "IDEMPOTENCY#*": _row(Api="get put", Ingest="get put"),
-    "BUDGET#*": _row(Api="query update", Ingest="query update", Settle="update", Sweep="update"),
-    "TESTS#*": _row(Api="update"),
+    "BUDGET#*": _row(Api="get query update", Ingest="query update", Settle="update", Sweep="update"),
+    "TESTS#*": _row(Api="get update"),
     "USAGE#*": _row(Api="query", Settle="put", Sweep="put", Erase="update"),
     "KEYS": _row(Api="get"),
     "TENANTS": _row(Api="get", Ingest="get"),

@@ -64,6 +64,7 @@ class Permissions:
                         )
                     )
         self.functions.sweep.allow(["dynamodb:Query"], [f"{self.table}/index/due"])
+        self.functions.api.allow(["dynamodb:Query"], [f"{self.table}/index/listed"])
 
     def _pictures(self) -> None:
         functions, get, put = self.functions, "s3:GetObject", "s3:PutObject"
@@ -76,6 +77,7 @@ class Permissions:
         self._objects(functions.prepare, get, self.inbox, "")
         self._objects(functions.prepare, get, self.media, "")
         self._objects(functions.prepare, put, self.media, "staging/")
+        self._objects(functions.prepare, put, self.media, "results/")  # the copies of an earlier result
         for function in (*functions.starts.values(), functions.poll):
             self._objects(function, get, self.media, "staging/")
             self._objects(function, put, self.media, "staging/")
@@ -87,7 +89,7 @@ class Permissions:
             for prefix in prefixes:
                 self._objects(functions.erase, "s3:DeleteObject", bucket, prefix)
         # what was written while its job was erased, and the result of an earlier try in a drop folder
-        for function in (functions.collect, functions.settle, functions.sweep, functions.ingest):
+        for function in (functions.collect, functions.settle, functions.sweep, functions.ingest, functions.prepare):
             self._objects(function, "s3:DeleteObject", self.media, "results/")
         for function in (
             functions.api,

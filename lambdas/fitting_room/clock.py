@@ -31,6 +31,13 @@ def is_id(value: str, prefix: str) -> bool:
     return re.fullmatch(rf"{prefix}_[0-9A-HJKMNP-TV-Z]{{26}}", value) is not None
 
 
+def first_id(prefix: str, moment: datetime) -> str:
+    """Return the lowest id that `new_id` may give out at that time."""
+    from ulid import ULID
+
+    return f"{prefix}_{str(ULID.from_datetime(moment))[:10]}{'0' * 16}"
+
+
 def text(moment: datetime) -> str:
     """RFC 3339 in UTC with milliseconds; such texts sort as the times do."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

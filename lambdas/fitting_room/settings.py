@@ -135,6 +135,10 @@ class DeploymentSettings(BaseModel):
     daily_usd: Annotated[float, Field(gt=0)] = 50.0
     daily_test_jobs: Annotated[int, Field(ge=1)] = 500
     """Jobs of a tenant's test keys per UTC day."""
+    daily_owner_jobs: Annotated[int, Field(ge=1)] = 1000
+    """Jobs of one owner per UTC day."""
+    daily_address_jobs: Annotated[int, Field(ge=1)] = 100
+    """Jobs that tokens submit from one address on the internet per UTC day."""
     key_rate: Annotated[float, Field(gt=0)] = 20
     """Requests a second of one API key, counted by each process of the API function alone."""
     key_burst: Annotated[float, Field(ge=1)] = 40

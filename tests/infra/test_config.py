@@ -80,6 +80,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"daily_usd": -1}, "daily_usd: Input should be greater than 0."),
     ({"daily_images": 0}, "daily_images: Input should be greater than or equal to 1."),
     ({"daily_test_jobs": "many"}, "daily_test_jobs: Input should be a valid integer"),
+    ({"daily_owner_jobs": 0}, "daily_owner_jobs: Input should be greater than or equal to 1"),
+    ({"daily_address_jobs": "few"}, "daily_address_jobs: Input should be a valid integer"),
     ({"key_rate": 0}, "key_rate: Input should be greater than 0."),
     ({"key_burst": 0.5}, "key_burst: Input should be greater than or equal to 1."),
     ({"waiters": -1}, "waiters: Input should be greater than or equal to 0."),

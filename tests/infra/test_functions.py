@@ -146,6 +146,8 @@ def test_settings_reach_the_functions(prod: Synthesized) -> None:
         "daily_images": 1000,
         "daily_usd": 50.0,
         "daily_test_jobs": 500,
+        "daily_owner_jobs": 1000,
+        "daily_address_jobs": 100,
         "key_rate": 20.0,
         "key_burst": 40.0,
         "waiters": 3,

@@ -39,7 +39,7 @@ def test_each_call_that_the_walk_allows_is_allowed_by_the_policy(stage: Synthesi
         f"{function} {action} {pattern}"
         for pattern in items.ITEMS
         for function in FUNCTIONS
-        for action in (items.GET, items.QUERY, items.PUT, items.UPDATE, items.DELETE)
+        for action in (items.GET, items.BATCH, items.QUERY, items.PUT, items.UPDATE, items.DELETE)
         if items.allows(function, action, KEYS[pattern]) and not may(stage, function, action, [KEYS[pattern]])
     ]
     assert denied == []
@@ -50,16 +50,17 @@ def test_each_call_that_the_walk_allows_is_allowed_by_the_policy(stage: Synthesi
 
 def test_a_transaction_is_allowed_even_if_it_is_judged_by_all_of_its_keys_at_once(stage: Synthesized) -> None:
     accepted = [KEYS[each] for each in ("JOB#*", "IDEMPOTENCY#*", "USED#*")]
-    for function, actions in (("Api", ("PutItem", "UpdateItem")), ("Ingest", ("PutItem",))):
-        assert all(may(stage, function, action, accepted) for action in actions), function
-    settled = [KEYS[each] for each in ("JOB#*", "BUDGET#*", "USAGE#*")]
+    assert may(stage, "Ingest", "PutItem", accepted)
+    accepted += [KEYS[each] for each in ("OWNER#*", "TOKEN#*")]
+    assert all(may(stage, "Api", action, accepted) for action in ("PutItem", "UpdateItem"))
+    settled = [KEYS[each] for each in ("JOB#*", "BUDGET#*", "USAGE#*", "MADE#*")]
     for function in ("Settle", "Sweep"):
         assert all(may(stage, function, action, settled) for action in ("PutItem", "UpdateItem")), function
 
 
 def test_a_request_that_names_no_key_is_refused(stage: Synthesized) -> None:
     for function in FUNCTIONS:
-        for action in ("GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"):
+        for action in ("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"):
             assert not may(stage, function, action, []), (function, action)
 
 
@@ -102,6 +103,11 @@ def test_the_functions_that_strangers_reach_write_only_what_a_request_needs(stag
 def test_only_the_sweep_reads_the_index_of_what_is_due(stage: Synthesized) -> None:
     index = f"{TABLE}/index/due"
     assert {role for role, statement in stage.statements() if index in statement["Resource"]} == {"Sweep"}
+
+
+def test_only_the_api_reads_the_list_of_jobs(stage: Synthesized) -> None:
+    index = f"{TABLE}/index/listed"
+    assert {role for role, statement in stage.statements() if index in statement["Resource"]} == {"Api"}
 
 
 def test_what_webhooks_are_signed_with_is_readable_by_the_function_that_signs_alone(stage: Synthesized) -> None:

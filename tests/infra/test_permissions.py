@@ -64,6 +64,9 @@ WILDCARDS = {
     ("Prepare", "s3:GetObject", f"{INBOX}/*"),
     ("Prepare", "s3:GetObject", f"{MEDIA}/*"),
     ("Prepare", "s3:PutObject", f"{MEDIA}/staging/*"),
+    # copies of an earlier result
+    ("Prepare", "s3:PutObject", f"{MEDIA}/results/*"),
+    ("Prepare", "s3:DeleteObject", f"{MEDIA}/results/*"),
     *(
         (role, action, f"{MEDIA}/staging/*")
         for role in ("StartBedrock", "StartHttp", "Poll")
@@ -81,7 +84,7 @@ WILDCARDS = {
 
 
 WRITERS_OF_STAGING = ("Api", "Prepare", "StartBedrock", "StartHttp", "Poll")
-WRITERS_OF_RESULTS = ("Collect", "Settle", "Sweep", "Ingest")
+WRITERS_OF_RESULTS = ("Collect", "Settle", "Sweep", "Ingest", "Prepare")
 
 
 def _grants(stage: Synthesized) -> set[tuple[str, str, str]]:
@@ -193,10 +196,10 @@ def test_each_function_that_reads_an_object_may_learn_that_it_is_not_there(stage
 def test_images_are_deleted_by_erase_and_by_functions_that_may_have_written_one_too_late(stage: Synthesized) -> None:
     deleting = _holders(stage, "s3:DeleteObject")
     assert deleting.keys() == {"Erase", *WRITERS_OF_STAGING, *WRITERS_OF_RESULTS}
-    for role in WRITERS_OF_STAGING:
-        assert deleting[role] == {f"{MEDIA}/staging/*"}
-    for role in WRITERS_OF_RESULTS:
-        assert deleting[role] == {f"{MEDIA}/results/*"}
+    for writers, folder in ((WRITERS_OF_STAGING, "staging"), (WRITERS_OF_RESULTS, "results")):
+        for role in set(writers) - {"Prepare"}:
+            assert deleting[role] == {f"{MEDIA}/{folder}/*"}
+    assert deleting["Prepare"] == {f"{MEDIA}/staging/*", f"{MEDIA}/results/*"}
     assert "Erase" not in _holders(stage, "s3:GetObject")
 
 

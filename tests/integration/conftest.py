@@ -48,7 +48,17 @@ from fitting_room.actions.requests import throttle  # noqa: E402
 from fitting_room.observability import logger, metrics  # noqa: E402
 from fitting_room.providers import catalogue  # noqa: E402
 from fitting_room.settings import settings  # noqa: E402
-from fitting_room.stores import api_keys, aws, budgets, model_lifecycles, offers, provider_keys, tenants  # noqa: E402
+from fitting_room.stores import (  # noqa: E402
+    api_keys,
+    aws,
+    budgets,
+    daily,
+    model_lifecycles,
+    offers,
+    provider_keys,
+    tenants,
+    tokens,
+)
 from tests.integration import walk  # noqa: E402
 from tests.integration.atelier import Atelier, atelier_entry, offer  # noqa: E402
 from tests.integration.world import (  # noqa: E402
@@ -73,6 +83,8 @@ KEPT = (
     provider_keys.configured,
     provider_keys.secret,
     tenants.find,
+    tokens._read,
+    daily._salt,
 )
 
 walk.begin()

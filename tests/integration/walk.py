@@ -100,6 +100,8 @@ def _touched(operation: str, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if operation == "Query":
         if "IndexName" not in body:
             yield items.QUERY, _queried(body)
+    elif operation == "BatchGetItem":
+        yield from ((operation, str(key["pk"]["S"])) for keys in body["RequestItems"].values() for key in keys["Keys"])
     elif operation != "TransactWriteItems":
         yield operation, _key(body)
 

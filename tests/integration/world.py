@@ -17,7 +17,7 @@ from fitting_room import clock as time
 from fitting_room.actions.requests.accept import Accepted
 from fitting_room.actions.requests.cancel import cancel
 from fitting_room.actions.requests.submit import submit
-from fitting_room.actions.upkeep.erase import erase_job, erase_subject
+from fitting_room.actions.upkeep.erase import erase_job, erase_owner, erase_subject
 from fitting_room.actions.upkeep.notify import notify
 from fitting_room.actions.upkeep.resume import resume
 from fitting_room.actions.upkeep.stop import stop
@@ -223,8 +223,12 @@ class World:
             try:
                 if "stop" in asked:
                     stop(asked["provider"], asked["stop"], self.at)
+                elif "job_id" in asked:
+                    erase_job(asked["job_id"], self.at)
+                elif "owner" in asked:
+                    erase_owner(asked["owner"], self.at)
                 else:
-                    erase_job(asked["job_id"], self.at) if "job_id" in asked else erase_subject(**asked, at=self.at)
+                    erase_subject(**asked, at=self.at)
             finally:
                 metrics.clear_metrics()
 
@@ -279,7 +283,7 @@ class World:
 def _owed(item: dict[str, Any]) -> str:
     kind, _, name = str(item["pk"]).partition("#")
     sort = str(item["sk"])
-    if kind == "SUBJECTS":
+    if kind in ("SUBJECTS", "OWNER"):
         return sort
     return name if sort == "JOB" else f"{name}:{sort.removeprefix('OWES#').lower()}"
 

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from fitting_room.clock import Clock
+from fitting_room.clock import Clock, first_id
 from fitting_room.jobs.rate import Rate
 from fitting_room.stores import capacity
 
@@ -15,7 +15,7 @@ NOON = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
 
 
 class FakeClock(Clock):
-    """Time stands still but for `sleep`; ids count up and keep the ULID's form."""
+    """Time stands still but for `sleep`; ids are ULIDs of its time that count up."""
 
     def __init__(self, start: datetime = NOON) -> None:
         self.moment = start
@@ -35,7 +35,7 @@ class FakeClock(Clock):
     def new_id(self, prefix: str) -> str:
         with self.lock:
             self.count += 1
-            return f"{prefix}_01J{self.count:023d}"
+            return f"{first_id(prefix, self.moment)[:-16]}{self.count:016d}"
 
 
 @dataclass

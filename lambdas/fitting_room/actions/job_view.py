@@ -36,6 +36,7 @@ _FACTS = (
     "retried_by",
     "recovered_from",
     "recovered_by",
+    "reused_from",
 )
 _ECHOED = ("owner", "reference", "metadata")
 
@@ -77,7 +78,7 @@ def summary(job: Job) -> dict[str, Any]:
     """The job without links, so that it may be stored."""
     facts = {name: value for name, value in job.model_dump(mode="json").items() if name in _FACTS}
     request = job.request.model_dump(mode="json", include=set(_ECHOED))
-    base, provider = f"/v1/jobs/{job.id}", job.latest.provider if job.latest else job.provider
+    base, provider = f"/v1/jobs/{job.id}", provider_of(job)
     return {
         **facts,
         "provider": provider,
@@ -92,6 +93,11 @@ def summary(job: Job) -> dict[str, Any]:
             "mask": f"{base}/images/mask" if job.mask else None,
         },
     }
+
+
+def provider_of(job: Job) -> str:
+    """Return the provider of the latest attempt, or the one whose turn is first."""
+    return job.latest.provider if job.latest else job.provider
 
 
 def image_link(job: Job, name: str) -> str:

@@ -34,7 +34,7 @@ CODES: dict[str, Code] = {
     "upload_missing": Code("An upload is unknown, expired or not finished", 422),
     "webhook_not_configured": Code("The tenant has no secret to sign webhooks with", 422),
     "unauthorized": Code("The API key is missing or unknown", 401),
-    "forbidden": Code("The API key lacks a scope", 403),
+    "forbidden": Code("This key or token may not do this", 403),
     "not_found": Code("Nothing is found here", 404),
     "method_not_allowed": Code("Method not allowed", 405),
     "idempotency_conflict": Code("The idempotency key belongs to another request", 422),

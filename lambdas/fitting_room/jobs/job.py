@@ -38,13 +38,15 @@ class _AsItsTask:
 class Source(_Record):
     """Where one image of the request lies: an object in a bucket of this stage, or a public address until it was fetched.
 
-    `staged`: the key of the job's own copy, which does for the rest of its life.
+    `staged`: the key of the job's own copy, which does for the rest of its life. `within`: the prefix that redirects must not
+    leave.
     """
 
     bucket: str | None = None
     key: str | None = None
     url: str | None = None
     staged: str | None = None
+    within: str | None = None
 
 
 class PreparedInput(_Record):
@@ -55,6 +57,7 @@ class PreparedInput(_Record):
     width: int
     height: int
     frame: dict[str, Any] = {}
+    sha256: str | None = None
 
 
 class Subject(_Record):
@@ -97,6 +100,8 @@ class Attempt(_Record):
     n: int
     provider: str
     inputs: dict[str, PreparedInput] = {}
+    content: str | None = None
+    """The hash of what it asks of its model: jobs of the same content have the same images."""
     renewed: bool = False
     """Its inputs were gone from staging and were made once more."""
     seed: int | None = None
@@ -220,12 +225,18 @@ class Job(_Record):
     retried_by: str | None = None
     recovered_from: str | None = None
     recovered_by: str | None = None
+    reused_from: str | None = None
+    """The job whose images these are copies of."""
     erase_requested_at: str | None = None
     """Since when its owner wants everything of it gone."""
 
     @property
     def final(self) -> bool:
         return self.status in FINAL
+
+    @property
+    def owner(self) -> str | None:
+        return self.request.owner
 
     @property
     def made_for(self) -> frozenset[str]:

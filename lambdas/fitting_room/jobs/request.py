@@ -121,7 +121,8 @@ class RequestedOption(NamedTuple):
 
 class Request(Strict):
     """`output`: how many pictures of what kind. `provider`: `auto`, an id, or `id/model`; `fallback` only with a named one.
-    `owner`, `reference` and `metadata` are the client's own and come back with the job. `webhook` is told of its end."""
+    `owner`, `reference` and `metadata` are the client's own and come back with the job. `reuse`: an earlier result of the same
+    owner will do. `webhook` is told of its end."""
 
     output: Output = Output()
     provider: ProviderName = "auto"
@@ -130,6 +131,7 @@ class Request(Strict):
     owner: Name | None = None
     reference: Name | None = None
     webhook: Webhook | None = None
+    reuse: bool = False
     metadata: Annotated[dict[Name, Annotated[str, StringConstraints(max_length=512)]], Field(max_length=16)] = {}
 
     base: ClassVar[str | None] = None

@@ -440,6 +440,8 @@ class TrainSubject(Request):
     def makes_no_pictures(self) -> TrainSubject:
         if self.output != Output():
             raise rule_error("/output", "A training makes no images.", "Leave `output` out.")
+        if self.reuse:
+            raise rule_error("/reuse", "A training makes no images that could be used again.", "Leave it out.")
         if self.photo != "auto" and self.kind == "person":
             raise rule_error(
                 "/photo", "This says how a garment was photographed, and a person is trained.", "Leave it out."

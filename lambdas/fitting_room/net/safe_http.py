@@ -143,6 +143,7 @@ def get(
     allow: frozenset[str] = frozenset(),
     hosts: frozenset[str] | None = None,
     timeout: float = 20.0,
+    stays: Callable[[str], bool] = lambda _: True,
     resolve: Resolve = socket.getaddrinfo,
     clock: Callable[[], float] = time.monotonic,
 ) -> Fetched:
@@ -150,7 +151,8 @@ def get(
 
     `allow`: exact `host:port` exceptions for loopback servers, where http will do too. `hosts`: if given, the only
     hosts taken, each with its subdomains. `timeout`: seconds for everything (a slow name resolution is noticed only
-    when it has ended). Raises `FetchFailed`, whatever the server answers.
+    when it has ended). `stays`: whether a redirect may lead to that address. Raises `FetchFailed`, whatever the server
+    answers.
     """
     rules = _Rules(allow, hosts, resolve, timeout, clock, clock() + timeout)
     for _ in range(_REDIRECTS + 1):
@@ -161,6 +163,8 @@ def get(
                 _expect_body(response, target)
                 return Fetched(_body(response, target, max_bytes), response.headers.get("Content-Type"))
         url = _joined(target, location)
+        if not stays(url):
+            raise FetchFailed(f"{target} redirects to an address that is not allowed here", "Use the link it ends at.")
     raise FetchFailed(f"it was redirected more than {_REDIRECTS} times", "Use the link it ends at.")
 
 

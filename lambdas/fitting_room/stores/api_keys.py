@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from fitting_room import clock
 from fitting_room.clock import Clock
 from fitting_room.jobs.job import Mode
+from fitting_room.jobs.token import Token
 from fitting_room.stores import aws, tenants
 from fitting_room.stores.cache import kept_for
 from fitting_room.stores.items import adopt, put_new, read_either, update_if
@@ -27,6 +28,9 @@ class Owned(Protocol):
     @property
     def mode(self) -> Mode: ...
 
+    @property
+    def owner(self) -> str | None: ...
+
 
 Scope = Literal["submit", "read", "erase", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -34,16 +38,21 @@ ALL_SCOPES: frozenset[Scope] = frozenset(SCOPES)
 
 
 class Caller(NamedTuple):
-    """`providers`: those the tenant may use; None: all. `scopes`: what its key may do over HTTP."""
+    """`providers`: those the tenant may use; None: all. `scopes`: what its key may do over HTTP. `key`: the digest of that key.
+    `token`: of a shopper, who came from the internet `address`; None: a key was sent itself."""
 
     tenant: str
     mode: Mode
     providers: frozenset[str] | None
     scopes: frozenset[Scope] = frozenset()
+    key: str = ""
+    token: Token | None = None
+    address: str = ""
 
     def owns(self, thing: Owned) -> bool:
-        """Whether a job, a tombstone or an upload is the tenant's, and of the mode of this key."""
-        return (thing.tenant, thing.mode) == (self.tenant, self.mode)
+        """Whether a job, a tombstone or an upload is the tenant's, of the mode of this key, and of the token's owner."""
+        ours = (thing.tenant, thing.mode) == (self.tenant, self.mode)
+        return ours and (self.token is None or thing.owner == self.token.owner)
 
 
 def _known(stored: Any) -> frozenset[Scope]:
@@ -87,7 +96,7 @@ def caller_of(digest: str) -> Caller | None:
     key = _read(digest)
     if key is None or key.revoked_at:
         return None
-    return Caller(key.tenant, key.mode, allowed(key.tenant), key.scopes)
+    return Caller(key.tenant, key.mode, allowed(key.tenant), key.scopes, digest)
 
 
 def listed(tenant: str | None = None) -> list[ApiKey]:

@@ -57,7 +57,7 @@ def reserve(tenant: str, reservation: Reservation, at: Clock) -> bool:
 def count_test_job(tenant: str, now: datetime) -> bool:
     """Count one job of a test key, which costs no money. False when the day's number is used up."""
     return update_if(
-        {"pk": f"TESTS#{tenant}", "sk": now.date().isoformat()},
+        _tests(tenant, now),
         "ADD jobs :one SET #ttl = :ttl",
         "attribute_not_exists(jobs) OR jobs < :limit",
         names={"#ttl": "ttl"},
@@ -67,6 +67,11 @@ def count_test_job(tenant: str, now: datetime) -> bool:
             ":ttl": int((now + timedelta(days=2)).timestamp()),
         },
     )
+
+
+def test_jobs(tenant: str, now: datetime) -> int:
+    """Return the jobs that a tenant's test keys submitted on this day."""
+    return _number(aws.table().get_item(Key=_tests(tenant, now), ConsistentRead=True).get("Item", {}), "jobs")
 
 
 def release(tenant: str, job_id: str, reservation: Reservation) -> None:
@@ -112,6 +117,10 @@ given_back = kept_for(5)(_given_back)
 
 def _number(item: Any, name: str) -> int:
     return int(str(item.get(name, 0)))
+
+
+def _tests(tenant: str, now: datetime) -> dict[str, str]:
+    return {"pk": f"TESTS#{tenant}", "sk": now.date().isoformat()}
 
 
 def _key(tenant: str, day: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Set
 from typing import Any
 
 from boto3.dynamodb.conditions import Key
@@ -30,15 +31,15 @@ def files(job: Job) -> list[str]:
 def forget(key: str, job_id: str) -> bool:
     """Strike a job off a file's users; True when it was the last one, so that the file can go."""
     aws.table().delete_item(Key=_key(key, job_id))
-    return not others(key, job_id)
+    return not others(key, {job_id})
 
 
-def others(key: str, job_id: str) -> bool:
-    """Whether another job uses the file."""
+def others(key: str, job_ids: Set[str]) -> bool:
+    """Whether a job that is none of these uses the file."""
     found = aws.table().query(
-        KeyConditionExpression=Key("pk").eq(_key(key, job_id)["pk"]), ConsistentRead=True, Limit=2
+        KeyConditionExpression=Key("pk").eq(_key(key, "")["pk"]), ConsistentRead=True, Limit=len(job_ids) + 1
     )["Items"]
-    return any(item["sk"] != job_id for item in found)
+    return any(item["sk"] not in job_ids for item in found)
 
 
 def _inbox(job: Job) -> list[Source]:

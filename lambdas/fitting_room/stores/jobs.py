@@ -22,6 +22,8 @@ _OPEN = "#status IN (:queued, :running)"
 _OPEN_VALUES = {":queued": "queued", ":running": "running"}
 _LOOKS = 1000
 """Jobs that one page of a list looks at, at most."""
+_STORED_WITHIN = timedelta(minutes=1)
+"""Between the id of a job and its `created_at`, at most."""
 
 
 def key(job_id: str) -> dict[str, str]:
@@ -65,22 +67,32 @@ def listed(
     limit: int,
     cursor: str | None = None,
     facts: Mapping[str, str] = MappingProxyType({}),
-    wanted: Callable[[Job], bool] = lambda job: True,  # noqa: ARG005
+    wanted: Callable[[Job], bool] | None = None,
+    between: tuple[datetime | None, datetime | None] = (None, None),
 ) -> Page:
     """Return a tenant's jobs of one mode, newest first.
 
     `facts`: `task`, `owner` or `reference`, which the index itself knows. `wanted` needs the job, so it costs a read of each.
-    One call looks at 1,000 jobs at most. Raises `ValueError` for a cursor that this function did not give out.
+    `between`: no jobs outside these times need to be looked at. One call looks at 1,000 jobs at most. Raises `ValueError`
+    for a cursor that this function did not give out.
     """
     found: list[Job] = []
-    after, looked = _position(cursor), 0
+    after, looked = position(cursor) if cursor else None, 0
+    if cursor and after is None:
+        raise ValueError("no cursor")
+    oldest, newest = (clock.first_id("job", moment) if moment else None for moment in _widened(between))
+    if newest and (after is None or newest < after):
+        after = newest
+    if oldest and after and oldest > after:
+        return Page(found, None)
+    look = {"Limit": 100 if facts or wanted else min(limit + 1, 100), **_look(facts)}
     while looked < _LOOKS:
-        answer = aws.table().query(**_look(_listing(tenant, mode), after, facts))
+        answer = aws.table().query(**look, KeyConditionExpression=_range(_listing(tenant, mode), oldest, after))
         looked += answer["ScannedCount"]
-        for job in many([str(item["id"]) for item in answer["Items"]], now):
+        for job in many([str(item["id"]) for item in answer["Items"] if item["id"] != after], now):
             if len(found) == limit:
                 return Page(found, _cursor(found[-1].id))
-            if wanted(job):
+            if wanted is None or wanted(job):
                 found.append(job)
         last = answer.get("LastEvaluatedKey")
         if last is None:
@@ -90,10 +102,14 @@ def listed(
 
 
 def many(job_ids: list[str], now: datetime) -> list[Job]:
-    """Return those of up to 100 jobs that are neither erased nor expired, in the order of their ids here."""
+    """Return those of up to 100 jobs that are neither erased nor expired, in the order of their ids here.
+
+    Read consistently: a copy of the table may not have a job yet that the index has, and a list would pass over it.
+    """
     table = aws.table()
     found: dict[str, dict[str, Any]] = {}
-    asked: dict[str, Any] = {table.name: {"Keys": [key(job_id) for job_id in job_ids]}} if job_ids else {}
+    keys = {"Keys": [key(job_id) for job_id in job_ids], "ConsistentRead": True}
+    asked: dict[str, Any] = {table.name: keys} if job_ids else {}
     while asked:
         answer = table.meta.client.batch_get_item(RequestItems=asked)
         found |= {str(item["id"]): item for item in answer["Responses"].get(table.name, [])}
@@ -102,19 +118,26 @@ def many(job_ids: list[str], now: datetime) -> list[Job]:
     return [_job(item) for item in items if not ("erased_at" in item or str(item["expires_at"]) <= clock.text(now))]
 
 
-def _look(listing: str, after: str | None, facts: Mapping[str, str]) -> dict[str, Any]:
-    query: dict[str, Any] = {
-        "IndexName": "listed",
-        "ScanIndexForward": False,
-        "Limit": 100,
-        "KeyConditionExpression": Key("listed").eq(listing),
-    }
-    if after:
-        query["KeyConditionExpression"] &= Key("id").lt(after)
+def _widened(between: tuple[datetime | None, datetime | None]) -> tuple[datetime | None, datetime | None]:
+    """The times of ids, for times at which jobs were stored. A clock may be a little ahead of another."""
+    after, before = between
+    return after and after - _STORED_WITHIN, before and before + _STORED_WITHIN
+
+
+def _look(facts: Mapping[str, str]) -> dict[str, Any]:
+    query: dict[str, Any] = {"IndexName": "listed", "ScanIndexForward": False}
     for name, value in facts.items():
         matches = Attr(name).eq(value)
         query["FilterExpression"] = query["FilterExpression"] & matches if "FilterExpression" in query else matches
     return query
+
+
+def _range(listing: str, oldest: str | None, after: str | None) -> Any:
+    """Return the key condition for the part of a listing between two ids. DynamoDB finds both of them, too."""
+    here = Key("listed").eq(listing)
+    if after:
+        return here & (Key("id").between(oldest, after) if oldest else Key("id").lte(after))
+    return here & Key("id").gte(oldest) if oldest else here
 
 
 def _listing(tenant: str, mode: Mode) -> str:
@@ -125,13 +148,13 @@ def _cursor(job_id: str) -> str:
     return base64.urlsafe_b64encode(job_id.encode()).decode().rstrip("=")
 
 
-def _position(cursor: str | None) -> str | None:
-    if cursor is None:
+def position(cursor: str) -> str | None:
+    """Return the id after which a page begins; None for a cursor that `listed` did not give out."""
+    try:
+        job_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except ValueError:
         return None
-    job_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    if not clock.is_id(job_id, "job"):
-        raise ValueError("no cursor")
-    return job_id
+    return job_id if clock.is_id(job_id, "job") and _cursor(job_id) == cursor else None
 
 
 def _job(item: Mapping[str, Any]) -> Job:
@@ -351,6 +374,23 @@ def collected(job: Job, images: list[JobImage], mask: JobImage | None, warnings:
             ":mask": to_item(mask) if mask else None,
             ":zero": 0,
             ":warnings": [to_item(w) for w in warnings if w not in job.warnings],
+        },
+    )
+
+
+def reused(job: Job, earlier: Job, images: list[JobImage], mask: JobImage | None) -> bool:
+    """Give an open job copies of an earlier job's images."""
+    return update_if(
+        key(job.id),
+        "SET images = :images, mask = :mask, reused_from = :earlier",
+        f"{_OPEN} AND size(images) = :zero",
+        names={"#status": "status"},
+        values={
+            **_OPEN_VALUES,
+            ":images": [to_item(image) for image in images],
+            ":mask": to_item(mask) if mask else None,
+            ":earlier": earlier.id,
+            ":zero": 0,
         },
     )
 

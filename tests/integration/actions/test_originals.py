@@ -50,6 +50,24 @@ def failing(host: Server, path: str, trouble: Callable[[BaseHTTPRequestHandler],
     host.answers[path] = answer
 
 
+def test_a_garment_of_a_shopper_is_not_followed_out_of_the_shops_prefix(
+    world: World, host: Server, vendor: Vendor
+) -> None:
+    host.redirects("/person.png", "/garment.png", "302 Found")
+    job_id = submitted(world, host)
+    within = "https://shop.example/garments/"
+    aws.table().update_item(
+        Key=jobs.key(job_id),
+        UpdateExpression="SET sources.person.#within = :prefix",
+        ExpressionAttributeNames={"#within": "within"},
+        ExpressionAttributeValues={":prefix": within},
+    )
+    assert prepare(job_id, world.at)["outcome"] == "failed"
+    failure = world.job(job_id).failure
+    assert failure and (failure.code, failure.pointer) == ("image_unreadable", "/person")
+    assert "redirects" in failure.detail
+
+
 TROUBLE = {
     "503": answers("503 Service Unavailable"),
     "429": answers("429 Too Many Requests", "Retry-After: 7"),

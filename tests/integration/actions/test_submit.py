@@ -16,7 +16,7 @@ from fitting_room.jobs.job import Mode
 from fitting_room.stores import aws, jobs, media
 from fitting_room.stores.api_keys import Caller
 from tests.deployment import choose
-from tests.integration.world import INBOX, LIVE, MEDIA, OTHER, TENANT, World, picture
+from tests.integration.world import INBOX, LIVE, MEDIA, OTHER, TENANT, Vendor, World, finished, picture
 
 MIDNIGHT = 12 * 3600
 
@@ -437,16 +437,24 @@ def test_options_of_providers_that_are_not_asked_are_not_kept(world: World, ball
     assert world.job(job.id).request.provider_options == {}
 
 
-def test_clients_of_the_same_key_at_once_make_one_job(world: World, one_at_a_time: None) -> None:
+def test_fifty_submits_of_the_same_key_at_once_make_one_job_and_one_purchase(
+    world: World, vendor: Vendor, one_at_a_time: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    body = world.body()
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: world.submit(body, key="k"), range(8)))
+    choose(monkeypatch, daily_images=100, daily_usd=100)  # each sets its cost aside until it has lost
+    vendor.starts = [finished()]
+    body = world.body(owner="jane")
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(lambda _: world.submit(body, key="k"), range(50)))
     assert len({answer.job.id for answer in answers}) == 1
     assert [answer.replayed for answer in answers].count(False) == 1
     assert world.spent() == (1, 60_000)
-    assert len(world.executions()) == 1
+    [name] = world.executions()
+    world.run(name)
+    world.run(name)  # its start is repeated
+    assert len(vendor.orders) == 1
+    assert world.spent()[0] == 1
 
 
 def test_the_fault_of_a_refusal_never_holds_what_was_sent(world: World) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -70,7 +70,14 @@ def test_providers_say_what_they_cost_and_whether_they_can_be_used(do: Do) -> No
     assert "try_on" in found["sandbox"].tasks
 
 
-# -------------------------------------------------------------------- not served by the API yet; typed by its contract
+def test_the_list_of_the_real_api_is_read_page_by_page(do: Do, deployment: Deployment) -> None:
+    made = [deployment.world.submit(owner="jane").job.id for _ in range(3)]
+    deployment.world.submit(owner="joe")
+    listed = do("jobs.list", limit=2, owner="jane", created_after=deployment.world.at.now() - timedelta(hours=1))
+    assert [job.id for job in listed] == made[::-1]
+
+
+# ------------------------------------------------------------------------------- the contract's less ordinary answers
 @pytest.mark.parametrize("flavour", ["blocking", "awaiting"])
 def test_the_list_is_read_to_its_end_though_a_page_is_short(flavour: str) -> None:
     pages = {

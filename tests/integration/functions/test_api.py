@@ -98,6 +98,7 @@ SCOPES = {
     ("POST", "/v1/uploads"): "submit",
     ("POST", "/v1/jobs"): "submit",
     ("POST", "/v1/jobs/estimate"): "read",
+    ("GET", "/v1/jobs"): "read",
     ("GET", "/v1/jobs/<job_id>"): "read",
     ("DELETE", "/v1/jobs/<job_id>"): "erase",
     ("POST", "/v1/jobs/<job_id>/cancel"): "submit",
@@ -106,12 +107,15 @@ SCOPES = {
     ("GET", "/v1/jobs/<job_id>/images/<name>"): "read",
     ("GET", "/v1/jobs/<job_id>/deliveries"): "read",
     ("POST", "/v1/jobs/<job_id>/deliveries"): "submit",
+    ("POST", "/v1/tokens"): "submit",
     ("POST", "/v1/subjects"): "submit",
     ("GET", "/v1/subjects"): "read",
     ("GET", "/v1/subjects/<subject_id>"): "read",
     ("DELETE", "/v1/subjects/<subject_id>"): "erase",
+    ("DELETE", "/v1/owners/<owner>"): "erase",
     ("GET", "/v1/providers"): "read",
     ("GET", "/v1/usage"): "read",
+    ("GET", "/v1/account"): "read",
 }
 ALL_SCOPES = {"submit", "read", "erase", "admin"}
 
@@ -122,6 +126,7 @@ def filled(path: str) -> str:
         "<job_id>": "job_01J00000000000000000000001",
         "<subject_id>": "sub_01J00000000000000000000001",
         "<name>": "1",
+        "<owner>": "nobody",
     }
     for name, value in ids.items():
         path = path.replace(name, value)
@@ -198,6 +203,12 @@ def test_an_unknown_path_is_404(call: Call, path: str) -> None:
     assert "POST /v1/jobs," in answer.json["remedy"]
 
 
+@pytest.mark.parametrize("path", ["a%2Fb%20c", "a/b%20c", "a/b c"])
+def test_an_owner_is_named_in_the_path_whether_or_not_the_gateway_unquotes_it(call: Call, path: str) -> None:
+    answer = call("DELETE", f"/v1/owners/{path}")
+    assert (answer.status, answer.json) == (202, {"owner": "a/b c", "jobs": 0, "remains": []})
+
+
 def test_an_unknown_path_is_told_the_route_that_was_meant(call: Call) -> None:
     for method, path, meant in (
         ("POST", "/v1/job", "POST /v1/jobs"),
@@ -254,8 +265,10 @@ def test_an_id_that_is_none_is_never_looked_up(call: Call, method: str, of: str,
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("GET", "/v1/jobs", "POST"),
-        ("DELETE", "/v1/jobs", "POST"),
+        ("PUT", "/v1/jobs", "GET, POST"),
+        ("DELETE", "/v1/jobs", "GET, POST"),
+        ("GET", "/v1/owners/jane", "DELETE"),
+        ("GET", "/v1/tokens", "POST"),
         ("POST", "/v1/jobs/job_1", "DELETE, GET"),
         ("PUT", "/v1/uploads", "POST"),
         ("POST", "/v1/providers", "GET"),
@@ -682,7 +695,7 @@ def test_another_tenant_neither_sees_nor_deletes_a_subject_or_a_job(world: World
 )
 def test_a_page_that_cannot_be_is_400(call: Call, query: dict[str, str]) -> None:
     answer = call("GET", "/v1/subjects", query=query)
-    assert (answer.status, answer.codes) == (400, [("invalid_input", None)])
+    assert (answer.status, answer.codes) == (400, [("invalid_input", f"/{next(iter(query))}")])
 
 
 def test_pages_of_subjects_follow_each_other(world: World, atelier: Atelier, call: Call) -> None:

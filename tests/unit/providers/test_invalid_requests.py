@@ -393,6 +393,7 @@ TOGETHER = [
         for task in ("try_on", "inpaint", "outpaint", "remove_background")
     ),
     ("A training makes no images.", asking("train_subject", output={"count": 2}), "/output"),
+    ("A training makes no images that could be used again.", asking("train_subject", reuse=True), "/reuse"),
     (
         "This says how a garment was photographed, and a person is trained.",
         asking("train_subject", kind="person", photo="flat_lay"),

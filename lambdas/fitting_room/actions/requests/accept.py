@@ -9,13 +9,16 @@ from typing import Any
 
 from fitting_room import clock
 from fitting_room.actions.cost import asked_side
+from fitting_room.actions.requests.tokens import used_up
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job, Reservation, Subject
 from fitting_room.jobs.tasks import AnyRequest, TrainSubject
 from fitting_room.settings import settings
-from fitting_room.stores import aws, budgets, executions, file_users, jobs, media, subjects
-from fitting_room.stores.items import Busy, Conflict, due_attributes, transact
+from fitting_room.stores import aws, budgets, daily, executions, file_users, jobs, media, owners, subjects, tokens
+from fitting_room.stores.api_keys import Caller
+from fitting_room.stores.daily import Count
+from fitting_room.stores.items import Busy, Conflict, due_attributes, request_erasure, transact
 from fitting_room.stores.offers import entry
 
 START_GRACE = 60
@@ -28,12 +31,51 @@ class Accepted:
     replayed: bool = False
 
 
-def accept(job: Job, inline: Mapping[str, bytes], writes: Mapping[str, dict[str, Any]], at: Clock) -> Accepted:
+def accept(
+    job: Job, inline: Mapping[str, bytes], writes: Mapping[str, dict[str, Any]], caller: Caller, at: Clock
+) -> Accepted:
     """Store and start `job`, with the caller's own `writes` in the same transaction.
 
     `inline`: images to put into staging, by key. They are taken back when the job is refused. Raises `Refusal`
-    (`budget_exceeded`, `throttled`) and, when a condition of `writes` failed, `Conflict`.
+    (`budget_exceeded`, `throttled`, `forbidden`) and, when a condition of `writes` failed, `Conflict`.
     """
+    counted: list[Count] = []
+    try:
+        if job.recovered_from is None:
+            _count(job, caller, counted, at)
+        _reserve(job, at)
+        _store(job, inline, writes, caller, at)
+    except Exception:
+        with aws.unimportant("the counts of a refused job"):
+            for count in counted:
+                daily.take_back(count)
+        raise
+    with aws.unimportant("whether all of an owner is being erased"):  # Settle asks again
+        if owners.wants_erased(job):
+            request_erasure(jobs.key(job.id), job.id, at.now(), clock.text(at.now()))
+    executions.start_run(job.id)
+    return Accepted(job)
+
+
+def _count(job: Job, caller: Caller, counted: list[Count], at: Clock) -> None:
+    """Count a job for its owner and, if a token makes it, for the address that it comes from."""
+    limits = settings().deployment
+    counts = []
+    if job.owner:
+        counts.append((daily.of_owner(caller, job.owner, at), limits.daily_owner_jobs, "owner"))
+    if caller.token:
+        counts.append((daily.of_address(caller, at), limits.daily_address_jobs, "address"))
+    for count, most, whose in counts:
+        if not daily.add(count, most):
+            raise _over_budget(
+                f"{most:,} jobs were submitted today for this {whose}, which is the limit.",
+                f"ask the operator to raise `daily_{whose}_jobs`",
+                at,
+            )
+        counted.append(count)
+
+
+def _reserve(job: Job, at: Clock) -> None:
     if job.reserved and not (
         budgets.coverable(job.tenant, job.reserved, at) and budgets.reserve(job.tenant, job.reserved, at)
     ):
@@ -47,23 +89,34 @@ def accept(job: Job, inline: Mapping[str, bytes], writes: Mapping[str, dict[str,
             "ask the operator to raise `daily_test_jobs`",
             at,
         )
+
+
+def _store(
+    job: Job, inline: Mapping[str, bytes], writes: Mapping[str, dict[str, Any]], caller: Caller, at: Clock
+) -> None:
     try:
         for key, data in inline.items():
             media.put(key, data, "application/octet-stream")
     except aws.TROUBLE:
         _undo(job, inline)
         raise
+    belongs = {**file_users.of_job(job), **owners.of_job(job), **_subject(job)}
     try:
-        transact({"job": _stored(job, at), **file_users.of_job(job), **_subject(job), **writes}, at.sleep)
+        transact({"job": _stored(job, at), **belongs, **_spent(job, caller, at), **writes}, at.sleep)
     except (Conflict, Busy) as refused:
         _undo(job, inline)
-        if isinstance(refused, Conflict):
-            raise
-        raise Refusal.of(
-            "throttled", "Too many jobs are being submitted at once.", "Send the request again.", retry_after=1
-        ) from refused
-    executions.start_run(job.id)
-    return Accepted(job)
+        if isinstance(refused, Busy):
+            raise Refusal.of(
+                "throttled", "Too many jobs are being submitted at once.", "Send the request again.", retry_after=1
+            ) from refused
+        if caller.token and refused.failed == {"token"}:
+            raise used_up(caller.token) from refused
+        raise
+
+
+def _spent(job: Job, caller: Caller, at: Clock) -> dict[str, dict[str, Any]]:
+    """Everything but a recovery, which buys nothing, is a job of the token."""
+    return {"token": tokens.spend(caller.token, at.now())} if caller.token and job.recovered_from is None else {}
 
 
 def reservation(

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 
+from fitting_room import clock
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
-from fitting_room.stores import api_keys
+from fitting_room.stores import api_keys, tokens
 from fitting_room.stores.api_keys import Caller, Scope
 
-_BEARER = re.compile(r"^Bearer +(fr_(?:live|test)_[A-Za-z0-9_-]{20,64}) *$", re.IGNORECASE)
+_BEARER = re.compile(r"^Bearer +(fr_(?:live|test|token)_[A-Za-z0-9_-]{20,64}) *$", re.IGNORECASE)
 
 
 def authenticate(authorization: str | None, at: Clock) -> Caller:
-    """Return the tenant, mode and scopes of the key in an `Authorization` header. Raises `Refusal` `unauthorized`."""
+    """Return the tenant, mode and scopes of the key or token in an `Authorization` header.
+
+    Raises `Refusal` `unauthorized`.
+    """
     match = _BEARER.match(authorization or "")
-    caller = api_keys.find_caller(match[1], at) if match else None
+    find = _shopper if match and match[1].startswith(tokens.START) else api_keys.find_caller
+    caller = find(match[1], at) if match else None
     if caller is None:
         raise Refusal.of(
             "unauthorized",
@@ -25,8 +30,24 @@ def authenticate(authorization: str | None, at: Clock) -> Caller:
     return caller
 
 
-def permit(caller: Caller, scope: Scope) -> None:
-    """Raise `Refusal` `forbidden` for a caller whose key lacks the scope."""
+def _shopper(secret: str, at: Clock) -> Caller | None:
+    """Return the caller whose key made the token, held to it. A token ends with its key."""
+    token = tokens.find(secret, at)
+    if token is None or (caller := api_keys.caller_of(token.made_by, at)) is None:
+        return None
+    if token.expires_at <= clock.text(at.now()):
+        raise Refusal.of("unauthorized", "This token has expired.", "Ask the shop for a new token.")
+    return caller._replace(token=token)
+
+
+def permit(caller: Caller, scope: Scope, *, shoppers: bool) -> None:
+    """Raise `Refusal` `forbidden` for a caller whose key lacks the scope, or a token that is not for such calls."""
+    if caller.token and not shoppers:
+        raise Refusal.of(
+            "forbidden",
+            "A token may not make this call.",
+            "With a token, upload images, and submit, see, cancel, retry, recover and erase jobs of its owner.",
+        )
     if scope not in caller.scopes:
         raise Refusal.of(
             "forbidden",

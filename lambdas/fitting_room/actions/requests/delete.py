@@ -5,7 +5,7 @@ Marking is what counts: a call of the function that is refused or fails is the s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 from fitting_room import clock
@@ -17,7 +17,7 @@ from fitting_room.jobs.job import Job
 from fitting_room.jobs.tombstone import Remaining
 from fitting_room.providers.base import CatalogueEntry
 from fitting_room.settings import settings
-from fitting_room.stores import background, file_users, jobs, subjects, tombstones
+from fitting_room.stores import background, file_users, jobs, owners, subjects, tombstones
 from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.items import request_erasure, set_due
 from fitting_room.stores.offers import entry
@@ -27,6 +27,8 @@ GRACE = 180
 
 
 _UPLOADS_GO = "the last of these jobs is erased, or the files expire"
+_AT_ONCE = 100
+"""Jobs of an owner that fit into one call of the API."""
 _SAME_PURCHASE = ("recovered_from", "recovered_by")
 _SAME_IMAGES = (*_SAME_PURCHASE, "retried_from", "retried_by")
 
@@ -54,6 +56,27 @@ def delete_subject(subject_id: str, caller: Caller, at: Clock) -> dict[str, Any]
     for each in _linked(job, _SAME_IMAGES, at) if job else ():
         _want_job(each, at)
     return _answer(subject_id, remains(job, at) if job else _kept(subject.provider))
+
+
+def delete_owner(name: str, caller: Caller, at: Clock) -> dict[str, Any]:
+    """Return `{owner, jobs, remains}` and have all erased that an owner has: jobs, subjects, and uploads made with tokens.
+
+    The newest `_AT_ONCE` jobs are marked here, and `remains` is told from them; the erase function marks the others.
+    """
+    owner = owners.find(caller.tenant, caller.mode, name)
+    owners.erase_before(owner, at.now(), clock.later(at.now(), GRACE))
+    found = sorted(owners.belongings(owner), reverse=True)
+    for subject_id in (each for each in found if each.startswith("sub_")):
+        if subjects.get(subject_id, caller.tenant, at.now()):
+            delete_subject(subject_id, caller, at)
+    job_ids = [each for each in found if each.startswith("job_")]
+    left: list[Remaining] = []
+    for job_id in job_ids[:_AT_ONCE]:
+        if job := jobs.get(job_id, at.now()):
+            left += remains(job, at, frozenset(job_ids))
+            _want_job(job, at)
+    background.ask({"owner": owner.partition})
+    return {"owner": name, "jobs": len(job_ids), "remains": [one.model_dump() for one in _each_once(left)]}
 
 
 def _linked(job: Job, links: tuple[str, ...], at: Clock) -> Iterator[Job]:
@@ -93,8 +116,8 @@ def erases(provider: CatalogueEntry) -> bool:
     return provider.erases or settings().deployment.provider_settings.get(provider.id, {}).get("erases") is True
 
 
-def remains(job: Job, at: Clock) -> list[Remaining]:
-    """What stays at the vendors of a job that is erased, and until when."""
+def remains(job: Job, at: Clock, with_it: Set[str] = frozenset()) -> list[Remaining]:
+    """What stays of a job that is erased, and until when. `with_it`: jobs that are erased at the same time."""
     found: list[Remaining] = []
     for attempt in job.attempts.values():
         provider = entry(attempt.provider)
@@ -131,8 +154,12 @@ def remains(job: Job, at: Clock) -> list[Remaining]:
                 until=f"DELETE /v1/subjects/{subject.id}",
             )
         )
-    if any(file_users.others(key, job.id) for key in file_users.files(job)):
+    if any(file_users.others(key, {job.id, *with_it}) for key in file_users.files(job)):
         found.append(Remaining(provider="", what="uploaded files that your other jobs use", until=_UPLOADS_GO))
+    return _each_once(found)
+
+
+def _each_once(found: list[Remaining]) -> list[Remaining]:
     return list({one.model_dump_json(): one for one in found}.values())
 
 

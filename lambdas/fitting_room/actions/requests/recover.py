@@ -35,7 +35,7 @@ def recover(job_id: str, caller: Caller, at: Clock, *, provider_job_id: str | No
         )
     job = _recovery(old, attempt, at)
     try:
-        return accept(job, {}, {"recovered": jobs.recovered(old, job)}, at)
+        return accept(job, {}, {"recovered": jobs.recovered(old, job)}, caller, at)
     except Conflict as conflict:
         other = _open(find_job(job_id, caller, at), caller, at)
         if other is None:

@@ -54,7 +54,7 @@ def retry(job_id: str, body: Any, caller: Caller, at: Clock) -> Accepted:
         }
     )
     try:
-        return accept(job, {}, {"retried": jobs.retried(old, job)}, at)
+        return accept(job, {}, {"retried": jobs.retried(old, job)}, caller, at)
     except Refusal:
         _take_back(job.sources)
         raise

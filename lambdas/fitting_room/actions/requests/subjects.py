@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from fitting_room.actions.requests import paging
 from fitting_room.actions.requests.accept import Accepted
 from fitting_room.actions.requests.submit import submit
 from fitting_room.clock import Clock, is_id
-from fitting_room.jobs.errors import Refusal
+from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.stores import subjects
 from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.subjects import StoredSubject
@@ -56,20 +57,15 @@ def view(subject: StoredSubject) -> dict[str, Any]:
     return {**subject.model_dump(mode="json", include=_SHOWN), "provider_subject_id": subject.made_id, "links": links}
 
 
-def list_subjects(caller: Caller, limit: str, cursor: str | None, at: Clock) -> dict[str, Any]:
+def list_subjects(caller: Caller, limit: str | None, cursor: str | None, at: Clock) -> dict[str, Any]:
     """`{items, next_cursor}`, newest first. Raises `Refusal` with status 400 for a limit or a cursor that is none."""
-    if not (limit.isascii() and limit.isdecimal() and len(limit) <= 3 and 1 <= int(limit) <= 100):
-        raise Refusal.of(
-            "invalid_input", "`limit` must be a number from 1 to 100.", "Leave it out for 100.", status=400
-        )
+    faults: list[Fault] = []
+    most = paging.limit(limit, faults)
     if cursor is not None and not is_id(cursor, "sub"):
-        raise Refusal.of(
-            "invalid_input",
-            "Invalid `cursor`.",
-            "Use the `next_cursor` of the page before, or leave it out to begin with the newest.",
-            status=400,
-        )
+        faults.append(paging.bad_cursor())
+    if faults:
+        raise Refusal(*faults, status=400)
     if caller.mode == "test":  # a test key makes no subjects, and sees none that a live one made
         return {"items": [], "next_cursor": None}
-    found, next_cursor = subjects.listed(caller.tenant, at.now(), int(limit), cursor)
+    found, next_cursor = subjects.listed(caller.tenant, at.now(), most, cursor)
     return {"items": [view(subject) for subject in found], "next_cursor": next_cursor}

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from fitting_room import clock
 from fitting_room.actions.requests.accept import Accepted, accept, expiry, reservation
-from fitting_room.actions.requests.check import check
+from fitting_room.actions.requests.check import Checked, check
 from fitting_room.actions.requests.plan import Plan
 from fitting_room.actions.requests.sources import inline, kept_request
+from fitting_room.actions.requests.tokens import narrowed
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job, Source, Subject
@@ -46,11 +48,12 @@ def submit(
             status=400,
         )
     if idempotency_key:  # what was tried with a test key may be done for real with the same key
-        idempotency_key = f"{caller.mode}:{idempotency_key}"
+        shopper = f" {caller.token.owner} " if caller.token else ":"  # shoppers cannot take each other's
+        idempotency_key = f"{caller.mode}{shopper}{idempotency_key}"
     digest = jobs.body_hash(body)
     if idempotency_key and (used := jobs.replayed(caller.tenant, idempotency_key, at.now())):
         return _replay(used, digest, at)
-    checked = check(body, caller, at, find_uploads=True)
+    checked = _allowed(body, caller, at)
     job_id, given = at.new_id("job"), inline(checked.request)
     staged = {role: Source(bucket=settings().media_bucket, key=f"staging/{job_id}/input-{role}") for role in given}
     job = new_job(job_id, checked.request, caller, checked.plan, checked.subjects, at).model_copy(
@@ -62,12 +65,26 @@ def submit(
             caller.tenant, idempotency_key, job_id=job.id, digest=digest, now=at.now(), keep=keep
         )
     try:
-        return accept(job, {str(staged[role].key): data for role, data in given.items()}, writes, at)
+        return accept(job, {str(staged[role].key): data for role, data in given.items()}, writes, caller, at)
     except Conflict:  # another request with the same key was faster
         used_now = idempotency_key and jobs.replayed(caller.tenant, idempotency_key, at.now())
         if not used_now:
             raise
         return _replay(used_now, digest, at)
+
+
+def _allowed(body: Any, caller: Caller, at: Clock) -> Checked:
+    """Check a body; a shopper's as the token makes it. What the shop has allowed is named with the rights of the shop."""
+    token = caller.token
+    if token is None:
+        return check(body, caller, at, find_uploads=True)
+    checked = check(narrowed(body, token, caller), caller._replace(token=None), at, find_uploads=True)
+    sources = dict(checked.sources)
+    for role, pointer, ref in checked.request.images():
+        if ref.url and pointer.startswith("/garments/"):
+            within = token.prefix_of({"url": ref.url})
+            sources[role] = sources[role].model_copy(update={"within": within})
+    return replace(checked, sources=sources)
 
 
 def new_job(

@@ -13,7 +13,7 @@ from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.fields import Strict
 from fitting_room.jobs.parse import faults_of
 from fitting_room.settings import settings
-from fitting_room.stores import media, uploads
+from fitting_room.stores import media, owners, tokens, uploads
 from fitting_room.stores.api_keys import Caller
 
 MAX_BYTES = 30_000_000
@@ -35,13 +35,23 @@ def create_upload(body: Any, caller: Caller, at: Clock) -> dict[str, Any]:
         request = UploadRequest.model_validate(body)
     except ValidationError as error:
         raise Refusal(*faults_of(error, UploadRequest)) from None
-    upload_id = at.new_id("upl")
-    upload = uploads.Upload(upload_id, caller.tenant, f"uploads/{caller.tenant}/{upload_id}", caller.mode)
+    token = caller.token
+    if token and not tokens.count_upload(token):
+        raise Refusal.of(
+            "forbidden",
+            f"A token takes at most {tokens.UPLOADS_A_JOB} uploads for each of its jobs.",
+            "Name an upload that was made before, or ask the shop for a new token.",
+        )
+    upload_id, now = at.new_id("upl"), clock.text(at.now())
+    key, owner = f"uploads/{caller.tenant}/{upload_id}", token.owner if token else None
+    upload = uploads.Upload(upload_id, caller.tenant, key, caller.mode, owner, now)
     until = at.now() + timedelta(days=settings().deployment.upload_days)
+    if owner:
+        owners.put(owners.find(caller.tenant, caller.mode, owner), upload_id, int(until.timestamp()))
     uploads.put(upload, until)
     return {
         "id": upload_id,
-        "post": media.upload_form(upload.key, request.content_type, request.bytes),
+        "post": media.upload_form(key, request.content_type, request.bytes),
         "expires_at": clock.later(at.now(), media.LINK_SECONDS),
         "usable_until": clock.text(until),
     }

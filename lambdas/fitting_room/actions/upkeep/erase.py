@@ -1,4 +1,4 @@
-"""Erase a job or a subject: what is ours at once, then what vendors keep and delete when asked, as long as they need.
+"""Erase a job, a subject, or all of an owner: what is ours at once, then what vendors keep and delete when asked.
 
 Everything here may be done again: what is gone counts as erased.
 """
@@ -19,8 +19,21 @@ from fitting_room.jobs.tombstone import Tombstone, VendorCopy
 from fitting_room.observability import MetricUnit, error_facts, logger, metrics
 from fitting_room.providers.adapter import Eraser
 from fitting_room.settings import settings
-from fitting_room.stores import debts, deliveries, file_users, jobs, media, subjects, tombstones, usage
-from fitting_room.stores.items import clear_due, set_due
+from fitting_room.stores import (
+    debts,
+    deliveries,
+    file_users,
+    jobs,
+    media,
+    owners,
+    reusable,
+    subjects,
+    tokens,
+    tombstones,
+    uploads,
+    usage,
+)
+from fitting_room.stores.items import clear_due, request_erasure, set_due
 from fitting_room.stores.offers import entry
 
 LOOK_AGAIN = 60
@@ -54,12 +67,66 @@ def erase_subject(subject_id: str, tenant: str, at: Clock) -> None:
     if job and not job.final:
         set_due(subjects.key(tenant, subject_id), clock.later(at.now(), LOOK_AGAIN))
     elif deleted and subjects.remove(subject):
+        if subject.owner:
+            owners.forget(owners.find(tenant, "live", subject.owner), subject_id)
         logger.info("subject erased", subject_id=subject_id)
     elif look_at := _next_try(subject.erase_requested_at, at):
         set_due(subjects.key(tenant, subject_id), look_at)
     else:
         subjects.give_up(subject, at.now())
         _alarm(subject_id)
+
+
+def erase_owner(partition: str, at: Clock) -> None:
+    """Mark all that an owner had when erasing was asked for; the sweep calls for each of them. Uploads go at once.
+
+    A form may still be sent after that, so uploads are looked at once more when it has ended.
+    """
+    owner = owners.at(partition)
+    before = owners.erased_before(owner)
+    if before is None:
+        return
+    again = clock.later(clock.parse(before), media.LINK_SECONDS + LOOK_AGAIN)
+    forms_open = False
+    for name in owners.belongings(owner):
+        if name.startswith("upl_"):
+            forms_open |= _remove_upload(owner, name, before, last=clock.text(at.now()) >= again)
+        else:
+            _mark(owner, name, before, at)
+    if forms_open:
+        set_due(owner.mark, again)
+    else:
+        clear_due(owner.mark)
+
+
+def _remove_upload(owner: owners.Owner, upload_id: str, before: str, *, last: bool) -> bool:
+    """Whether the upload's file may still arrive."""
+    upload = uploads.find(upload_id)
+    if upload and upload.created_at > before:
+        return False
+    if upload:
+        media.remove([upload.key], bucket=settings().inbox_bucket)
+    if upload is None or last:
+        uploads.remove(upload_id)
+        owners.forget(owner, upload_id)
+        return False
+    return True
+
+
+def _mark(owner: owners.Owner, name: str, before: str, at: Clock) -> None:
+    now = at.now()
+    if name.startswith("sub_"):
+        subject = subjects.get(name, owner.tenant, now)
+        if subject and subject.created_at <= before and not subject.erase_requested_at:
+            request_erasure(subjects.key(owner.tenant, name), name, now, clock.text(now))
+        return
+    if name.startswith("tok_"):
+        tokens.remove(name.removeprefix("tok_"))
+        owners.forget(owner, name)
+        return
+    job = jobs.get(name, now)
+    if job and job.created_at <= before and not job.erase_requested_at:
+        request_erasure(jobs.key(name), name, now, clock.text(now))
 
 
 def _bury(job: Job, at: Clock) -> Tombstone:
@@ -74,6 +141,8 @@ def _bury(job: Job, at: Clock) -> Tombstone:
     debts.remove_all(job.id)
     usage.forget_owner(job)
     deliveries.remove(job.id)
+    owners.forget_job(job)
+    reusable.forget(job)
     tombstone = Tombstone(
         id=job.id,
         tenant=job.tenant,

@@ -29,8 +29,8 @@ SPARE_SECONDS = 10
 def sweep(at: Clock, remaining: float = 60) -> int:
     """Do what the items of the `due` index are owed, as many as fit into `remaining` seconds, and return how many those were.
 
-    A job is started, resumed, settled or looked at later; a debt is paid; a webhook is queued; a job or subject that is to go
-    is erased. The shards are done side by side.
+    A job is started, resumed, settled or looked at later; a debt is paid; a webhook is queued; a job, a subject or all of an
+    owner is erased. The shards are done side by side.
     """
     until = at.now() + timedelta(seconds=remaining - SPARE_SECONDS)
     (
@@ -66,6 +66,8 @@ def _do(key: dict[str, str], at: Clock) -> None:
     kind, _, name = key["pk"].partition("#")
     if kind == "SUBJECTS":
         invoke_erase(key, at, subject_id=key["sk"], tenant=name)
+    elif kind == "OWNER":
+        invoke_erase(key, at, owner=key["pk"])
     elif debt := debts.kind_of(key["sk"]):
         _pay(name, debt, at)
     elif key["sk"] == deliveries.SORT_KEY:
@@ -117,4 +119,4 @@ def _look_at(job: Job, at: Clock) -> str:
 
 
 def _named(key: dict[str, str]) -> str:
-    return key["sk"] if key["pk"].startswith("SUBJECTS#") else key["pk"].partition("#")[2]
+    return key["sk"] if key["pk"].startswith(("SUBJECTS#", "OWNER#")) else key["pk"].partition("#")[2]

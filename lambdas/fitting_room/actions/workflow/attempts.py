@@ -172,6 +172,7 @@ def repeat(job: Job, at: Clock) -> Step | None:
         n=last.n + 1,
         provider=last.provider,
         inputs=last.inputs,
+        content=last.content,
         renewed=last.renewed,
         references=last.references,
         seed=drawn_seed(job, provider),

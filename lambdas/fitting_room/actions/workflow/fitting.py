@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from operator import ge
 
@@ -105,7 +106,12 @@ class Fitting:
         self._sizes[role], self._frames[role] = len(data), frame
         width, height = frame.canvas
         self.inputs[role] = PreparedInput(
-            key=key, media_type=media_type, width=width, height=height, frame=frame.model_dump(mode="json")
+            key=key,
+            media_type=media_type,
+            width=width,
+            height=height,
+            frame=frame.model_dump(mode="json"),
+            sha256=hashlib.sha256(data).hexdigest(),
         )
 
     def _original(self, role: str, source: Source) -> bytes:

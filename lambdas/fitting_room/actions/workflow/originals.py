@@ -13,6 +13,7 @@ from fitting_room.clock import Clock
 from fitting_room.images.master import ImageLimits
 from fitting_room.jobs.errors import JobFailure
 from fitting_room.jobs.job import Job, Source
+from fitting_room.jobs.token import lies_under
 from fitting_room.net import safe_http
 from fitting_room.net.safe_http import FetchFailed
 from fitting_room.settings import settings
@@ -89,7 +90,7 @@ def _staged(job: Job, role: str, pointer: str, shelf: Shelf, until: datetime, at
     if there and shelf.read(key) is not None:
         return source.model_copy(update={"staged": key})
     if source.url:
-        data = _fetched(source.url, pointer, until, at)
+        data = _fetched(source, pointer, until, at)
     elif (
         source.key is None
         or (found := media.read(source.key, bucket=source.bucket, max_bytes=LIMITS.max_bytes)) is None
@@ -101,17 +102,18 @@ def _staged(job: Job, role: str, pointer: str, shelf: Shelf, until: datetime, at
     return source.model_copy(update={"url": None, "staged": key})
 
 
-def _fetched(url: str, pointer: str, until: datetime, at: Clock) -> bytes:
+def _fetched(source: Source, pointer: str, until: datetime, at: Clock) -> bytes:
     """What a link leads to. What may pass is tried again, with growing pauses, while there is time."""
     tries = 0
     while True:
         left = max(1.0, (until - at.now()).total_seconds())
         try:
             return safe_http.get(
-                url,
+                str(source.url),
                 max_bytes=LIMITS.max_bytes,
                 allow=frozenset(settings().deployment.fetch_allow),
                 timeout=min(TRY_SECONDS, left),
+                stays=lambda url: source.within is None or lies_under(url, source.within),
             ).data
         except FetchFailed as failed:
             pause = failed.retry_after or min(2.0**tries, LONGEST_PAUSE)

@@ -7,6 +7,7 @@ from fitting_room.actions.workflow.attempts import drawn_seed, repeat
 from fitting_room.actions.workflow.failover import next_position
 from fitting_room.actions.workflow.fitting import Fitting
 from fitting_room.actions.workflow.originals import Shelf, gone, stage
+from fitting_room.actions.workflow.reuse import content_of, reuse
 from fitting_room.actions.workflow.standing import standing
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import JobFailure
@@ -18,7 +19,10 @@ from fitting_room.stores.offers import entry
 
 
 def prepare(job_id: str, at: Clock) -> Step:
-    """Outcome `prepared` with the runner to use, `failed`, or `ended`. Doing it twice gives the same attempt."""
+    """Outcome `prepared` with the runner to use, `failed`, or `ended`. Doing it twice gives the same attempt.
+
+    A job for which an earlier result does is `ended`, too: it has its images then.
+    """
     job = jobs.get(job_id, at.now())
     if job is None or job.final:
         return step("ended")
@@ -53,8 +57,11 @@ def _next_attempt(job: Job, again: Attempt | None, at: Clock) -> Step:
         return step("failed", again=False)
     made = {"inputs": fitting.inputs, "renewed": again is not None, "prepared_at": clock.text(at.now())}
     attempt = attempt.model_copy(update=made)
+    attempt.content = content_of(job, attempt, provider)
     if warnings := [warning for warning in fitting.warnings if warning not in job.warnings]:
         jobs.warn(job, warnings)
+    if job.request.reuse and reuse(job, attempt.content, at):
+        return step("ended")
     jobs.begin(job, attempt, position, sources)
     return step("prepared", runner=provider.runner)
 

@@ -18,11 +18,22 @@ from fitting_room.jobs.job import Job, Status, Usage
 from fitting_room.jobs.outcome import Step, step
 from fitting_room.observability import logger
 from fitting_room.providers.base import Basis
-from fitting_room.stores import background, budgets, capacity, debts, deliveries, jobs, media, subjects
+from fitting_room.stores import (
+    background,
+    budgets,
+    capacity,
+    debts,
+    deliveries,
+    jobs,
+    media,
+    owners,
+    reusable,
+    subjects,
+)
 from fitting_room.stores import usage as spending
 from fitting_room.stores.aws import unimportant
 from fitting_room.stores.debts import Kind
-from fitting_room.stores.items import Conflict, set_due, transact
+from fitting_room.stores.items import Conflict, request_erasure, set_due, transact
 from fitting_room.stores.offers import entry
 
 _OWED_SECONDS = 60
@@ -45,6 +56,9 @@ def settle(job_id: str, at: Clock) -> Step:
             if job.request.webhook:
                 _tell(job)
             return step("ended")
+        if owners.wants_erased(job):
+            request_erasure(jobs.key(job.id), job.id, at.now(), clock.later(at.now(), _OWED_SECONDS))
+            continue
         if not over(job, at):
             logger.warning("a job came to its end with work left", job_id=job.id)
             set_due(jobs.key(job.id), clock.text(at.now()))
@@ -106,7 +120,10 @@ def _finish(job: Job, at: Clock) -> None:
     if job.request.webhook and not job.erase_requested_at:
         owed["owes webhook"] = deliveries.new_item(job, at.now(), look_at)
     try:
-        transact({"end": end, **counted, **owed, **_refund(job, usage), **_correction(job, at)}, at.sleep)
+        transact(
+            {"end": end, **counted, **owed, **_offer(job, status), **_refund(job, usage), **_correction(job, at)},
+            at.sleep,
+        )
     except Conflict:
         return
     with unimportant("places at providers"):
@@ -114,6 +131,14 @@ def _finish(job: Job, at: Clock) -> None:
     _stop_providers(job)
     logger.info("job settled", job_id=job.id, status=status, code=error.code if error else None)
     measure_end(job, status, error)
+
+
+def _offer(job: Job, status: Status) -> dict[str, dict[str, Any]]:
+    """Offer the images to later jobs that ask for the same."""
+    last = job.latest
+    if status != "succeeded" or not (job.images and last and last.content) or job.reused_from or job.erase_requested_at:
+        return {}
+    return {"offer": reusable.of_job(job, last.content)}
 
 
 def _free(job: Job, at: Clock) -> None:

@@ -1,11 +1,11 @@
-"""Erase a job or a subject: called by the API when its owner wants that, and by the sweep until it is done.
+"""Erase a job, a subject or all of an owner: called by the API when that is wanted, and by the sweep until it is done.
 
 It also tells a provider to stop, because it is the function that may use the keys while no job waits for it.
 """
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from fitting_room.actions.upkeep.erase import erase_job, erase_subject
+from fitting_room.actions.upkeep.erase import erase_job, erase_owner, erase_subject
 from fitting_room.actions.upkeep.stop import stop
 from fitting_room.clock import Clock
 from fitting_room.cold import warm
@@ -20,11 +20,13 @@ warm(aws.table, aws.s3)
 @metrics.log_metrics
 @hiding_error_text()
 def handler(event: dict[str, str], _: LambdaContext) -> None:
-    """`{job_id}`, `{subject_id, tenant}`, or `{stop, provider}` with the provider's own id of a job."""
+    """`{job_id}`, `{subject_id, tenant}`, `{owner}`, or `{stop, provider}` with the provider's own id of a job."""
     if "stop" in event:
         stop(event["provider"], event["stop"], clock)
     elif "job_id" in event:
         logger.append_keys(job_id=event["job_id"])
         erase_job(event["job_id"], clock)
+    elif "owner" in event:
+        erase_owner(event["owner"], clock)
     else:
         erase_subject(event["subject_id"], event["tenant"], clock)

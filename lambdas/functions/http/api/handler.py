@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from urllib.parse import quote, unquote
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -16,16 +17,19 @@ from fitting_room.actions import pace
 from fitting_room.actions.job_view import find_job, image_link, view
 from fitting_room.actions.requests import deliveries, subjects
 from fitting_room.actions.requests.accept import Accepted
+from fitting_room.actions.requests.account import account
 from fitting_room.actions.requests.authenticate import authenticate, permit
 from fitting_room.actions.requests.cancel import cancel
 from fitting_room.actions.requests.context import deployment
-from fitting_room.actions.requests.delete import delete_job, delete_subject
+from fitting_room.actions.requests.delete import delete_job, delete_owner, delete_subject
 from fitting_room.actions.requests.estimate import estimate
+from fitting_room.actions.requests.list_jobs import list_jobs
 from fitting_room.actions.requests.list_providers import list_providers
 from fitting_room.actions.requests.recover import recover
 from fitting_room.actions.requests.retry import retry
 from fitting_room.actions.requests.submit import submit
 from fitting_room.actions.requests.throttle import admit
+from fitting_room.actions.requests.tokens import create_token
 from fitting_room.actions.requests.upload import create_upload
 from fitting_room.actions.requests.usage import report
 from fitting_room.actions.requests.wait import SPARE_SECONDS, preferred, wait_for
@@ -41,6 +45,7 @@ from fitting_room.stores import aws
 from fitting_room.stores.api_keys import Caller, Scope
 
 MAX_BODY = 5_000_000
+_OWNERS = "/v1/owners/"
 
 app = APIGatewayHttpResolver()
 clock = Clock()
@@ -59,6 +64,10 @@ def create_a_job(caller: Caller) -> Response[str]:
 
 def estimate_a_job(caller: Caller) -> Response[str]:
     return _answer(200, estimate(_body(), caller, clock))
+
+
+def get_the_jobs(caller: Caller) -> Response[str]:
+    return _answer(200, list_jobs(caller, app.current_event.query_string_parameters, clock))
 
 
 def get_a_job(caller: Caller, job_id: str) -> Response[str]:
@@ -96,6 +105,10 @@ def send_a_webhook_again(caller: Caller, job_id: str) -> Response[str]:
     return _answer(202, deliveries.resend(job_id, caller, clock))
 
 
+def create_a_token(caller: Caller) -> Response[str]:
+    return _answer(201, create_token(_body(), caller, clock))
+
+
 def create_a_subject(caller: Caller) -> Response[str]:
     accepted = subjects.create(_body(), caller, app.current_event.headers.get("idempotency-key"), clock)
     subject = subjects.view(subjects.find_subject(str(accepted.job.subject), caller, clock))
@@ -105,7 +118,7 @@ def create_a_subject(caller: Caller) -> Response[str]:
 
 def get_the_subjects(caller: Caller) -> Response[str]:
     asked = app.current_event.query_string_parameters
-    return _answer(200, subjects.list_subjects(caller, asked.get("limit", "100"), asked.get("cursor"), clock))
+    return _answer(200, subjects.list_subjects(caller, asked.get("limit"), asked.get("cursor"), clock))
 
 
 def get_a_subject(caller: Caller, subject_id: str) -> Response[str]:
@@ -118,6 +131,10 @@ def delete_a_subject(caller: Caller, subject_id: str) -> Response[str]:
     return _answer(202, delete_subject(subject_id, caller, clock))
 
 
+def delete_an_owner(caller: Caller, owner: str) -> Response[str]:
+    return _answer(202, delete_owner(unquote(owner), caller, clock))
+
+
 def get_the_providers(caller: Caller) -> Response[str]:
     return _answer(200, list_providers(deployment(clock), caller))
 
@@ -126,31 +143,41 @@ def get_the_usage(caller: Caller) -> Response[str]:
     return _answer(200, report(caller, app.current_event.query_string_parameters, clock))
 
 
+def get_the_account(caller: Caller) -> Response[str]:
+    return _answer(200, account(caller, clock))
+
+
 class Route(NamedTuple):
     method: str
     path: str
     scope: Scope
     answer: Callable[..., Response[str]]
+    shoppers: bool = False
+    """Whether a token may make this call."""
 
 
 ROUTES = [
-    Route("POST", "/v1/uploads", "submit", create_an_upload),
-    Route("POST", "/v1/jobs", "submit", create_a_job),
+    Route("POST", "/v1/uploads", "submit", create_an_upload, shoppers=True),
+    Route("POST", "/v1/jobs", "submit", create_a_job, shoppers=True),
     Route("POST", "/v1/jobs/estimate", "read", estimate_a_job),
-    Route("GET", "/v1/jobs/<job_id>", "read", get_a_job),
-    Route("DELETE", "/v1/jobs/<job_id>", "erase", delete_a_job),
-    Route("POST", "/v1/jobs/<job_id>/cancel", "submit", cancel_a_job),
-    Route("POST", "/v1/jobs/<job_id>/retry", "submit", retry_a_job),
-    Route("POST", "/v1/jobs/<job_id>/recover", "submit", recover_a_job),
-    Route("GET", "/v1/jobs/<job_id>/images/<name>", "read", get_an_image),
+    Route("GET", "/v1/jobs", "read", get_the_jobs, shoppers=True),
+    Route("GET", "/v1/jobs/<job_id>", "read", get_a_job, shoppers=True),
+    Route("DELETE", "/v1/jobs/<job_id>", "erase", delete_a_job, shoppers=True),
+    Route("POST", "/v1/jobs/<job_id>/cancel", "submit", cancel_a_job, shoppers=True),
+    Route("POST", "/v1/jobs/<job_id>/retry", "submit", retry_a_job, shoppers=True),
+    Route("POST", "/v1/jobs/<job_id>/recover", "submit", recover_a_job, shoppers=True),
+    Route("GET", "/v1/jobs/<job_id>/images/<name>", "read", get_an_image, shoppers=True),
     Route("GET", "/v1/jobs/<job_id>/deliveries", "read", get_the_deliveries),
     Route("POST", "/v1/jobs/<job_id>/deliveries", "submit", send_a_webhook_again),
+    Route("POST", "/v1/tokens", "submit", create_a_token),
     Route("POST", "/v1/subjects", "submit", create_a_subject),
     Route("GET", "/v1/subjects", "read", get_the_subjects),
     Route("GET", "/v1/subjects/<subject_id>", "read", get_a_subject),
     Route("DELETE", "/v1/subjects/<subject_id>", "erase", delete_a_subject),
+    Route("DELETE", "/v1/owners/<owner>", "erase", delete_an_owner),
     Route("GET", "/v1/providers", "read", get_the_providers),
     Route("GET", "/v1/usage", "read", get_the_usage),
+    Route("GET", "/v1/account", "read", get_the_account),
 ]
 
 
@@ -161,7 +188,9 @@ def _guarded(route: Route) -> Callable[..., Response[str]]:
         authorization = app.current_event.headers.get("authorization")
         admit(authorization, clock)
         caller = authenticate(authorization, clock)
-        permit(caller, route.scope)
+        permit(caller, route.scope, shoppers=route.shoppers)
+        if caller.token:
+            caller = caller._replace(address=app.current_event.request_context.http.source_ip)
         return route.answer(caller, **found)
 
     return answer
@@ -217,11 +246,17 @@ def broken(error: Exception) -> Response[str]:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """A trailing slash means nothing, and HEAD is GET without a body."""
     http = event["requestContext"]["http"]
-    path, head = event["rawPath"].rstrip("/") or "/", http["method"] == "HEAD"
+    path, head = _one_name(event["rawPath"].rstrip("/") or "/"), http["method"] == "HEAD"
     http = {**http, "path": path, "method": "GET" if head else http["method"]}
     routed = {**event, "rawPath": path, "requestContext": {**event["requestContext"], "http": http}}
     answer: dict[str, Any] = app.resolve(routed, context)
     return {**answer, "body": ""} if head else answer
+
+
+def _one_name(path: str) -> str:
+    """Quote an owner's name, so that a slash in it ends no part of the path, whether or not it came quoted."""
+    before, found, owner = path.partition(_OWNERS)
+    return path if before or not found else _OWNERS + quote(unquote(owner), safe="")
 
 
 def _shown(job: Job, caller: Caller) -> dict[str, Any]:

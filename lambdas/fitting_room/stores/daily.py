@@ -1,0 +1,73 @@
+"""How many jobs an owner, and an address on the internet, submitted on a UTC day. Neither is stored, only its hash.
+
+The hash of an address has a salt that lives two days: after that nobody can tell which address it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from fitting_room.clock import Clock
+from fitting_room.stores import aws
+from fitting_room.stores.api_keys import Caller
+from fitting_room.stores.cache import kept_for
+from fitting_room.stores.items import put_new, update_if
+
+_KEEP = timedelta(days=2)
+
+
+class Count(NamedTuple):
+    """`partition`: of an owner or an address, in the world of a key."""
+
+    partition: str
+    day: str
+
+    @property
+    def key(self) -> dict[str, str]:
+        return {"pk": self.partition, "sk": self.day}
+
+
+def of_owner(caller: Caller, owner: str, at: Clock) -> Count:
+    digest = hashlib.sha256(owner.encode()).hexdigest()
+    return Count(f"TODAY#{caller.tenant}#{caller.mode}#OWNER#{digest}", _day(at.now()))
+
+
+def of_address(caller: Caller, at: Clock) -> Count:
+    digest = hmac.new(_salt(_day(at.now()), at).encode(), caller.address.encode(), "sha256").hexdigest()
+    return Count(f"TODAY#{caller.tenant}#{caller.mode}#ADDRESS#{digest}", _day(at.now()))
+
+
+def add(count: Count, most: int) -> bool:
+    """Count one job. False when the day's number is used up."""
+    ttl = _ttl(count.day)
+    return update_if(
+        count.key,
+        "ADD jobs :one SET #ttl = :ttl",
+        "attribute_not_exists(jobs) OR jobs < :most",
+        names={"#ttl": "ttl"},
+        values={":one": 1, ":most": most, ":ttl": ttl},
+    )
+
+
+def take_back(count: Count) -> None:
+    """Uncount a job that was not stored."""
+    update_if(count.key, "ADD jobs :less", "attribute_exists(jobs)", values={":less": -1})
+
+
+@kept_for(_KEEP.total_seconds())
+def _salt(day: str) -> str:
+    key = {"pk": "SALT", "sk": day}
+    put_new({**key, "salt": secrets.token_hex(32), "ttl": _ttl(day)})
+    return str(aws.table().get_item(Key=key, ConsistentRead=True)["Item"]["salt"])
+
+
+def _day(now: datetime) -> str:
+    return now.date().isoformat()
+
+
+def _ttl(day: str) -> int:
+    return int((datetime.fromisoformat(f"{day}T00:00:00+00:00") + _KEEP).timestamp())
