@@ -12,8 +12,11 @@ from fitting_room.stores.offers import entry
 
 
 class Cost(NamedTuple):
-    """Of `images` pictures. `amount` in `currency`, None where the vendor bills credits only or publishes no price; `basis`:
-    what the price is for."""
+    """The price of `images` pictures.
+
+    `amount` is in `currency`. It is None where the vendor bills credits only or publishes no price. `basis`: the unit
+    of the price.
+    """
 
     images: int
     amount: float | None
@@ -44,7 +47,10 @@ def _units(job: Job, attempt: Attempt, price: Price) -> float | None:
 
 
 def _side(job: Job, attempt: Attempt) -> int | None:
-    """The longer side in px of what was made, where it is known: the base picture's, or the asked size."""
+    """Return the longer side of a result in px, where it is known.
+
+    The base picture has it, or the asked size, or the first image made.
+    """
     if base := attempt.inputs.get(job.request.base or ""):
         return max(base.width, base.height)
     image = next(iter(job.images), None)
@@ -52,6 +58,6 @@ def _side(job: Job, attempt: Attempt) -> int | None:
 
 
 def asked_side(request: AnyRequest) -> int | None:
-    """The longer side in px that a request asks for, if it does."""
+    """Return the longer side in px that a request asks for, or None."""
     size: Size | None = getattr(request, "size", None)
     return max(size.width, size.height) if size else None

@@ -60,7 +60,7 @@ def _unknown() -> Refusal:
 
 
 def view(job: Job, at: Clock, *, links: bool = True) -> dict[str, Any]:
-    """The whole job, with fresh links to its images unless these are not for the caller."""
+    """Return the whole job, with fresh links to its images unless `links` is false."""
     until = clock.later(at.now(), media.LINK_SECONDS)
     shown = {**summary(job), "retry_until": _retry_until(job)}
     if not links:
@@ -74,7 +74,7 @@ def view(job: Job, at: Clock, *, links: bool = True) -> dict[str, Any]:
 
 
 def summary(job: Job) -> dict[str, Any]:
-    """The job without links, so that it may be stored."""
+    """Return the job without links, so that it may be stored."""
     facts = {name: value for name, value in job.model_dump(mode="json").items() if name in _FACTS}
     request = job.request.model_dump(mode="json", include=set(_ECHOED))
     base, provider = f"/v1/jobs/{job.id}", job.latest.provider if job.latest else job.provider
@@ -95,7 +95,10 @@ def summary(job: Job) -> dict[str, Any]:
 
 
 def image_link(job: Job, name: str) -> str:
-    """A fresh link to one image: its number, counted from 1, or `mask`. Raises `Refusal` `not_found` while there is none."""
+    """Return a fresh link to one image of a job.
+
+    `name` is the image's number, counted from 1, or `mask`. Raises `Refusal` `not_found` while there is none.
+    """
     named = {str(image.n): image for image in job.images} | ({"mask": job.mask} if job.mask else {})
     if image := named.get(name):
         return media.link(image.key, bucket=image.bucket)
@@ -146,7 +149,7 @@ def _attempt(job: Job, attempt: Attempt) -> dict[str, Any]:
 
 
 def _model(job: Job, provider: str) -> str | None:
-    """The model that does the job at a provider."""
+    """Return the model that does the job at a provider."""
     model = entry(provider).model(job.request, job.made_for)
     return model.id if model else None
 

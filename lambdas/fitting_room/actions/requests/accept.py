@@ -100,7 +100,10 @@ def _subject(job: Job) -> dict[str, dict[str, Any]]:
 
 
 def _undo(job: Job, inline: Mapping[str, bytes]) -> None:
-    """A refused job leaves nothing behind. What cannot be undone now is safe: staging expires, the day ends."""
+    """Remove everything that a refused job left.
+
+    A failure does no harm: staging expires, and the reservation ends with the day.
+    """
     with aws.unimportant("what a refused job left"):
         media.remove(inline)
     with aws.unimportant("the reservation of a refused job"):

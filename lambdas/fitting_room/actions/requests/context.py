@@ -58,5 +58,8 @@ def subjects_of(request: AnyRequest, caller: Caller, at: Clock) -> tuple[dict[st
 
 
 def _ready(subject_id: str, caller: Caller, at: Clock) -> Subject | None:
-    """A test key uses no subject: none is made with one."""
+    """Return a subject that is ready for use.
+
+    A test key has no subjects, so it gets None.
+    """
     return subjects.ready(subject_id, caller.tenant, at.now()) if caller.mode == "live" else None

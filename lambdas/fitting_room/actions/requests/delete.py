@@ -57,7 +57,7 @@ def delete_subject(subject_id: str, caller: Caller, at: Clock) -> dict[str, Any]
 
 
 def _linked(job: Job, links: tuple[str, ...], at: Clock) -> Iterator[Job]:
-    """The job and those that these fields lead to, each once."""
+    """Yield the job and the jobs that these fields lead to, each once."""
     seen, left = set(), [job.id]
     while left:
         if (job_id := left.pop()) in seen or (found := jobs.get(job_id, at.now())) is None:
@@ -94,7 +94,7 @@ def erases(provider: CatalogueEntry) -> bool:
 
 
 def remains(job: Job, at: Clock) -> list[Remaining]:
-    """What stays at the vendors of a job that is erased, and until when."""
+    """Return the data of an erased job that stays at the vendors, each with its end."""
     found: list[Remaining] = []
     for attempt in job.attempts.values():
         provider = entry(attempt.provider)

@@ -145,7 +145,10 @@ def _put_again(accepted: Accepted, found: list[_File]) -> str:
 
 
 def _key(folder: Folder, found: list[_File], put_again: str = "") -> str:
-    """The idempotency key: the folder, its two files and what is in them; and when they were put again."""
+    """Return the idempotency key of a folder.
+
+    It covers the folder, its two files with their content, and the time when they were put again.
+    """
     named: list[Any] = [folder, *((file.name, file.etag) for file in found), *([put_again] if put_again else [])]
     return "drop:" + hashlib.sha256(json.dumps(named).encode()).hexdigest()
 

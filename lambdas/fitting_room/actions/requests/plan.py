@@ -25,10 +25,13 @@ SANDBOX = "sandbox"
 
 @dataclass(frozen=True)
 class Deployment:
-    """What this deployment can reach. `regions`: providers with an AWS region to call them in. `private_access`:
-    providers whose retired model it may still call. `legacy_models`: `provider/model` of models it offers though they are
-    opt-in. `unmoderated`: providers for which `moderation: none` may be asked. `observed`: what Bedrock said of its models.
-    `paused`: providers that the operator lets rest. `erasing`: those whose key may delete, as the stage says."""
+    """The providers and models that this deployment can reach.
+
+    `regions`: providers with an AWS region to call them in. `private_access`: providers whose retired model it may
+    still call. `legacy_models`: `provider/model` of opt-in models that it offers. `unmoderated`: providers for which
+    `moderation: none` may be asked. `observed`: the state of each model as Bedrock reported it. `paused`: providers
+    that the operator has paused. `erasing`: providers whose key may delete, as the stage says.
+    """
 
     entries: Sequence[CatalogueEntry]
     configured: frozenset[str]
@@ -117,7 +120,7 @@ def plan(
 
 
 def _at(place: str | None, faults: list[Fault]) -> list[Fault]:
-    """The same faults; those about the choice of a provider point to where it was named."""
+    """Return the same faults, with those about the choice of a provider moved to where it was named."""
     return [
         fault.model_copy(update={"pointer": place}) if place and fault.pointer == "/provider" else fault
         for fault in faults
@@ -211,7 +214,10 @@ def _model(request: AnyRequest, entry: CatalogueEntry, subjects: Mapping[str, Su
 
 
 def _as_done(request: AnyRequest, entry: CatalogueEntry, model: Model | None) -> AnyRequest:
-    """The request as if it named the model that would do it: rules and advice may be a model's."""
+    """Return the request as if it named the model that would do it.
+
+    Rules and advice may depend on the model.
+    """
     return request.model_copy(update={"provider": f"{entry.id}/{model.id}"}) if model else request
 
 
@@ -232,7 +238,7 @@ def _not_allowed(entry: CatalogueEntry, allowed: frozenset[str] | None) -> list[
 def _or_else(
     fault: Fault, asked: RequestedOption, request: AnyRequest, entry: CatalogueEntry, deployment: Deployment
 ) -> Fault:
-    """The fault of an option, with the other models and providers that do take it."""
+    """Return the fault of an option, with the other models and providers that do take it."""
 
     def takes(other: CatalogueEntry, model: Model) -> bool:
         return other.refuses(request.task, asked, model) is None
@@ -353,7 +359,7 @@ def _paused(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) 
 
 
 def _others(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) -> list[CatalogueEntry]:
-    """The other providers with a living model for such a request."""
+    """Return the other providers with a living model for such a request."""
     return [
         other
         for other in deployment.entries
@@ -398,8 +404,11 @@ def _option_faults(request: AnyRequest, entry: CatalogueEntry) -> list[Fault]:
 
 
 def named_in(request: AnyRequest, entries: Sequence[CatalogueEntry]) -> tuple[dict[str, str], list[Fault]]:
-    """The ids in `provider` and `fallback`, in order, with the pointer of each (none for `auto`); and the faults of names
-    that are none, of which the nearest are among the ids."""
+    """Return the providers named in `provider` and `fallback`, and the faults of unknown names.
+
+    The ids are in order, with the pointer of each; `auto` has none. For an unknown name the nearest known id is among
+    them.
+    """
     known = {entry.id: entry for entry in entries}
     faults: list[Fault] = []
     named: dict[str, str] = {}
@@ -427,7 +436,10 @@ def _has(entry: CatalogueEntry, model: str) -> bool:
 
 
 def _unknown(pointer: str, model: str, meant: CatalogueEntry | None, known: Mapping[str, CatalogueEntry]) -> Fault:
-    """A name that is no provider or model. `meant`: the provider whose name is like it."""
+    """Return the fault of a name that is no provider or model.
+
+    `meant`: the provider whose name is like it.
+    """
     if meant and model:
         remedy = f"Use {meant.id} alone, or one of its models: {', '.join(f'{meant.id}/{m.id}' for m in meant.models)}."
     else:

@@ -44,7 +44,7 @@ def recover(job_id: str, caller: Caller, at: Clock, *, provider_job_id: str | No
 
 
 def _open(old: Job, caller: Caller, at: Clock) -> Job | None:
-    """The recovery there is, unless it ended in vain."""
+    """Return the existing recovery of a job, unless it failed or was cancelled."""
     if old.recovered_by is None:
         return None
     job = jobs.get(old.recovered_by, at.now())
@@ -52,7 +52,7 @@ def _open(old: Job, caller: Caller, at: Clock) -> Job | None:
 
 
 def _bought(job: Job, provider_job_id: str | None) -> Attempt | None:
-    """The latest attempt whose images are in staging, or whose job at the provider is known."""
+    """Return the latest attempt whose images are in staging, or whose job at the provider is known."""
     if job.status not in ("failed", "cancelled") or job.erase_requested_at:
         return None
     for attempt in sorted(job.attempts.values(), key=lambda each: each.n, reverse=True):
@@ -63,7 +63,10 @@ def _bought(job: Job, provider_job_id: str | None) -> Attempt | None:
 
 
 def _recovery(old: Job, attempt: Attempt, at: Clock) -> Job:
-    """A job that begins at Collect when the images are in staging, otherwise at Poll, with time of its own."""
+    """Build the job that recovers an attempt.
+
+    It begins at Collect when the images are in staging, otherwise at Poll. It has its own time limit.
+    """
     now = at.now()
     staged = attempt.outcome == "finished" and attempt.results
     copied = attempt.model_copy(

@@ -41,7 +41,10 @@ def create(body: Any, caller: Caller, idempotency_key: str | None, at: Clock) ->
 
 
 def find_subject(subject_id: str, caller: Caller, at: Clock) -> StoredSubject:
-    """The tenant's subject. Another tenant's is as unknown as one that never was: `Refusal` `not_found`."""
+    """Return the tenant's subject.
+
+    Raises `Refusal` `not_found` if there is none. The answer is the same for a subject of another tenant.
+    """
     known = caller.mode == "live" and is_id(subject_id, "sub")
     subject = subjects.get(subject_id, caller.tenant, at.now()) if known else None
     if subject is None:

@@ -128,7 +128,10 @@ def _copies(job: Job, at: Clock) -> Iterator[VendorCopy]:
 
 
 def _made_the_subject(job: Job, attempt: Attempt, at: Clock) -> bool:
-    """A job that failed has made it all the same when its recovery fetched it."""
+    """Return whether the attempt made the subject.
+
+    A failed job has made it too if its recovery fetched it.
+    """
     if job.status == "succeeded" and job.latest is attempt:
         return True
     subject = subjects.get(str(job.subject), job.tenant, at.now())
@@ -136,7 +139,10 @@ def _made_the_subject(job: Job, attempt: Attempt, at: Clock) -> bool:
 
 
 def _made(subject: subjects.StoredSubject, job: Job | None) -> VendorCopy | None:
-    """What was, or is being, made of a subject; None where nothing was or the vendor does not delete it."""
+    """Return the vendor's copy of a subject, made or in the making.
+
+    None where nothing was made, or where the vendor does not delete it.
+    """
     made_id, provider = subject.made_id, subject.provider
     if made_id is None and job and job.latest:
         made_id, provider = job.latest.provider_job_id, job.latest.provider
@@ -162,7 +168,10 @@ def _last_write(copy: VendorCopy, tombstone: Tombstone) -> datetime:
 
 
 def _next_try(requested_at: str, at: Clock) -> str | None:
-    """The longer it has been in vain, the rarer; None when it is time to give up."""
+    """Return the time of the next try, or None when it is time to give up.
+
+    The pause grows with the time since the request.
+    """
     since = at.now() - clock.parse(requested_at)
     if since >= KEEP_ASKING:
         return None

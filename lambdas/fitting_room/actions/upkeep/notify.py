@@ -98,7 +98,10 @@ def _try(job: Job, delivery: Delivery, at: Clock) -> None:
 
 
 def _sent(job: Job, delivery: Delivery, at: Clock) -> Answered:
-    """Raises `FetchFailed`, whose words name no more of the address than its host."""
+    """Send the event and return the answer.
+
+    Raises `FetchFailed`, whose words name no more of the address than its host.
+    """
     secrets, now = webhooks.living(job.tenant, at.now()), at.now()
     if not secrets:
         raise FetchFailed("the tenant has no secret to sign with", "Ask the operator to create one.")

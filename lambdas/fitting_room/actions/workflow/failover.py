@@ -40,9 +40,10 @@ def next_position(job: Job) -> int | None:
 
 
 def lost(attempt: Attempt, code: str, detail: str, *, kept_for: str | None = None) -> Fault:
-    """A purchase of unknown fate: this deployment never repeats it, and the client is told not to do so blindly.
+    """Return the fault of a purchase whose outcome is unknown.
 
-    With the provider's job id the result can still be fetched. `kept_for`: how long the provider keeps it, in words.
+    This deployment never repeats it, and the remedy warns the client not to repeat it blindly. With the provider's
+    job id the result can still be fetched. `kept_for`: how long the provider keeps it, in words.
     """
     remedy = "Look at the provider's account before you submit this job again: it may have been charged."
     if attempt.provider_job_id:

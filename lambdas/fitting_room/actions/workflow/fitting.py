@@ -69,7 +69,10 @@ class Fitting:
         return LIMITS.model_copy(update={"master_pixels": min(pixels, LIMITS.master_pixels)})
 
     def _mask(self, source: Source) -> None:
-        """It goes through its image's transform, and stays PNG: JPEG would grey its edges."""
+        """Fit the mask with the transform of its image.
+
+        It stays PNG, because JPEG would grey its edges.
+        """
         assert self._masked is not None, "an image comes before its mask"
         frame = self._frames[str(self._job.request.masked)]
         asked = getattr(self._job.request, "mask", None)
@@ -122,7 +125,7 @@ class Fitting:
         return self._provider.base if role == self._job.request.base else self._provider.others
 
     def _seen(self, role: str, master: Master) -> list[JobWarning]:
-        """What was found in the file and on the image, and the vendor's advice that follows from it."""
+        """Return the warnings about the file and the image, and the vendor's advice that follows from them."""
         request = self._job.request
         found = warnings_of(analyse(master.image, original=master.original_size), role, pointer=self._pointers[role])
         codes = frozenset(warning.code for warning in found)

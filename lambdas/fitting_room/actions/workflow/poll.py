@@ -79,7 +79,10 @@ def _read(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -> Re
 
 
 def _connections(provider: CatalogueEntry, at: Clock) -> Iterator[Provider]:
-    """What is bought is worth waiting for an operator who mends a key, so one that cannot be read or used is passed over."""
+    """Yield connections with each key that may work: the stored one, read afresh, then the previous one.
+
+    A key that cannot be read or used is passed over. A purchase is worth waiting for an operator to mend the key.
+    """
     if not provider.secret:
         yield connect(provider, at)
         return
@@ -120,7 +123,7 @@ def _fetch(job: Job, attempt: Attempt, provider: CatalogueEntry, ready: Ready, a
 
 
 def _look_again(job: Job, attempt: Attempt, reads: Reads, at: Clock) -> Step:
-    """The provider still works on the job."""
+    """Return the step that reads the status again, for a job the provider still works on."""
     reads = _late(reads.model_copy(update={"late": attempt.reads.late, "late_at": attempt.reads.late_at}), attempt, at)
     if _over(attempt, reads, at):
         fault = lost(
@@ -137,9 +140,10 @@ def _look_again(job: Job, attempt: Attempt, reads: Reads, at: Clock) -> Step:
 def _refused(
     job: Job, attempt: Attempt, provider: CatalogueEntry, unread: Unread, at: Clock, *, counted: bool = False
 ) -> Step:
-    """A read was refused: space the next ones, tell of it, and free the place at the provider after a while.
+    """Return the step after a refused read.
 
-    `counted`: the read was held against the deadline already.
+    The next reads are spaced, a warning is added, and the place at the provider is freed after a while. `counted`:
+    the read was held against the deadline already.
     """
     reads = attempt.reads
     if not counted and (unread.made or at.now() >= _deadline(attempt) + UNMADE):

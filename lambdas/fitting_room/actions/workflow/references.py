@@ -76,8 +76,11 @@ def forget_references(job: Job, provider: CatalogueEntry, wanted: Order, refused
 
 
 def _reference(job: Job, kind: ReferenceKind, picture: Input, model: str) -> Reference:
-    """The title is made of what the reference is of, so that the same one is found again; and of the period, so that a vendor
-    that finds references by their title never finds one that is about to go."""
+    """Return the reference to register, with its title.
+
+    The title depends on the content, so that the same reference is found again. It also depends on the period. A
+    vendor that finds references by title then never finds one that is about to be erased.
+    """
     owner, period = (
         job.tenant if kind.shared else job.id,
         clock.parse(job.created_at).toordinal() // references.KEEP.days,

@@ -135,7 +135,7 @@ def _stop_providers(job: Job) -> None:
 
 
 def _made_for(job: Job) -> str | None:
-    """The `provider/model` that can use what the job has made."""
+    """Return the `provider/model` that can use the subject made by the job."""
     if job.latest is None:
         return None
     provider = entry(job.latest.provider)
@@ -171,7 +171,7 @@ def _cancelled(job: Job) -> Fault:
 
 
 def _usage(job: Job) -> Usage:
-    """What the vendors charged, all attempts together."""
+    """Return the total that the vendors charged for all attempts."""
     usage = Usage(basis=_basis("image"))
     for attempt in job.attempts.values():
         if attempt.recovered_n or (cost := cost_of(job, attempt)) is None:
@@ -203,7 +203,10 @@ def _refund(job: Job, usage: Usage) -> dict[str, dict[str, Any]]:
 
 
 def _correction(job: Job, at: Clock) -> dict[str, dict[str, Any]]:
-    """A recovery found out that its provider charged nothing: the job that bought it says so, and its cost is given back."""
+    """Return the writes that correct the job which bought, when its recovery learns of no charge.
+
+    The attempt is marked as not charged, and its cost is given back.
+    """
     last = job.latest
     if not (last and last.recovered_n and last.outcome == "failed" and last.charged == "no" and job.recovered_from):
         return {}

@@ -137,10 +137,10 @@ def _pause(job: Job, attempt: Attempt, at: Clock) -> float:
 
 
 def _capacity(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -> Step | None:
-    """Return None when the call may leave within a second, at its slot. The queue limit is looked at only where a place or a
-    slot is refused.
+    """Return None when the call may leave within a second, at its slot.
 
-    The lease comes first: a slot that passes while a job waits for a lease would be lost to everybody.
+    The queue limit is checked only where a place or a slot is refused. The lease comes first: a slot that passes
+    while a job waits for a lease would be lost to all jobs.
     """
     if provider.id in pauses():
         return _rest(job, attempt, provider, at)
@@ -177,8 +177,11 @@ def _place(job: Job, attempt: Attempt, provider: CatalogueEntry, concurrency: in
 
 
 def _slot(job: Job, attempt: Attempt, provider: CatalogueEntry, rate: Rate, at: Clock) -> Step | None:
-    """A job waits for one slot, in order; a slot missed by more than the jitter is given up, because later slots were placed
-    relative to it."""
+    """Reserve a slot for the job and return the step that waits for it, or None.
+
+    A job waits for one slot, in order. It gives up a slot missed by more than the jitter, because later slots were
+    placed relative to it.
+    """
     now = at.ms()
     if attempt.slot_ms is None or now > attempt.slot_ms + capacity.JITTER_MS:
         horizon = now + left(job) * 1000
