@@ -13,8 +13,11 @@ QUALITIES = (95, 92, 90, 88, 85)
 
 
 def to_png(image: Image.Image) -> bytes:
-    """zlib level 1. Against the default level, measured: a grainy photo 3 % larger in 0.9 of the time, a smooth picture 16
-    to 30 % larger in a third to a sixth, a flat drawing 3 times as large in 0.6."""
+    """Return the image as a PNG, compressed with zlib level 1.
+
+    Measured against the default level: a grainy photo is 3 % larger in 0.9 of the time. A smooth picture is 16 to 30
+    % larger in a third to a sixth of the time. A flat drawing is 3 times as large in 0.6 of the time.
+    """
     return _saved(image, "PNG", compress_level=1)
 
 

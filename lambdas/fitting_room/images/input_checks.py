@@ -39,10 +39,14 @@ _STRONGEST = 0.0005
 
 @dataclass(frozen=True)
 class Analysis:
-    """`size`: px as the file was sent. `sharpness`: 0 to 1, how much of the strongest edges' height is climbed within two
-    px when the long side is near 1024 px. `brightness`: 0 to 255, the level that nine tenths of the pixels stay below.
-    `plainness`: 0 to 1, the share of the left, top and right border that is one even colour, slow shading or fine texture.
-    `subject`: 0 to 1, the share of the frame inside the box around all that differs from the border; 0 if nothing does."""
+    """The measured properties of a picture.
+
+    `size`: px as the file was sent. `sharpness`: 0 to 1, the share of the strongest edges' height that is climbed
+    within two px, for a long side near 1024 px. `brightness`: 0 to 255, the level that nine tenths of the pixels stay
+    below. `plainness`: 0 to 1, the share of the left, top and right border that is one even colour, slow shading or
+    fine texture. `subject`: 0 to 1, the share of the frame inside the box around all that differs from the border; 0
+    if nothing does.
+    """
 
     size: Size
     sharpness: float
@@ -52,13 +56,18 @@ class Analysis:
 
     @property
     def plain(self) -> bool:
-        """Whether the subject is before "a solid color or uniformly textured background" (Nova Canvas user guide). In the dark
-        everything is even, so nothing is said about that."""
+        """Whether the subject is before "a solid color or uniformly textured background".
+
+        Source: Nova Canvas user guide. In the dark everything is even, so a dark picture never counts as plain.
+        """
         return self.plainness >= PLAIN and self.brightness >= DARK
 
 
 def analyse(image: Image.Image, *, original: Size | None = None) -> Analysis:
-    """The numbers of an RGB picture. `original`: a master's `original_size`, where it differs."""
+    """Measure an RGB picture.
+
+    `original`: a master's `original_size`, where it differs.
+    """
     factor = max(1, round(max(image.size) / _WORKING))
     working = image.reduce(factor) if factor > 1 else image
     grey = working.convert("L")
@@ -68,10 +77,12 @@ def analyse(image: Image.Image, *, original: Size | None = None) -> Analysis:
 
 
 def warnings_of(seen: Analysis, role: str, *, pointer: str) -> list[JobWarning]:
-    """What may spoil the result, for the picture of a role (`person`, `garment-<n>`); a mask has no look.
+    """Return warnings of all that may spoil the result, for the picture of a role.
 
-    Codes: `picture_small`, `picture_narrow`, `picture_empty`, `picture_dark`, `picture_blurred`, `subject_small`; and for
-    a person `plain_backdrop`, which matters only to vendors that blend by a mask.
+    Roles are `person` and `garment-<n>`; a mask has no look.
+
+    Codes: `picture_small`, `picture_narrow`, `picture_empty`, `picture_dark`, `picture_blurred`, `subject_small`; and
+    for a person `plain_backdrop`, which matters only to vendors that blend by a mask.
     """
     width, height = seen.size
     found: list[tuple[str, str, str]] = []
@@ -142,8 +153,11 @@ def _of_contents(seen: Analysis) -> list[tuple[str, str, str]]:
 
 
 def _sharpness(grey: Image.Image) -> float:
-    """The strongest rise across two pixels, over the strongest across ten: a sharp edge has its whole height in two, a
-    soft one spreads it. Contrast cancels out, and a blurred background does not count."""
+    """Return the strongest rise across two pixels divided by the strongest across ten.
+
+    A sharp edge has its whole height within two pixels, a soft one spreads it. Contrast cancels out, and a blurred
+    background does not count.
+    """
     near, far = (_strongest(grey, distance) for distance in (2, 10))
     return min(1.0, near / far) if far >= _FAINT else 1.0
 
@@ -159,7 +173,7 @@ def _strongest(grey: Image.Image, distance: int) -> int:
 
 
 def _level(histogram: list[int], share: float) -> int:
-    """The lowest level that at least this share of the pixels does not exceed."""
+    """Return the lowest level that at least this share of the pixels does not exceed."""
     wanted = share * sum(histogram)
     return next(level for level, count in enumerate(accumulate(histogram)) if count >= wanted)
 

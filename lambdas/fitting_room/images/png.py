@@ -30,8 +30,11 @@ _BLOCK = 1 << 20
 
 
 def strip(data: bytes) -> Stripped:
-    """The header, colours and pixels in one piece, with profile and EXIF where they are sound; an end is added if the
-    file has none. Raises `ValueError` if a chunk that decides pixels fails its checksum, `BombError`."""
+    """Return the header, colours and pixels in one piece, with profile and EXIF where they are sound.
+
+    An end is added if the file has none. Raises `BombError`, and `ValueError` if a chunk that decides pixels fails
+    its checksum.
+    """
     head: dict[bytes, memoryview] = {}
     pixels: list[memoryview] = []
     animated = False
@@ -114,7 +117,10 @@ def _pieces(pixels: list[memoryview]) -> Iterator[memoryview | bytes]:
 
 
 def _bytes_of(width: int, height: int, bits: int, colour: int, _: int, __: int, interlaced: int) -> int:
-    """The length of all rows once unpacked; each begins with a byte that names its filter."""
+    """Return the length of all rows once unpacked.
+
+    Each row begins with a byte that names its filter.
+    """
     total = 0
     for left, top, across, down in _ADAM7 if interlaced else ((0, 0, 1, 1),):
         columns, rows = (width - left + across - 1) // across, (height - top + down - 1) // down

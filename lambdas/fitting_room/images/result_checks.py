@@ -88,9 +88,9 @@ def check_result(data: bytes, expected: Expected = Expected(), sent: Sequence[Im
 
 
 def decode_result(data: bytes) -> Image.Image:
-    """A provider's picture, upright and in sRGB without metadata; RGBA if anything in it may be transparent, else RGB.
+    """Return a provider's picture, upright and in sRGB without metadata.
 
-    Raises `JobFailure` `image_unreadable`.
+    The mode is RGBA if anything in it may be transparent, else RGB. Raises `JobFailure` `image_unreadable`.
     """
     return decoded(open_image(data, limits=_LIMITS, pointer="/"), most_pixels=_LIMITS.max_pixels, pointer="/")
 
@@ -137,15 +137,22 @@ def _blank(small: Image.Image) -> Rejection | None:
 
 
 def _opaque(image: Image.Image) -> bool:
-    """What is transparent anywhere is no echo: nothing transparent is ever sent."""
+    """Return whether nothing in the image is transparent.
+
+    An image with transparency is no echo, because nothing transparent is ever sent.
+    """
     return image.mode == "RGB" or cast("tuple[int, int]", image.getchannel("A").getextrema())[0] == 255
 
 
 def _alike(left: Image.Image, right: Image.Image, *, exact: bool) -> bool:
-    """Resampling and chroma subsampling move an edge by a fraction of a cell, so a line of cells may differ by a lot; in
-    an area of 3 x 3 cells (2.3 % of each side) at least one hardly differs. Measured, re-encoded down to JPEG 60 and WebP
-    75 and scaled by 0.5 to 1.3: at most 4 in an area and 39 in a cell; a patch of 2 % of each side made lighter by 40: 7
-    and more in an area."""
+    """Return whether two small grey pictures of the same size show the same.
+
+    Resampling and chroma subsampling move an edge by a fraction of a cell, so a line of cells may differ by a lot. In
+    an area of 3 x 3 cells (2.3 % of each side) at least one hardly differs.
+
+    Measured, re-encoded down to JPEG 60 and WebP 75 and scaled by 0.5 to 1.3: at most 4 in an area and 39 in a cell.
+    A patch of 2 % of each side made lighter by 40 gave 7 and more in an area.
+    """
     difference = ImageChops.difference(left, right)
     if exact:
         return difference.getbbox() is None

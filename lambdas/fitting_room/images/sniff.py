@@ -27,7 +27,10 @@ _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be", b"\xef\
 
 
 def kind(data: bytes) -> str:
-    """The name of the file type, for use in a sentence: one of `ACCEPTED`, or another name, or `unknown`."""
+    """Return the name of the file type, for use in a sentence.
+
+    It is one of `ACCEPTED`, another name, or `unknown`.
+    """
     for signature, name in _SIGNATURES:
         if data.startswith(signature):
             return name
@@ -39,7 +42,10 @@ def kind(data: bytes) -> str:
 
 
 def with_known_brand(data: bytes, name: str) -> bytes:
-    """An AVIF or HEIC file whose major brand is one that decoders look for. Encoders put others first, which are right."""
+    """Return an AVIF or HEIC file whose major brand is one that decoders look for.
+
+    Encoders put others first, which are right.
+    """
     brands, brand = (_AVIF, b"avif") if name == "AVIF" else (_HEIC, b"heic")
     return data if data[8:12] in brands else data[:8] + brand + data[12:]
 
