@@ -22,9 +22,10 @@ class NotDecodable(ValueError):
 
 
 def decode(text: str) -> bytes:
-    """The bytes of `data:...;base64,...`: any or no media type, either alphabet, with or without line breaks and padding.
+    """Return the bytes of `data:...;base64,...`.
 
-    Plain base64 is taken if it clearly is an image. Raises `NotDecodable`.
+    The media type may be any or none, the alphabet either. Line breaks and padding are optional. Plain base64 is
+    taken if it clearly is an image. Raises `NotDecodable`.
     """
     text = text.strip()
     head = _HEAD.match(text)

@@ -13,7 +13,10 @@ _LONGEST_NAME = 128
 
 
 def pointer_of(path: Path) -> str:
-    """The JSON pointer. A name that is no text, or a very long one, is shown as well as it can be."""
+    """Return the JSON pointer of a path.
+
+    A name that is no text, or a very long one, is shown as well as it can be.
+    """
     return "".join("/" + _shown(str(part)).replace("~", "~0").replace("/", "~1") for part in path)
 
 
@@ -70,7 +73,7 @@ def _flaw(value: Any) -> tuple[str, str] | None:
 
 
 def get(document: Any, path: Path) -> Any:
-    """The value at a path, or None."""
+    """Return the value at a path, or None."""
     for part in path:
         try:
             document = document[part]

@@ -13,8 +13,11 @@ PROBLEM = "application/problem+json"
 
 
 class Code(NamedTuple):
-    """`status`: HTTP status of a refusal (None: the code only ends jobs). `retryable`: the same request may succeed
-    later. `moves_on`: another provider may do it, so it is tried while nothing has been charged."""
+    """The properties of an error code.
+
+    `status`: HTTP status of a refusal (None: the code only ends jobs). `retryable`: the same request may succeed
+    later. `moves_on`: another provider may do it, so it is tried while nothing has been charged.
+    """
 
     title: str
     status: int | None = None
@@ -82,7 +85,10 @@ class Fault(BaseModel):
 
     @classmethod
     def of(cls, code: str, detail: str, remedy: str, *, retryable: bool | None = None, **facts: Any) -> Self:
-        """A fault with the table's `retryable` unless the case knows better. `KeyError` for a code not in the table."""
+        """Build a fault with the table's `retryable`, unless the caller gives another.
+
+        Raises `KeyError` for a code not in the table.
+        """
         known = CODES[code]
         return cls(
             code=code,

@@ -6,8 +6,12 @@ from pydantic import BaseModel, ConfigDict
 
 
 class FitSpec(BaseModel):
-    """Sides and pixels in px; `max_aspect` is long side over short side. `canvas` (width, height), where given, is the
-    exact frame the vendor works in: a picture is letterboxed to its aspect and scaled down to at most its size."""
+    """The limits that a picture is fitted to.
+
+    Sides and pixels are in px; `max_aspect` is long side over short side. `canvas` (width, height), where given, is
+    the exact frame the vendor works in. A picture is then letterboxed to its aspect and scaled down to at most its
+    size.
+    """
 
     model_config = ConfigDict(frozen=True)
 

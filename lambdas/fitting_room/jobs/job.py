@@ -58,8 +58,11 @@ class PreparedInput(_Record):
 
 
 class Subject(_Record):
-    """What a provider made of a person or a garment, as a job uses it. `made_for`: the `provider/model` that can use it;
-    `token`: the word that stands for it in a prompt; `made_id`: the vendor's id of it."""
+    """A provider's model or reference of a person or a garment, as a job uses it.
+
+    `made_for`: the `provider/model` that can use it; `token`: the word that stands for it in a prompt; `made_id`: the
+    vendor's id of it.
+    """
 
     id: str
     kind: Literal["person", "garment"]
@@ -91,8 +94,11 @@ class Reads(_Record):
 
 
 class Attempt(_Record):
-    """One try at one provider. `claimed_at` is set by the single write that allows the purchase; a claim without an
-    `outcome` means that nobody knows whether the vendor was paid."""
+    """One try at one provider.
+
+    The single write that allows the purchase sets `claimed_at`. With a claim but no `outcome`, it is unknown whether
+    the vendor was paid.
+    """
 
     n: int
     provider: str

@@ -45,7 +45,10 @@ _STAND_INS: dict[str, Any] = {
 
 
 def parse(body: Any, allow: frozenset[str] = frozenset()) -> AnyRequest:
-    """A request from decoded JSON. Raises `Refusal` with all faults at once, each with pointer and remedy."""
+    """Return the request in decoded JSON.
+
+    Raises `Refusal` with all faults at once, each with pointer and remedy.
+    """
     draft = read(body, allow)
     if draft.faults or draft.request is None:
         raise Refusal(*draft.faults)
@@ -68,9 +71,11 @@ def read(body: Any, allow: frozenset[str] = frozenset()) -> Draft:
 
 @dataclass
 class Draft:
-    """A body on its way to a request. `mended`: pointers at which `request` does not say what was sent. `cut`: those at
-    which too much or too little was sent: numbers stand in `request` all the same, lists are cut. `renamed`: by pointer,
-    how the client spelt it."""
+    """A body on its way to a request.
+
+    `mended`: pointers at which `request` differs from the body. `cut`: pointers at which too much or too little was
+    sent. Numbers stand in `request` all the same, lists are cut. `renamed`: the client's spelling, by pointer.
+    """
 
     body: dict[str, Any]
     faults: list[Fault] = field(default_factory=list)
@@ -100,7 +105,10 @@ class Draft:
             self._replace(path)
 
     def model(self) -> type[AnyRequest] | None:
-        """What is looked at first: which other fields are right depends on the task."""
+        """Return the model of the body's task, or None with a fault.
+
+        This check comes first, because the other fields depend on the task.
+        """
         sent = self.body.get("task")
         if isinstance(sent, str) and sent in TASKS:
             return TASKS[sent]

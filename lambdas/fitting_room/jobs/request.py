@@ -72,9 +72,12 @@ Mask = Annotated[GarmentMask | PromptMask | ImageMask, Field(discriminator="type
 
 
 class Output(Strict):
-    """`size: provider` is whatever the provider returns, in the original's framing; `original` the person picture's own
-    size. `seed` 0 to 4,294,967,295, or `provider`: the vendor's default. `guidance`: how closely to follow the input, 1.1 to
-    10. `mask`: return it too."""
+    """The pictures to return, and how they are made.
+
+    `size: provider` is the size the provider returns, in the original's framing; `original` the person picture's own
+    size. `seed` 0 to 4,294,967,295, or `provider`: the vendor's default. `guidance`: how closely to follow the input,
+    1.1 to 10. `mask`: return it too.
+    """
 
     count: Annotated[int, Field(ge=1, le=8)] = 1
     format: Literal["png", "jpeg", "webp"] | None = None
@@ -120,8 +123,12 @@ class RequestedOption(NamedTuple):
 
 
 class Request(Strict):
-    """`output`: how many pictures of what kind. `provider`: `auto`, an id, or `id/model`; `fallback` only with a named one.
-    `owner`, `reference` and `metadata` are the client's own and come back with the job. `webhook` is told of its end."""
+    """The fields that every task has.
+
+    `output`: how many pictures of what kind. `provider`: `auto`, an id, or `id/model`; `fallback` only with a named
+    one. `owner`, `reference` and `metadata` are the client's own and come back with the job. `webhook` receives the
+    event of its end.
+    """
 
     output: Output = Output()
     provider: ProviderName = "auto"
@@ -170,7 +177,10 @@ class Request(Strict):
         yield from ()
 
     def options(self) -> Iterator[RequestedOption]:
-        """What the client asked for beyond the defaults every provider has, for a catalogue entry to honour or not."""
+        """Yield the options that a client asked for, for a catalogue entry to honour or not.
+
+        Defaults that every provider has are left out.
+        """
         for name in ("quality", "seed", "guidance"):
             if (value := getattr(self.output, name)) not in (None, OWN_SEED):
                 yield RequestedOption(f"output.{name}", f"/output/{name}", value)
@@ -179,7 +189,7 @@ class Request(Strict):
         yield RequestedOption("output.count", "/output/count", self.output.count)
 
     def given(self, *names: str) -> Iterator[RequestedOption]:
-        """The fields of these names that are not left out, as options of the same name."""
+        """Yield the fields of these names that are set, as options of the same name."""
         for name in names:
             if (value := getattr(self, name)) is not None:
                 yield RequestedOption(name, f"/{name}", value)

@@ -99,8 +99,10 @@ class Person(ImageRef):
 
 
 class Garment(Strict):
-    """A picture, or a `subject` registered before. `type` is Nova Canvas' fine class and must fit `category`; `photo` says
-    how the garment was photographed."""
+    """A picture, or a `subject` registered before.
+
+    `type` is Nova Canvas' fine class and must fit `category`; `photo` says how the garment was photographed.
+    """
 
     image: ImageRef | None = None
     subject: SubjectId | None = None
@@ -244,8 +246,11 @@ class TryOn(Request):
                 yield f"/garments/{index}/subject", garment.subject
 
     def options(self) -> Iterator[RequestedOption]:
-        """The ways to name a person beside a picture are options of their own: `person.photos` by their number, the others
-        and `garment.subject` as True."""
+        """Yield the options of a try-on.
+
+        Each way to name a person beside a picture is an option: `person.photos` with their number, the others as
+        True. So is `garment.subject`.
+        """
         if self.scene:
             yield RequestedOption("scene", "/scene", True)
         if self.person and self.person.photos:
@@ -314,8 +319,11 @@ class TextToImage(Request):
 
 
 class ColorGuided(Request):
-    """`colors`: 1 to 10 of `#rrggbb`. `reference_image` guides subject and style, and its colours go into the result beside
-    `colors`."""
+    """Make a picture from a prompt and given colours.
+
+    `colors`: 1 to 10 of `#rrggbb`. `reference_image` guides subject and style, and its colours go into the result
+    beside `colors`.
+    """
 
     task: Literal["color_guided"]
     prompt: Text
@@ -385,16 +393,22 @@ class _Edit(Request):
 
 
 class Inpaint(_Edit):
-    """Change what the mask names: a prompt mask names what changes, in an image mask black changes. Without `prompt` it is
-    removed and the background closed."""
+    """Change the area that the mask names.
+
+    A prompt mask names what changes, in an image mask black changes. Without `prompt` the area is removed and the
+    background closed.
+    """
 
     task: Literal["inpaint"]
 
 
 class Outpaint(_Edit):
-    """Change the surroundings: a prompt mask names what STAYS; in an image mask black changes, as everywhere.
-    Without `prompt` they are removed and continued as plain background. `transition`: `soft` blends into the surroundings,
-    `precise` keeps to the mask's edge."""
+    """Change the surroundings of the area that the mask names.
+
+    A prompt mask names what STAYS; in an image mask black changes, as everywhere. Without `prompt` the surroundings
+    are removed and continued as plain background. `transition`: `soft` blends into the surroundings, `precise` keeps
+    to the mask's edge.
+    """
 
     task: Literal["outpaint"]
     transition: Literal["soft", "precise"] | None = None
@@ -426,9 +440,12 @@ class RemoveBackground(Request):
 
 
 class TrainSubject(Request):
-    """Make a subject at a provider: a person's model, trained in minutes to hours, or a garment's reference, usable at once.
-    `class_name` is the plain English word for what is on the pictures (woman, man, dress); `photo` says how a garment was
-    photographed."""
+    """Make a subject at a provider.
+
+    For a person it is a model, trained in minutes to hours. For a garment it is a reference, usable at once.
+    `class_name` is the plain English word for the subject of the pictures (woman, man, dress); `photo` says how a
+    garment was photographed.
+    """
 
     task: Literal["train_subject"]
     kind: Literal["person", "garment"]
@@ -469,6 +486,9 @@ TASKS: dict[str, type[AnyRequest]] = {
 
 
 def request_of(body: Any) -> AnyRequest:
-    """The request of a decoded body whose `task` is known. By hand rather than as a union, so that a process builds the
-    validators of only those tasks it meets. Raises pydantic's `ValidationError`."""
+    """Return the request of a decoded body whose `task` is known.
+
+    The task picks the model, instead of a union, so a process builds only the validators it needs. Raises pydantic's
+    `ValidationError`.
+    """
     return TASKS[body["task"]].model_validate(body)

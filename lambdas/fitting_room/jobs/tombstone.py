@@ -28,8 +28,10 @@ class VendorCopy(_Record):
 
 
 class Tombstone(_Record):
-    """In the place of a job's record. `owed`: what vendors have yet to delete; once `erase_failed_at` is set, they are not
-    asked any more."""
+    """The record that replaces that of an erased job.
+
+    `owed`: the copies that vendors have yet to delete. They are not asked any more once `erase_failed_at` is set.
+    """
 
     id: str
     tenant: str

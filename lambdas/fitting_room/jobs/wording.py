@@ -76,12 +76,12 @@ def _remedy(item: Any, model: type[BaseModel], path: Path, schema: dict[str, Any
 
 
 def chosen(item: Any) -> Any:
-    """The value that is no choice."""
+    """Return the value that is none of the choices."""
     return item["ctx"]["tag"] if item["type"] == "union_tag_invalid" else item["input"]
 
 
 def _stranger(name: str, model: type[BaseModel], path: Path, schema: dict[str, Any]) -> str:
-    """What to do about a field that is not there: where it belongs, or how it is spelt."""
+    """Return the remedy for an unknown field: where it belongs, or how it is spelt."""
     tasks = [task for task, other in TASKS.items() if name in _names(other)]
     if model in TASKS.values() and len(path) == 1 and tasks:
         return f"Leave it out: `{name}` belongs to {_either(tasks)}."
@@ -101,7 +101,7 @@ def _names(model: type[BaseModel]) -> set[str]:
 
 
 def nearest(name: Any, choices: Iterable[str], likeness: float = 0.7) -> str | None:
-    """The choice that was most likely meant, or None."""
+    """Return the choice that was most likely meant, or None."""
     if not isinstance(name, str) or len(name) > 64:
         return None
     written = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+", "_", name.strip()).lower()
@@ -112,7 +112,7 @@ def nearest(name: Any, choices: Iterable[str], likeness: float = 0.7) -> str | N
 
 
 def expected(schema: dict[str, Any]) -> str:
-    """What belongs at a place, as the end of a sentence that begins with "Send"."""
+    """Return the value to send at a place, as the end of a sentence that begins with "Send"."""
     if kinds := schema.get("discriminator"):
         return f"an object whose `{kinds['propertyName']}` is one of: {', '.join(kinds['mapping'])}"
     if allowed := values(schema):
@@ -151,7 +151,10 @@ def _numbers(kind: str, schema: dict[str, Any]) -> str:
 
 
 def values(schema: dict[str, Any]) -> dict[str, Any]:
-    """The values, or the kinds, of which one must be chosen, as JSON writes them; none where the schema is no choice."""
+    """Return the values, or the kinds, of which one must be chosen, as JSON writes them.
+
+    The answer is empty where the schema is no choice.
+    """
     found = schema.get("enum") or ([schema["const"]] if "const" in schema else ())
     return {value if isinstance(value, str) else json.dumps(value): value for value in found}
 
@@ -171,7 +174,7 @@ def span(low: float | None, high: float | None) -> str:
 
 
 def field_of(pointer: str) -> str:
-    """A place as the client writes it: `garments[0].type`."""
+    """Return a place as the client writes it: `garments[0].type`."""
     return re.sub(r"/(\d+)(?=/|$)", r"[\1]", pointer).replace("/", ".").removeprefix(".")
 
 
@@ -180,8 +183,10 @@ def _either(names: list[str]) -> str:
 
 
 def place(model: type[BaseModel], item: Any) -> tuple[Path, dict[str, Any]]:
-    """Where in the document an error lies, and the schema of what belongs there. Pydantic's own location holds besides the
-    tag that a union chose, and the word `[key]`."""
+    """Return the place of an error in the document, and the schema of the value there.
+
+    Pydantic's own location also holds the tag that a union chose, and the word `[key]`.
+    """
     whole = _schema(model)
     parent = schema = _plain(whole, whole)
     path: list[str | int] = []
