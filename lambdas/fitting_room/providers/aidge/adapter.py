@@ -44,7 +44,10 @@ class Keys(BaseModel):
 
     @classmethod
     def of(cls, secret: str | None) -> Self:
-        """Raises `JobFailure` (`provider_auth`), which quotes nothing of the secret."""
+        """Read the stored key.
+
+        Raises `JobFailure` (`provider_auth`), which quotes nothing of the secret.
+        """
         try:
             return cls.model_validate_json(secret or "")
         except ValidationError:
@@ -122,10 +125,12 @@ class Aidge:
         )
 
     def _understood(self, answer: httpx.Response, order: Order, provider_job_id: str) -> Reading | None:
-        """What an answer 2xx says of the task. Raises `ValidationError`.
+        """Return the reading of a task from an answer 2xx, or None.
 
-        The word is the task's status. Without one, only a code that the vendor has for tasks is about the task; every other
-        complaint is about this read: a key, a limit, the clock, a task that is not known yet.
+        The task's status decides. Without one, only a code that the vendor has for tasks is about the task. Every
+        other complaint is about this read: a key, a limit, the clock, a task that is not known yet.
+
+        Raises `ValidationError`.
         """
         said = Answer.model_validate_json(answer.content)
         if said.statuses:
@@ -137,7 +142,10 @@ class Aidge:
         return Unread(why, answer.status_code, retry_after(answer)) if why else None
 
     def _ended(self, order: Order, said: Answer, answer: httpx.Response) -> Reading:
-        """A task may consist of several, of which some fail. What a failed one costs, the vendor does not say."""
+        """Return the outcome of a task that ended.
+
+        A task may consist of several, of which some fail. The vendor does not say what a failed one costs.
+        """
         some_failed = "failed" in said.statuses
         if some_failed and not said.addresses:
             return self._told(said.told if said.complaint else BROKEN, said, answer, "unknown")

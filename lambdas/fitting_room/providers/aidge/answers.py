@@ -110,7 +110,7 @@ class Answer(BaseModel):
 
     @classmethod
     def of(cls, content: bytes) -> Self:
-        """An answer that says nothing where it cannot be read."""
+        """Read an answer; an unreadable one becomes an empty one."""
         try:
             return cls.model_validate_json(content)
         except ValidationError:

@@ -51,7 +51,10 @@ class Suit(_Part):
 
 
 def payload_of(order: Order) -> str:
-    """The value of the parameter that holds the order. The pictures are links that are signed here and now."""
+    """Return the value of the parameter that holds the order.
+
+    The pictures are links that are signed here and now.
+    """
     request, options = order.request, order.options
     assert isinstance(request, TryOn) and request.person, "the catalogue offers this provider for nothing else"
     stock = request.person.stock

@@ -83,14 +83,20 @@ def _object(kind: type[Kind], content: bytes, name: str) -> Kind | None:
 
 
 def _unwrapped(found: Any, name: str) -> Any:
-    """The vendor's tool expects a list of one in the place of the object; its starter a wrapped one."""
+    """Return the object in a list of one, or wrapped by its name.
+
+    The vendor's tool expects a list of one in the place of the object; its starter a wrapped one.
+    """
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
     return found[name] if isinstance(found, dict) and isinstance(found.get(name), dict) else found
 
 
 def refused(failed: Failures, answer: httpx.Response, title: str) -> Failed:
-    """What it means that the vendor did not take a request; `title` is what was to be made."""
+    """Return the failure of a request that the vendor did not take.
+
+    `title` is the thing to be made.
+    """
     status, words = answer.status_code, _words(answer)
     facts: dict[str, Any] = {"provider_code": f"HTTP {status}", "provider_detail": words}
     if status in (401, 403):
@@ -152,7 +158,10 @@ def refused(failed: Failures, answer: httpx.Response, title: str) -> Failed:
 
 
 def ended(failed: Failures, error: object) -> Failed:
-    """A prompt's `user_error`; what such a prompt costs is not documented."""
+    """Return the failure that a prompt's `user_error` stands for.
+
+    No document says what such a prompt costs.
+    """
     words = " ".join(_texts(error))
     if _CONTENT.search(words):
         return failed(

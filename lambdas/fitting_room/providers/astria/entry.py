@@ -76,7 +76,10 @@ def undescribed(request: AnyRequest, seen: frozenset[str]) -> str | None:  # noq
 
 
 def worn_without_input(request: AnyRequest, seen: frozenset[str]) -> str | None:  # noqa: ARG001
-    """The field that would bring the input image. Of a garment that is said to lie flat there is none to bring."""
+    """Return the pointer of the field that would bring the input image, or None.
+
+    A garment that is said to lie flat can bring none.
+    """
     if not _older_try_on(request) or has_input_image(request):
         return None
     garment = request.garments[0]

@@ -120,8 +120,10 @@ def _pictures(request: TryOn, options: Options) -> Iterator[Fault]:
 
 
 def has_input_image(request: TryOn) -> bool:
-    """Whether there is an image whose pose and surroundings can be followed: one of its own, or the garment's with somebody
-    in it."""
+    """Return whether there is an image whose pose and surroundings can be followed.
+
+    It is the request's own, or the garment's with a person in it.
+    """
     return request.input_image is not None or request.garments[0].worn
 
 

@@ -14,7 +14,10 @@ from fitting_room.providers.astria.prompts import TOKEN
 
 
 def training_title(order: Order) -> str:
-    """The job's id, and what the vendor wants to read there: "image title must include the wording `flat lay`"."""
+    """Return the job's id, followed by `flat lay` where the vendor wants it.
+
+    Source: "image title must include the wording `flat lay`".
+    """
     flat_lay = isinstance(order.request, TrainSubject) and order.request.photo == "flat_lay"
     return f"{order.job_id} flat lay" if flat_lay else order.job_id
 
@@ -54,8 +57,11 @@ def reference_of(reference: Reference, settings: AstriaSettings) -> Form:
 def _faceid(
     name: str, title: str, pictures: list[Input], model: str, settings: AstriaSettings, callback: str | None = None
 ) -> Form:
-    """For a partner model the class says what to take from the picture; the older flow has references of garments only, and
-    one class for all of them."""
+    """Return the form of a reference made of pictures.
+
+    For a partner model the class says what to take from the picture. The older flow has references of garments only,
+    and one class for all of them.
+    """
     older = model == "sd15"
     return form(
         "tune",

@@ -60,8 +60,11 @@ class Submitted(BaseModel):
 
 
 class Status(BaseModel):
-    """`status`: IN_QUEUE | IN_PROGRESS | COMPLETED, which a job that failed has too; `error` then may say so. One
-    of the two names of the request is always there."""
+    """The status of a request.
+
+    `status`: IN_QUEUE | IN_PROGRESS | COMPLETED, which a job that failed has too; `error` then may say so. One of the
+    two names of the request is always there.
+    """
 
     status: str
     request_id: str | None = None
@@ -118,7 +121,10 @@ class _Body(BaseModel):
 
 
 def problem_of(status: int, content: bytes, header: str | None) -> Problem:
-    """What is wrong, by a body in either of fal's two shapes; what a client sent (`input`) is left out."""
+    """Return the problem in a body of either of fal's two shapes.
+
+    The client's own data (`input`) are left out.
+    """
     try:
         body = _Body.model_validate_json(content)
     except (ValidationError, RecursionError):

@@ -65,7 +65,10 @@ def body_of(order: Order) -> BaseModel:
 
 
 def _flux(order: Order) -> FluxRequest:
-    """The instruction is the formula of the model's maker, Black Forest Labs (docs.bfl.ai, FLUX VTO)."""
+    """Build the request of the FLUX model.
+
+    Its instruction is the formula of the model's maker, Black Forest Labs (docs.bfl.ai, FLUX VTO).
+    """
     request = order.request
     assert isinstance(request, TryOn)
     [garment] = request.garments

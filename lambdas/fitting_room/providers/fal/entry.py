@@ -26,8 +26,12 @@ class Options(BaseModel):
 
 
 class Settings(BaseModel):
-    """`erases`: the stored key has fal's ADMIN scope, without which fal deletes nothing. `store_io`: false asks fal not to keep
-    the JSON of requests and answers; no document says whether a result can then be read later, so try it first."""
+    """The operator's settings for fal.
+
+    `erases`: the stored key has fal's ADMIN scope, without which fal deletes nothing. `store_io`: false asks fal not
+    to keep the JSON of requests and answers. No document says whether a result can then be read later, so try it
+    first.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

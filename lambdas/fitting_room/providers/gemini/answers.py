@@ -88,7 +88,10 @@ class Answer(_Wire):
         return self.candidates[0] if self.candidates else Candidate()
 
     def images(self) -> Iterator[bytes]:
-        """Raises `ValueError` for an image that is no base64, of either alphabet."""
+        """Yield the images of the answer.
+
+        Raises `ValueError` for an image that is no base64, of either alphabet.
+        """
         for part in self.candidate.content.parts:
             if part.inlineData and not part.thought:
                 yield b64decode(part.inlineData.data.replace("-", "+").replace("_", "/"), validate=True)
@@ -97,7 +100,10 @@ class Answer(_Wire):
         return " ".join(part.text for part in self.candidate.content.parts if part.text and not part.thought)
 
     def amount(self, model: str) -> float | None:
-        """What the tokens cost; None where no rates were read, or nothing was counted."""
+        """Return the cost of the tokens in the currency of the rates.
+
+        None where no rates are known for the model, or nothing was counted.
+        """
         rates, used = RATES.get(model), self.usageMetadata
         if rates is None or used is None:
             return None

@@ -51,7 +51,10 @@ class Sandbox:
         return result(order)
 
     def poll(self, order: Order, provider_job_id: str) -> Outcome:
-        """The job id holds the time at which the work is done, in milliseconds: there is no server to ask."""
+        """Return the outcome once the work is done.
+
+        The job id holds that time, in milliseconds: there is no server to ask.
+        """
         left = int(provider_job_id.removeprefix("sandbox-")) / 1000 - self.clock()
         return Pending(provider_job_id, min(left, 2)) if left > 0 else result(order)
 
@@ -105,8 +108,11 @@ def _finished(order: Order) -> Finished:
 
 
 def composite(order: Order, label: str) -> tuple[Image.Image, Image.Image]:
-    """The base picture, or a plain canvas, with every garment and a label pasted on (RGB; RGBA where the background is to be
-    removed), and the mask (L) of the areas drawn upon: black where the picture changed, white elsewhere."""
+    """Draw a result, and the mask (L) of the areas drawn upon: black where the picture changed, else white.
+
+    The result is the base picture, or a plain canvas, with every garment and a label pasted on. It is RGB, or RGBA
+    where the background is to be removed.
+    """
     picture = _canvas(order)
     mask = Image.new("L", picture.size, 255)
     place = _open(order.mask).convert("L").resize(picture.size, Image.Resampling.NEAREST) if order.mask else None
@@ -125,7 +131,10 @@ def composite(order: Order, label: str) -> tuple[Image.Image, Image.Image]:
 
 
 def _canvas(order: Order) -> Image.Image:
-    """A new picture has the asked size, and a colour and a frame so that it is not uniform."""
+    """Return the base picture, or a new one of the asked size.
+
+    A new picture has a colour and a frame so that it is not uniform.
+    """
     if order.request.base:
         return _open(order.base).convert("RGB")
     size = getattr(order.request, "size", None)

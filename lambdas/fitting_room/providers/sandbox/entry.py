@@ -38,10 +38,15 @@ Told = Literal[
 
 
 class Options(BaseModel):
-    """`outcome`: `success`; `partial` (`images` of them arrive, or one fewer than asked for, with a warning); `blocked`
+    """The behaviour that the client asks of the sandbox.
+
+    `outcome`: `success`; `partial` (`images` of them arrive, or one fewer than asked for, with a warning); `blocked`
     (every picture held back by the content filter after it was drawn, so perhaps charged); `unknown` (the call breaks
-    off, so perhaps charged); or a job code, failed and not charged. `seconds` the work takes. `polled`: answer a job id
-    first and let the status be read; work that takes time always does."""
+    off, so perhaps charged); or a job code, failed and not charged.
+
+    `seconds` the work takes. `polled`: answer a job id first and let the status be read; work that takes time always
+    does.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

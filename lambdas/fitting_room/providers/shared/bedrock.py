@@ -94,7 +94,7 @@ class Bedrock:
         )
 
     def invoke(self, model: str, body: bytes) -> bytes | Failed:
-        """The body of an answer with status 200, or why there is none."""
+        """Return the body of an answer with status 200, or the failure."""
         try:
             return self.client.invoke_model(
                 modelId=model, body=body, contentType="application/json", accept="application/json"
@@ -124,8 +124,11 @@ class Bedrock:
         return self._failures(code, charged, detail.format(title=self.title), remedy, retry_after=wait, **facts)
 
     def _refusal(self, error: ClientError) -> Failed:
-        """What an error answer means: by exception class first, by its words only where the class says too little, by
-        status for classes that are not documented."""
+        """Return the failure that an error answer stands for.
+
+        The exception class decides. Its words count only where the class says too little, its status for undocumented
+        classes.
+        """
         name, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
         status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
         words: dict[str, Any] = {"provider_code": name, "provider_detail": message}

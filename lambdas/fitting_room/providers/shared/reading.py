@@ -20,8 +20,11 @@ def read(
     *,
     pause: float | None = None,
 ) -> Reading:
-    """Ask for a status and understand the answer. `understand` sees only answers 2xx; it returns None or raises
-    `ValueError` for one that it cannot read. `pause`: seconds that a vendor wants after a 429 without `Retry-After`."""
+    """Ask for a status and understand the answer.
+
+    `understand` sees only answers 2xx; it returns None or raises `ValueError` for one that it cannot read. `pause`:
+    seconds that a vendor wants after a 429 without `Retry-After`.
+    """
     try:
         answer = ask()
     except httpx.HTTPError as error:
