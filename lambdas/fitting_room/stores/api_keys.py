@@ -118,7 +118,7 @@ def revoke(key: ApiKey, now: datetime) -> None:
 
 
 def allowed(tenant: str) -> frozenset[str] | None:
-    """The providers that a tenant may use; None: all."""
+    """Return the providers that a tenant may use; None: all."""
     found = tenants.read(tenant)
     return found.providers if found else None
 

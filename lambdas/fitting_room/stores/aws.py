@@ -74,7 +74,7 @@ def bedrock(region: str) -> BedrockClient:
 
 
 def reason(error: Any) -> str:
-    """The AWS error code of a `ClientError`."""
+    """Return the AWS error code of a `ClientError`."""
     return str(error.response["Error"]["Code"])
 
 

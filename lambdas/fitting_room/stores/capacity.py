@@ -53,7 +53,7 @@ def reserve_slot(provider: str, rate: Rate, now_ms: int, horizon_ms: int) -> tup
 
 
 def next_slot(provider: str, now_ms: int) -> int:
-    """The slot a call would get now, in epoch ms, without taking it."""
+    """Return the slot a call would get now, in epoch ms, without taking it."""
     return max(now_ms, _next_ms(provider))
 
 

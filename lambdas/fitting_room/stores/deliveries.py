@@ -39,8 +39,11 @@ class Try(_Model):
 
 
 class Delivery(_Model):
-    """`round`: tries since the event was due, or was sent again. `next_at`: when it is tried; while a try is under way,
-    when it is taken for lost."""
+    """A webhook event and its tries.
+
+    `round`: tries since the event was due, or was sent again. `next_at`: when it is tried. While a try is under way,
+    it is the time after which the try counts as lost.
+    """
 
     job_id: str
     tenant: str
@@ -113,7 +116,10 @@ def postpone(claimed: Delivery, made: Try, next_at: str, look_at: str) -> None:
 
 
 def _record(claimed: Delivery, made: Try, update: str, values: dict[str, Any], names: dict[str, str]) -> None:
-    """An event that was sent again during the try stays due."""
+    """Store a try and its effect on the delivery.
+
+    An event that was sent again during the try stays due.
+    """
     names, mine = {"#n": str(made.n)} | names, {":try": to_item(made)}
     if not update_if(
         key(claimed.job_id),

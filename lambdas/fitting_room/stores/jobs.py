@@ -43,7 +43,10 @@ def item(job: Job) -> dict[str, Any]:
 
 
 def get(job_id: str, now: datetime) -> Job | None:
-    """The job, read consistently; None once it is erased, or has expired, whatever DynamoDB still holds."""
+    """Return the job, read consistently.
+
+    None once it is erased or has expired, even while DynamoDB still holds it.
+    """
     found = aws.table().get_item(Key=key(job_id), ConsistentRead=True).get("Item")
     if found is None or "erased_at" in found or str(found["expires_at"]) <= clock.text(now):
         return None
@@ -139,7 +142,10 @@ def _job(item: Mapping[str, Any]) -> Job:
 
 
 def raw_item(job_id: str) -> dict[str, Any] | None:
-    """The raw item, read consistently: for what must be known of a job even when it is erased."""
+    """Return the raw item, read consistently.
+
+    It serves facts that are needed even when the job is erased.
+    """
     return aws.table().get_item(Key=key(job_id), ConsistentRead=True).get("Item")
 
 
@@ -356,7 +362,10 @@ def collected(job: Job, images: list[JobImage], mask: JobImage | None, warnings:
 
 
 def mark_adrift(job: Job, look_at: str) -> None:
-    """The job's run broke while a call to a provider is in flight: look again then, or once its outcome is written."""
+    """Mark a job whose run broke while a call to a provider is in flight.
+
+    It is examined at `look_at`, or once its outcome is written.
+    """
     update_if(
         key(job.id),
         "SET adrift = :true, due_at = :at",
@@ -367,7 +376,7 @@ def mark_adrift(job: Job, look_at: str) -> None:
 
 
 def resume_later(job: Job, until: str) -> None:
-    """The run that broke is followed by the next one at that time."""
+    """Schedule the next run of a job whose run broke."""
     update_if(
         key(job.id),
         "SET resume_at = :at, due_at = :at",
@@ -402,8 +411,10 @@ def request_cancel(job: Job, look_at: str) -> bool:
 def finish(
     job: Job, *, status: str, error: Fault | None, usage: dict[str, Any], now: datetime, owed_at: str | None
 ) -> dict[str, Any]:
-    """The transaction item that ends a job, if it is open and still as it was read: a claim or a result in between would
-    make status and refund wrong. `owed_at` keeps it on the `due` index."""
+    """Return the transaction item that ends a job, if it is open and still as it was read.
+
+    A claim or a result in between would make status and refund wrong. `owed_at` keeps it on the `due` index.
+    """
     update = (
         "SET #status = :status, #step = :done, #error = :error, #usage = :usage, finished_at = :now, slot_at = :none,"
         " timeline = list_append(timeline, :entry)"
@@ -499,13 +510,13 @@ def body_hash(body: Any) -> str:
 
 
 def replayed(tenant: str, value: str, now: datetime) -> dict[str, Any] | None:
-    """What an idempotency key was used for: `{job_id, body_hash}`; None when it is new or has expired."""
+    """Return the use of an idempotency key: `{job_id, body_hash}`; None when it is new or has expired."""
     found = aws.table().get_item(Key=idempotency_key(tenant, value), ConsistentRead=True).get("Item")
     return found if found and str(found["expires_at"]) > clock.text(now) else None
 
 
 def remember(tenant: str, value: str, *, job_id: str, digest: str, now: datetime, keep: timedelta) -> dict[str, Any]:
-    """The transaction item that takes an idempotency key."""
+    """Return the transaction item that takes an idempotency key."""
     expires = now + keep
     return {
         "Put": {

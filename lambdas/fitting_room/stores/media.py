@@ -25,7 +25,10 @@ def put(key: str, data: bytes, media_type: str, *, bucket: str | None = None) ->
 
 
 def read(key: str, *, bucket: str | None = None, max_bytes: int | None = None) -> bytes | None:
-    """The object, or None when there is none. With `max_bytes`, at most one byte more is read: enough to see the excess."""
+    """Return the object, or None when there is none.
+
+    With `max_bytes`, at most one byte more is read: enough to see the excess.
+    """
     asked: dict[str, Any] = {"Bucket": bucket or settings().media_bucket, "Key": key}
     if max_bytes is not None:
         asked["Range"] = f"bytes=0-{max_bytes}"
@@ -91,14 +94,14 @@ def remove(keys: Iterable[str], *, bucket: str | None = None) -> None:
 
 
 def link(key: str, *, bucket: str | None = None, seconds: int = LINK_SECONDS) -> str:
-    """A presigned GET for one object."""
+    """Return a presigned GET for one object."""
     return aws.s3().generate_presigned_url(
         "get_object", Params={"Bucket": bucket or settings().media_bucket, "Key": key}, ExpiresIn=seconds
     )
 
 
 def upload_form(key: str, media_type: str, size: int, seconds: int = LINK_SECONDS) -> dict[str, Any]:
-    """A presigned POST `{url, fields}` for one object of exactly this type and at most this many bytes."""
+    """Return a presigned POST `{url, fields}` for one object of exactly this type and at most this many bytes."""
     return aws.s3().generate_presigned_post(
         settings().inbox_bucket,
         key,

@@ -17,8 +17,11 @@ State = Literal["active", "legacy", "gone", "unknown"]
 
 
 class ObservedLifecycle(BaseModel):
-    """`state`: `gone` when Bedrock no longer knows the model; `unknown` when the lookup was refused from the beginning, so
-    that only the catalogue's dates count. `checked_at`: RFC 3339."""
+    """The state of a model as Bedrock reported it.
+
+    `state`: `gone` when Bedrock no longer knows the model. It is `unknown` when the lookup was refused from the
+    beginning, so that only the catalogue's dates count. `checked_at`: RFC 3339.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

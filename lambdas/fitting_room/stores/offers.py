@@ -37,7 +37,10 @@ _last = _Reading()
 
 
 def entry(provider_id: str) -> CatalogueEntry:
-    """Raises `KeyError` for a provider that does not exist."""
+    """Return the entry of a provider, with the operator's override applied.
+
+    Raises `KeyError` for a provider that does not exist.
+    """
     given, changed = catalogue.entry(provider_id), overrides().get(provider_id)
     if changed is None:
         return given
@@ -89,7 +92,10 @@ def forget() -> None:
 
 
 def _parsed(provider: str, value: Any) -> Override | None:
-    """What cannot be read, of another release perhaps, is left out. A pause in it counts all the same: it guards money."""
+    """Return the override in a stored value, or None if it cannot be read.
+
+    Another release may have written it. A pause in it counts all the same: it guards money.
+    """
     try:
         return Override.model_validate(without_decimals(value))
     except ValidationError:

@@ -20,8 +20,11 @@ _PARTITION = "TENANTS"
 
 
 class Tenant(BaseModel):
-    """`providers`: those it may use (None: all). `daily_images`, `daily_usd`: its own budget (None: the stage's).
-    `webhook_secrets`: how many it has."""
+    """A tenant as it is stored.
+
+    `providers`: those it may use (None: all). `daily_images`, `daily_usd`: its own budget (None: the stage's).
+    `webhook_secrets`: how many it has.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 

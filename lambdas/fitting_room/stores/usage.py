@@ -18,8 +18,11 @@ KEEP = timedelta(days=400)
 
 
 class Spent(BaseModel):
-    """What one job cost. `amount`: in USD by the catalogue's prices. `unknown`: attempts of which nobody knows whether they
-    were charged; they are counted as if they were."""
+    """The cost of one job.
+
+    `amount`: in USD by the catalogue's prices. `unknown`: attempts that may or may not have been charged; they are
+    counted as charged.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 

@@ -44,7 +44,7 @@ def signed(tenant: str) -> bool:
 
 
 def living(tenant: str, now: datetime) -> list[str]:
-    """What to sign with, the newest first."""
+    """Return the secrets to sign with, the newest first."""
     return [secret.value for secret in listed(tenant, now)]
 
 
