@@ -57,8 +57,10 @@ Days = Annotated[int, Field(ge=1, le=3650)]
 
 
 class Limits(BaseModel):
-    """What a stage's contract with a vendor permits, where it is not what the catalogue says: at most `submits` in any
-    window of `seconds`, `concurrency` jobs at once."""
+    """The limits of a stage's contract with a vendor, where they differ from the catalogue's.
+
+    At most `submits` in any window of `seconds`, and `concurrency` jobs at once.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -78,8 +78,11 @@ Resolve = Callable[..., list[Any]]
 
 
 class FetchFailed(Exception):
-    """The one way in which a call can fail. `why` and `remedy` are for the person who named the address; `why` has no full
-    stop. `passing`: the same call may succeed in a moment. `retry_after`: seconds that the server asked for."""
+    """The one error that a call raises.
+
+    `why` and `remedy` are for the person who named the address; `why` has no full stop. `passing`: the same call may
+    succeed in a moment. `retry_after`: seconds that the server asked for.
+    """
 
     def __init__(self, why: str, remedy: str, *, passing: bool = False, retry_after: float | None = None) -> None:
         super().__init__(why)
@@ -188,7 +191,10 @@ def post(
 def _answer(
     method: str, target: _Target, rules: _Rules, headers: Mapping[str, str], body: bytes | None = None
 ) -> Iterator[HTTPResponse]:
-    """The server's answer, while its body is read. Whatever is wrong with either becomes a `FetchFailed`."""
+    """Yield the server's answer, while its body is read.
+
+    An error of the answer or the reader becomes a `FetchFailed`.
+    """
     try:
         with closing(_connected(target, rules)) as connection:
             connection.sock = _Timed(connection.sock, rules.remaining)
@@ -337,7 +343,7 @@ def _connection(target: _Target, address: str, timeout: float) -> HTTPConnection
 
 
 def _body(response: HTTPResponse, target: _Target, max_bytes: int) -> bytes:
-    """The body, unpacked piece by piece, so that the limit holds for what comes out."""
+    """Return the body, unpacked piece by piece, so that the limit holds for the unpacked bytes."""
     too_large = FetchFailed(
         f"{target} sends more than the limit of {max_bytes:,} bytes (max_bytes)", "Save it smaller or as a JPEG."
     )
@@ -353,8 +359,10 @@ def _body(response: HTTPResponse, target: _Target, max_bytes: int) -> bytes:
 
 
 class _Timed:
-    """A socket whose reads all end at one deadline. A socket's own timeout starts anew with each byte received, so a
-    server that drips would be waited for without end."""
+    """A socket whose reads all end at one deadline.
+
+    A socket's own timeout restarts with each byte received, so a slow server could hold the call without end.
+    """
 
     def __init__(self, sock: socket.socket, remaining: Callable[[], float]) -> None:
         self._sock = sock

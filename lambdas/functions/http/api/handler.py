@@ -215,7 +215,10 @@ def broken(error: Exception) -> Response[str]:
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """A trailing slash means nothing, and HEAD is GET without a body."""
+    """Answer a request of the HTTP API.
+
+    A trailing slash means nothing, and HEAD is GET without a body.
+    """
     http = event["requestContext"]["http"]
     path, head = event["rawPath"].rstrip("/") or "/", http["method"] == "HEAD"
     http = {**http, "path": path, "method": "GET" if head else http["method"]}
@@ -225,7 +228,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _shown(job: Job, caller: Caller) -> dict[str, Any]:
-    """The job; for a key that may not read jobs without links to its images, for it may cancel or retry a job that has some."""
+    """Return the job, with links to its images only for a key that may read jobs.
+
+    Other keys may cancel or retry a job that has images.
+    """
     return view(job, clock, links="read" in caller.scopes)
 
 
@@ -326,8 +332,11 @@ def _request_id() -> str:
 
 
 def _common(methods: str = "") -> dict[str, str]:
-    """The request's id, and what a browser of an allowed origin needs, and no other. What holds links to photos is kept in
-    no cache."""
+    """Return the headers that every answer has.
+
+    They are the request's id and, for an allowed origin, the headers that its browser needs. Answers may hold links
+    to photos, so no cache keeps them.
+    """
     origin, allowed = app.current_event.headers.get("origin", ""), settings().deployment.cors_origins
     headers = {"Cache-Control": "no-store", "Request-Id": _request_id()}
     if not origin or not {origin, "*"}.intersection(allowed):
