@@ -1,4 +1,4 @@
-"""What an attempt cost, by the catalogue's price list or the vendor's own word."""
+"""The cost of an attempt, by the catalogue's price list or the vendor's own word."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ class Cost(NamedTuple):
 
 
 def cost_of(job: Job, attempt: Attempt) -> Cost | None:
-    """None when nothing was charged. An attempt of unknown fate counts as charged, so that a budget is never exceeded."""
+    """Return the cost of an attempt, or None when nothing was charged.
+
+    An attempt whose outcome is unknown counts as charged, so that a budget is never exceeded.
+    """
     if attempt.charged == "no":
         return None
     count = len(attempt.results) or job.request.output.count
@@ -38,7 +41,10 @@ def cost_of(job: Job, attempt: Attempt) -> Cost | None:
 
 
 def _units(job: Job, attempt: Attempt, price: Price) -> float | None:
-    """How many units of a price one image took, as far as it is known: megapixels go in and out, each picture rounded up."""
+    """Return the units of a price that one image took, or None if unknown.
+
+    Megapixels count for the base picture and the result, each rounded up.
+    """
     base = attempt.inputs.get(job.request.base or "")
     if price.basis != "megapixel" or base is None:
         return None

@@ -155,7 +155,10 @@ def _model(job: Job, provider: str) -> str | None:
 
 
 def _retry_until(job: Job) -> str | None:
-    """Until when a retry surely finds the images; None for a job that cannot be retried, or that never copied them."""
+    """Return the time until which a retry surely finds the images.
+
+    None for a job that cannot be retried, or that never copied them.
+    """
     over = job.status in ("failed", "cancelled") and not (job.retried_by or job.erase_requested_at)
     media_bucket = settings().media_bucket
     copied = all(source.url or source.staged or source.bucket == media_bucket for source in job.sources.values())

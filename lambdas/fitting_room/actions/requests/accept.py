@@ -69,7 +69,10 @@ def accept(job: Job, inline: Mapping[str, bytes], writes: Mapping[str, dict[str,
 def reservation(
     request: AnyRequest, providers: list[str], used: Mapping[str, Subject], at: Clock
 ) -> Reservation | None:
-    """Return the dearest that the plan can cost: any one of its providers, every image. None for what is free."""
+    """Return the dearest that the plan can cost: any one of its providers, every image.
+
+    Returns None for a free request.
+    """
     count, made_for = request.output.count, frozenset(subject.made_for for subject in used.values())
     prices = [entry(name).cost(request, asked_side(request), made_for) for name in providers]
     if all(price.free for price in prices):

@@ -1,4 +1,4 @@
-"""Find the caller of a request by its bearer key, and check what that key may do."""
+"""Find the caller of a request by its bearer key, and check the rights of that key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ _BEARER = re.compile(r"^Bearer +(fr_(?:live|test)_[A-Za-z0-9_-]{20,64}) *$", re.
 
 
 def authenticate(authorization: str | None, at: Clock) -> Caller:
-    """Return the tenant, mode and scopes of the key in an `Authorization` header. Raises `Refusal` `unauthorized`."""
+    """Return the tenant, mode and scopes of the key in an `Authorization` header.
+
+    Raises `Refusal` `unauthorized`.
+    """
     match = _BEARER.match(authorization or "")
     caller = api_keys.find_caller(match[1], at) if match else None
     if caller is None:

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a body, in one answer: fields, rules over several, pictures, and what providers cannot do."""
+"""All faults of a body, in one answer: fields, rules over several, pictures, and limits of providers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ class Checked:
 
 
 def check(body: Any, caller: Caller, at: Clock, *, find_uploads: bool) -> Checked:
-    """Return the request if it has no fault. `find_uploads`: each upload must be there. Raises `Refusal` with all faults."""
+    """Return the request if it has no fault.
+
+    `find_uploads`: each upload must be there. Raises `Refusal` with all faults.
+    """
     draft = read(body, frozenset(settings().deployment.fetch_allow))
     if draft.request is None:
         raise Refusal(*draft.faults)
@@ -58,7 +61,10 @@ def check(body: Any, caller: Caller, at: Clock, *, find_uploads: bool) -> Checke
 
 
 def _unsigned(request: AnyRequest, caller: Caller) -> list[Fault]:
-    """Nobody could tell a webhook without a signature from a forged one."""
+    """Return a fault if the request names a webhook and the tenant has no secret.
+
+    A receiver cannot distinguish a webhook without a signature from a forged one.
+    """
     if request.webhook is None or webhooks.signed(caller.tenant):
         return []
     return [

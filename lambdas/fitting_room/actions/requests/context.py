@@ -1,4 +1,4 @@
-"""What a request is judged against: the providers that this deployment can reach, and the subjects that it names."""
+"""The context of a check: the providers that this deployment can reach, and the subjects that a request names."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def deployment(at: Clock) -> Deployment:
 
 
 def subjects_of(request: AnyRequest, caller: Caller, at: Clock) -> tuple[dict[str, Subject], list[Fault]]:
-    """By JSON pointer, the subjects that a request names; and the faults of those that cannot be used."""
+    """Return the subjects that a request names, by JSON pointer, and the faults of those that cannot be used."""
     found = {pointer: _ready(subject_id, caller, at) for pointer, subject_id in request.subjects()}
     missing = [
         Fault.of(

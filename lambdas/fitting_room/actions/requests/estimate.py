@@ -1,4 +1,4 @@
-"""What a request would do, without doing it: the plan, what stands against every other provider, and the advice."""
+"""The effect of a request, without doing it: the plan, the faults of every other provider, and the advice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this deployment can buy, and under which conditions."""
+"""The providers and models that this deployment can buy from, and their conditions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fitting_room.stores.api_keys import Caller
 
 
 def list_providers(deployment: Deployment, caller: Caller) -> dict[str, Any]:
-    """`{items: [...]}` in the order in which `auto` tries them."""
+    """Return `{items: [...]}` in the order in which `auto` tries the providers."""
     return {"items": [_shown(entry, deployment, caller) for entry in deployment.entries]}
 
 

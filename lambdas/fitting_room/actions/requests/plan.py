@@ -45,7 +45,7 @@ class Deployment:
     erasing: frozenset[str] = frozenset()
 
     def end_of_life(self, model: Model) -> date | None:
-        """Bedrock's own word before the catalogue's."""
+        """Return the end of life of a model, from Bedrock where it is known, else from the catalogue."""
         seen = self.observed.get(model.id)
         return (seen and seen.end_of_life) or model.lifecycle.end_of_life
 
@@ -83,9 +83,10 @@ def plan(
     *,
     subjects: Mapping[str, Subject] = MappingProxyType({}),
 ) -> Plan:
-    """Return the providers to try. `subjects`: by JSON pointer, those that the request names.
+    """Return the providers to try.
 
-    Raises `Refusal` with every fault when no provider, or not the named one, can do the request.
+    `subjects`: by JSON pointer, those that the request names. Raises `Refusal` with every fault when no provider, or
+    not the named one, can do the request.
     """
     known = {entry.id: entry for entry in deployment.entries}
     places, unknown = named_in(request, deployment.entries)
@@ -136,7 +137,10 @@ def faults_for(
     deployment: Deployment,
     subjects: Mapping[str, Subject] = MappingProxyType({}),
 ) -> list[Fault]:
-    """Everything that keeps one provider from doing a request; empty when it can."""
+    """Return all faults that keep one provider from doing a request.
+
+    The list is empty when it can.
+    """
     if request.task not in entry.tasks:
         return [_wrong_task(request, entry, deployment)]
     if not entry.models:
@@ -374,7 +378,7 @@ def _others(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) 
 
 
 def _alternatives(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) -> str:
-    """For a remedy."""
+    """Return the sentence of a remedy that names other providers."""
     names = [other.id for other in _others(request, entry, deployment)]
     if not names:
         return f"No other provider for `{request.task}` is configured here: ask the operator for one."

@@ -1,4 +1,4 @@
-"""Recover a failed or cancelled job: a new job that buys nothing and fetches what was, or may have been, paid for."""
+"""Recover a failed or cancelled job: a new job that buys nothing and fetches images that were, or may have been, paid for."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ TIME_TO_READ = timedelta(minutes=15)
 def recover(job_id: str, caller: Caller, at: Clock, *, provider_job_id: str | None = None) -> Accepted:
     """Store and start the recovery of a job; while one is open, a second call answers the same job.
 
-    `provider_job_id`: what an operator found in the provider's account for the latest attempt. Raises `Refusal`
-    `nothing_to_recover`, `not_found` or `erased`.
+    `provider_job_id`: the job's id that an operator found in the provider's account for the latest attempt. Raises
+    `Refusal` `nothing_to_recover`, `not_found` or `erased`.
     """
     old = find_job(job_id, caller, at)
     if open_one := _open(old, caller, at):

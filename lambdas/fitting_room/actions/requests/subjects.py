@@ -32,7 +32,10 @@ _SHOWN = {
 
 
 def create(body: Any, caller: Caller, idempotency_key: str | None, at: Clock) -> Accepted:
-    """Submit the job that makes a subject: `body` is a `train_subject` without its `task`. Raises `Refusal`."""
+    """Submit the job that makes a subject: `body` is a `train_subject` without its `task`.
+
+    Raises `Refusal`.
+    """
     if isinstance(body, dict):
         if "task" in body:
             raise Refusal.of("invalid_input", "The path says the task already.", "Leave it out.", pointer="/task")
@@ -60,7 +63,10 @@ def view(subject: StoredSubject) -> dict[str, Any]:
 
 
 def list_subjects(caller: Caller, limit: str, cursor: str | None, at: Clock) -> dict[str, Any]:
-    """`{items, next_cursor}`, newest first. Raises `Refusal` with status 400 for a limit or a cursor that is none."""
+    """Return `{items, next_cursor}` of a tenant's subjects, newest first.
+
+    Raises `Refusal` with status 400 for an invalid limit or cursor.
+    """
     if not (limit.isascii() and limit.isdecimal() and len(limit) <= 3 and 1 <= int(limit) <= 100):
         raise Refusal.of(
             "invalid_input", "`limit` must be a number from 1 to 100.", "Leave it out for 100.", status=400

@@ -1,6 +1,7 @@
-"""Erase a job or a subject: what is ours at once, then what vendors keep and delete when asked, as long as they need.
+"""Erase a job or a subject.
 
-Everything here may be done again: what is gone counts as erased.
+The data in this deployment go at once. Vendors are then asked to delete their copies, as long as they need.
+Everything here may be done again: data that are gone count as erased.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ METRIC = "ErasureFailed"
 
 
 def erase_job(job_id: str, at: Clock) -> None:
-    """Erase a job that is marked for it. One that is not over yet is looked at later: what it still makes would outlive it."""
+    """Erase a job that is marked for it.
+
+    A job that is not over yet is examined later, because its later results would outlive it.
+    """
     job = jobs.get(job_id, at.now())
     if job is None:
         if tombstone := tombstones.get(job_id, at.now()):
@@ -44,7 +48,10 @@ def erase_job(job_id: str, at: Clock) -> None:
 
 
 def erase_subject(subject_id: str, tenant: str, at: Clock) -> None:
-    """Its vendor first: a subject is gone only when what was made of it is."""
+    """Erase a subject that is marked for it, the vendor's copy first.
+
+    A subject is gone only when that copy is.
+    """
     subject = subjects.get(subject_id, tenant, at.now())
     if subject is None or not subject.erase_requested_at:
         return
@@ -63,7 +70,10 @@ def erase_subject(subject_id: str, tenant: str, at: Clock) -> None:
 
 
 def _bury(job: Job, at: Clock) -> Tombstone:
-    """Delete its pictures, and put a tombstone in the place of its record. Pictures first: only the record knows them."""
+    """Delete its pictures, and put a tombstone in the place of its record.
+
+    Pictures first: only the record knows them.
+    """
     if job.subject:  # or the subject would be in training for ever
         pay_debt(job, "subject", at)
     config, now = settings(), at.now()
@@ -107,7 +117,7 @@ def _ask_vendors(tombstone: Tombstone, at: Clock) -> None:
 
 
 def _copies(job: Job, at: Clock) -> Iterator[VendorCopy]:
-    """Yield what providers keep of this job alone.
+    """Yield the copies that providers keep of this job alone.
 
     References that other jobs of the tenant use stay. A subject has a DELETE of its own.
     """

@@ -1,4 +1,4 @@
-"""Turn what the vendor returned into the job's results: check it, undo the geometry, write it to the tenant's folder."""
+"""Turn the vendor's images into the job's results: check it, undo the geometry, write it to the tenant's folder."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ class Result(NamedTuple):
 
 
 def collect(job_id: str, at: Clock) -> Step:
-    """Outcome `ended`: the results are written, or the job's failure is; settling comes next. May be repeated at will."""
+    """Write the results of a job, or its failure, and return `ended`.
+
+    Settling comes next. A repeat is harmless.
+    """
     job = jobs.get(job_id, at.now())
     if job is None or job.final or job.images or job.latest is None or job.latest.outcome != "finished" or job.subject:
         return step("ended")
@@ -138,7 +141,7 @@ def _provider(job: Job, attempt: Attempt) -> CatalogueEntry:
 
 
 def _fitted(job: Job, attempt: Attempt) -> Frame | None:
-    """How the base picture was fitted, where there is one."""
+    """Return the frame by which the base picture was fitted, or None without one."""
     base = attempt.inputs.get(job.request.base or "")
     return Frame.model_validate(base.frame) if base else None
 

@@ -1,4 +1,4 @@
-"""Download what a provider has made. The images are paid for and fetching is free, so a bad download is only repeated."""
+"""Download a provider's images. The images are paid for and fetching is free, so a bad download is only repeated."""
 
 from __future__ import annotations
 

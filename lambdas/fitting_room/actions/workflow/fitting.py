@@ -26,7 +26,10 @@ _BASE64 = 0.74
 
 
 class Fitting:
-    """`inputs`: by role, what the provider gets. `warnings`: what there is to say about the images before they are paid for."""
+    """The images of a job, fitted for its provider.
+
+    `inputs`: the fitted image for each role. `warnings`: warnings about the images before they are paid for.
+    """
 
     def __init__(self, job: Job, n: int, provider: CatalogueEntry, shelf: Shelf) -> None:
         self.inputs: dict[str, PreparedInput] = {}
@@ -39,7 +42,10 @@ class Fitting:
         self._masked: Master | None = None
 
     def fit(self, sources: dict[str, Source]) -> None:
-        """Make every copy and put it into staging, within the provider's limits. Raises `JobFailure`."""
+        """Make every copy and put it into staging, within the provider's limits.
+
+        Raises `JobFailure`.
+        """
         for role in self._pointers:
             if role == "mask":
                 self._mask(sources[role])
@@ -88,7 +94,11 @@ class Fitting:
         self._put("mask", Encoded(to_png(apply_mask(mask.image, frame)), "image/png", frame))
 
     def _share(self, budget: int) -> None:
-        """PNG for all of them if that fits, so that nothing is lost; otherwise the largest share what the others leave."""
+        """Fit all images into the budget.
+
+        All are PNG if that fits, so that nothing is lost. Otherwise the largest share the bytes that the others
+        leave.
+        """
         if sum(self._sizes.values()) <= budget:
             return
         images = {role: size for role, size in self._sizes.items() if role != "mask"}

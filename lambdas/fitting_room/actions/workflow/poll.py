@@ -1,7 +1,7 @@
-"""Look once how a provider's job is doing, and fetch what it has made.
+"""Read the status of a provider's job once, and fetch its images.
 
-Reading is free, so no refusal of a read is final: only the provider's own word ends an attempt, or the deadline and three
-more reads after it.
+Reading is free, so no refusal of a read is final: only the provider's own word ends an attempt, or the deadline and
+three more reads after it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from fitting_room.stores.offers import entry
 REFUSED_PAUSES = (5, 15, 30, 60, 120, 300)
 """Seconds after the first, second ... refused read in a row; the last one repeats."""
 WARNED_AFTER = 3
-"""Refused reads in a row after which the job and a metric tell of them."""
+"""Refused reads in a row after which the job and a metric report them."""
 PLACE_KEPT = timedelta(minutes=5)
 """How long refused reads hold the place at the provider: one call too many is a free 429, a blocked provider is not."""
 LAST_READS, LAST_READ_SECONDS = 3, 60
@@ -48,7 +48,10 @@ _REFUSED_KEY = (401, 403, 404)
 
 
 def poll(job_id: str, at: Clock) -> Step:
-    """Return `pending` with a wait, `finished`, `failed` or `ended`. This may be repeated at will: it buys nothing."""
+    """Return `pending` with a wait, `finished`, `failed` or `ended`.
+
+    This may be repeated at will: it buys nothing.
+    """
     job = jobs.get(job_id, at.now())
     if job is None or job.final:
         return step("ended")
@@ -102,7 +105,10 @@ def _connections(provider: CatalogueEntry, at: Clock) -> Iterator[Provider]:
 
 
 def _fetch(job: Job, attempt: Attempt, provider: CatalogueEntry, ready: Ready, at: Clock) -> Step:
-    """Bring the provider's images into staging. Those that cannot be had now are fetched again, until the deadline."""
+    """Bring the provider's images into staging.
+
+    Those that cannot be had now are fetched again, until the deadline.
+    """
     if not ready.addresses:
         return _refused(job, attempt, provider, Unread("done, but without images"), at)
     came = download(job, attempt, provider, ready.addresses)

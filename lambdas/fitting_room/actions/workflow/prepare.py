@@ -18,7 +18,10 @@ from fitting_room.stores.offers import entry
 
 
 def prepare(job_id: str, at: Clock) -> Step:
-    """Outcome `prepared` with the runner to use, `failed`, or `ended`. Doing it twice gives the same attempt."""
+    """Prepare an attempt: return `prepared` with the runner to use, `failed`, or `ended`.
+
+    Doing it twice gives the same attempt.
+    """
     job = jobs.get(job_id, at.now())
     if job is None or job.final:
         return step("ended")
@@ -60,5 +63,5 @@ def _next_attempt(job: Job, again: Attempt | None, at: Clock) -> Step:
 
 
 def _there(attempt: Attempt) -> bool:
-    """Whether what was prepared for an attempt is still in staging."""
+    """Return whether the prepared images of an attempt are still in staging."""
     return all(media.exists(made.key, bucket=settings().media_bucket) for made in attempt.inputs.values())

@@ -23,7 +23,7 @@ from fitting_room.stores import jobs, references
 
 SPENT_SECONDS = 30
 """Once making references took so long, the next call is left to the next invocation: one that is killed in the middle of a
-purchase leaves it of unknown fate."""
+purchase leaves its outcome unknown."""
 
 
 def register_references(

@@ -54,7 +54,7 @@ def settle(job_id: str, at: Clock) -> Step:
 
 
 def over(job: Job, at: Clock) -> bool:
-    """Whether an open job has nothing left to do but to be settled."""
+    """Return whether an open job only has to be settled."""
     stands = standing(job, at)
     return stands is not None and stands["outcome"] in _NOTHING_LEFT and not stands.get("again")
 
@@ -69,7 +69,7 @@ def pay_debt(job: Job, kind: Kind, at: Clock) -> None:
 
 
 def _tell(job: Job) -> None:
-    """Have the webhook told at once; the sweep does it otherwise."""
+    """Queue the event for the webhook at once; the sweep does it otherwise."""
     with unimportant("queueing a webhook"):
         if delivery := deliveries.get(job.id):
             deliveries.enqueue(delivery)
@@ -94,7 +94,10 @@ def _debts(job: Job) -> list[Kind]:
 
 
 def _finish(job: Job, at: Clock) -> None:
-    """Nothing happens when the job is no longer as it was read: the caller reads it again."""
+    """Settle the job, unless it is no longer as it was read.
+
+    In that case nothing happens: the caller reads it again.
+    """
     error = None if job.made else _error(job)
     status: Status = "succeeded" if error is None else "cancelled" if error.code == "cancelled" else "failed"
     usage = _usage(job)
@@ -117,7 +120,10 @@ def _finish(job: Job, at: Clock) -> None:
 
 
 def _free(job: Job, at: Clock) -> None:
-    """Free every place that the job has. A provider that still works on a cancelled job keeps its place busy for a while."""
+    """Free every place that the job has.
+
+    A provider that still works on a cancelled job keeps its place busy for a while.
+    """
     for attempt in job.attempts.values():
         if attempt.lease is None:
             continue
@@ -128,7 +134,7 @@ def _free(job: Job, at: Clock) -> None:
 
 
 def _stop_providers(job: Job) -> None:
-    """Have every provider that still works on the job told so, where it can be told."""
+    """Ask every provider that still works on the job to stop, where it can."""
     for attempt in job.attempts.values():
         if attempt.outcome == "pending" and attempt.provider_job_id and entry(attempt.provider).cancels:
             background.ask({"stop": attempt.provider_job_id, "provider": attempt.provider})
@@ -192,7 +198,10 @@ def _basis(unit: Basis) -> str:
 
 
 def _refund(job: Job, usage: Usage) -> dict[str, dict[str, Any]]:
-    """Less than nothing where a vendor made more than was set aside: what was charged is what the day's budget has lost."""
+    """Return the writes that give back the part of the reservation that was not charged.
+
+    It is less than nothing where a vendor made more than was set aside. The day's budget loses all that was charged.
+    """
     if job.reserved is None:
         return {}
     images = job.reserved.images - usage.images
