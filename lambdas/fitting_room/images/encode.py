@@ -22,7 +22,10 @@ def to_png(image: Image.Image) -> bytes:
 
 
 def to_jpeg(image: Image.Image, quality: int) -> bytes:
-    """Full-resolution colour (4:4:4): a garment's edge is often an edge of colour only."""
+    """Return the image as a JPEG with full-resolution colour (4:4:4).
+
+    A garment's edge is often an edge of colour only.
+    """
     return _saved(image, "JPEG", quality=quality, subsampling=0)
 
 
@@ -31,7 +34,10 @@ def to_webp(image: Image.Image, quality: int) -> bytes:
 
 
 def within(image: Image.Image, max_bytes: int | None) -> tuple[bytes, MediaType] | None:
-    """PNG if that fits into `max_bytes`, else the best JPEG that does, at quality 95 down to 85; None if none does."""
+    """Return the image as a PNG if that fits into `max_bytes`, else as the best JPEG that does.
+
+    The quality is 95 down to 85. None if no JPEG fits.
+    """
     png = to_png(image)
     if max_bytes is None or len(png) <= max_bytes:
         return png, "image/png"

@@ -149,7 +149,7 @@ def _again(frame: Frame, other: Frame) -> Frame:
 
 
 def _scaled(size: Size, longest: int) -> Size:
-    """`size` with its long side at `longest`, in integers so that nothing drifts."""
+    """Return `size` with its long side at `longest`, in integers so that nothing drifts."""
     long, short = max(size), min(size)
     other = max(1, (2 * short * longest + long) // (2 * long))
     return (longest, other) if size[0] >= size[1] else (other, longest)

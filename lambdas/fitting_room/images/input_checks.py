@@ -1,7 +1,7 @@
-"""What a picture looks like, as a few numbers, and what is worth saying about it before money is spent.
+"""The look of a picture, as a few numbers, and the warnings worth giving before money is spent.
 
-Everything is measured on small copies, and only what pixels can honestly tell is said: there is no model here that
-finds a person. The thresholds are ours; `tests/unit/images/test_look.py` shows what lies on either side of each.
+Everything is measured on small copies. Only findings that pixels can show are reported: there is no model here that
+finds a person. `tests/unit/images/test_look.py` shows examples on either side of each threshold.
 """
 
 from __future__ import annotations
@@ -179,7 +179,10 @@ def _level(histogram: list[int], share: float) -> int:
 
 
 def _border(cells: Image.Image) -> tuple[float, float]:
-    """Plainness and subject of a picture averaged to `_CELLS` x `_CELLS`, which makes fine texture an even colour."""
+    """Return the plainness and subject of a picture averaged to `_CELLS` x `_CELLS`.
+
+    Averaging makes fine texture an even colour.
+    """
     rim = Image.new("L", cells.size, 255)
     rim.paste(0, (_RIM, _RIM, _CELLS - _RIM, _CELLS))
     backdrop = tuple(ImageStat.Stat(cells, rim).median)

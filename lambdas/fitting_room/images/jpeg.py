@@ -60,7 +60,10 @@ def strip(data: bytes) -> Stripped:
 
 
 def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """(marker, start, end) up to the end of the image; a scan's end is that of its header."""
+    """Yield (marker, start, end) up to the end of the image.
+
+    A scan's end is that of its header.
+    """
     at = len(_START)
     while found := _MARKER.search(data, at):
         start, kind = found.start(), found[1][0]
@@ -82,7 +85,7 @@ def _without_padding(scan: bytes) -> bytes:
 
 
 def _left_by(header: bytes) -> dict[tuple[int, int], int]:
-    """How many bits of each (component, coefficient) of a scan are left to later ones."""
+    """Return the bits of each (component, coefficient) of a scan that are left to later ones."""
     count = header[0]
     first, last, bits = header[1 + 2 * count : 4 + 2 * count]
     return {(component, n): bits & 15 for component in header[1 : 1 + 2 * count : 2] for n in range(first, last + 1)}

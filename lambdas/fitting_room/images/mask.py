@@ -94,7 +94,10 @@ def normalise_mask(
 
 
 def _check_aspect(size: Size, wanted: Size, pointer: str) -> None:
-    """Another tool's rounding may put one side off by a pixel."""
+    """Check that a mask has the aspect of its image.
+
+    Another tool's rounding may put one side off by a pixel. Raises `JobFailure` `image_unreadable`.
+    """
     (width, height), (whole_width, whole_height) = size, wanted
     if min(abs(width - height * whole_width / whole_height), abs(height - width * whole_height / whole_width)) > 1:
         raise unreadable(
@@ -110,7 +113,10 @@ def _rgba(image: Image.Image) -> Image.Image:
 
 
 def _levels(image: Image.Image, read: MaskRead) -> Image.Image:
-    """Mode L, as the file shows it. What is transparent counts as what stays, unless it is the mask itself."""
+    """Return the mask in mode L, as the file shows it.
+
+    Transparent parts count as parts that stay, unless they are the mask itself.
+    """
     if read == "alpha":
         return _rgba(image).getchannel("A")
     if image.mode.startswith("I"):

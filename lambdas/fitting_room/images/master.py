@@ -39,11 +39,11 @@ Size = tuple[int, int]
 
 
 class ImageLimits(BaseModel):
-    """What a picture may be, read from its header before a pixel is decoded. Bytes; px; long side over short side.
+    """The limits of a picture, checked from its header before a pixel is decoded.
 
-    `max_pixels` lets in the 50-megapixel modes of phones, whose largest is 8192 x 6144 px. `master_pixels` refuses
-    nothing: a larger picture becomes a master of at most that many pixels. 4096 x 4096 is the most that any provider of
-    ours takes, and more would only cost memory.
+    Bytes; px; long side over short side. `max_pixels` lets in the 50-megapixel modes of phones, whose largest is 8192
+    x 6144 px. `master_pixels` refuses nothing: a larger picture becomes a master of at most that many pixels. No
+    provider of the catalogue takes more than 4096 x 4096, and more would only cost memory.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -280,7 +280,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile | None) -> Image.Image:
-    """RGB, or RGBA where there was alpha, which no profile speaks about."""
+    """Return the image in RGB, or in RGBA where there was alpha, which no profile speaks about."""
     if image.mode not in ("LA", "RGBA"):
         return _converted(image, profile)
     if profile is None:

@@ -1,7 +1,7 @@
-"""Marks that tell a machine that an image was made or changed by an algorithm: read, kept, or written into the bytes.
+"""Marks that show a machine that an image was made or changed by an algorithm: read, kept, or written into the bytes.
 
-A C2PA manifest signs the bytes of its file, so nothing is ever added to such a file. Any other file gets the IPTC property
-`DigitalSourceType` as XMP, without a pixel being encoded again.
+A C2PA manifest signs the bytes of its file, so nothing is ever added to such a file. Any other file gets the IPTC
+property `DigitalSourceType` as XMP, without a pixel being encoded again.
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ _XMP_FLAG, _ALPHA_FLAG = 0x04, 0x10
 
 
 class Marks(NamedTuple):
-    """What a file says of its making. `packet`: its XMP, or b""; it fills the file from `start` to `end`, or belongs there."""
+    """The marks in a file about its making.
+
+    `packet`: its XMP, or b"". It fills the file from `start` to `end`, or belongs there.
+    """
 
     c2pa: bool
     packet: bytes
@@ -78,7 +81,10 @@ def read(data: bytes) -> Marks:
 
 
 def mark(data: bytes, source_type: str) -> tuple[bytes, Provenance]:
-    """Return the file with its mark, and which one it is. The file is as it came if it has a mark already."""
+    """Return the file with its mark, and which one it is.
+
+    The file is as it came if it has a mark already.
+    """
     marks = read(data)
     if marks.c2pa:
         return data, "c2pa"
@@ -147,7 +153,7 @@ def _jpeg(data: bytes) -> Marks:
 
 
 def _jpeg_segment(packet: bytes) -> bytes:
-    """Empty if the packet is too long for a segment."""
+    """Return the segment of a packet, or b"" if the packet is too long for one."""
     body = _JPEG_KEYWORD + packet
     return b"\xff\xe1" + (len(body) + 2).to_bytes(2) + body if len(body) <= _LARGEST_SEGMENT else b""
 

@@ -39,13 +39,13 @@ _SAME_CELL = 48
 
 @dataclass(frozen=True)
 class Expected:
-    """What a task promises of each picture. Sizes are (width, height) in px.
+    """The properties that a task promises of each picture.
 
     `size`: exactly this; of the same aspect (within 2 %) another size passes with the warning `size_changed`, and any
-    other aspect is `wrong_aspect`. `aspects`: sizes of which one gives the aspect (a frame's canvas and source); off by
-    more than 2 % passes with `framing_changed`, since the customer can still use it, off by more than half is
-    `wrong_aspect`. `alpha`: transparency that is not the same everywhere. `edit`: only a named part changes, however small,
-    so nothing but an exact echo is `unchanged`.
+    other aspect is `wrong_aspect`. `aspects`: sizes of which one gives the aspect (a frame's canvas and source); off
+    by more than 2 % passes with `framing_changed`, since the customer can still use it, off by more than half is
+    `wrong_aspect`. `alpha`: transparency that is not the same everywhere. `edit`: only a named part changes, however
+    small, so nothing but an exact echo is `unchanged`.
     """
 
     size: Size | None = None
@@ -70,9 +70,10 @@ def fingerprint(data: bytes) -> Image.Image | None:
 
 
 def check_result(data: bytes, expected: Expected = Expected(), sent: Sequence[Image.Image | None] = ()) -> Verdict:
-    """Return the first reason to reject `data`, or the image in it. `sent`: the fingerprint of each image the provider got.
+    """Return the first reason to reject `data`, or the image in it.
 
-    A result is `unchanged` if, at 128 x 128, it differs from a sent image by no more than re-encoding or resizing explains.
+    `sent`: the fingerprint of each image the provider got. A result is `unchanged` if, at 128 x 128, it differs from
+    a sent image by no more than re-encoding or resizing explains.
     """
     image = _decoded(data)
     if image is None:
@@ -103,7 +104,7 @@ def _decoded(data: bytes) -> Image.Image | None:
 
 
 def _shape(size: Size, expected: Expected) -> tuple[bool, tuple[JobWarning, ...]]:
-    """Whether it is beyond use, and if not, what to say about it."""
+    """Return whether the shape is unusable, and the warnings if it is not."""
     if expected.size:
         if _off(size, expected.size) > _SAME_ASPECT:
             return True, ()
@@ -164,7 +165,7 @@ def _most(image: Image.Image) -> int:
 
 
 def _small(image: Image.Image) -> Image.Image:
-    """Averaged to a fixed grid, on white."""
+    """Return the image averaged to a fixed grid, on white."""
     averaged = image.resize((_GRID, _GRID), Image.Resampling.BOX)
     if averaged.mode == "RGB":
         return averaged

@@ -1,4 +1,7 @@
-"""What a file is, told by its first bytes. A content type or a file name is somebody's claim and is never asked."""
+"""The kind of a file, from its first bytes.
+
+A content type or a file name is only a claim and is never asked.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,10 @@ def with_known_brand(data: bytes, name: str) -> bytes:
 
 
 def _isobmff_kind(data: bytes) -> str:
-    """By the major brand if that says how the images are coded, else by all the brands it is compatible with."""
+    """Return the kind of an ISO BMFF file.
+
+    The major brand decides if it names the coding of the images, else all the compatible brands do.
+    """
     major = data[8:12]
     if major in _AVIF:
         return "AVIF"

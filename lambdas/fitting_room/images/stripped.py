@@ -1,4 +1,4 @@
-"""What a decoder is handed of a file: its pixels, and the little metadata that decides how they look."""
+"""The part of a file that a decoder gets: its pixels, and the little metadata that decides how they look."""
 
 from __future__ import annotations
 
