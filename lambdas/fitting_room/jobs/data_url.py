@@ -1,4 +1,7 @@
-"""Images inside a request: the one grammar of data URLs. Their content decides; what they claim to be is never asked."""
+"""Images inside a request: the one grammar of data URLs.
+
+Their content decides; their claimed type is never asked.
+"""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ class Refusal(Exception):
         self.retry_after = retry_after
 
     def body(self) -> dict[str, Any]:
-        """RFC 9457: the first fault on top, all of them in `errors`."""
+        """Return the body of RFC 9457: the first fault on top, all of them in `errors`."""
         first, faults = self.faults[0], [fault.model_dump(exclude_none=True) for fault in self.faults]
         return {
             "type": f"urn:fitting-room:problem:{first.code}",

@@ -1,4 +1,4 @@
-"""What the request models share: how strict they are, kinds of text, and the words for a rule over several fields."""
+"""The parts that the request models share: strictness, kinds of text, and the error of a rule over several fields."""
 
 from __future__ import annotations
 

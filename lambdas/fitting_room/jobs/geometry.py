@@ -1,4 +1,7 @@
-"""What a vendor says about the pictures it takes, as numbers. No imaging library: the API and the templates read it too."""
+"""A vendor's limits for pictures, as numbers.
+
+This module needs no imaging library: the API and the templates read it too.
+"""
 
 from __future__ import annotations
 

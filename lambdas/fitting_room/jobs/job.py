@@ -1,4 +1,4 @@
-"""The job record: what the table holds and what `GET /v1/jobs/{id}` is made from."""
+"""The job record: the item in the table, from which `GET /v1/jobs/{id}` is made."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Attempt(_Record):
     seed: int | None = None
     prepared_at: str | None = None
     waited: int = 0
-    """Seconds of the pauses that it was told to wait for its turn."""
+    """Seconds of the pauses in which it waited for its turn."""
     slot_ms: int | None = None
     lease: int | None = None
     claimed_at: str | None = None
@@ -165,7 +165,10 @@ class JobImage(_Record):
 
 
 class Usage(_Record):
-    """What the job cost. `amount` is None where the vendor bills credits only; `basis` says how it was reckoned."""
+    """The cost of the job.
+
+    `amount` is None where the vendor bills credits only; `basis` says how it was reckoned.
+    """
 
     images: int = 0
     amount: float | None = None
@@ -176,7 +179,7 @@ class Usage(_Record):
 
 
 class Reservation(_Record):
-    """What was set aside on the tenant's budget when the job was accepted, and on which UTC day."""
+    """The amount set aside on the tenant's budget when the job was accepted, and its UTC day."""
 
     day: str
     images: int
@@ -248,7 +251,7 @@ class Job(_Record):
 
     @property
     def waited(self) -> int:
-        """Seconds that the job was told to wait for its turn, at all providers together."""
+        """Seconds of the pauses in which the job waited for its turn, at all providers together."""
         return sum(attempt.waited for attempt in self.attempts.values())
 
     @property

@@ -1,4 +1,4 @@
-"""Outcomes are data: what an adapter says of one call, and what a workflow function tells the state machine."""
+"""Outcomes as data: an adapter's report of one call, and a workflow function's report to the state machine."""
 
 from __future__ import annotations
 
@@ -100,10 +100,10 @@ class _Facts(TypedDict, total=False):
 
 
 class Step(_Facts):
-    """What the state machine branches on, and nothing else: the rest is in the table.
+    """The facts that the state machine branches on, and nothing else: the rest is in the table.
 
-    `outcome`: prepared | busy | pending | finished | failed | ended. `runner`: which Start function, by its name
-    in `providers/runners.py`. `wait`: whole seconds to wait before the next look. `callback`: the vendor will call back,
+    `outcome`: prepared | busy | pending | finished | failed | ended. `runner`: which Start function, by its name in
+    `providers/runners.py`. `wait`: whole seconds to wait before the next look. `callback`: the vendor will call back,
     probably `soon` or `later`. `again`: after `failed`, another attempt is planned.
     """
 

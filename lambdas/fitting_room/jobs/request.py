@@ -1,7 +1,8 @@
-"""What every request has, whatever its task: the lower half of the body of `POST /v1/jobs`, and the pieces tasks share.
+"""The fields of every request, whatever its task.
 
-An option is `None` when the client said nothing: it is then left out of the call, and the vendor's own default applies.
-What a given provider can honour is its catalogue entry's business, not this model's.
+They are the lower half of the body of `POST /v1/jobs`, and the pieces tasks share. An option is `None` when the
+client did not set it. It is then left out of the call, and the vendor's own default applies. The catalogue entry
+decides what a given provider can honour, not this model.
 """
 
 from __future__ import annotations
@@ -61,7 +62,10 @@ MaskRead = Literal["black_changes", "white_changes", "alpha"]
 
 
 class ImageMask(Strict):
-    """As large as the image it masks, or of the same aspect. `read`: what changes; `alpha` is what is transparent."""
+    """As large as the image it masks, or of the same aspect.
+
+    `read`: the part that changes. `alpha` is the transparent part.
+    """
 
     type: Literal["image"]
     image: ImageRef
@@ -109,7 +113,7 @@ WebhookUrl = Annotated[
 
 
 class Webhook(Strict):
-    """The address that is told when the job is over."""
+    """The address that receives the event when the job is over."""
 
     url: WebhookUrl
 
@@ -169,11 +173,11 @@ class Request(Strict):
         return self.base
 
     def images(self) -> Iterator[tuple[str, str, ImageRef]]:
-        """(role, JSON pointer, reference) of every picture, the base before its mask."""
+        """Yield (role, JSON pointer, reference) of every picture, the base before its mask."""
         yield from ()
 
     def subjects(self) -> Iterator[tuple[str, str]]:
-        """(JSON pointer, id) of every subject it names."""
+        """Yield (JSON pointer, id) of every subject it names."""
         yield from ()
 
     def options(self) -> Iterator[RequestedOption]:

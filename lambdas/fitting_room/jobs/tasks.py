@@ -1,4 +1,4 @@
-"""The tasks: what each brings to a request, which pictures it names, and which options it asks for."""
+"""The tasks: the fields that each brings to a request, the pictures it names, and the options it asks for."""
 
 from __future__ import annotations
 
@@ -120,12 +120,15 @@ class Garment(Strict):
 
     @property
     def worn(self) -> bool:
-        """Whether the picture shows somebody who wears it."""
+        """Whether a person wears the garment in the picture."""
         return self.image is not None and self.photo == "model"
 
 
 def _no_number(value: object) -> object:
-    """Python takes 0 for False and 1 for True."""
+    """Return the value, or refuse a number.
+
+    Python takes 0 for False and 1 for True.
+    """
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise PydanticKnownError("literal_error", {"expected": "true, false or 'default'"})
     return value
@@ -135,7 +138,7 @@ Kept = Annotated[Literal[True, False, "default"], BeforeValidator(_no_number)]
 
 
 class Keep(Strict):
-    """True: keep as in the photo; False: draw anew; `default`: the vendor's word for its own choice; None: not sent."""
+    """True: keep as in the photo; False: redraw; `default`: the vendor's word for its own choice; None: not sent."""
 
     face: Kept | None = None
     hands: Kept | None = None
@@ -149,7 +152,10 @@ class Styling(Strict):
 
 
 def _no_size(value: object) -> None:
-    """Source: Nova user guide, `image-gen-req-resp-structure`: width and height "should not be provided" for such tasks."""
+    """Refuse a size.
+
+    Source: Nova user guide, `image-gen-req-resp-structure`: width and height "should not be provided" for such tasks.
+    """
     if value is not None:
         raise rule_error(
             "/size",
@@ -218,13 +224,19 @@ class TryOn(Request):
 
     @property
     def masked(self) -> str:
-        """Without a picture of the person, the one to start from, or else the garment's that somebody wears."""
+        """The picture that the mask applies to.
+
+        Without a picture of the person it is the one to start from, or else the garment's with a wearer.
+        """
         if self.scene or (self.person and self.person.kind):
             return "person"
         return "input" if self.input_image else "garment-0"
 
     def images(self) -> Iterator[tuple[str, str, ImageRef]]:
-        """Roles: `person` (or scene), or `photo-<n>`; `garment-<n>`; `input`; `mask`."""
+        """Yield the pictures.
+
+        Roles: `person` (or scene), or `photo-<n>`; `garment-<n>`; `input`; `mask`.
+        """
         where = "person" if self.person else "scene"
         if self.scene or (self.person and self.person.kind):
             yield "person", f"/{where}", getattr(self, where)
@@ -354,7 +366,10 @@ class ImageVariation(Request):
     size: Size | None = None
 
     def images(self) -> Iterator[tuple[str, str, ImageRef]]:
-        """Roles: `image-<n>`."""
+        """Yield the pictures.
+
+        Roles: `image-<n>`.
+        """
         for index, image in enumerate(self.images_):
             yield f"image-{index}", f"/images/{index}", image
 

@@ -1,4 +1,7 @@
-"""What is left of an erased job: that there was one, and what providers have yet to delete. Nothing of its images."""
+"""The rest of an erased job: its id, and the copies that providers have yet to delete.
+
+Nothing of its images remains.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ class _Record(BaseModel):
 
 
 class Remaining(_Record):
-    """What stays where, although its owner wanted it erased, and until when."""
+    """A copy that stays although its owner wanted it erased, its place, and its end."""
 
     provider: str
     what: str

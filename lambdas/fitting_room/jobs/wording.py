@@ -1,4 +1,4 @@
-"""Pydantic's errors in the API's words: what is wrong, and what to send instead, as the model's own schema says it."""
+"""Pydantic's errors in the API's words: the error, and the value to send instead, as the model's own schema has it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ _DETAILS = {
 
 
 def fault_of(item: Any, model: type[BaseModel], root: str = "") -> Fault:
-    """One error of `ValidationError.errors()`. What was sent is not repeated: it may be a picture or a name."""
+    """Return the fault of one error of `ValidationError.errors()`.
+
+    The sent value is not repeated: it may be a picture or a name.
+    """
     path, schema = place(model, item)
     context = item.get("ctx", {})
     if item["type"] == "rule":
@@ -96,7 +99,10 @@ def _stranger(name: str, model: type[BaseModel], path: Path, schema: dict[str, A
 
 
 def _names(model: type[BaseModel]) -> set[str]:
-    """Of the fields that a request may have; those that are known only to be refused are left out."""
+    """Return the names of the fields that a request may have.
+
+    Those that are known only to be refused are left out.
+    """
     return {field.alias or name for name, field in model.model_fields.items() if not field.exclude}
 
 
@@ -160,12 +166,12 @@ def values(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def number(value: float) -> str:
-    """As a person writes it: 2,147,483,646 or 1.1."""
+    """Return a number as a person writes it: 2,147,483,646 or 1.1."""
     return f"{value:,.6f}".rstrip("0").rstrip(".")
 
 
 def span(low: float | None, high: float | None) -> str:
-    """`1 to 8`, `at least 1`, `at most 8`."""
+    """Return a range in words: `1 to 8`, `at least 1`, `at most 8`."""
     if high is None:
         return f"at least {number(low or 0)}"
     if low == high:
@@ -219,7 +225,7 @@ def _part(schema: dict[str, Any], part: str | int) -> dict[str, Any]:
 
 
 def _plain(schema: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
-    """Without references and `null`."""
+    """Return a schema without references and `null`."""
     if reference := schema.get("$ref"):
         return _plain(whole["$defs"][reference.rpartition("/")[2]], whole)
     kinds = [kind for kind in schema.get("anyOf", ()) if kind.get("type") != "null"]
