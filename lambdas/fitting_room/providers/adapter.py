@@ -1,4 +1,4 @@
-"""What an adapter implements, and what it is given: the code of a provider, beside its data in `base.py`."""
+"""The protocols of an adapter, and their inputs: the code of a provider, beside its data in `base.py`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,10 @@ class Order:
 
     @property
     def base(self) -> Input:
-        """The picture whose framing the results keep. `KeyError` for a task without one."""
+        """The picture whose framing the results keep.
+
+        `KeyError` for a task without one.
+        """
         return self.inputs[str(self.request.base)]
 
     @property
@@ -167,6 +170,9 @@ class Canceller(Protocol):
 
 
 class Account(Protocol):
-    """A provider that tells its balance, for free. Raises `JobFailure`."""
+    """A provider that reports its balance, for free.
+
+    Raises `JobFailure`.
+    """
 
     def credits(self) -> float: ...

@@ -145,7 +145,7 @@ class Model(_Frozen):
     inference_regions: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     sent_as: str | None = None
-    """The id that the vendor is told, where the operator has set another than `id`."""
+    """The id that the vendor receives, where the operator has set another than `id`."""
 
     @property
     def foundation(self) -> str:
@@ -183,8 +183,8 @@ class Advice(_Frozen):
 class ReferenceKind(_Frozen):
     """The class under which a vendor keeps a picture it is to refer to.
 
-    `flat_lay`: the garment lies flat, nobody wears it. `shared`: one reference does for all jobs of a tenant that use
-    the same picture. Otherwise it is the job's own, and is erased with it.
+    `flat_lay`: the garment lies flat, without a wearer. `shared`: one reference does for all jobs of a tenant that
+    use the same picture. Otherwise it is the job's own, and is erased with it.
     """
 
     class_name: str
@@ -220,7 +220,7 @@ class CatalogueEntry(_Frozen):
     keeps_framing: bool = True
     """Whether a result shows the base picture's own frame, so that what was done to fit it can be undone."""
     keeps_shape: bool = False
-    """Whether a result that has not that frame has at least its shape, roughly: any other is told to the client."""
+    """Whether a result that has not that frame has at least its shape, roughly: any other gives the client a warning."""
     exact_size: bool = True
     """Whether a `size` is kept to the pixel; else only its shape, and that roughly."""
     base: FitSpec
@@ -230,7 +230,7 @@ class CatalogueEntry(_Frozen):
     max_body: int | None = None
     """Bytes of all images of one submission together, where they travel as base64 in one body."""
     max_image: int | None = None
-    """Bytes of one image, where each travels by itself: as a file of a form, or by a link."""
+    """Bytes of one image, where each is sent separately: as a file of a form, or by a link."""
     prices: tuple[Price, ...]
     retention: str
     erases: bool = False
@@ -257,7 +257,7 @@ class CatalogueEntry(_Frozen):
     references: Callable[[AnyRequest], Mapping[str, ReferenceKind]] = lambda request: {}  # noqa: ARG005
     """By role: the inputs of a request that must be registered with the vendor before they can be used."""
     sends_model: bool = False
-    """Whether the vendor is told the model's id as it stands here, so that an operator may set another one."""
+    """Whether the vendor receives the model's id as it stands here, so that an operator may set another one."""
     settings_model: type[BaseModel] | None = None
     """What a stage may set for this provider in `provider_settings.<id>`."""
     status: str
@@ -320,7 +320,7 @@ class CatalogueEntry(_Frozen):
         return (self.usual or 60) * 1000
 
     def seconds(self, task: Task) -> int:
-        """From the submission to the deadline."""
+        """Return the seconds from the submission to the deadline."""
         return self.training_deadline if task == "train_subject" else self.deadline
 
     def cost(self, request: AnyRequest, side: int | None = None, made_for: frozenset[str] = frozenset()) -> Price:

@@ -66,7 +66,10 @@ class Aidge:
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`clock`: seconds since 1970. Raises `JobFailure` (`provider_auth`) without a usable key."""
+        """Open the client.
+
+        `clock`: seconds since 1970. Raises `JobFailure` (`provider_auth`) without a usable key.
+        """
         self.keys = Keys.of(connection.secret)
         self.settings: AidgeSettings = connection.settings or AidgeSettings()
         self.failed = Failures(ID, self.keys.app_key, self.keys.app_secret)
@@ -78,7 +81,10 @@ class Aidge:
         )
 
     def call(self, path: str, name: str, value: str) -> httpx.Response:
-        """One signed call with one parameter. Raises `httpx.HTTPError`."""
+        """Make one signed call with one parameter.
+
+        Raises `httpx.HTTPError`.
+        """
         common = {"app_key": self.keys.app_key, "sign_method": "sha256", "timestamp": str(int(self.clock() * 1000))}
         if self.settings.sign == "iop":
             form = {**common, name: value}
@@ -169,7 +175,10 @@ class Aidge:
 
 
 def _meaning(said: Answer, answer: httpx.Response) -> Told:
-    """Of a refusal: the vendor's words count more than the status."""
+    """Return the meaning of a refusal.
+
+    The vendor's words count more than the status.
+    """
     if said.told is not UNNAMED:
         return said.told
     return {401: KEY, 403: KEY, 429: LIMITED}.get(answer.status_code, UNNAMED)

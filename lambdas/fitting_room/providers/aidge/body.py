@@ -1,4 +1,4 @@
-"""What an order is to Aidge: a list of one suit, as JSON in a string.
+"""The form of an order to Aidge: a list of one suit, as JSON in a string.
 
 Source: the vendor's page "Virtual Try-on Submit API Reference", table "Request Parameters".
 """

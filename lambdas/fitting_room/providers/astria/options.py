@@ -1,4 +1,4 @@
-"""What a client may set in `provider_options.astria`, and a stage in `provider_settings.astria`.
+"""The fields of `provider_options.astria` for a client, and of `provider_settings.astria` for a stage.
 
 Source of fields, values and ranges: the vendor's pages "Create a prompt" and "Create a tune" (docs.astria.ai).
 """
@@ -104,7 +104,7 @@ class Options(BaseModel):
 
 PARTNER = ("aspect_ratio", "resolution")
 INPUT_IMAGE = ("controlnet", "denoising_strength", "controlnet_conditioning_scale", "controlnet_txt2img")
-"""Fields about the input image, which is `input_image` or a garment picture with somebody in it."""
+"""Fields about the input image, which is `input_image` or a garment picture with a person in it."""
 SD15 = (
     *INPUT_IMAGE,
     "super_resolution",

@@ -1,7 +1,7 @@
-"""The two kinds of prompts: on a partner model that is told of references, and on the tune of a trained person.
+"""The two kinds of prompts: on a partner model with references, and on the tune of a trained person.
 
-Sources: page "Create a prompt"; of the partner models the skills "astria-api" and "prompt-writing" of the vendor's command
-line tool; of `sd15` the page "Virtual Try-on" with its example.
+Sources: page "Create a prompt"; of the partner models the skills "astria-api" and "prompt-writing" of the vendor's
+command line tool; of `sd15` the page "Virtual Try-on" with its example.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def _given(value: object, default: object) -> object:
 
 
 def _words(text: str | None) -> str | None:
-    """On one line."""
+    """Return a text on one line."""
     return " ".join(text.split()) if text else None
 
 

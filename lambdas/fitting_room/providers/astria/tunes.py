@@ -23,7 +23,10 @@ def training_title(order: Order) -> str:
 
 
 def trains(order: Order) -> bool:
-    """Whether the subject takes a training; everything else is a reference."""
+    """Return whether the subject takes a training.
+
+    Everything else is a reference.
+    """
     return order.model == "sd15" and isinstance(order.request, TrainSubject) and order.request.kind == "person"
 
 
@@ -50,7 +53,10 @@ def training_of(order: Order, settings: AstriaSettings) -> Form:
 
 
 def reference_of(reference: Reference, settings: AstriaSettings) -> Form:
-    """No callback: its id is all there is to know."""
+    """Return the form of a reference.
+
+    It has no callback: its id is all there is to know.
+    """
     return _faceid(reference.kind.class_name, reference.title, [reference.picture], reference.model, settings)
 
 

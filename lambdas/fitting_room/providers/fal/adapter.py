@@ -158,7 +158,7 @@ class Fal:
     def _told(self, answer: httpx.Response, order: Order, provider_job_id: str) -> Reading:
         """Return the reading of a status.
 
-        Only the result tells for sure whether a job that is over has failed.
+        Only the result says for sure whether a job that is over has failed.
         """
         status = Status.model_validate_json(answer.content)
         if status.status != "COMPLETED" and status.status not in _ENDED:
@@ -203,7 +203,7 @@ class Fal:
         return answer.is_success and said in ("OK", "CANCELLATION_REQUESTED")
 
     def erase_job(self, provider_job_id: str) -> bool:
-        """Delete what was sent and the files that were made. fal does so for a key of ADMIN scope only."""
+        """Delete the request's data and the files that were made. fal does so for a key of ADMIN scope only."""
         try:
             answer = self.eraser.put(f"requests/delete_io/{provider_job_id.rpartition('/')[2]}")
         except httpx.HTTPError:
@@ -220,7 +220,10 @@ def _images(answer: httpx.Response, order: Order) -> Ready | Unread:
 
 
 def _path(submitted: Submitted, model: str) -> str:
-    """Where the request is read: fal's own word for it, without its host, to which the key goes in no case."""
+    """Return the path at which the request is read.
+
+    It is fal's own word for it, without its host, to which the key goes in no case.
+    """
     told = urlsplit(submitted.response_url or "").path.strip("/")
     if _REQUEST.fullmatch(told) and told.endswith(f"/{submitted.request_id}"):
         return told

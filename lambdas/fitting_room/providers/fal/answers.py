@@ -1,7 +1,7 @@
-"""What fal answers, and what its words for a failure mean.
+"""The answers of fal, and the meaning of its words for a failure.
 
-Source: the vendor's pages "Errors", "Request errors" and "FAQ"; names that only other public clients list are taken as well,
-as any name is: one that is not known here is a failure of the provider.
+Source: the vendor's pages "Errors", "Request errors" and "FAQ". Names that only other public clients list are taken
+as well, as any name is. A name that is not known here is a failure of the provider.
 """
 
 from __future__ import annotations
@@ -136,7 +136,10 @@ def problem_of(status: int, content: bytes, header: str | None) -> Problem:
 
 
 def told_of(problem: Problem) -> Told:
-    """By the vendor's name, else by the status: "5xx is never charged"."""
+    """Return the meaning of a problem, by the vendor's name, else by the status.
+
+    Source: "5xx is never charged".
+    """
     if known := TOLD.get(problem.name or ""):
         return known
     if problem.status >= 500:

@@ -1,8 +1,9 @@
 """fal, a gateway to other vendors' models: four of them, each with its own options.
 
-Results come by address: the files are public to everyone who knows the address, so fal is asked to delete them after
-three days. Source: the vendor's pages "Queue", "Webhooks", "Errors", "Common parameters", "Media expiration", "Payloads" and
-"FAQ" (fal.ai/docs), its clients `fal-client` 1.0.3 (PyPI) and `@fal-ai/client` 1.10.1 (npm), and the models' own pages.
+Results come by address: anyone with the address can read the files, so fal is asked to delete them after three days.
+Source: the vendor's pages "Queue", "Webhooks", "Errors", "Common parameters", "Media expiration", "Payloads" and
+"FAQ" (fal.ai/docs), its clients `fal-client` 1.0.3 (PyPI) and `@fal-ai/client` 1.10.1 (npm), and the models' own
+pages.
 """
 
 from __future__ import annotations

@@ -99,7 +99,10 @@ class Gemini:
         return replace(self._without(said, reason), amount=amount)
 
     def _without(self, said: Answer, reason: str | None) -> Failed:
-        """Nothing says that an answer without an image is free, and its tokens are counted."""
+        """Return the failure of an answer without an image.
+
+        No document says that such an answer is free, and its tokens are counted.
+        """
         words: dict[str, Any] = {
             "provider_code": said.blocked or reason,
             "provider_detail": said.candidate.finishMessage,

@@ -1,4 +1,4 @@
-"""What Gemini answers: an image, a block, an answer without an image, or an error; and what its tokens cost.
+"""The answers of Gemini, and the cost of their tokens. An answer is an image, a block, an error, or has no image.
 
 Source: `google-genai` 3.6.1 (`types.py`: `FinishReason`, `BlockedReason`, `UsageMetadata`).
 """
@@ -100,7 +100,7 @@ class Answer(_Wire):
         return " ".join(part.text for part in self.candidate.content.parts if part.text and not part.thought)
 
     def amount(self, model: str) -> float | None:
-        """Return the cost of the tokens in the currency of the rates.
+        """Return the cost of the tokens in the currency of the prices.
 
         None where no rates are known for the model, or nothing was counted.
         """
@@ -138,7 +138,7 @@ class _Refused(_Wire):
 
 
 class _OddRefused(_Wire):
-    """What stands where a gateway answers."""
+    """The form of a gateway's answer."""
 
     message: str | None = None
 

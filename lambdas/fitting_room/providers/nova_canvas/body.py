@@ -204,7 +204,10 @@ def _if_any(config: Config) -> Config | None:
 
 
 def _sampling(order: Order) -> dict[str, Any]:
-    """One image is the vendor's default."""
+    """Return the number of images, the guidance and the seed.
+
+    One image is the vendor's default, so it is left out.
+    """
     output = order.request.output
     count = None if output.count == 1 else output.count
     return {"number_of_images": count, "cfg_scale": output.guidance, "seed": order.seed}

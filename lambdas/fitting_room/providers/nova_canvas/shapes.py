@@ -20,7 +20,7 @@ MaskPrompt = Annotated[str, Field(min_length=1)]
 """No document names a limit of its length."""
 MaskShape = Literal["CONTOUR", "BOUNDING_BOX", "DEFAULT"]
 Switch = Literal["ON", "OFF", "DEFAULT"]
-"""What DEFAULT comes to, no document says."""
+"""No document says how DEFAULT behaves."""
 
 
 class Shape(BaseModel):
@@ -225,7 +225,7 @@ class PromptBasedMask(Shape):
 
 
 class MaskExclusions(Shape):
-    """ON: keep as in the source; OFF: draw anew."""
+    """ON: keep as in the source; OFF: redraw."""
 
     preserve_body_pose: Switch | None = None
     preserve_hands: Switch | None = None
@@ -235,8 +235,8 @@ class MaskExclusions(Shape):
 class VirtualTryOnParams(Shape):
     """The pictures and the mask of a try-on.
 
-    `source_image`: a person or a scene; `reference_image`: what is put into it. `mask_type` selects exactly one of
-    the three mask blocks.
+    `source_image`: a person or a scene; `reference_image`: the thing to put into it. `mask_type` selects exactly one
+    of the three mask blocks.
     """
 
     source_image: Picture

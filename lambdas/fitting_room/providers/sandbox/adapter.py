@@ -144,7 +144,10 @@ def _canvas(order: Order) -> Image.Image:
 
 
 def _box(category: str, picture: Image.Image, place: Image.Image | None) -> Box:
-    """Where a garment goes, in px: the area that the client's own mask leaves open (black), else the category's place."""
+    """Return the box for a garment, in px.
+
+    It is the area that the client's own mask leaves open (black), else the category's place.
+    """
     if place and (drawn := ImageOps.invert(place).getbbox()):
         return drawn
     left, top, right, bottom = PLACES.get(category, TORSO)
@@ -153,7 +156,10 @@ def _box(category: str, picture: Image.Image, place: Image.Image | None) -> Box:
 
 
 def _dress(picture: Image.Image, mask: Image.Image, garment: Image.Image, box: Box, place: Image.Image | None) -> None:
-    """Pastes the garment without its light background, scaled into the box and, with a place, only inside its black."""
+    """Paste the garment without its light background, scaled into the box.
+
+    With a place, only its black area is painted.
+    """
     left, top, right, bottom = box
     fitted = ImageOps.contain(garment.convert("RGB"), (max(right - left, 1), max(bottom - top, 1)))
     at = (left + (right - left - fitted.width) // 2, top + (bottom - top - fitted.height) // 2)
@@ -183,7 +189,10 @@ def _open(picture: Input) -> Image.Image:
 
 
 def _png(picture: Image.Image) -> bytes:
-    """Fast rather than small; the file itself says what it is."""
+    """Return the picture as a PNG, fast rather than small.
+
+    The file's metadata name it as a composite.
+    """
     info, buffer = PngInfo(), io.BytesIO()
     info.add_text("Software", "Fitting Room sandbox: a labelled composite, not a model's image")
     picture.save(buffer, "PNG", compress_level=1, pnginfo=info)

@@ -1,4 +1,4 @@
-"""The sandbox: a provider inside the product that costs nothing and answers whatever it is told to.
+"""The sandbox: a provider inside the product that costs nothing and answers as its client asks.
 
 Test keys reach only this one. It pastes the garment onto the person with a visible label; it is no model.
 """

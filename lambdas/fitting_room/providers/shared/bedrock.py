@@ -1,4 +1,4 @@
-"""What all models on Amazon Bedrock share: one synchronous InvokeModel call, and what its errors mean.
+"""The code that all models on Amazon Bedrock share: one synchronous InvokeModel call, and the meaning of its errors.
 
 Source: API reference of InvokeModel, section Errors.
 """
@@ -81,8 +81,8 @@ _BY_CLASS: dict[str, tuple[str, Charged, str, str]] = {
 class Bedrock:
     """The line to one provider's models. `title` names the provider in what a client reads of a failure.
 
-    A fresh client each time, so that no stale pooled connection makes the fate of a purchase uncertain. One attempt only:
-    InvokeModel has no idempotency token.
+    A fresh client each time, so that no stale pooled connection makes the outcome of a purchase uncertain. One
+    attempt only: InvokeModel has no idempotency token.
     """
 
     def __init__(self, connection: Connection, provider: str, title: str) -> None:

@@ -128,7 +128,10 @@ def mode_of(output: Output) -> Mode | None:
 
 
 def format_of(output: Output) -> Format | None:
-    """None where the vendor lacks the format asked for: it is converted here."""
+    """Return the format to ask for, or None where the vendor lacks it.
+
+    This deployment then converts the result.
+    """
     return output.format if output.format != "webp" else None
 
 

@@ -53,6 +53,9 @@ def client(
 
 
 def retry_after(answer: httpx.Response) -> float | None:
-    """Seconds of the `Retry-After` header, at most one hour; None where there is none or it is a date."""
+    """Return the seconds of the `Retry-After` header, at most one hour.
+
+    None where there is none or it is a date.
+    """
     value = answer.headers.get("Retry-After", "")
     return min(float(value), 3600.0) if value.isdecimal() else None

@@ -76,7 +76,10 @@ class Status(BaseModel):
 
 
 class Balance(BaseModel):
-    """What `GET credits` answers; which of the figures is what can be spent, each vendor names differently."""
+    """The answer to `GET credits`.
+
+    Each vendor has another name for the figure that can be spent.
+    """
 
     credits: dict[str, float | None]
 
@@ -238,7 +241,10 @@ class Predictions(ABC):
                 )
 
     def _named(self, problem: Problem, wait: float | None = None) -> Failed | None:
-        """429 has two meanings, so the vendor's name counts more than the status."""
+        """Return the failure that a named problem stands for.
+
+        429 has two meanings, so the vendor's name counts more than the status.
+        """
         if problem.name == "OutOfCredits":
             return self.failed(
                 "quota_exhausted",

@@ -1,7 +1,7 @@
 """The rule for every status read: reading is free, so a refused or broken read says nothing about the vendor's job.
 
-`Failed` is the vendor's own word in an answer 2xx that could be read. Whatever else goes wrong is `Unread`: keys get rotated,
-databases and caches lag, gateways answer in HTML.
+`Failed` is the vendor's own word in an answer 2xx that could be read. Every other failure is `Unread`: keys get
+rotated, databases and caches lag, gateways answer in HTML.
 """
 
 from __future__ import annotations
