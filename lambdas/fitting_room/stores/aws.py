@@ -69,7 +69,10 @@ def secrets() -> SecretsManagerClient:
 
 @cache
 def bedrock(region: str) -> BedrockClient:
-    """Bedrock's control plane, which knows the models; invoking one is an adapter's."""
+    """Return the client of Bedrock's control plane, which knows the models.
+
+    Adapters invoke the models.
+    """
     return boto3.client("bedrock", region_name=region, config=_QUICK)
 
 

@@ -42,9 +42,10 @@ def wait(digest: str, task_token: str) -> bool:
 
 
 def woken(digest: str, provider: str, now: datetime) -> tuple[bool, str | None]:
-    """Record a call of the provider. Return whether its address was given out, and the task token of the wait to end.
+    """Record a call of the provider.
 
-    The token is None while the workflow does not wait yet, and when the callback has come before.
+    Return whether its address was given out, and the task token of the wait to end. The token is None while the
+    workflow does not wait yet, and when the callback has come before.
     """
     try:
         found = aws.table().update_item(

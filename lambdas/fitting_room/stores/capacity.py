@@ -18,7 +18,10 @@ _LEASES_TRIED = 3
 
 
 def gap_ms(rate: Rate) -> int:
-    """Time between two slots so that no window holds more than `rate.submits`, even with every call late by the jitter."""
+    """Return the time between two slots, in ms.
+
+    No window then holds more than `rate.submits`, even with every call late by the jitter.
+    """
     return -(-int(rate.seconds * 1000 + JITTER_MS) // rate.submits)
 
 

@@ -1,4 +1,4 @@
-"""What is owed to a job's webhook: one item beside the job's, on the `due` index until the webhook has taken the event.
+"""The event owed to a job's webhook: one item beside the job's, on the `due` index until the webhook has taken the event.
 
 It stays when nothing is owed any more: its tries can be read, and the event sent again.
 """
@@ -110,7 +110,10 @@ def end(claimed: Delivery, made: Try, status: Status) -> None:
 
 
 def postpone(claimed: Delivery, made: Try, next_at: str, look_at: str) -> None:
-    """Write down how a try went, and when the next one is. At `look_at` the sweep sees to it."""
+    """Write down how a try went, and when the next one is.
+
+    At `look_at` the sweep sees to it.
+    """
     update = "SET tries.#n = :try, next_at = :next, due_at = :look"
     _record(claimed, made, update, {":next": next_at, ":look": look_at}, {})
 
@@ -156,7 +159,10 @@ def remove(job_id: str) -> None:
 
 
 def enqueue(delivery: Delivery, delay: int = 0) -> None:
-    """Have the event sent after so many seconds, at most 900. One tenant's slow receivers do not hold up the others'."""
+    """Have the event sent after so many seconds, at most 900.
+
+    One tenant's slow receivers do not hold up the others'.
+    """
     aws.queues().send_message(
         QueueUrl=settings().webhook_queue,
         MessageBody=json.dumps({"job_id": delivery.job_id}),

@@ -34,7 +34,7 @@ def forget(key: str, job_id: str) -> bool:
 
 
 def others(key: str, job_id: str) -> bool:
-    """Whether another job uses the file."""
+    """Return whether another job uses the file."""
     found = aws.table().query(
         KeyConditionExpression=Key("pk").eq(_key(key, job_id)["pk"]), ConsistentRead=True, Limit=2
     )["Items"]

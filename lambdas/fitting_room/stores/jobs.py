@@ -29,7 +29,10 @@ def key(job_id: str) -> dict[str, str]:
 
 
 def item(job: Job) -> dict[str, Any]:
-    """`request` is kept as text: it holds floats and free-form options that DynamoDB would change."""
+    """Return the item of a job.
+
+    `request` is kept as text: it holds floats and free-form options that DynamoDB would change.
+    """
     item = to_item(job)
     listed = {"owner": job.request.owner, "reference": job.request.reference}
     return {
@@ -150,18 +153,24 @@ def raw_item(job_id: str) -> dict[str, Any] | None:
 
 
 def unwanted(job_id: str) -> bool:
-    """Whether a job is erased, or is to be: nothing written for it may stay."""
+    """Return whether a job is erased, or is to be.
+
+    No data written for it may stay.
+    """
     found = raw_item(job_id)
     return found is None or erasing(found)
 
 
 def erasing(found: dict[str, Any]) -> bool:
-    """Whether a raw item is of a job that is erased, or is to be."""
+    """Return whether a raw item is of a job that is erased, or is to be."""
     return "erased_at" in found or bool(found.get("erase_requested_at"))
 
 
 def show_step(job: Job, step: StepName, now: datetime) -> None:
-    """Show where the job is, once per step and only while it is open. It goes on when that cannot be written."""
+    """Show where the job is, once per step and only while it is open.
+
+    It goes on when that cannot be written.
+    """
     with aws.unimportant("where a job is"):
         update_if(
             key(job.id),
@@ -178,7 +187,10 @@ def show_step(job: Job, step: StepName, now: datetime) -> None:
 
 
 def fail(job: Job, fault: Fault) -> None:
-    """No (further) attempt can be made; settling turns this into the job's error."""
+    """Record that no further attempt can be made.
+
+    Settling turns the fault into the job's error.
+    """
     update_if(
         key(job.id),
         "SET failure = :fault",
@@ -200,7 +212,10 @@ def staged(job: Job, role: str, source: Source) -> None:
 
 
 def begin(job: Job, attempt: Attempt, position: int, sources: dict[str, Source]) -> bool:
-    """Write down a prepared attempt. Doing it again is harmless; once it is claimed or over, it is refused."""
+    """Write down a prepared attempt.
+
+    Doing it again is harmless; once it is claimed or over, it is refused.
+    """
     return update_if(
         key(job.id),
         "SET attempts.#n = :attempt, #position = :position, sources = :sources",
@@ -216,7 +231,7 @@ def begin(job: Job, attempt: Attempt, position: int, sources: dict[str, Source])
 
 
 def warn(job: Job, warnings: list[JobWarning]) -> None:
-    """Add to what the user should know about an open job."""
+    """Add warnings to an open job."""
     update_if(
         key(job.id),
         "SET warnings = list_append(warnings, :warnings)",
@@ -227,7 +242,7 @@ def warn(job: Job, warnings: list[JobWarning]) -> None:
 
 
 def save_reserved(job: Job, attempt: Attempt) -> None:
-    """Remember what an unclaimed attempt has: its slot, its lease, the references made for it."""
+    """Store the holdings of an unclaimed attempt: its slot, its lease, the references made for it."""
     update_if(
         key(job.id),
         "SET attempts.#n.slot_ms = :slot, attempts.#n.lease = :lease, attempts.#n.#references = :made",
@@ -238,7 +253,7 @@ def save_reserved(job: Job, attempt: Attempt) -> None:
 
 
 def wait(job: Job, attempt: Attempt, now: datetime, *, slot_at: str | None = None) -> None:
-    """Remember what an unclaimed attempt waits for and how long it was told to, and show that once."""
+    """Record why an unclaimed attempt waits and for how long, and show that once."""
     update = (
         "SET attempts.#n.waited = :waited, attempts.#n.slot_ms = :slot, attempts.#n.lease = :lease,"
         " attempts.#n.#references = :made"
@@ -303,10 +318,10 @@ def unclaim(job: Job, claimed: Attempt) -> None:
 
 
 def record(job: Job, attempt: Attempt, warnings: list[JobWarning]) -> dict[str, Any] | None:
-    """Write down what came of an attempt, and return the job's item as it is then.
+    """Record the outcome of an attempt, and return the job's item as it is then.
 
-    Only the claimant may, or anybody while nobody has claimed it. An attempt that is over stays as it was first recorded: None
-    then, and once the job is erased.
+    Only the claimant may do so, or any caller while the attempt is unclaimed. An attempt that is over stays as it was
+    first recorded: None then, and once the job is erased.
     """
     values: dict[str, Any] = {":attempt": to_item(attempt), ":pending": "pending"}
     update = "SET attempts.#n = :attempt"
@@ -387,7 +402,10 @@ def resume_later(job: Job, until: str) -> None:
 
 
 def next_run(job: Job, look_at: str) -> bool:
-    """Take the right to start the run after the one that broke. False when another caller was faster."""
+    """Take the right to start the run after the one that broke.
+
+    Returns False when another caller was faster.
+    """
     return update_if(
         key(job.id),
         "SET #run = :next, due_at = :at REMOVE resume_at, adrift",
@@ -398,7 +416,10 @@ def next_run(job: Job, look_at: str) -> bool:
 
 
 def request_cancel(job: Job, look_at: str) -> bool:
-    """Ask for the end of an open job, and have it looked at then. False when it is over already."""
+    """Ask for the end of an open job, and have it looked at then.
+
+    Returns False when it is over already.
+    """
     return update_if(
         key(job.id),
         "SET cancel_requested = :true, due_at = :at",

@@ -1,6 +1,7 @@
 """Pictures in S3: inputs, working copies in `staging/`, results. Links are signed when asked for and never stored.
 
-A denied read raises: it is a fault of the deployment, not an absence. S3 tells the two apart only for callers that may list.
+A denied read raises: it is a fault of the deployment, not an absence. S3 distinguishes them only for callers that may
+list.
 """
 
 from __future__ import annotations
@@ -83,7 +84,10 @@ def listing(bucket: str, folder: str, *, deep: bool = False) -> Iterator[Listed]
 
 
 def remove(keys: Iterable[str], *, bucket: str | None = None) -> None:
-    """Delete objects; those that are not there count as deleted. Raises `OSError` when S3 keeps one."""
+    """Delete objects; those that are not there count as deleted.
+
+    Raises `OSError` when S3 keeps one.
+    """
     wanted: list[ObjectIdentifierTypeDef] = [{"Key": key} for key in keys]
     for start in range(0, len(wanted), 1000):
         answer = aws.s3().delete_objects(

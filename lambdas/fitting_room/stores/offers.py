@@ -1,7 +1,7 @@
-"""What providers offer in this deployment: the catalogue, as its operator has changed it. One table item, kept for 30 s.
+"""The offers of providers in this deployment: the catalogue with its operator's changes.
 
-Nothing here raises because AWS has trouble: the last reading counts then, or the catalogue alone. A purchase in progress asks
-for prices and limits, and must not be lost for them.
+They are one table item, kept for 30 s. Nothing here raises because AWS has trouble: the last reading counts then, or
+the catalogue alone. A purchase in progress asks for prices and limits, and must not be lost for them.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ def entries() -> tuple[CatalogueEntry, ...]:
 
 
 def pauses() -> dict[str, Pause]:
-    """By provider: since when, and why, nothing is bought from it."""
+    """Return the paused providers, each with the time and the reason."""
     return {provider: override.paused for provider, override in overrides().items() if override.paused}
 
 
 def overrides() -> dict[str, Override]:
-    """By provider, what the operator has changed, as it was at most 30 s ago."""
+    """Return the operator's changes by provider, at most 30 s old."""
     _look(clock)
     return _last.overrides
 

@@ -1,4 +1,4 @@
-"""Subjects: what a provider made, or is making, of a tenant's person or garment."""
+"""Subjects: a provider's models and references of a tenant's person or garment, made or in the making."""
 
 from __future__ import annotations
 
@@ -107,7 +107,10 @@ def ready(subject_id: str, tenant: str, now: datetime) -> Subject | None:
 
 
 def listed(tenant: str, now: datetime, limit: int, after: str | None = None) -> tuple[list[StoredSubject], str | None]:
-    """At most `limit` of them, newest first and older than `after`; and the id to go on after, if there may be more."""
+    """Return at most `limit` subjects, newest first and older than `after`.
+
+    The second value is the id to go on after, if there may be more.
+    """
     more: Any = {"ExclusiveStartKey": key(tenant, after)} if after else {}
     found = aws.table().query(
         KeyConditionExpression=Key("pk").eq(f"SUBJECTS#{tenant}"), ScanIndexForward=False, Limit=limit, **more
@@ -121,7 +124,7 @@ def listed(tenant: str, now: datetime, limit: int, after: str | None = None) -> 
 
 
 def finish(job: Job, made_for: str | None, now: datetime) -> None:
-    """Write down what became of the subject that a settled job was to make.
+    """Record the end of the subject that a settled job was to make.
 
     Nothing happens when it was erased meanwhile, or when another job makes it now.
     """

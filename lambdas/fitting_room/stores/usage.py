@@ -1,4 +1,7 @@
-"""What tenants made and spent: one item for each job that ended, in a partition for each tenant, mode and UTC day."""
+"""The images and spending of tenants: one item for each job that ended.
+
+Items are in a partition for each tenant, mode and UTC day.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ class Spent(BaseModel):
 
 
 def of_job(job: Job, status: Status, usage: Usage, ended: datetime) -> dict[str, Any]:
-    """Return the transaction item that says what a job cost that ended at that time."""
+    """Return the transaction item that records the cost of a job that ended at that time."""
     day = ended.date().isoformat()
     spent = Spent(
         job_id=job.id,
