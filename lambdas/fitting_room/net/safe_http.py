@@ -80,7 +80,7 @@ Resolve = Callable[..., list[Any]]
 class FetchFailed(Exception):
     """The one error that a call raises.
 
-    `why` and `remedy` are for the person who named the address; `why` has no full stop. `passing`: the same call may
+    `why` and `remedy` are for the client that named the address; `why` has no full stop. `passing`: the same call may
     succeed in a moment. `retry_after`: seconds that the server asked for.
     """
 
@@ -94,7 +94,10 @@ class FetchFailed(Exception):
 
 @dataclass(frozen=True)
 class Fetched:
-    """`content_type` is the server's claim; what the data is, its content says."""
+    """The answer to a fetch.
+
+    `content_type` is the server's claim. The content of the data says their kind.
+    """
 
     data: bytes
     content_type: str | None
@@ -118,7 +121,10 @@ class _Rules:
     deadline: float
 
     def remaining(self) -> float:
-        """Seconds left; raises `TimeoutError` when there are none, as a socket does."""
+        """Return the seconds left.
+
+        Raises `TimeoutError` when there are none, as a socket does.
+        """
         left = self.deadline - self.clock()
         if left <= 0:
             raise TimeoutError
@@ -153,7 +159,7 @@ def get(
 
     `allow`: exact `host:port` exceptions for loopback servers, where http will do too. `hosts`: if given, the only
     hosts taken, each with its subdomains. `timeout`: seconds for everything (a slow name resolution is noticed only
-    when it has ended). Raises `FetchFailed`, whatever the server answers.
+    when it has ended). Raises `FetchFailed` for any failure.
     """
     rules = _Rules(allow, hosts, resolve, timeout, clock, clock() + timeout)
     for _ in range(_REDIRECTS + 1):
@@ -177,10 +183,11 @@ def post(
     resolve: Resolve = socket.getaddrinfo,
     clock: Callable[[], float] = time.monotonic,
 ) -> Answered:
-    """Send `body` once to port 443 of a public address, over https. The options are those of `get`.
+    """Send `body` once to port 443 of a public address, over https.
 
-    A redirect is an answer like any other: it is not followed. Nothing after the headers of the answer is read.
-    Raises `FetchFailed` where there is no answer; the server may have taken the body all the same.
+    The options are those of `get`. A redirect is an answer like any other: it is not followed. Nothing after the
+    headers of the answer is read. Raises `FetchFailed` where there is no answer; the server may have taken the body
+    all the same.
     """
     rules = _Rules(allow, None, resolve, timeout, clock, clock() + timeout)
     with _answer("POST", _checked(url, rules), rules, headers, body) as response:
@@ -229,12 +236,18 @@ def _expect_body(response: HTTPResponse, target: _Target) -> None:
 
 
 def _pause(value: str) -> float | None:
-    """Seconds of a `Retry-After`, at most an hour; None where there is none or it is a date."""
+    """Return the seconds of a `Retry-After`, at most an hour.
+
+    None where there is none or it is a date.
+    """
     return min(float(value), _LONGEST_PAUSE) if value.isdecimal() else None
 
 
 def _joined(target: _Target, location: str) -> str:
-    """Where a redirect leads. Spaces and bytes beyond ASCII are quoted, as browsers do."""
+    """Return the address that a redirect leads to.
+
+    Spaces and bytes beyond ASCII are quoted, as browsers do.
+    """
     quoted = re.sub(r"[ \x80-\xff]", lambda found: f"%{ord(found[0]):02X}", location)
     try:
         return urljoin(f"{target}{target.path}", quoted)
@@ -282,7 +295,10 @@ def _host(parts: Url) -> str:
 
 
 def _resolved(host: str, port: int, where: str, rules: _Rules) -> tuple[str, ...]:
-    """Asked once: what is checked here is what is connected to, so a name that changes its answer gains nothing."""
+    """Resolve a host once and return its public addresses.
+
+    The connection uses the checked addresses, so a name that changes its answer gains nothing.
+    """
     try:
         found = rules.resolve(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -296,7 +312,7 @@ def _resolved(host: str, port: int, where: str, rules: _Rules) -> tuple[str, ...
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one on the public internet, by the IANA registries and not in any embedding form."""
+    """Return whether an IP address is public, by the IANA registries and not in any embedding form."""
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv4Address):
         return not any(ip in network for network in _REFUSED_V4)

@@ -1,6 +1,7 @@
-"""Erase a job or a subject: called by the API when its owner wants that, and by the sweep until it is done.
+"""Erase a job or a subject.
 
-It also tells a provider to stop, because it is the function that may use the keys while no job waits for it.
+The API calls this function when its owner wants that, and the sweep until it is done. It also asks a provider to
+stop, because it may use the keys while no job waits for it.
 """
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -20,7 +21,10 @@ warm(aws.table, aws.s3)
 @metrics.log_metrics
 @hiding_error_text()
 def handler(event: dict[str, str], _: LambdaContext) -> None:
-    """`{job_id}`, `{subject_id, tenant}`, or `{stop, provider}` with the provider's own id of a job."""
+    """Erase a job or a subject, or stop a provider's job.
+
+    The event is `{job_id}`, `{subject_id, tenant}`, or `{stop, provider}` with the provider's own id of a job.
+    """
     if "stop" in event:
         stop(event["provider"], event["stop"], clock)
     elif "job_id" in event:

@@ -155,7 +155,10 @@ ROUTES = [
 
 
 def _guarded(route: Route) -> Callable[..., Response[str]]:
-    """Answer only a caller whose key has the route's scope. No route is registered without this."""
+    """Answer only a caller whose key has the route's scope.
+
+    No route is registered without this.
+    """
 
     def answer(**found: str) -> Response[str]:
         authorization = app.current_event.headers.get("authorization")
@@ -188,7 +191,7 @@ def no_such_route(_: Exception) -> Response[str]:
 
 
 def _routes(method: str, path: str) -> str:
-    """For a remedy: the route that was probably meant, and all there are."""
+    """Return the routes for a remedy: the one that was probably meant, and all there are."""
     known = [f"{known} {rule}".replace("<", "{").replace(">", "}") for known, rule in KNOWN]
     asked = re.sub("[a-z]{3}_[0-9A-Z]{26}", "{job_id}", path[:200])
     near = difflib.get_close_matches(f"{method} {asked}", known, 1)
@@ -327,7 +330,7 @@ def _problem(refusal: Refusal, headers: dict[str, str] | None = None) -> Respons
 
 
 def _request_id() -> str:
-    """By which our log is found."""
+    """Return the request's id, by which its log is found."""
     return str(app.lambda_context.aws_request_id)
 
 

@@ -1,4 +1,4 @@
-"""Do what is due: once a minute, and at once for a job whose execution broke."""
+"""Do the due work: once a minute, and at once for a job whose execution broke."""
 
 from typing import Any
 
