@@ -79,8 +79,10 @@ class Order:
 
 
 class Objects(Protocol):
-    """The media bucket, for a provider that answers into it. `read` gives None for what is not there, and of a larger object
-    one byte more than `max_bytes`."""
+    """The media bucket, for a provider that answers into it.
+
+    `read` gives None for a missing object. Of an object larger than `max_bytes` it gives one byte more than that.
+    """
 
     def put(self, key: str, data: bytes, media_type: str) -> None: ...
 
@@ -132,8 +134,8 @@ class Reference:
 class Writer(Protocol):
     """A provider whose entry says `answers_in_media`: it reads there what its call names, and answers there.
 
-    Writing is done before the claim, so it may raise what S3 raises. `foreseen` gives the id of a submission whose answer
-    nobody has read.
+    Writing is done before the claim, so it may raise what S3 raises. `foreseen` gives the id of a submission whose
+    answer is still unread.
     """
 
     def write(self, order: Order) -> None: ...

@@ -59,7 +59,10 @@ class Deployment:
         return not model.opt_in or f"{entry.id}/{model.id}" in self.legacy_models
 
     def usable(self, entry: CatalogueEntry) -> bool:
-        """An entry has no models where its operator brings them and has named none."""
+        """Return whether this deployment has the models, the key and the Region that a provider needs.
+
+        An entry has no models where its operator brings them and has named none.
+        """
         return (
             bool(entry.models)
             and (not entry.secret or entry.id in self.configured)
@@ -435,7 +438,10 @@ def named_in(request: AnyRequest, entries: Sequence[CatalogueEntry]) -> tuple[di
 
 
 def _has(entry: CatalogueEntry, model: str) -> bool:
-    """Whether a name may be a model's. Of a provider without any, another fault tells."""
+    """Return whether a name may be a model's.
+
+    A provider without any model has another fault, which reports that.
+    """
     return not (model and entry.models) or model in (each.id for each in entry.models)
 
 

@@ -24,7 +24,7 @@ _WRITTEN = re.compile(r"staging/(?P<job>job_\w+)/(?P<n>\d+)/(?P<provider>[a-z_]+
 def expect_callback(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -> tuple[str | None, str] | None:
     """Return a new address for a provider to call, None where it writes an object instead, and the digest of the call.
 
-    None where nothing will tell that the provider is done.
+    None where nothing will report that the provider is done.
     """
     if provider.answers_in_media:
         digest = _digest_of_object(job.id, attempt.n)
@@ -54,7 +54,10 @@ def wake(provider: str, token: str, at: Clock) -> bool:
 
 
 def wake_for(key: str, at: Clock) -> None:
-    """End the wait for an object that a provider has written into the media bucket. Other objects end none."""
+    """End the wait for an object that a provider has written into the media bucket.
+
+    Other objects end no wait.
+    """
     if written := _WRITTEN.fullmatch(key):
         _, waiting = callbacks.woken(
             _digest_of_object(written["job"], int(written["n"])), written["provider"], at.now()
