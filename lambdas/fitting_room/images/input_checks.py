@@ -1,7 +1,8 @@
 """The look of a picture, as a few numbers, and the warnings worth giving before money is spent.
 
 Everything is measured on small copies. Only findings that pixels can show are reported: there is no model here that
-finds a person. `tests/unit/images/test_look.py` shows examples on either side of each threshold.
+finds a person. The thresholds are this module's own; `tests/unit/images/test_look.py` shows examples on either side
+of each.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ _AGAIN = "Encode the bytes of the file once, as base64."
 
 
 class NotDecodable(ValueError):
-    """Says what is wrong with the text, and what to send instead."""
+    """A data URL that is wrong: the error, and the text to send instead."""
 
     def __init__(self, detail: str, remedy: str = _AGAIN) -> None:
         super().__init__(detail)

@@ -68,8 +68,9 @@ def _next_ms(provider: str, *, consistent: bool = False) -> int:
 def acquire_lease(provider: str, cap: int, job_id: str, held: int | None, now_ms: int, until_ms: int) -> int | None:
     """Take one of `cap` numbered leases that is free, expired or the job's already; None when all are taken.
 
-    One read says which those are, and at most three are tried: a full provider costs a waiting job no write. The job's own
-    lease comes first, then the one it `held`, then always the same order: calls of one job that meet end up with one lease.
+    One read says which those are, and at most three are tried: a full provider costs a waiting job no write. The
+    job's own lease comes first, then the one it `held`, then always the same order. So calls of one job that meet end
+    up with one lease.
     """
     holders = _holders(provider, now_ms)
     own = [number for number, holder in holders.items() if holder == job_id]

@@ -242,7 +242,7 @@ def warn(job: Job, warnings: list[JobWarning]) -> None:
 
 
 def save_reserved(job: Job, attempt: Attempt) -> None:
-    """Store the holdings of an unclaimed attempt: its slot, its lease, the references made for it."""
+    """Store the slot, the lease and the references of an unclaimed attempt."""
     update_if(
         key(job.id),
         "SET attempts.#n.slot_ms = :slot, attempts.#n.lease = :lease, attempts.#n.#references = :made",

@@ -22,7 +22,7 @@ _BYTES = 32
 
 
 class SecretError(Exception):
-    """Say what is wrong and what to do."""
+    """A change of secrets that is refused: the error, and the remedy."""
 
 
 class Secret(BaseModel):

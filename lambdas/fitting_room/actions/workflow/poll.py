@@ -1,6 +1,6 @@
 """Read the status of a provider's job once, and fetch its images.
 
-Reading is free, so no refusal of a read is final: only the provider's own word ends an attempt, or the deadline and
+Reading is free, so no refusal of a read is final. Only the provider's own word ends an attempt, or the deadline and
 three more reads after it.
 """
 
@@ -82,7 +82,7 @@ def _read(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -> Re
 
 
 def _connections(provider: CatalogueEntry, at: Clock) -> Iterator[Provider]:
-    """Yield connections with each key that may work: the stored one, read afresh, then the previous one.
+    """Yield connections with each key that may work: the kept one, the one read afresh, the previous one.
 
     A key that cannot be read or used is passed over. A purchase is worth waiting for an operator to mend the key.
     """

@@ -1,8 +1,7 @@
 """Astria: the partner models, which work on references, and the older SD1.5 flow, which works on a trained person.
 
 Source of limits and values: docs.astria.ai, as of its repository's commit 5704e93 (2026-08-21), and the vendor's
-command line tool `astria` 1.11.0 with its skills (github.com/astriaai/skills), the only source for the partner
-models.
+command line tool `astria` 1.11.0. Its skills (github.com/astriaai/skills) are the only source for the partner models.
 """
 
 from __future__ import annotations

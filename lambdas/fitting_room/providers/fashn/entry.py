@@ -1,7 +1,7 @@
 """FASHN: model `tryon-v1.6`, and by name the experimental `tryon-max`.
 
 Results come by address: `return_base64` is never asked for, because the vendor keeps such results for 60 minutes
-instead of 72 hours, and every status answer would be as large as all pictures together. An answer in base64 is read
+instead of 72 hours. Every status answer would also be as large as all pictures together. An answer in base64 is read
 anyway.
 
 Source of limits and values: the vendor's pages "API Fundamentals", "API Endpoints", "Error Handling", "Webhooks" and
