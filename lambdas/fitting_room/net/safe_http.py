@@ -200,7 +200,7 @@ def _answer(
 ) -> Iterator[HTTPResponse]:
     """Yield the server's answer, while its body is read.
 
-    An error of the answer or the reader becomes a `FetchFailed`.
+    An error in the answer or its body becomes a `FetchFailed`.
     """
     try:
         with closing(_connected(target, rules)) as connection:

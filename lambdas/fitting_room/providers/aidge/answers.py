@@ -136,7 +136,7 @@ class Answer(BaseModel):
 
     @property
     def words(self) -> str | None:
-        """The vendor's own.
+        """The vendor's own words.
 
         The request's id, which its support asks for, comes first: no long message pushes it out.
         """
