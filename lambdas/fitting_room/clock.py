@@ -20,14 +20,14 @@ class Clock:
         time.sleep(seconds)
 
     def new_id(self, prefix: str) -> str:
-        """`job_` or `upl_` and a ULID: sorts by time of creation."""
+        """Return a new id: the prefix, `_`, and a ULID, which sorts by time of creation."""
         from ulid import ULID  # few functions make ids, and importing it takes 15 ms
 
         return f"{prefix}_{ULID.from_datetime(self.now())}"
 
 
 def is_id(value: str, prefix: str) -> bool:
-    """Whether `new_id` may have given it out."""
+    """Return whether `new_id` may have given out a value."""
     return re.fullmatch(rf"{prefix}_[0-9A-HJKMNP-TV-Z]{{26}}", value) is not None
 
 
@@ -39,7 +39,10 @@ def first_id(prefix: str, moment: datetime) -> str:
 
 
 def text(moment: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds; such texts sort as the times do."""
+    """Return a time as RFC 3339 in UTC with milliseconds.
+
+    Such texts sort as the times do.
+    """
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

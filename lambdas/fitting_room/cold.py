@@ -8,10 +8,11 @@ from collections.abc import Callable
 
 
 def warm(*parts: Callable[[], object]) -> None:
-    """End the import of a handler: make what its function certainly uses, and collect garbage from now on.
+    """End the import of a handler.
 
-    What was made until here lives as long as the process, so it is not looked at again. Elsewhere than on Lambda, as in a
-    test, parts are made when they are used.
+    It makes the parts that its function certainly uses, and collects garbage from now on. Objects made until here
+    live as long as the process, so they are not examined again. Elsewhere than on Lambda, as in a test, parts are
+    made when they are used.
     """
     if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
         return

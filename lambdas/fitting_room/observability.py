@@ -24,7 +24,10 @@ class Crash(Exception):
 
 
 def measure(values: Mapping[str, tuple[MetricUnit, float]], **dimensions: str) -> None:
-    """Publish metrics with dimensions of their own. What is added to `metrics` shares the dimensions of its invocation."""
+    """Publish metrics with dimensions of their own.
+
+    Metrics added to `metrics` share the dimensions of their invocation.
+    """
     record = EphemeralMetrics()
     for dimension, value in dimensions.items():
         record.add_dimension(dimension, value)
@@ -34,7 +37,10 @@ def measure(values: Mapping[str, tuple[MetricUnit, float]], **dimensions: str) -
 
 
 def error_facts(error: BaseException) -> dict[str, Any]:
-    """Return what may be logged of an exception: its type and where it came from, not its words, which may quote anything."""
+    """Return the facts of an exception that may be logged: its type and its place.
+
+    Its words are left out, because they may quote anything.
+    """
     told = f"{error.operation_name} {error.response['Error']['Code']}" if isinstance(error, ClientError) else None
     places = [
         f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"

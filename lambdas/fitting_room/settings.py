@@ -1,7 +1,7 @@
-"""What a function is told in its environment, and the settings of its stage, which come in one variable: DEPLOYMENT.
+"""The environment of a function, and the settings of its stage, which come in one variable: DEPLOYMENT.
 
-A setting is one field of `DeploymentSettings` and one row of docs/operations.md. `infra/config.py` reads it from the CDK
-context and checks the names of providers in it; every function reads it as `settings().deployment.<field>`.
+A setting is one field of `DeploymentSettings` and one row of docs/operations.md. `infra/config.py` reads it from the
+CDK context and checks the names of providers in it; every function reads it as `settings().deployment.<field>`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _json_object(value: Any) -> Any:
 
 
 def written(pattern: str, rule: str) -> AfterValidator:
-    """Return the check of a text; `rule` says in words what `pattern` asks for."""
+    """Return the check of a text; `rule` says in words the text that `pattern` demands."""
 
     def check(value: str) -> str:
         if not re.fullmatch(pattern, value):
@@ -57,8 +57,10 @@ Days = Annotated[int, Field(ge=1, le=3650)]
 
 
 class Limits(BaseModel):
-    """What a stage's contract with a vendor permits, where it is not what the catalogue says: at most `submits` in any
-    window of `seconds`, `concurrency` jobs at once."""
+    """The limits of a stage's contract with a vendor, where they differ from the catalogue's.
+
+    At most `submits` in any window of `seconds`, and `concurrency` jobs at once.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -93,7 +95,7 @@ ModelName = Annotated[str, written(r"[a-z0-9][a-z0-9._-]{0,39}", "a name such as
 
 
 class DeploymentSettings(BaseModel):
-    """Hold what an operator chooses for a stage and a function reads.
+    """The operator's choices for a stage, which every function reads.
 
     A function ignores fields that it does not know: during a deployment its code may be older than its environment.
     """
@@ -124,7 +126,7 @@ class DeploymentSettings(BaseModel):
     callback_url: Annotated[str, written(r"(https?://[^\s?#]+)?", _URL)] | None = None
     """The address that providers call when a job is done. None: the API's own. Empty: no provider is asked to call."""
     fetch_allow: Annotated[tuple[Loopback, ...], _List] = ()
-    """`host:port` pairs on loopback that may be fetched, and told as webhooks. For the local cloud; `prod` refuses any."""
+    """`host:port` pairs on loopback that may be fetched, and called as webhooks. For the local cloud; `prod` refuses any."""
     cors_origins: Annotated[tuple[Origin, ...], _List] = ()
     """Web pages that may call the API and use the buckets: scheme and host, without a slash at the end."""
     upload_days: Days = 3
@@ -148,10 +150,11 @@ class DeploymentSettings(BaseModel):
 
 
 class Settings(BaseModel):
-    """Hold what a function is told: a field each, by its name in capitals; see `infra/functions.py`.
+    """The environment of a function, one field per variable; see `infra/functions.py`.
 
-    `provider_secrets`: the ids of the secrets, for the functions that may read them. The other optional ones are addresses
-    of what not every function calls; using one that is not told is a bug, which shows as an empty name.
+    A field has the variable's name in capitals. `provider_secrets`: the ids of the secrets, for the functions that
+    may read them. The other optional ones are addresses that not every function calls. Using one that is not set is a
+    bug, which shows as an empty name.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -1,4 +1,4 @@
-"""What an attempt cost, by the catalogue's price list or the vendor's own word."""
+"""The cost of an attempt, by the catalogue's price list or the vendor's own word."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from fitting_room.stores.offers import entry
 
 
 class Cost(NamedTuple):
-    """Of `images` pictures. `amount` in `currency`, None where the vendor bills credits only or publishes no price; `basis`:
-    what the price is for."""
+    """The price of `images` pictures.
+
+    `amount` is in `currency`. It is None where the vendor bills credits only or publishes no price. `basis`: the unit
+    of the price.
+    """
 
     images: int
     amount: float | None
@@ -23,7 +26,10 @@ class Cost(NamedTuple):
 
 
 def cost_of(job: Job, attempt: Attempt) -> Cost | None:
-    """None when nothing was charged. An attempt of unknown fate counts as charged, so that a budget is never exceeded."""
+    """Return the cost of an attempt, or None when nothing was charged.
+
+    An attempt whose outcome is unknown counts as charged, so that a budget is never exceeded.
+    """
     if attempt.charged == "no":
         return None
     count = len(attempt.results) or job.request.output.count
@@ -35,7 +41,10 @@ def cost_of(job: Job, attempt: Attempt) -> Cost | None:
 
 
 def _units(job: Job, attempt: Attempt, price: Price) -> float | None:
-    """How many units of a price one image took, as far as it is known: megapixels go in and out, each picture rounded up."""
+    """Return the units of a price that one image took, or None if unknown.
+
+    Megapixels count for the base picture and the result, each rounded up.
+    """
     base = attempt.inputs.get(job.request.base or "")
     if price.basis != "megapixel" or base is None:
         return None
@@ -44,7 +53,10 @@ def _units(job: Job, attempt: Attempt, price: Price) -> float | None:
 
 
 def _side(job: Job, attempt: Attempt) -> int | None:
-    """The longer side in px of what was made, where it is known: the base picture's, or the asked size."""
+    """Return the longer side of a result in px, where it is known.
+
+    The base picture has it, or the asked size, or the first image made.
+    """
     if base := attempt.inputs.get(job.request.base or ""):
         return max(base.width, base.height)
     image = next(iter(job.images), None)
@@ -52,6 +64,6 @@ def _side(job: Job, attempt: Attempt) -> int | None:
 
 
 def asked_side(request: AnyRequest) -> int | None:
-    """The longer side in px that a request asks for, if it does."""
+    """Return the longer side in px that a request asks for, or None."""
     size: Size | None = getattr(request, "size", None)
     return max(size.width, size.height) if size else None

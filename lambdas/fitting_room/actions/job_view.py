@@ -61,7 +61,7 @@ def _unknown() -> Refusal:
 
 
 def view(job: Job, at: Clock, *, links: bool = True) -> dict[str, Any]:
-    """The whole job, with fresh links to its images unless these are not for the caller."""
+    """Return the whole job, with fresh links to its images unless `links` is false."""
     until = clock.later(at.now(), media.LINK_SECONDS)
     shown = {**summary(job), "retry_until": _retry_until(job)}
     if not links:
@@ -75,7 +75,7 @@ def view(job: Job, at: Clock, *, links: bool = True) -> dict[str, Any]:
 
 
 def summary(job: Job) -> dict[str, Any]:
-    """The job without links, so that it may be stored."""
+    """Return the job without links, so that it may be stored."""
     facts = {name: value for name, value in job.model_dump(mode="json").items() if name in _FACTS}
     request = job.request.model_dump(mode="json", include=set(_ECHOED))
     base, provider = f"/v1/jobs/{job.id}", provider_of(job)
@@ -101,7 +101,10 @@ def provider_of(job: Job) -> str:
 
 
 def image_link(job: Job, name: str) -> str:
-    """A fresh link to one image: its number, counted from 1, or `mask`. Raises `Refusal` `not_found` while there is none."""
+    """Return a fresh link to one image of a job.
+
+    `name` is the image's number, counted from 1, or `mask`. Raises `Refusal` `not_found` while there is none.
+    """
     named = {str(image.n): image for image in job.images} | ({"mask": job.mask} if job.mask else {})
     if image := named.get(name):
         return media.link(image.key, bucket=image.bucket)
@@ -152,13 +155,16 @@ def _attempt(job: Job, attempt: Attempt) -> dict[str, Any]:
 
 
 def _model(job: Job, provider: str) -> str | None:
-    """The model that does the job at a provider."""
+    """Return the model that does the job at a provider."""
     model = entry(provider).model(job.request, job.made_for)
     return model.id if model else None
 
 
 def _retry_until(job: Job) -> str | None:
-    """Until when a retry surely finds the images; None for a job that cannot be retried, or that never copied them."""
+    """Return the time until which a retry surely finds the images.
+
+    None for a job that cannot be retried, or that never copied them.
+    """
     over = job.status in ("failed", "cancelled") and not (job.retried_by or job.erase_requested_at)
     media_bucket = settings().media_bucket
     copied = all(source.url or source.staged or source.bucket == media_bucket for source in job.sources.values())

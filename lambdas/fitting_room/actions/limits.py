@@ -8,7 +8,7 @@ from fitting_room.settings import Limits, settings
 
 
 def stage_limits(provider: CatalogueEntry) -> tuple[Rate | None, int | None]:
-    """The rate and the concurrency that hold in this stage."""
+    """Return the rate and the concurrency that hold in this stage."""
     own = settings().deployment.limits.get(provider.id, Limits())
     rate = provider.rate
     if own.submits or own.seconds:

@@ -1,4 +1,4 @@
-"""When a client is to look again at what is not done yet: its `Retry-After`."""
+"""When a client is to read an unfinished job again: its `Retry-After`."""
 
 from __future__ import annotations
 

@@ -24,8 +24,11 @@ class Encoded(NamedTuple):
 
 
 def encoded(image: Image.Image, frame: Frame, spec: FitSpec, max_bytes: int | None, *, pointer: str) -> Encoded:
-    """A fitted image in at most `max_bytes`. Its frame is another one if it had to lose pixels, which it does down to a
-    short side of 512 px. Raises `JobFailure` `image_unreadable`."""
+    """Return a fitted image in at most `max_bytes`.
+
+    Its frame changes if it had to lose pixels; the short side stays at least 512 px. Raises `JobFailure`
+    `image_unreadable`.
+    """
     smaller: Frame | None = frame
     while smaller:
         if found := within(refit(image, frame, smaller), max_bytes):
@@ -40,8 +43,10 @@ def encoded(image: Image.Image, frame: Frame, spec: FitSpec, max_bytes: int | No
 
 
 def fair_share(sizes: Iterable[int], budget: int) -> int:
-    """The most bytes that one image may have, so that all of them keep a budget which their `sizes` exceed together: those
-    with less keep their size, and what they leave goes to the others."""
+    """Return the most bytes that one image may have so that all together keep a budget.
+
+    The `sizes` exceed the budget together. Smaller images keep their size, and the bytes they leave go to the others.
+    """
     left = sorted(sizes)
     while left[0] * len(left) <= budget:
         budget -= left.pop(0)
@@ -49,7 +54,7 @@ def fair_share(sizes: Iterable[int], budget: int) -> int:
 
 
 def _smaller(frame: Frame, spec: FitSpec) -> Frame | None:
-    """A frame of fewer pixels for the same source; None where too little would be left to see."""
+    """Return a frame of fewer pixels for the same source, or None where too little detail would remain."""
     fewer = spec.model_copy(update={"max_pixels": int(frame.canvas[0] * frame.canvas[1] * _STEP)})
     try:
         smaller = plan_fit(frame.source, fewer, original=frame.original)

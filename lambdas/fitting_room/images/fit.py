@@ -34,7 +34,8 @@ FRAMING_CHANGED = JobWarning(
 class Frame(BaseModel):
     """`source` was scaled to `content` and put at `offset` (left, top) on a white `canvas`; all in px.
 
-    `original`: the size of the file that `source` came from, which is larger if its master was reduced."""
+    `original`: the size of the file that `source` came from, which is larger if its master was reduced.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,9 +51,11 @@ class Frame(BaseModel):
 
 
 def plan_fit(size: Size, spec: FitSpec, *, original: Size | None = None) -> Frame:
-    """The frame that fits a picture of `size` and changes least: padding for the aspect, scaling down for the limits,
-    and scaling up only if the padded picture is below `min_side`. Its content has the source's aspect within 1 px.
-    `original`: a master's `original_size`, where it differs.
+    """Return the frame that fits a picture of `size` and changes least.
+
+    It pads for the aspect and scales down for the limits. It scales up only if the padded picture is below
+    `min_side`. Its content has the source's aspect within 1 px. `original`: a master's `original_size`, where it
+    differs.
 
     Raises `ValueError` if the limits contradict each other.
     """
@@ -75,7 +78,10 @@ def plan_fit(size: Size, spec: FitSpec, *, original: Size | None = None) -> Fram
 
 
 def enlarged(frame: Frame, spec: FitSpec, provider: str, pointer: str) -> list[JobWarning]:
-    """What is to be said where the fit scales up: the provider gets more pixels than there were, but no more detail."""
+    """Return a warning where the fit scales up.
+
+    The provider then gets more pixels than there were, but no more detail.
+    """
     if frame.scale <= 1:
         return []
     (width, height), (wide, high) = frame.source, frame.content
@@ -91,36 +97,46 @@ def enlarged(frame: Frame, spec: FitSpec, provider: str, pointer: str) -> list[J
 
 
 def apply(image: Image.Image, frame: Frame) -> Image.Image:
-    """The fitted copy; pixels are untouched unless the frame scales. Raises `ValueError` for another size's picture."""
+    """Return the fitted copy of an image.
+
+    Pixels are untouched unless the frame scales. Raises `ValueError` for a picture of another size.
+    """
     return _applied(image, frame, Image.Resampling.LANCZOS, LETTERBOX)
 
 
 def apply_mask(mask: Image.Image, frame: Frame) -> Image.Image:
-    """The same for a mask (mode L): nearest neighbour, so it stays pure; the padding is white, which means keep."""
+    """Return the fitted copy of a mask (mode L).
+
+    Nearest neighbour keeps it pure. The padding is white, which means keep.
+    """
     return _applied(mask, frame, Image.Resampling.NEAREST, _KEEP)
 
 
 def refit(fitted: Image.Image, frame: Frame, other: Frame) -> Image.Image:
-    """A copy that was fitted by `frame`, as `other` would have fitted it; both are for the same source."""
+    """Return a copy fitted by `frame` as `other` would have fitted it.
+
+    Both frames are for the same source.
+    """
     return fitted if frame == other else apply(_content(fitted, frame), _again(frame, other))
 
 
 def refit_mask(fitted: Image.Image, frame: Frame, other: Frame) -> Image.Image:
-    """The same for a mask."""
+    """Return a mask fitted by `frame` as `other` would have fitted it."""
     return fitted if frame == other else apply_mask(_content(fitted, frame), _again(frame, other))
 
 
 def undo(result: Image.Image, frame: Frame, *, size: OutputSize) -> tuple[Image.Image, list[JobWarning]]:
-    """The result without the padding, in the source's aspect (the short side within 1 px).
+    """Return the result without the padding, in the source's aspect (the short side within 1 px).
 
-    `provider` keeps the result's resolution, whatever it is, and never enlarges; `original` gives the original's size.
-    A result whose aspect is neither the canvas's nor the source's within 2 % comes back untouched, with a warning.
+    `provider` keeps the result's resolution, whatever it is, and never enlarges; `original` gives the original's
+    size. A result whose aspect is neither the canvas's nor the source's within 2 % comes back untouched, with a
+    warning.
     """
     return _undone(result, frame, size, Image.Resampling.LANCZOS)
 
 
 def undo_mask(mask: Image.Image, frame: Frame, *, size: OutputSize) -> tuple[Image.Image, list[JobWarning]]:
-    """The same for a mask, by nearest neighbour."""
+    """Return the mask without the padding, as `undo` does, by nearest neighbour."""
     return _undone(mask, frame, size, Image.Resampling.NEAREST)
 
 
@@ -133,14 +149,14 @@ def _again(frame: Frame, other: Frame) -> Frame:
 
 
 def _scaled(size: Size, longest: int) -> Size:
-    """`size` with its long side at `longest`, in integers so that nothing drifts."""
+    """Return `size` with its long side at `longest`, in integers so that nothing drifts."""
     long, short = max(size), min(size)
     other = max(1, (2 * short * longest + long) // (2 * long))
     return (longest, other) if size[0] >= size[1] else (other, longest)
 
 
 def _padded(content: Size, spec: FitSpec, *, min_side: int) -> Size:
-    """The smallest canvas around `content` whose aspect `spec` allows."""
+    """Return the smallest canvas around `content` whose aspect `spec` allows."""
     if spec.canvas:
         narrowest = widest = Fraction(*spec.canvas)
     else:
@@ -202,8 +218,11 @@ def _undone(
 
 
 def _content_box(size: Size, frame: Frame) -> Box | None:
-    """Where the source's content lies in a result of `size`: by the canvas if that is its aspect, or all of it if the
-    vendor cropped the padding away itself."""
+    """Return the box of the source's content in a result of `size`, or None.
+
+    The canvas places it if the result has the canvas's aspect. It is the whole result if the vendor cropped the
+    padding away.
+    """
     off_canvas, off_source = (_aspect_error(size, other) for other in (frame.canvas, frame.source))
     if min(off_canvas, off_source) > _SAME_ASPECT:
         return None
@@ -221,8 +240,10 @@ def _aspect_error(size: Size, other: Size) -> float:
 
 
 def _restored_size(width: float, height: float, frame: Frame) -> Size:
-    """The source's aspect inside `width` x `height`. A vendor rounds sides to its own steps, so the two may have grown
-    unequally: the smaller growth decides, and nothing is enlarged."""
+    """Return the largest size of the source's aspect inside `width` x `height`, without enlarging.
+
+    A vendor rounds sides to its own steps, so the two may have grown unequally. The smaller growth decides.
+    """
     growth = min(width / frame.content[0], height / frame.content[1])
     return _scaled(frame.source, max(1, int(max(frame.content) * growth + 1e-6)))
 

@@ -1,7 +1,8 @@
-"""What a picture looks like, as a few numbers, and what is worth saying about it before money is spent.
+"""The look of a picture, as a few numbers, and the warnings worth giving before money is spent.
 
-Everything is measured on small copies, and only what pixels can honestly tell is said: there is no model here that
-finds a person. The thresholds are ours; `tests/unit/images/test_look.py` shows what lies on either side of each.
+Everything is measured on small copies. Only findings that pixels can show are reported: there is no model here that
+finds a person. The thresholds are this module's own; `tests/unit/images/test_look.py` shows examples on either side
+of each.
 """
 
 from __future__ import annotations
@@ -39,10 +40,14 @@ _STRONGEST = 0.0005
 
 @dataclass(frozen=True)
 class Analysis:
-    """`size`: px as the file was sent. `sharpness`: 0 to 1, how much of the strongest edges' height is climbed within two
-    px when the long side is near 1024 px. `brightness`: 0 to 255, the level that nine tenths of the pixels stay below.
-    `plainness`: 0 to 1, the share of the left, top and right border that is one even colour, slow shading or fine texture.
-    `subject`: 0 to 1, the share of the frame inside the box around all that differs from the border; 0 if nothing does."""
+    """The measured properties of a picture.
+
+    `size`: px as the file was sent. `sharpness`: 0 to 1, the share of the strongest edges' height that is climbed
+    within two px, for a long side near 1024 px. `brightness`: 0 to 255, the level that nine tenths of the pixels stay
+    below. `plainness`: 0 to 1, the share of the left, top and right border that is one even colour, slow shading or
+    fine texture. `subject`: 0 to 1, the share of the frame inside the box around all that differs from the border; 0
+    if nothing does.
+    """
 
     size: Size
     sharpness: float
@@ -52,13 +57,18 @@ class Analysis:
 
     @property
     def plain(self) -> bool:
-        """Whether the subject is before "a solid color or uniformly textured background" (Nova Canvas user guide). In the dark
-        everything is even, so nothing is said about that."""
+        """Whether the subject is before "a solid color or uniformly textured background".
+
+        Source: Nova Canvas user guide. In the dark everything is even, so a dark picture never counts as plain.
+        """
         return self.plainness >= PLAIN and self.brightness >= DARK
 
 
 def analyse(image: Image.Image, *, original: Size | None = None) -> Analysis:
-    """The numbers of an RGB picture. `original`: a master's `original_size`, where it differs."""
+    """Measure an RGB picture.
+
+    `original`: a master's `original_size`, where it differs.
+    """
     factor = max(1, round(max(image.size) / _WORKING))
     working = image.reduce(factor) if factor > 1 else image
     grey = working.convert("L")
@@ -68,10 +78,12 @@ def analyse(image: Image.Image, *, original: Size | None = None) -> Analysis:
 
 
 def warnings_of(seen: Analysis, role: str, *, pointer: str) -> list[JobWarning]:
-    """What may spoil the result, for the picture of a role (`person`, `garment-<n>`); a mask has no look.
+    """Return warnings of all that may spoil the result, for the picture of a role.
 
-    Codes: `picture_small`, `picture_narrow`, `picture_empty`, `picture_dark`, `picture_blurred`, `subject_small`; and for
-    a person `plain_backdrop`, which matters only to vendors that blend by a mask.
+    Roles are `person` and `garment-<n>`; a mask has no look.
+
+    Codes: `picture_small`, `picture_narrow`, `picture_empty`, `picture_dark`, `picture_blurred`, `subject_small`; and
+    for a person `plain_backdrop`, which matters only to vendors that blend by a mask.
     """
     width, height = seen.size
     found: list[tuple[str, str, str]] = []
@@ -142,8 +154,11 @@ def _of_contents(seen: Analysis) -> list[tuple[str, str, str]]:
 
 
 def _sharpness(grey: Image.Image) -> float:
-    """The strongest rise across two pixels, over the strongest across ten: a sharp edge has its whole height in two, a
-    soft one spreads it. Contrast cancels out, and a blurred background does not count."""
+    """Return the strongest rise across two pixels divided by the strongest across ten.
+
+    A sharp edge has its whole height within two pixels, a soft one spreads it. Contrast cancels out, and a blurred
+    background does not count.
+    """
     near, far = (_strongest(grey, distance) for distance in (2, 10))
     return min(1.0, near / far) if far >= _FAINT else 1.0
 
@@ -159,13 +174,16 @@ def _strongest(grey: Image.Image, distance: int) -> int:
 
 
 def _level(histogram: list[int], share: float) -> int:
-    """The lowest level that at least this share of the pixels does not exceed."""
+    """Return the lowest level that at least this share of the pixels does not exceed."""
     wanted = share * sum(histogram)
     return next(level for level, count in enumerate(accumulate(histogram)) if count >= wanted)
 
 
 def _border(cells: Image.Image) -> tuple[float, float]:
-    """Plainness and subject of a picture averaged to `_CELLS` x `_CELLS`, which makes fine texture an even colour."""
+    """Return the plainness and subject of a picture averaged to `_CELLS` x `_CELLS`.
+
+    Averaging makes fine texture an even colour.
+    """
     rim = Image.new("L", cells.size, 255)
     rim.paste(0, (_RIM, _RIM, _CELLS - _RIM, _CELLS))
     backdrop = tuple(ImageStat.Stat(cells, rim).median)

@@ -33,8 +33,11 @@ _MORE = _BITS + b"".join(b"\xff" + bytes((restart,)) + _BITS for restart in rang
 
 
 def strip(data: bytes) -> Stripped:
-    """The scans and what decodes them, with colour space, profile and EXIF. Nothing after the end is kept, and an end is
-    added where there is none, unless whole scans are missing. Raises `ValueError`, `BombError`."""
+    """Return the scans and the segments that decode them, with colour space, profile and EXIF.
+
+    Nothing after the end is kept. An end is added where there is none, unless whole scans are missing. Raises
+    `ValueError`, `BombError`.
+    """
     kept: list[bytes] = [_START]
     first = scans = components = 0
     left: dict[tuple[int, int], int] = {}
@@ -57,7 +60,10 @@ def strip(data: bytes) -> Stripped:
 
 
 def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """(marker, start, end) up to the end of the image; a scan's end is that of its header."""
+    """Yield (marker, start, end) up to the end of the image.
+
+    A scan's end is that of its header.
+    """
     at = len(_START)
     while found := _MARKER.search(data, at):
         start, kind = found.start(), found[1][0]
@@ -68,8 +74,10 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _without_padding(scan: bytes) -> bytes:
-    """A download that was given its size before its data came ends in zeros, of which a few may be data. FF 00 is one byte
-    of data; half of it, or of a marker, is none."""
+    """Remove the zeros at the end of a download whose size was reserved before its data came.
+
+    A few zeros may be data. FF 00 is one byte of data; half of it, or of a marker, is none.
+    """
     data = scan.rstrip(b"\0")
     if len(scan) - len(data) > _FEW:
         return data + b"\0\0"
@@ -77,7 +85,7 @@ def _without_padding(scan: bytes) -> bytes:
 
 
 def _left_by(header: bytes) -> dict[tuple[int, int], int]:
-    """How many bits of each (component, coefficient) of a scan are left to later ones."""
+    """Return the bits of each (component, coefficient) of a scan that are left to later ones."""
     count = header[0]
     first, last, bits = header[1 + 2 * count : 4 + 2 * count]
     return {(component, n): bits & 15 for component in header[1 : 1 + 2 * count : 2] for n in range(first, last + 1)}
@@ -95,8 +103,11 @@ def _stripped(kept: list[bytes], scans: bytes, *, ended: bool) -> Stripped:
 
 
 def _whole(data: bytes, ended: bool, image: Image.Image) -> bool:
-    """Whether all rows are there: then it does not matter which bits follow the last of them. Asked only where the file
-    had no end, or its last corner is the grey of missing data."""
+    """Return whether all rows are there.
+
+    If they are, it does not matter which bits follow the last of them. The test runs only where the file had no end,
+    or its last corner is the grey of missing data.
+    """
     corner = image.crop((max(0, image.width - 8), max(0, image.height - 8), *image.size))
     if ended and any(low not in _MISSING or high not in _MISSING for low, high in _ranges(corner)):
         return True
@@ -109,7 +120,7 @@ def _ranges(image: Image.Image) -> tuple[tuple[int, int], ...]:
 
 
 def _print(data: bytes) -> int:
-    """A checksum of all pixels, strip by strip, so that they are not in memory twice."""
+    """Return a checksum of all pixels, strip by strip, so that they are not in memory twice."""
     check = 0
     with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
         for top in range(0, image.height, _STRIP):

@@ -24,8 +24,11 @@ class Mask(NamedTuple):
 
 
 class _Words(NamedTuple):
-    """What a file shows where the image changes, and where it stays; what to do about soft edges, and what to say if
-    the two are the wrong way round."""
+    """The words of an error about a mask, for one way to read the file.
+
+    `changes` and `stays` say how the file shows each area. `cut`: the remedy for soft edges. `swap`: the remedy where
+    the two are the wrong way round.
+    """
 
     changes: str
     stays: str
@@ -65,12 +68,16 @@ def normalise_mask(
     read: MaskRead = "black_changes",
     part: bool = True,
 ) -> Mask:
-    """A pure mask of the person master's size. `part`: it names a part of the image, and not all around an object.
+    """Return a pure mask of the person master's size.
+
+    `part`: the mask names a part of the image, and not all around an object.
 
     The file may be 1-bit, grey, colour or palette; transparent parts stay, unless `read` is `alpha`. Its own EXIF
-    orientation is applied, never the person's, and upright it must have the aspect of the upright person image. The
-    noise of a JPEG is cut at half. Refused is a mask that is really grey (over 2 % of its pixels from 64 to 192), that
-    changes nothing, or that names a part and leaves nothing. Raises `JobFailure` `image_unreadable`.
+    orientation is applied, never the person's. Upright it must have the aspect of the upright person image. The noise
+    of a JPEG is cut at half.
+
+    Raises `JobFailure` `image_unreadable` for a mask that is really grey (over 2 % of its pixels from 64 to 192). It
+    also refuses one that changes nothing, or that names a part and leaves nothing.
     """
     opened = open_image(data, limits=limits, pointer=pointer)
     _check_aspect(opened.size, person.original_size, pointer)
@@ -87,7 +94,10 @@ def normalise_mask(
 
 
 def _check_aspect(size: Size, wanted: Size, pointer: str) -> None:
-    """Another tool's rounding may put one side off by a pixel."""
+    """Check that a mask has the aspect of its image.
+
+    Another tool's rounding may put one side off by a pixel. Raises `JobFailure` `image_unreadable`.
+    """
     (width, height), (whole_width, whole_height) = size, wanted
     if min(abs(width - height * whole_width / whole_height), abs(height - width * whole_height / whole_width)) > 1:
         raise unreadable(
@@ -103,7 +113,10 @@ def _rgba(image: Image.Image) -> Image.Image:
 
 
 def _levels(image: Image.Image, read: MaskRead) -> Image.Image:
-    """Mode L, as the file shows it. What is transparent counts as what stays, unless it is the mask itself."""
+    """Return the mask in mode L, as the file shows it.
+
+    Transparent parts count as parts that stay, unless they are the mask itself.
+    """
     if read == "alpha":
         return _rgba(image).getchannel("A")
     if image.mode.startswith("I"):

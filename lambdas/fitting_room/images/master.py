@@ -39,11 +39,11 @@ Size = tuple[int, int]
 
 
 class ImageLimits(BaseModel):
-    """What a picture may be, read from its header before a pixel is decoded. Bytes; px; long side over short side.
+    """The limits of a picture, checked from its header before a pixel is decoded.
 
-    `max_pixels` lets in the 50-megapixel modes of phones, whose largest is 8192 x 6144 px. `master_pixels` refuses
-    nothing: a larger picture becomes a master of at most that many pixels. 4096 x 4096 is the most that any provider of
-    ours takes, and more would only cost memory.
+    Bytes; px; long side over short side. `max_pixels` lets in the 50-megapixel modes of phones, whose largest is 8192
+    x 6144 px. `master_pixels` refuses nothing: a larger picture becomes a master of at most that many pixels. No
+    provider of the catalogue takes more than 4096 x 4096, and more would only cost memory.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -58,8 +58,11 @@ class ImageLimits(BaseModel):
 
 @dataclass(frozen=True)
 class Master:
-    """`image`: RGB, no metadata. `original_size`: (width, height) in px, upright and before any reduction.
-    `warnings`: what was left out of the file."""
+    """A picture ready to be fitted.
+
+    `image`: RGB, no metadata. `original_size`: (width, height) in px, upright and before any reduction. `warnings`:
+    the parts of the file that were left out.
+    """
 
     image: Image.Image
     original_size: Size
@@ -86,7 +89,10 @@ class Opened:
         )
 
     def load(self) -> Image.Image:
-        """Decodes the pixels. Raises whatever the decoder does, and `ValueError` if some of them are missing."""
+        """Decode the pixels.
+
+        Raises the errors of the decoder, and `ValueError` if some pixels are missing.
+        """
         image = self.file.load(self.image)
         if not self.file.whole(image):
             raise ValueError("pixels are missing or damaged")
@@ -97,8 +103,10 @@ class Opened:
 
 
 def make_master(data: bytes, *, limits: ImageLimits, pointer: str) -> Master:
-    """The master of a JPEG, PNG, WebP, AVIF or HEIC file. Of an animation its first frame, with the warning
-    `animation_first_frame`; of a HEIC with several pictures the one its maker calls the primary.
+    """Return the master of a JPEG, PNG, WebP, AVIF or HEIC file.
+
+    An animation gives its first frame, with the warning `animation_first_frame`. A HEIC with several pictures gives
+    the primary one.
 
     Raises `JobFailure` `image_unreadable` naming the rule that is broken.
     """
@@ -109,8 +117,10 @@ def make_master(data: bytes, *, limits: ImageLimits, pointer: str) -> Master:
 
 
 def decoded(opened: Opened, *, most_pixels: int, pointer: str) -> Image.Image:
-    """The pixels upright in 8-bit sRGB, RGB or (where anything may be transparent) RGBA, without metadata and with at
-    most that many pixels. Raises `JobFailure` `image_unreadable`."""
+    """Return the pixels upright in 8-bit sRGB, without metadata and with at most `most_pixels`.
+
+    The mode is RGB, or RGBA where anything may be transparent. Raises `JobFailure` `image_unreadable`.
+    """
     size = _within_pixels(opened.image.size, most_pixels)
     with decoding(pointer):
         opened.image.draft(None, size)  # a JPEG far above the size is decoded at 1/2, 1/4 or 1/8
@@ -127,7 +137,10 @@ def decoded(opened: Opened, *, most_pixels: int, pointer: str) -> Image.Image:
 
 
 def open_image(data: bytes, *, limits: ImageLimits, pointer: str) -> Opened:
-    """Reads the header and applies `limits`. Raises `JobFailure` `image_unreadable`."""
+    """Read the header and apply `limits`.
+
+    Raises `JobFailure` `image_unreadable`.
+    """
     name = sniff.kind(data)
     if not data:
         raise unreadable(pointer, "is empty (0 bytes)", "Send the file again; the upload may not have finished.")
@@ -156,7 +169,10 @@ def open_image(data: bytes, *, limits: ImageLimits, pointer: str) -> Opened:
 
 
 def stripped(data: bytes, name: str) -> Stripped:
-    """The file without what nobody uses. Raises `ValueError` and whatever else a damaged file brings about."""
+    """Return the file without the parts that no decoder needs.
+
+    Raises `ValueError`, and any other error that a damaged file causes.
+    """
     if name in _STRIP:
         return _STRIP[name](data)
     return Stripped(sniff.with_known_brand(data, name))
@@ -168,7 +184,10 @@ def unreadable(pointer: str, what: str, remedy: str) -> JobFailure:
 
 @contextmanager
 def decoding(pointer: str) -> Iterator[None]:
-    """Turns whatever Pillow's parsers raise on damaged bytes (there is no common class) into one clear failure."""
+    """Turn any error of Pillow's parsers on damaged bytes into one clear `JobFailure`.
+
+    These errors have no common class.
+    """
     try:
         yield
     except (JobFailure, MemoryError):
@@ -222,7 +241,7 @@ def _within_pixels(size: Size, most: int) -> Size:
 
 
 def _simplest(image: Image.Image) -> Image.Image:
-    """The pixels in the simplest of the modes L, LA, RGB, RGBA and CMYK."""
+    """Return the pixels in the simplest of the modes L, LA, RGB, RGBA and CMYK."""
     if image.mode.startswith("I"):
         return from_16_bits(image)
     if image.mode in ("LA", "RGBA"):
@@ -233,12 +252,18 @@ def _simplest(image: Image.Image) -> Image.Image:
 
 
 def from_16_bits(image: Image.Image) -> Image.Image:
-    """A grey 16-bit picture in mode L; Pillow's own conversion clips instead of scaling."""
+    """Return a grey 16-bit picture in mode L.
+
+    Pillow's own conversion clips instead of scaling.
+    """
     return image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
 
 
 def _foreign_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
-    """The embedded profile, unless there is none, it is damaged, or it is sRGB itself (then converting only costs)."""
+    """Return the embedded profile, or None if there is none, it is damaged, or it is sRGB.
+
+    Converting from sRGB would only cost time.
+    """
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
         return None if "srgb" in ImageCms.getProfileDescription(profile).lower() else profile
@@ -255,7 +280,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile | None) -> Image.Image:
-    """RGB, or RGBA where there was alpha, which no profile speaks about."""
+    """Return the image in RGB, or in RGBA where there was alpha, which no profile speaks about."""
     if image.mode not in ("LA", "RGBA"):
         return _converted(image, profile)
     if profile is None:
@@ -277,7 +302,7 @@ def _converted(image: Image.Image, profile: ImageCms.ImageCmsProfile | None) -> 
 
 
 def _learn_heic() -> None:
-    """libheif is loaded only for those who send HEIC."""
+    """Load libheif, which only HEIC files need."""
     import pi_heif  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
     pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)

@@ -24,7 +24,10 @@ def openable(data: bytes, size: Size) -> bytes:
 
 
 def _opens(data: bytes, name: str, size: Size) -> bool:
-    """Pillow is stricter than browsers, but takes a PNG without its end unless it is asked to verify it."""
+    """Return whether Pillow opens the file and finds the size.
+
+    Pillow is stricter than browsers, but takes a PNG without its end unless it is asked to verify it.
+    """
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data), formats=[name]) as image:
             if sorted(image.size) != sorted(size):

@@ -17,7 +17,7 @@ from fitting_room.images.stripped import BombError, Stripped
 MOST_CHUNKS = 50_000
 """At 30 MB still 600 bytes each; encoders write 8,000 and more."""
 MOST_BEHIND = 16 << 20
-"""Bytes after the last row. Damaged data often unpack to more than the rows, and only the checksum at their end tells."""
+"""Bytes after the last row. Damaged data often unpack to more than the rows, and only the checksum at their end shows it."""
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _END = b"\0\0\0\0IEND\xaeB`\x82"
@@ -30,8 +30,11 @@ _BLOCK = 1 << 20
 
 
 def strip(data: bytes) -> Stripped:
-    """The header, colours and pixels in one piece, with profile and EXIF where they are sound; an end is added if the
-    file has none. Raises `ValueError` if a chunk that decides pixels fails its checksum, `BombError`."""
+    """Return the header, colours and pixels in one piece, with profile and EXIF where they are sound.
+
+    An end is added if the file has none. Raises `BombError`, and `ValueError` if a chunk that decides pixels fails
+    its checksum.
+    """
     head: dict[bytes, memoryview] = {}
     pixels: list[memoryview] = []
     animated = False
@@ -53,7 +56,10 @@ def strip(data: bytes) -> Stripped:
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """(type, the chunk with its length and checksum) up to the end; the last one may be cut off."""
+    """Yield (type, the chunk with its length and checksum) up to the end.
+
+    The last chunk may be cut off.
+    """
     view, at = memoryview(data), len(_SIGNATURE)
     for _ in range(MOST_CHUNKS):
         if len(data) < at + 12 or data[at + 4 : at + 8] == b"IEND":
@@ -70,7 +76,7 @@ def _sound(chunk: memoryview) -> bool:
 
 
 def _profile(chunk: memoryview) -> bool:
-    """Whether a colour profile can be unpacked, and to no more than Pillow allows."""
+    """Return whether a colour profile can be unpacked, and to no more than Pillow allows."""
     _, _, packed = bytes(chunk[8:-4]).partition(b"\0")
     inflate = zlib.decompressobj()
     try:
@@ -81,7 +87,7 @@ def _profile(chunk: memoryview) -> bool:
 
 
 def _joined(pixels: list[memoryview]) -> Iterator[bytes | memoryview]:
-    """One IDAT chunk instead of many, for each of which Pillow would pay."""
+    """Yield one IDAT chunk in place of many, because Pillow pays for each."""
     yield sum(map(len, pixels)).to_bytes(4) + b"IDAT"
     yield from pixels
     check = zlib.crc32(b"IDAT")
@@ -91,7 +97,7 @@ def _joined(pixels: list[memoryview]) -> Iterator[bytes | memoryview]:
 
 
 def _whole(pixels: list[memoryview], wanted: int, _: Image.Image) -> bool:
-    """Whether the compressed data end where they should, by their own checksum, and hold every row."""
+    """Return whether the compressed data end where they should, by their own checksum, and hold every row."""
     inflate, seen = zlib.decompressobj(), 0
     try:
         for piece in _pieces(pixels):
@@ -114,7 +120,10 @@ def _pieces(pixels: list[memoryview]) -> Iterator[memoryview | bytes]:
 
 
 def _bytes_of(width: int, height: int, bits: int, colour: int, _: int, __: int, interlaced: int) -> int:
-    """The length of all rows once unpacked; each begins with a byte that names its filter."""
+    """Return the length of all rows once unpacked.
+
+    Each row begins with a byte that names its filter.
+    """
     total = 0
     for left, top, across, down in _ADAM7 if interlaced else ((0, 0, 1, 1),):
         columns, rows = (width - left + across - 1) // across, (height - top + down - 1) // down

@@ -1,7 +1,7 @@
-"""Marks that tell a machine that an image was made or changed by an algorithm: read, kept, or written into the bytes.
+"""Marks that show a machine that an image was made or changed by an algorithm: read, kept, or written into the bytes.
 
-A C2PA manifest signs the bytes of its file, so nothing is ever added to such a file. Any other file gets the IPTC property
-`DigitalSourceType` as XMP, without a pixel being encoded again.
+A C2PA manifest signs the bytes of its file, so nothing is ever added to such a file. Any other file gets the IPTC
+property `DigitalSourceType` as XMP, without a pixel being encoded again.
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ _XMP_FLAG, _ALPHA_FLAG = 0x04, 0x10
 
 
 class Marks(NamedTuple):
-    """What a file says of its making. `packet`: its XMP, or b""; it fills the file from `start` to `end`, or belongs there."""
+    """The marks in a file about its making.
+
+    `packet`: its XMP, or b"". It fills the file from `start` to `end`, or belongs there.
+    """
 
     c2pa: bool
     packet: bytes
@@ -78,7 +81,10 @@ def read(data: bytes) -> Marks:
 
 
 def mark(data: bytes, source_type: str) -> tuple[bytes, Provenance]:
-    """Return the file with its mark, and which one it is. The file is as it came if it has a mark already."""
+    """Return the file with its mark, and which one it is.
+
+    The file is as it came if it has a mark already.
+    """
     marks = read(data)
     if marks.c2pa:
         return data, "c2pa"
@@ -93,7 +99,7 @@ def mark(data: bytes, source_type: str) -> tuple[bytes, Provenance]:
 
 
 def _with_property(packet: bytes, source_type: str) -> bytes:
-    """A packet that keeps the properties of the one that came."""
+    """Return a packet with the source type added to the properties it had."""
     added = _PROPERTY.format(source_type)
     if _END_OF_PROPERTIES not in packet:
         return _PACKET.format(added).encode()
@@ -112,7 +118,10 @@ def _png(data: bytes) -> Marks:
 
 
 def _itxt(body: bytes) -> bytes:
-    """The text of a chunk after its keyword: flag, method, language, translated keyword, text."""
+    """Return the text of an iTXt chunk.
+
+    `body` follows the keyword: flag, method, language, translated keyword, text.
+    """
     compressed, text = body[:1] == b"\1", body[2:].split(b"\0", 2)[-1]
     try:
         return zlib.decompressobj().decompress(text, _LARGEST_PACKET) if compressed else text
@@ -126,7 +135,10 @@ def _png_chunk(packet: bytes) -> bytes:
 
 
 def _jpeg(data: bytes) -> Marks:
-    """A packet belongs behind the segments APP0 and APP1 that a file begins with."""
+    """Return the marks of a JPEG and the place for a packet.
+
+    A packet belongs behind the segments APP0 and APP1 that a file begins with.
+    """
     packet, start, end, c2pa, place = b"", 0, 0, False, 2
     for kind, begin, after in jpeg.segments(data):
         if kind == _SOS:
@@ -141,7 +153,7 @@ def _jpeg(data: bytes) -> Marks:
 
 
 def _jpeg_segment(packet: bytes) -> bytes:
-    """Empty if the packet is too long for a segment."""
+    """Return the segment of a packet, or b"" if the packet is too long for one."""
     body = _JPEG_KEYWORD + packet
     return b"\xff\xe1" + (len(body) + 2).to_bytes(2) + body if len(body) <= _LARGEST_SEGMENT else b""
 
@@ -161,12 +173,15 @@ def _webp_chunk(packet: bytes) -> bytes:
 
 
 def _webp_length(data: bytes) -> int:
-    """The length that the file claims; what follows it is no part of the image."""
+    """Return the length that the file claims.
+
+    Bytes after it are no part of the image.
+    """
     return 8 + int.from_bytes(data[4:8], "little")
 
 
 def _webp_file(before: bytes, part: bytes, after: bytes) -> bytes:
-    """The file with a header that announces the XMP, and with its new length."""
+    """Return the file with a header that announces the XMP, and with its new length."""
     body = before[12:] + part + after
     if body.startswith(b"VP8X"):
         body = body[:8] + bytes((body[8] | _XMP_FLAG,)) + body[9:]

@@ -39,13 +39,13 @@ _SAME_CELL = 48
 
 @dataclass(frozen=True)
 class Expected:
-    """What a task promises of each picture. Sizes are (width, height) in px.
+    """The properties that a task promises of each picture.
 
     `size`: exactly this; of the same aspect (within 2 %) another size passes with the warning `size_changed`, and any
-    other aspect is `wrong_aspect`. `aspects`: sizes of which one gives the aspect (a frame's canvas and source); off by
-    more than 2 % passes with `framing_changed`, since the customer can still use it, off by more than half is
-    `wrong_aspect`. `alpha`: transparency that is not the same everywhere. `edit`: only a named part changes, however small,
-    so nothing but an exact echo is `unchanged`.
+    other aspect is `wrong_aspect`. `aspects`: sizes of which one gives the aspect (a frame's canvas and source); off
+    by more than 2 % passes with `framing_changed`, since the customer can still use it, off by more than half is
+    `wrong_aspect`. `alpha`: transparency that is not the same everywhere. `edit`: only a named part changes, however
+    small, so nothing but an exact echo is `unchanged`.
     """
 
     size: Size | None = None
@@ -70,9 +70,10 @@ def fingerprint(data: bytes) -> Image.Image | None:
 
 
 def check_result(data: bytes, expected: Expected = Expected(), sent: Sequence[Image.Image | None] = ()) -> Verdict:
-    """Return the first reason to reject `data`, or the image in it. `sent`: the fingerprint of each image the provider got.
+    """Return the first reason to reject `data`, or the image in it.
 
-    A result is `unchanged` if, at 128 x 128, it differs from a sent image by no more than re-encoding or resizing explains.
+    `sent`: the fingerprint of each image the provider got. A result is `unchanged` if, at 128 x 128, it differs from
+    a sent image by no more than re-encoding or resizing explains.
     """
     image = _decoded(data)
     if image is None:
@@ -88,9 +89,9 @@ def check_result(data: bytes, expected: Expected = Expected(), sent: Sequence[Im
 
 
 def decode_result(data: bytes) -> Image.Image:
-    """A provider's picture, upright and in sRGB without metadata; RGBA if anything in it may be transparent, else RGB.
+    """Return a provider's picture, upright and in sRGB without metadata.
 
-    Raises `JobFailure` `image_unreadable`.
+    The mode is RGBA if anything in it may be transparent, else RGB. Raises `JobFailure` `image_unreadable`.
     """
     return decoded(open_image(data, limits=_LIMITS, pointer="/"), most_pixels=_LIMITS.max_pixels, pointer="/")
 
@@ -103,7 +104,7 @@ def _decoded(data: bytes) -> Image.Image | None:
 
 
 def _shape(size: Size, expected: Expected) -> tuple[bool, tuple[JobWarning, ...]]:
-    """Whether it is beyond use, and if not, what to say about it."""
+    """Return whether the shape is unusable, and the warnings if it is not."""
     if expected.size:
         if _off(size, expected.size) > _SAME_ASPECT:
             return True, ()
@@ -137,15 +138,22 @@ def _blank(small: Image.Image) -> Rejection | None:
 
 
 def _opaque(image: Image.Image) -> bool:
-    """What is transparent anywhere is no echo: nothing transparent is ever sent."""
+    """Return whether nothing in the image is transparent.
+
+    An image with transparency is no echo, because nothing transparent is ever sent.
+    """
     return image.mode == "RGB" or cast("tuple[int, int]", image.getchannel("A").getextrema())[0] == 255
 
 
 def _alike(left: Image.Image, right: Image.Image, *, exact: bool) -> bool:
-    """Resampling and chroma subsampling move an edge by a fraction of a cell, so a line of cells may differ by a lot; in
-    an area of 3 x 3 cells (2.3 % of each side) at least one hardly differs. Measured, re-encoded down to JPEG 60 and WebP
-    75 and scaled by 0.5 to 1.3: at most 4 in an area and 39 in a cell; a patch of 2 % of each side made lighter by 40: 7
-    and more in an area."""
+    """Return whether two small grey pictures of the same size show the same.
+
+    Resampling and chroma subsampling move an edge by a fraction of a cell, so a line of cells may differ by a lot. In
+    an area of 3 x 3 cells (2.3 % of each side) at least one hardly differs.
+
+    Measured, re-encoded down to JPEG 60 and WebP 75 and scaled by 0.5 to 1.3: at most 4 in an area and 39 in a cell.
+    A patch of 2 % of each side made lighter by 40 gave 7 and more in an area.
+    """
     difference = ImageChops.difference(left, right)
     if exact:
         return difference.getbbox() is None
@@ -157,7 +165,7 @@ def _most(image: Image.Image) -> int:
 
 
 def _small(image: Image.Image) -> Image.Image:
-    """Averaged to a fixed grid, on white."""
+    """Return the image averaged to a fixed grid, on white."""
     averaged = image.resize((_GRID, _GRID), Image.Resampling.BOX)
     if averaged.mode == "RGB":
         return averaged

@@ -14,7 +14,10 @@ _REACH = 3
 
 
 def shrunk(image: Image.Image, size: tuple[int, int], simplest: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """As `simplest(image).resize(size)`, which needs the memory of two more images as large as the first."""
+    """Return `simplest(image).resize(size)`, strip by strip.
+
+    The plain call needs the memory of two more images as large as the first.
+    """
     width, height = size
     made: Image.Image | None = None
     for top in range(0, height, _ROWS):

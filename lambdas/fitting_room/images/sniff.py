@@ -1,4 +1,7 @@
-"""What a file is, told by its first bytes. A content type or a file name is somebody's claim and is never asked."""
+"""The kind of a file, from its first bytes.
+
+A content type or a file name is only a claim and is never asked.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be", b"\xef\
 
 
 def kind(data: bytes) -> str:
-    """The name of the file type, for use in a sentence: one of `ACCEPTED`, or another name, or `unknown`."""
+    """Return the name of the file type, for use in a sentence.
+
+    It is one of `ACCEPTED`, another name, or `unknown`.
+    """
     for signature, name in _SIGNATURES:
         if data.startswith(signature):
             return name
@@ -39,13 +45,19 @@ def kind(data: bytes) -> str:
 
 
 def with_known_brand(data: bytes, name: str) -> bytes:
-    """An AVIF or HEIC file whose major brand is one that decoders look for. Encoders put others first, which are right."""
+    """Return an AVIF or HEIC file whose major brand is one that decoders look for.
+
+    Encoders put others first, which are right.
+    """
     brands, brand = (_AVIF, b"avif") if name == "AVIF" else (_HEIC, b"heic")
     return data if data[8:12] in brands else data[:8] + brand + data[12:]
 
 
 def _isobmff_kind(data: bytes) -> str:
-    """By the major brand if that says how the images are coded, else by all the brands it is compatible with."""
+    """Return the kind of an ISO BMFF file.
+
+    The major brand decides if it names the coding of the images, else all the compatible brands do.
+    """
     major = data[8:12]
     if major in _AVIF:
         return "AVIF"

@@ -1,4 +1,4 @@
-"""What a decoder is handed of a file: its pixels, and the little metadata that decides how they look."""
+"""The part of a file that a decoder gets: its pixels, and the little metadata that decides how they look."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ def load(image: Image.Image) -> Image.Image:
 
 @dataclass(frozen=True)
 class Stripped:
-    """`data`: the file without what nobody uses. `animated`: further frames were left out of it.
-    `whole`: whether every pixel is there, asked of the image that was decoded from `data`.
-    `load`: decodes the image that was opened from `data`; it may return another one in its place."""
+    """A file reduced to the parts that decoders need.
+
+    `data`: the reduced file. `animated`: further frames were left out of it. `whole`: whether every pixel is there,
+    asked of the image that was decoded from `data`. `load`: decodes the image that was opened from `data`; it may
+    return another one in its place.
+    """
 
     data: bytes
     animated: bool = False

@@ -1,4 +1,7 @@
-"""A WebP without its metadata, whose damage must not decide. Its decoder finds missing pixels by itself."""
+"""A WebP without its metadata, whose damage must not decide.
+
+Its decoder finds missing pixels.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ _FRAME = b"ANMF"
 
 
 def strip(data: bytes) -> Stripped:
-    """Pixels, profile and EXIF; of an animation the first frame. Raises `BombError`."""
+    """Return the pixels, profile and EXIF; of an animation the first frame.
+
+    Raises `BombError`.
+    """
     kept: dict[bytes, bytes] = {}
     frames = 0
     for kind, chunk in chunks(data):
@@ -30,7 +36,10 @@ def strip(data: bytes) -> Stripped:
 
 
 def _load(data: bytes, opened: Image.Image) -> Image.Image:
-    """Decode into the memory that the image keeps. Pillow reads every file as an animation: each pixel is held four times."""
+    """Decode into the memory that the image keeps.
+
+    Pillow reads every file as an animation: each pixel is held four times.
+    """
     from PIL import _webp  # with libwebp, whose functions are found through it
 
     decode = ctypes.CDLL(_webp.__file__).WebPDecodeRGBAInto
@@ -47,7 +56,10 @@ def _load(data: bytes, opened: Image.Image) -> Image.Image:
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(type, the chunk with its length); the last one may be cut off."""
+    """Yield (type, the chunk with its length).
+
+    The last chunk may be cut off.
+    """
     at, end = 12, min(len(data), 8 + int.from_bytes(data[4:8], "little"))
     for _ in range(MOST_CHUNKS):
         if at + 8 > end:

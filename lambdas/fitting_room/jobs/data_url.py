@@ -1,4 +1,7 @@
-"""Images inside a request: the one grammar of data URLs. Their content decides; what they claim to be is never asked."""
+"""Images inside a request: the one grammar of data URLs.
+
+Their content decides; their claimed type is never asked.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ _AGAIN = "Encode the bytes of the file once, as base64."
 
 
 class NotDecodable(ValueError):
-    """Says what is wrong with the text, and what to send instead."""
+    """A data URL that is wrong: the error, and the text to send instead."""
 
     def __init__(self, detail: str, remedy: str = _AGAIN) -> None:
         super().__init__(detail)
@@ -22,9 +25,10 @@ class NotDecodable(ValueError):
 
 
 def decode(text: str) -> bytes:
-    """The bytes of `data:...;base64,...`: any or no media type, either alphabet, with or without line breaks and padding.
+    """Return the bytes of `data:...;base64,...`.
 
-    Plain base64 is taken if it clearly is an image. Raises `NotDecodable`.
+    The media type may be any or none, the alphabet either. Line breaks and padding are optional. Plain base64 is
+    taken if it clearly is an image. Raises `NotDecodable`.
     """
     text = text.strip()
     head = _HEAD.match(text)

@@ -13,7 +13,10 @@ _LONGEST_NAME = 128
 
 
 def pointer_of(path: Path) -> str:
-    """The JSON pointer. A name that is no text, or a very long one, is shown as well as it can be."""
+    """Return the JSON pointer of a path.
+
+    A name that is no text, or a very long one, is shown as well as it can be.
+    """
     return "".join("/" + _shown(str(part)).replace("~", "~0").replace("/", "~1") for part in path)
 
 
@@ -27,7 +30,10 @@ def within(pointer: str, outer: str) -> bool:
 
 
 def too_deep(document: Any) -> bool:
-    """Whether it is nested more than `MAX_DEPTH` times; whatever its depth, this does not fail."""
+    """Return whether a document is nested more than `MAX_DEPTH` times.
+
+    It does not fail at any depth.
+    """
     level = [document]
     for _ in range(MAX_DEPTH + 1):
         level = [
@@ -42,7 +48,7 @@ def too_deep(document: Any) -> bool:
 
 
 def flaws(value: Any, path: Path = ()) -> Iterator[tuple[Path, str, str]]:
-    """(where, what is wrong, what to do) of values that Python's JSON reader lets pass and others do not."""
+    """Yield (path, error, remedy) of values that only Python's JSON reader lets pass."""
     if isinstance(value, dict):
         for name, part in value.items():
             if flaw := _flaw(name):
@@ -70,7 +76,7 @@ def _flaw(value: Any) -> tuple[str, str] | None:
 
 
 def get(document: Any, path: Path) -> Any:
-    """The value at a path, or None."""
+    """Return the value at a path, or None."""
     for part in path:
         try:
             document = document[part]
@@ -80,12 +86,12 @@ def get(document: Any, path: Path) -> Any:
 
 
 def put(document: Any, path: Path, value: Any) -> None:
-    """Set what lies at a path whose parent is there."""
+    """Set the value at a path whose parent exists."""
     get(document, path[:-1])[path[-1]] = value
 
 
 def remove(document: Any, path: Path) -> None:
-    """Take away what lies at a path, if anything does."""
+    """Remove the value at a path, if there is one."""
     parent = get(document, path[:-1])
     if isinstance(parent, dict):
         parent.pop(path[-1], None)

@@ -13,8 +13,11 @@ PROBLEM = "application/problem+json"
 
 
 class Code(NamedTuple):
-    """`status`: HTTP status of a refusal (None: the code only ends jobs). `retryable`: the same request may succeed
-    later. `moves_on`: another provider may do it, so it is tried while nothing has been charged."""
+    """The properties of an error code.
+
+    `status`: HTTP status of a refusal (None: the code only ends jobs). `retryable`: the same request may succeed
+    later. `moves_on`: another provider may do it, so it is tried while nothing has been charged.
+    """
 
     title: str
     status: int | None = None
@@ -82,7 +85,10 @@ class Fault(BaseModel):
 
     @classmethod
     def of(cls, code: str, detail: str, remedy: str, *, retryable: bool | None = None, **facts: Any) -> Self:
-        """A fault with the table's `retryable` unless the case knows better. `KeyError` for a code not in the table."""
+        """Build a fault with the table's `retryable`, unless the caller gives another.
+
+        Raises `KeyError` for a code not in the table.
+        """
         known = CODES[code]
         return cls(
             code=code,
@@ -118,7 +124,7 @@ class Refusal(Exception):
         self.retry_after = retry_after
 
     def body(self) -> dict[str, Any]:
-        """RFC 9457: the first fault on top, all of them in `errors`."""
+        """Return the body of RFC 9457: the first fault on top, all of them in `errors`."""
         first, faults = self.faults[0], [fault.model_dump(exclude_none=True) for fault in self.faults]
         return {
             "type": f"urn:fitting-room:problem:{first.code}",

@@ -1,4 +1,4 @@
-"""What the request models share: how strict they are, kinds of text, and the words for a rule over several fields."""
+"""The parts that the request models share: strictness, kinds of text, and the error of a rule over several fields."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ class Strict(BaseModel):
 
 
 def rule_error(pointer: str, detail: str, remedy: str) -> PydanticCustomError:
-    """A rule that does not hold, for a validator to raise: says which field to change, and how. `pointer` begins with a
-    slash, or is a field of the model that raises, or is empty for what is validated itself."""
+    """Return the error of a broken rule, for a validator to raise.
+
+    It names the field to change, and how. `pointer` begins with a slash, or is a field of the model that raises. An
+    empty one means the validated value itself.
+    """
     return PydanticCustomError("rule", "{detail}", {"pointer": pointer, "detail": detail, "remedy": remedy})

@@ -1,4 +1,7 @@
-"""What a vendor says about the pictures it takes, as numbers. No imaging library: the API and the templates read it too."""
+"""A vendor's limits for pictures, as numbers.
+
+This module needs no imaging library: the API and the templates read it too.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,12 @@ from pydantic import BaseModel, ConfigDict
 
 
 class FitSpec(BaseModel):
-    """Sides and pixels in px; `max_aspect` is long side over short side. `canvas` (width, height), where given, is the
-    exact frame the vendor works in: a picture is letterboxed to its aspect and scaled down to at most its size."""
+    """The limits that a picture is fitted to.
+
+    Sides and pixels are in px; `max_aspect` is long side over short side. `canvas` (width, height), where given, is
+    the exact frame the vendor works in. A picture is then letterboxed to its aspect and scaled down to at most its
+    size.
+    """
 
     model_config = ConfigDict(frozen=True)
 

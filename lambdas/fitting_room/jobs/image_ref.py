@@ -83,8 +83,11 @@ S3Url = Annotated[
 
 
 class ImageRef(Strict):
-    """`upload`: id from `POST /v1/uploads`; `url`: public https address; `data`: base64 data URL, inside the body limit;
-    `s3`: an object in the tenant's own folders (`uploads/<tenant>/`, `drop/<tenant>/`, `results/<tenant>/`)."""
+    """A place to read an image from.
+
+    `upload`: id from `POST /v1/uploads`; `url`: public https address; `data`: base64 data URL, inside the body limit;
+    `s3`: an object in the tenant's own folders (`uploads/<tenant>/`, `drop/<tenant>/`, `results/<tenant>/`).
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"upload": "upl_..."}]})
 

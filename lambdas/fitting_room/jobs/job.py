@@ -1,4 +1,4 @@
-"""The job record: what the table holds and what `GET /v1/jobs/{id}` is made from."""
+"""The job record: the item in the table, from which `GET /v1/jobs/{id}` is made."""
 
 from __future__ import annotations
 
@@ -61,8 +61,11 @@ class PreparedInput(_Record):
 
 
 class Subject(_Record):
-    """What a provider made of a person or a garment, as a job uses it. `made_for`: the `provider/model` that can use it;
-    `token`: the word that stands for it in a prompt; `made_id`: the vendor's id of it."""
+    """A provider's model or reference of a person or a garment, as a job uses it.
+
+    `made_for`: the `provider/model` that can use it; `token`: the word that stands for it in a prompt; `made_id`: the
+    vendor's id of it.
+    """
 
     id: str
     kind: Literal["person", "garment"]
@@ -94,8 +97,11 @@ class Reads(_Record):
 
 
 class Attempt(_Record):
-    """One try at one provider. `claimed_at` is set by the single write that allows the purchase; a claim without an
-    `outcome` means that nobody knows whether the vendor was paid."""
+    """One try at one provider.
+
+    The single write that allows the purchase sets `claimed_at`. With a claim but no `outcome`, it is unknown whether
+    the vendor was paid.
+    """
 
     n: int
     provider: str
@@ -107,7 +113,7 @@ class Attempt(_Record):
     seed: int | None = None
     prepared_at: str | None = None
     waited: int = 0
-    """Seconds of the pauses that it was told to wait for its turn."""
+    """Seconds of the pauses in which it waited for its turn."""
     slot_ms: int | None = None
     lease: int | None = None
     claimed_at: str | None = None
@@ -164,7 +170,10 @@ class JobImage(_Record):
 
 
 class Usage(_Record):
-    """What the job cost. `amount` is None where the vendor bills credits only; `basis` says how it was reckoned."""
+    """The cost of the job.
+
+    `amount` is None where the vendor bills credits only; `basis` says how it was reckoned.
+    """
 
     images: int = 0
     amount: float | None = None
@@ -175,7 +184,7 @@ class Usage(_Record):
 
 
 class Reservation(_Record):
-    """What was set aside on the tenant's budget when the job was accepted, and on which UTC day."""
+    """The amount set aside on the tenant's budget when the job was accepted, and its UTC day."""
 
     day: str
     images: int
@@ -253,7 +262,7 @@ class Job(_Record):
 
     @property
     def waited(self) -> int:
-        """Seconds that the job was told to wait for its turn, at all providers together."""
+        """Seconds of the pauses in which the job waited for its turn, at all providers together."""
         return sum(attempt.waited for attempt in self.attempts.values())
 
     @property

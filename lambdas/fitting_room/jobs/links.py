@@ -22,7 +22,7 @@ class Arrival:
 
 
 class Wanted(NamedTuple):
-    """What an address is to be, for a refusal: `what` it names, and what to send instead."""
+    """The expected kind of an address, for a refusal: `what` it names, and what to send instead."""
 
     what: str
     link: str
@@ -30,7 +30,10 @@ class Wanted(NamedTuple):
 
 
 def checked(url: str, info: ValidationInfo, wanted: Wanted) -> str:
-    """Refuse what can be seen of an address without asking for it. The caller of the address looks again, and closer."""
+    """Refuse an address that is visibly wrong, without asking for it.
+
+    The function that calls the address checks it again, more closely.
+    """
     if not isinstance(info.context, Arrival):
         return url
     try:
@@ -54,7 +57,10 @@ def checked(url: str, info: ValidationInfo, wanted: Wanted) -> str:
 
 
 def _is_private(host: str) -> bool:
-    """Whether a host is an IP address, in any form that a resolver reads (127.1, 0x7f000001), and not a public one."""
+    """Return whether a host is an IP address that is not public.
+
+    Any form that a resolver reads counts (127.1, 0x7f000001).
+    """
     try:
         address = ipaddress.ip_address(host) if ":" in host else ipaddress.ip_address(socket.inet_aton(host))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Outcomes are data: what an adapter says of one call, and what a workflow function tells the state machine."""
+"""Outcomes as data: an adapter's report of one call, and a workflow function's report to the state machine."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Finished:
-    """The vendor is done and charges. `images` may be fewer than asked for (a warning then says why), and are none where a
-    subject was trained; `token` is the word that stands for that subject in a prompt. `amount`: what it all costs by what the
-    vendor counted, in the currency of its prices."""
+    """The vendor is done and charges.
+
+    `images` may be fewer than asked for (a warning then says why), and are none where a subject was trained. `token`
+    is the word that stands for that subject in a prompt. `amount`: the cost of it all by the vendor's count, in the
+    currency of its prices.
+    """
 
     images: list[Picture]
     mask: bytes | None = None
@@ -42,9 +45,11 @@ class Pending:
 
 @dataclass(frozen=True)
 class Failed:
-    """The call or the vendor's job failed. `charged` is `unknown` whenever the vendor may have accepted it. `retry_after`:
-    seconds for which the vendor wants to hear nothing more. `amount`: what it costs if it is charged, by what the vendor
-    counted."""
+    """The call or the vendor's job failed.
+
+    `charged` is `unknown` whenever the vendor may have accepted it. `retry_after`: seconds to wait before the next
+    call to the vendor. `amount`: the cost if it is charged, by the vendor's count.
+    """
 
     fault: Fault
     charged: Charged
@@ -95,10 +100,10 @@ class _Facts(TypedDict, total=False):
 
 
 class Step(_Facts):
-    """What the state machine branches on, and nothing else: the rest is in the table.
+    """The facts that the state machine branches on, and nothing else: the rest is in the table.
 
-    `outcome`: prepared | busy | pending | finished | failed | ended. `runner`: which Start function, by its name
-    in `providers/runners.py`. `wait`: whole seconds to wait before the next look. `callback`: the vendor will call back,
+    `outcome`: prepared | busy | pending | finished | failed | ended. `runner`: which Start function, by its name in
+    `providers/runners.py`. `wait`: whole seconds to wait before the next look. `callback`: the vendor will call back,
     probably `soon` or `later`. `again`: after `failed`, another attempt is planned.
     """
 

@@ -17,7 +17,7 @@ from fitting_room.jobs.tasks import TASKS, AnyRequest
 from fitting_room.jobs.wording import chosen, fault_of, nearest, place, values
 
 _MOST = 50
-"""Faults told at once: more help nobody, and an answer has a limit."""
+"""Faults reported at once: more do not help, and an answer has a limit."""
 _ROUNDS = 12
 _IMAGE = {"s3": "s3://bucket/key"}
 _STAND_INS: dict[str, Any] = {
@@ -45,7 +45,10 @@ _STAND_INS: dict[str, Any] = {
 
 
 def parse(body: Any, allow: frozenset[str] = frozenset()) -> AnyRequest:
-    """A request from decoded JSON. Raises `Refusal` with all faults at once, each with pointer and remedy."""
+    """Return the request in decoded JSON.
+
+    Raises `Refusal` with all faults at once, each with pointer and remedy.
+    """
     draft = read(body, allow)
     if draft.faults or draft.request is None:
         raise Refusal(*draft.faults)
@@ -53,7 +56,10 @@ def parse(body: Any, allow: frozenset[str] = frozenset()) -> AnyRequest:
 
 
 def read(body: Any, allow: frozenset[str] = frozenset()) -> Draft:
-    """As `parse`, but what is wrong is told and mended, so that others can look at the rest at the same time."""
+    """Return the draft of a request, with its faults recorded and mended.
+
+    Other checks can then read the rest at the same time.
+    """
     if not isinstance(body, dict):
         remedy = (
             'Send an object with the task and its fields, such as {"task": "try_on", "person": ..., "garments": [...]}.'
@@ -68,9 +74,11 @@ def read(body: Any, allow: frozenset[str] = frozenset()) -> Draft:
 
 @dataclass
 class Draft:
-    """A body on its way to a request. `mended`: pointers at which `request` does not say what was sent. `cut`: those at
-    which too much or too little was sent: numbers stand in `request` all the same, lists are cut. `renamed`: by pointer,
-    how the client spelt it."""
+    """A body on its way to a request.
+
+    `mended`: pointers at which `request` differs from the body. `cut`: pointers at which too much or too little was
+    sent. Numbers stand in `request` all the same, lists are cut. `renamed`: the client's spelling, by pointer.
+    """
 
     body: dict[str, Any]
     faults: list[Fault] = field(default_factory=list)
@@ -81,7 +89,10 @@ class Draft:
     tries: Counter[str] = field(default_factory=Counter)
 
     def certain(self, faults: list[Fault]) -> list[Fault]:
-        """Those of the faults of `request` that are faults of the body, too, at the pointers as they were sent."""
+        """Return those of the faults of `request` that are faults of the body, too.
+
+        Their pointers are as they were sent.
+        """
         return [
             fault.model_copy(update={"pointer": self._as_sent(fault.pointer)}) if fault.pointer else fault
             for fault in faults
@@ -100,7 +111,10 @@ class Draft:
             self._replace(path)
 
     def model(self) -> type[AnyRequest] | None:
-        """What is looked at first: which other fields are right depends on the task."""
+        """Return the model of the body's task, or None with a fault.
+
+        This check comes first, because the other fields depend on the task.
+        """
         sent = self.body.get("task")
         if isinstance(sent, str) and sent in TASKS:
             return TASKS[sent]
@@ -116,7 +130,10 @@ class Draft:
         return TASKS[near]
 
     def mend_until_right(self, model: type[AnyRequest], arrival: Arrival) -> None:
-        """Pydantic looks at rules over several fields only where each field is right."""
+        """Mend the body until the model accepts it.
+
+        Pydantic checks rules over several fields only where each field is right.
+        """
         for _ in range(_ROUNDS):
             try:
                 self.request = self._uncut(model.model_validate(self.body, context=arrival))
@@ -153,7 +170,7 @@ class Draft:
                 self._replace(path)
 
     def _uncut(self, request: AnyRequest) -> AnyRequest:
-        """With the numbers that were sent, for providers to say what they take."""
+        """Return the request with the numbers that were sent, so that providers can state their limits."""
         for pointer, value in self.cut.items():
             if not isinstance(value, list):
                 request = _with(request, _path_of(pointer), value)
@@ -168,7 +185,10 @@ class Draft:
             self.renamed[pointer_of((*path[:-1], near))] = pointer_of(path)
 
     def _replace(self, path: Path) -> None:
-        """Put what is right there in its place; where nothing is known, or it did not help, take it away."""
+        """Put a right value in its place, or remove it.
+
+        It is removed where no right value is known, or where the last one did not help.
+        """
         pointer = pointer_of(path)
         self.tries[pointer] += 1
         stand_in = _stand_in(path)
@@ -203,5 +223,5 @@ def _path_of(pointer: str) -> Path:
 
 
 def faults_of(error: ValidationError, model: type[BaseModel], root: str = "") -> list[Fault]:
-    """One fault per error of a model, in the API's words."""
+    """Return one fault per error of a model, in the API's words."""
     return [fault_of(item, model, root) for item in error.errors(include_url=False)[:_MOST]]

@@ -1,7 +1,8 @@
-"""What every request has, whatever its task: the lower half of the body of `POST /v1/jobs`, and the pieces tasks share.
+"""The fields of every request, whatever its task.
 
-An option is `None` when the client said nothing: it is then left out of the call, and the vendor's own default applies.
-What a given provider can honour is its catalogue entry's business, not this model's.
+They are the lower half of the body of `POST /v1/jobs`, and the pieces tasks share. An option is `None` when the
+client did not set it. It is then left out of the call, and the vendor's own default applies. The catalogue entry
+decides what a given provider can honour, not this model.
 """
 
 from __future__ import annotations
@@ -61,7 +62,10 @@ MaskRead = Literal["black_changes", "white_changes", "alpha"]
 
 
 class ImageMask(Strict):
-    """As large as the image it masks, or of the same aspect. `read`: what changes; `alpha` is what is transparent."""
+    """As large as the image it masks, or of the same aspect.
+
+    `read`: the part that changes. `alpha` is the transparent part.
+    """
 
     type: Literal["image"]
     image: ImageRef
@@ -72,9 +76,12 @@ Mask = Annotated[GarmentMask | PromptMask | ImageMask, Field(discriminator="type
 
 
 class Output(Strict):
-    """`size: provider` is whatever the provider returns, in the original's framing; `original` the person picture's own
-    size. `seed` 0 to 4,294,967,295, or `provider`: the vendor's default. `guidance`: how closely to follow the input, 1.1 to
-    10. `mask`: return it too."""
+    """The pictures to return, and how they are made.
+
+    `size: provider` is the size the provider returns, in the original's framing; `original` the person picture's own
+    size. `seed` 0 to 4,294,967,295, or `provider`: the vendor's default. `guidance`: how closely to follow the input,
+    1.1 to 10. `mask`: return it too.
+    """
 
     count: Annotated[int, Field(ge=1, le=8)] = 1
     format: Literal["png", "jpeg", "webp"] | None = None
@@ -106,7 +113,7 @@ WebhookUrl = Annotated[
 
 
 class Webhook(Strict):
-    """The address that is told when the job is over."""
+    """The address that receives the event when the job is over."""
 
     url: WebhookUrl
 
@@ -164,15 +171,18 @@ class Request(Strict):
         return self.base
 
     def images(self) -> Iterator[tuple[str, str, ImageRef]]:
-        """(role, JSON pointer, reference) of every picture, the base before its mask."""
+        """Yield (role, JSON pointer, reference) of every picture, the base before its mask."""
         yield from ()
 
     def subjects(self) -> Iterator[tuple[str, str]]:
-        """(JSON pointer, id) of every subject it names."""
+        """Yield (JSON pointer, id) of every subject it names."""
         yield from ()
 
     def options(self) -> Iterator[RequestedOption]:
-        """What the client asked for beyond the defaults every provider has, for a catalogue entry to honour or not."""
+        """Yield the options that a client asked for, for a catalogue entry to honour or not.
+
+        Defaults that every provider has are left out.
+        """
         for name in ("quality", "seed", "guidance"):
             if (value := getattr(self.output, name)) not in (None, OWN_SEED):
                 yield RequestedOption(f"output.{name}", f"/output/{name}", value)
@@ -181,7 +191,7 @@ class Request(Strict):
         yield RequestedOption("output.count", "/output/count", self.output.count)
 
     def given(self, *names: str) -> Iterator[RequestedOption]:
-        """The fields of these names that are not left out, as options of the same name."""
+        """Yield the fields of these names that are set, as options of the same name."""
         for name in names:
             if (value := getattr(self, name)) is not None:
                 yield RequestedOption(name, f"/{name}", value)

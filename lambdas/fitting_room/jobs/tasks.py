@@ -1,4 +1,4 @@
-"""The tasks: what each brings to a request, which pictures it names, and which options it asks for."""
+"""The tasks: the fields that each brings to a request, the pictures it names, and the options it asks for."""
 
 from __future__ import annotations
 
@@ -99,8 +99,10 @@ class Person(ImageRef):
 
 
 class Garment(Strict):
-    """A picture, or a `subject` registered before. `type` is Nova Canvas' fine class and must fit `category`; `photo` says
-    how the garment was photographed."""
+    """A picture, or a `subject` registered before.
+
+    `type` is Nova Canvas' fine class and must fit `category`; `photo` says how the garment was photographed.
+    """
 
     image: ImageRef | None = None
     subject: SubjectId | None = None
@@ -118,12 +120,15 @@ class Garment(Strict):
 
     @property
     def worn(self) -> bool:
-        """Whether the picture shows somebody who wears it."""
+        """Whether a person wears the garment in the picture."""
         return self.image is not None and self.photo == "model"
 
 
 def _no_number(value: object) -> object:
-    """Python takes 0 for False and 1 for True."""
+    """Return the value, or refuse a number.
+
+    Python takes 0 for False and 1 for True.
+    """
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise PydanticKnownError("literal_error", {"expected": "true, false or 'default'"})
     return value
@@ -133,7 +138,7 @@ Kept = Annotated[Literal[True, False, "default"], BeforeValidator(_no_number)]
 
 
 class Keep(Strict):
-    """True: keep as in the photo; False: draw anew; `default`: the vendor's word for its own choice; None: not sent."""
+    """True: keep as in the photo; False: redraw; `default`: the vendor's word for its own choice; None: not sent."""
 
     face: Kept | None = None
     hands: Kept | None = None
@@ -147,7 +152,10 @@ class Styling(Strict):
 
 
 def _no_size(value: object) -> None:
-    """Source: Nova user guide, `image-gen-req-resp-structure`: width and height "should not be provided" for such tasks."""
+    """Refuse a size.
+
+    Source: Nova user guide, `image-gen-req-resp-structure`: width and height "should not be provided" for such tasks.
+    """
     if value is not None:
         raise rule_error(
             "/size",
@@ -216,13 +224,19 @@ class TryOn(Request):
 
     @property
     def masked(self) -> str:
-        """Without a picture of the person, the one to start from, or else the garment's that somebody wears."""
+        """The picture that the mask applies to.
+
+        Without a picture of the person it is the one to start from, or else the garment's with a wearer.
+        """
         if self.scene or (self.person and self.person.kind):
             return "person"
         return "input" if self.input_image else "garment-0"
 
     def images(self) -> Iterator[tuple[str, str, ImageRef]]:
-        """Roles: `person` (or scene), or `photo-<n>`; `garment-<n>`; `input`; `mask`."""
+        """Yield the pictures.
+
+        Roles: `person` (or scene), or `photo-<n>`; `garment-<n>`; `input`; `mask`.
+        """
         where = "person" if self.person else "scene"
         if self.scene or (self.person and self.person.kind):
             yield "person", f"/{where}", getattr(self, where)
@@ -244,8 +258,11 @@ class TryOn(Request):
                 yield f"/garments/{index}/subject", garment.subject
 
     def options(self) -> Iterator[RequestedOption]:
-        """The ways to name a person beside a picture are options of their own: `person.photos` by their number, the others
-        and `garment.subject` as True."""
+        """Yield the options of a try-on.
+
+        Each way to name a person beside a picture is an option: `person.photos` with their number, the others as
+        True. So is `garment.subject`.
+        """
         if self.scene:
             yield RequestedOption("scene", "/scene", True)
         if self.person and self.person.photos:
@@ -314,8 +331,11 @@ class TextToImage(Request):
 
 
 class ColorGuided(Request):
-    """`colors`: 1 to 10 of `#rrggbb`. `reference_image` guides subject and style, and its colours go into the result beside
-    `colors`."""
+    """Make a picture from a prompt and given colours.
+
+    `colors`: 1 to 10 of `#rrggbb`. `reference_image` guides subject and style, and its colours go into the result
+    beside `colors`.
+    """
 
     task: Literal["color_guided"]
     prompt: Text
@@ -346,7 +366,10 @@ class ImageVariation(Request):
     size: Size | None = None
 
     def images(self) -> Iterator[tuple[str, str, ImageRef]]:
-        """Roles: `image-<n>`."""
+        """Yield the pictures.
+
+        Roles: `image-<n>`.
+        """
         for index, image in enumerate(self.images_):
             yield f"image-{index}", f"/images/{index}", image
 
@@ -385,16 +408,22 @@ class _Edit(Request):
 
 
 class Inpaint(_Edit):
-    """Change what the mask names: a prompt mask names what changes, in an image mask black changes. Without `prompt` it is
-    removed and the background closed."""
+    """Change the area that the mask names.
+
+    A prompt mask names what changes, in an image mask black changes. Without `prompt` the area is removed and the
+    background closed.
+    """
 
     task: Literal["inpaint"]
 
 
 class Outpaint(_Edit):
-    """Change the surroundings: a prompt mask names what STAYS; in an image mask black changes, as everywhere.
-    Without `prompt` they are removed and continued as plain background. `transition`: `soft` blends into the surroundings,
-    `precise` keeps to the mask's edge."""
+    """Change the surroundings of the area that the mask names.
+
+    A prompt mask names what STAYS; in an image mask black changes, as everywhere. Without `prompt` the surroundings
+    are removed and continued as plain background. `transition`: `soft` blends into the surroundings, `precise` keeps
+    to the mask's edge.
+    """
 
     task: Literal["outpaint"]
     transition: Literal["soft", "precise"] | None = None
@@ -426,9 +455,12 @@ class RemoveBackground(Request):
 
 
 class TrainSubject(Request):
-    """Make a subject at a provider: a person's model, trained in minutes to hours, or a garment's reference, usable at once.
-    `class_name` is the plain English word for what is on the pictures (woman, man, dress); `photo` says how a garment was
-    photographed."""
+    """Make a subject at a provider.
+
+    For a person it is a model, trained in minutes to hours. For a garment it is a reference, usable at once.
+    `class_name` is the plain English word for the subject of the pictures (woman, man, dress); `photo` says how a
+    garment was photographed.
+    """
 
     task: Literal["train_subject"]
     kind: Literal["person", "garment"]
@@ -471,6 +503,9 @@ TASKS: dict[str, type[AnyRequest]] = {
 
 
 def request_of(body: Any) -> AnyRequest:
-    """The request of a decoded body whose `task` is known. By hand rather than as a union, so that a process builds the
-    validators of only those tasks it meets. Raises pydantic's `ValidationError`."""
+    """Return the request of a decoded body whose `task` is known.
+
+    The task picks the model, instead of a union, so a process builds only the validators it needs. Raises pydantic's
+    `ValidationError`.
+    """
     return TASKS[body["task"]].model_validate(body)

@@ -1,4 +1,7 @@
-"""What is left of an erased job: that there was one, and what providers have yet to delete. Nothing of its images."""
+"""The rest of an erased job: its id, and the copies that providers have yet to delete.
+
+Nothing of its images remains.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ class _Record(BaseModel):
 
 
 class Remaining(_Record):
-    """What stays where, although its owner wanted it erased, and until when."""
+    """A copy that stays although its owner wanted it erased, its place, and its end."""
 
     provider: str
     what: str
@@ -28,8 +31,10 @@ class VendorCopy(_Record):
 
 
 class Tombstone(_Record):
-    """In the place of a job's record. `owed`: what vendors have yet to delete; once `erase_failed_at` is set, they are not
-    asked any more."""
+    """The record that replaces that of an erased job.
+
+    `owed`: the copies that vendors have yet to delete. They are not asked any more once `erase_failed_at` is set.
+    """
 
     id: str
     tenant: str

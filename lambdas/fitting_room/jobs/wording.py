@@ -1,4 +1,4 @@
-"""Pydantic's errors in the API's words: what is wrong, and what to send instead, as the model's own schema says it."""
+"""Pydantic's errors in the API's words: the error, and the value to send instead, as the model's own schema has it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ _DETAILS = {
 
 
 def fault_of(item: Any, model: type[BaseModel], root: str = "") -> Fault:
-    """One error of `ValidationError.errors()`. What was sent is not repeated: it may be a picture or a name."""
+    """Return the fault of one error of `ValidationError.errors()`.
+
+    The sent value is not repeated: it may be a picture or a name.
+    """
     path, schema = place(model, item)
     context = item.get("ctx", {})
     if item["type"] == "rule":
@@ -76,12 +79,12 @@ def _remedy(item: Any, model: type[BaseModel], path: Path, schema: dict[str, Any
 
 
 def chosen(item: Any) -> Any:
-    """The value that is no choice."""
+    """Return the value that is none of the choices."""
     return item["ctx"]["tag"] if item["type"] == "union_tag_invalid" else item["input"]
 
 
 def _stranger(name: str, model: type[BaseModel], path: Path, schema: dict[str, Any]) -> str:
-    """What to do about a field that is not there: where it belongs, or how it is spelt."""
+    """Return the remedy for an unknown field: where it belongs, or how it is spelt."""
     tasks = [task for task, other in TASKS.items() if name in _names(other)]
     if model in TASKS.values() and len(path) == 1 and tasks:
         return f"Leave it out: `{name}` belongs to {_either(tasks)}."
@@ -96,12 +99,15 @@ def _stranger(name: str, model: type[BaseModel], path: Path, schema: dict[str, A
 
 
 def _names(model: type[BaseModel]) -> set[str]:
-    """Of the fields that a request may have; those that are known only to be refused are left out."""
+    """Return the names of the fields that a request may have.
+
+    Those that are known only to be refused are left out.
+    """
     return {field.alias or name for name, field in model.model_fields.items() if not field.exclude}
 
 
 def nearest(name: Any, choices: Iterable[str], likeness: float = 0.7) -> str | None:
-    """The choice that was most likely meant, or None."""
+    """Return the choice that was most likely meant, or None."""
     if not isinstance(name, str) or len(name) > 64:
         return None
     written = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+", "_", name.strip()).lower()
@@ -112,7 +118,7 @@ def nearest(name: Any, choices: Iterable[str], likeness: float = 0.7) -> str | N
 
 
 def expected(schema: dict[str, Any]) -> str:
-    """What belongs at a place, as the end of a sentence that begins with "Send"."""
+    """Return the value to send at a place, as the end of a sentence that begins with "Send"."""
     if kinds := schema.get("discriminator"):
         return f"an object whose `{kinds['propertyName']}` is one of: {', '.join(kinds['mapping'])}"
     if allowed := values(schema):
@@ -151,18 +157,21 @@ def _numbers(kind: str, schema: dict[str, Any]) -> str:
 
 
 def values(schema: dict[str, Any]) -> dict[str, Any]:
-    """The values, or the kinds, of which one must be chosen, as JSON writes them; none where the schema is no choice."""
+    """Return the values, or the kinds, of which one must be chosen, as JSON writes them.
+
+    The answer is empty where the schema is no choice.
+    """
     found = schema.get("enum") or ([schema["const"]] if "const" in schema else ())
     return {value if isinstance(value, str) else json.dumps(value): value for value in found}
 
 
 def number(value: float) -> str:
-    """As a person writes it: 2,147,483,646 or 1.1."""
+    """Return a number as a person writes it: 2,147,483,646 or 1.1."""
     return f"{value:,.6f}".rstrip("0").rstrip(".")
 
 
 def span(low: float | None, high: float | None) -> str:
-    """`1 to 8`, `at least 1`, `at most 8`."""
+    """Return a range in words: `1 to 8`, `at least 1`, `at most 8`."""
     if high is None:
         return f"at least {number(low or 0)}"
     if low == high:
@@ -171,7 +180,7 @@ def span(low: float | None, high: float | None) -> str:
 
 
 def field_of(pointer: str) -> str:
-    """A place as the client writes it: `garments[0].type`."""
+    """Return a place as the client writes it: `garments[0].type`."""
     return re.sub(r"/(\d+)(?=/|$)", r"[\1]", pointer).replace("/", ".").removeprefix(".")
 
 
@@ -180,8 +189,10 @@ def _either(names: list[str]) -> str:
 
 
 def place(model: type[BaseModel], item: Any) -> tuple[Path, dict[str, Any]]:
-    """Where in the document an error lies, and the schema of what belongs there. Pydantic's own location holds besides the
-    tag that a union chose, and the word `[key]`."""
+    """Return the place of an error in the document, and the schema of the value there.
+
+    Pydantic's own location also holds the tag that a union chose, and the word `[key]`.
+    """
     whole = _schema(model)
     parent = schema = _plain(whole, whole)
     path: list[str | int] = []
@@ -214,7 +225,7 @@ def _part(schema: dict[str, Any], part: str | int) -> dict[str, Any]:
 
 
 def _plain(schema: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
-    """Without references and `null`."""
+    """Return a schema without references and `null`."""
     if reference := schema.get("$ref"):
         return _plain(whole["$defs"][reference.rpartition("/")[2]], whole)
     kinds = [kind for kind in schema.get("anyOf", ()) if kind.get("type") != "null"]

@@ -78,8 +78,11 @@ Resolve = Callable[..., list[Any]]
 
 
 class FetchFailed(Exception):
-    """The one way in which a call can fail. `why` and `remedy` are for the person who named the address; `why` has no full
-    stop. `passing`: the same call may succeed in a moment. `retry_after`: seconds that the server asked for."""
+    """The one error that a call raises.
+
+    `why` and `remedy` are for the client that named the address; `why` has no full stop. `passing`: the same call may
+    succeed in a moment. `retry_after`: seconds that the server asked for.
+    """
 
     def __init__(self, why: str, remedy: str, *, passing: bool = False, retry_after: float | None = None) -> None:
         super().__init__(why)
@@ -91,7 +94,10 @@ class FetchFailed(Exception):
 
 @dataclass(frozen=True)
 class Fetched:
-    """`content_type` is the server's claim; what the data is, its content says."""
+    """The answer to a fetch.
+
+    `content_type` is the server's claim. The content of the data says their kind.
+    """
 
     data: bytes
     content_type: str | None
@@ -115,7 +121,10 @@ class _Rules:
     deadline: float
 
     def remaining(self) -> float:
-        """Seconds left; raises `TimeoutError` when there are none, as a socket does."""
+        """Return the seconds left.
+
+        Raises `TimeoutError` when there are none, as a socket does.
+        """
         left = self.deadline - self.clock()
         if left <= 0:
             raise TimeoutError
@@ -178,10 +187,11 @@ def post(
     resolve: Resolve = socket.getaddrinfo,
     clock: Callable[[], float] = time.monotonic,
 ) -> Answered:
-    """Send `body` once to port 443 of a public address, over https. The options are those of `get`.
+    """Send `body` once to port 443 of a public address, over https.
 
-    A redirect is an answer like any other: it is not followed. Nothing after the headers of the answer is read.
-    Raises `FetchFailed` where there is no answer; the server may have taken the body all the same.
+    The options are those of `get`. A redirect is an answer like any other: it is not followed. Nothing after the
+    headers of the answer is read. Raises `FetchFailed` where there is no answer; the server may have taken the body
+    all the same.
     """
     rules = _Rules(allow, None, resolve, timeout, clock, clock() + timeout)
     with _answer("POST", _checked(url, rules), rules, headers, body) as response:
@@ -192,7 +202,10 @@ def post(
 def _answer(
     method: str, target: _Target, rules: _Rules, headers: Mapping[str, str], body: bytes | None = None
 ) -> Iterator[HTTPResponse]:
-    """The server's answer, while its body is read. Whatever is wrong with either becomes a `FetchFailed`."""
+    """Yield the server's answer, while its body is read.
+
+    An error in the answer or its body becomes a `FetchFailed`.
+    """
     try:
         with closing(_connected(target, rules)) as connection:
             connection.sock = _Timed(connection.sock, rules.remaining)
@@ -227,12 +240,18 @@ def _expect_body(response: HTTPResponse, target: _Target) -> None:
 
 
 def _pause(value: str) -> float | None:
-    """Seconds of a `Retry-After`, at most an hour; None where there is none or it is a date."""
+    """Return the seconds of a `Retry-After`, at most an hour.
+
+    None where there is none or it is a date.
+    """
     return min(float(value), _LONGEST_PAUSE) if value.isdecimal() else None
 
 
 def _joined(target: _Target, location: str) -> str:
-    """Where a redirect leads. Spaces and bytes beyond ASCII are quoted, as browsers do."""
+    """Return the address that a redirect leads to.
+
+    Spaces and bytes beyond ASCII are quoted, as browsers do.
+    """
     quoted = re.sub(r"[ \x80-\xff]", lambda found: f"%{ord(found[0]):02X}", location)
     try:
         return urljoin(f"{target}{target.path}", quoted)
@@ -280,7 +299,10 @@ def _host(parts: Url) -> str:
 
 
 def _resolved(host: str, port: int, where: str, rules: _Rules) -> tuple[str, ...]:
-    """Asked once: what is checked here is what is connected to, so a name that changes its answer gains nothing."""
+    """Resolve a host once and return its public addresses.
+
+    The connection uses the checked addresses, so a name that changes its answer gains nothing.
+    """
     try:
         found = rules.resolve(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -294,7 +316,7 @@ def _resolved(host: str, port: int, where: str, rules: _Rules) -> tuple[str, ...
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one on the public internet, by the IANA registries and not in any embedding form."""
+    """Return whether an IP address is public, by the IANA registries and not in any embedding form."""
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv4Address):
         return not any(ip in network for network in _REFUSED_V4)
@@ -341,7 +363,7 @@ def _connection(target: _Target, address: str, timeout: float) -> HTTPConnection
 
 
 def _body(response: HTTPResponse, target: _Target, max_bytes: int) -> bytes:
-    """The body, unpacked piece by piece, so that the limit holds for what comes out."""
+    """Return the body, unpacked piece by piece, so that the limit holds for the unpacked bytes."""
     too_large = FetchFailed(
         f"{target} sends more than the limit of {max_bytes:,} bytes (max_bytes)", "Save it smaller or as a JPEG."
     )
@@ -357,8 +379,10 @@ def _body(response: HTTPResponse, target: _Target, max_bytes: int) -> bytes:
 
 
 class _Timed:
-    """A socket whose reads all end at one deadline. A socket's own timeout starts anew with each byte received, so a
-    server that drips would be waited for without end."""
+    """A socket whose reads all end at one deadline.
+
+    A socket's own timeout restarts with each byte received, so a slow server could hold the call without end.
+    """
 
     def __init__(self, sock: socket.socket, remaining: Callable[[], float]) -> None:
         self._sock = sock

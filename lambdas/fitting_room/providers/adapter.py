@@ -1,4 +1,4 @@
-"""What an adapter implements, and what it is given: the code of a provider, beside its data in `base.py`."""
+"""The protocols of an adapter, and their inputs: the code of a provider, beside its data in `base.py`."""
 
 from __future__ import annotations
 
@@ -26,10 +26,13 @@ class Input:
 
 @dataclass(frozen=True)
 class Order:
-    """What the adapter is to buy: from `model`, with the prepared pictures by role. `seed` is drawn for providers that take
-    one. `options`: the provider's own model. `references`: by role, the vendor's id of the reference made of that input.
-    `subjects`: by id, those that the request names. `callback`: the address of the completion webhook, if the provider
-    is to call one; it holds a secret. `listed`: the model's id in the catalogue, where an operator has set `model`."""
+    """An order for the adapter to buy from `model`, with the prepared pictures by role.
+
+    `seed` is drawn for providers that take one. `options`: the provider's own model. `references`: by role, the
+    vendor's id of the reference made of that input. `subjects`: by id, those that the request names. `callback`: the
+    address of the completion webhook, if the provider is to call one; it holds a secret. `listed`: the model's id in
+    the catalogue, where an operator has set `model`.
+    """
 
     job_id: str
     attempt: int
@@ -50,7 +53,10 @@ class Order:
 
     @property
     def base(self) -> Input:
-        """The picture whose framing the results keep. `KeyError` for a task without one."""
+        """The picture whose framing the results keep.
+
+        `KeyError` for a task without one.
+        """
         return self.inputs[str(self.request.base)]
 
     @property
@@ -62,7 +68,10 @@ class Order:
         return self.inputs.get("mask")
 
     def numbered(self, role: str) -> list[Input]:
-        """The inputs `<role>-<n>` in order; a number is missing where no picture was given."""
+        """Return the inputs `<role>-<n>` in order.
+
+        A number is missing where no picture was given.
+        """
         found = {
             int(number): name for name in self.inputs for word, _, number in [name.rpartition("-")] if word == role
         }
@@ -70,8 +79,10 @@ class Order:
 
 
 class Objects(Protocol):
-    """The media bucket, for a provider that answers into it. `read` gives None for what is not there, and of a larger object
-    one byte more than `max_bytes`."""
+    """The media bucket, for a provider that answers into it.
+
+    `read` gives None for a missing object. Of an object larger than `max_bytes` it gives one byte more than that.
+    """
 
     def put(self, key: str, data: bytes, media_type: str) -> None: ...
 
@@ -82,8 +93,11 @@ class Objects(Protocol):
 
 @dataclass(frozen=True)
 class Connection:
-    """How to reach a vendor. `endpoint` None: the vendor's own; `secret` None: no key needed; `settings`: the stage's own for
-    this provider, a `settings_model`."""
+    """The address and key of a vendor.
+
+    `endpoint` None: the vendor's own; `secret` None: no key needed. `settings`: the stage's own for this provider, a
+    `settings_model`.
+    """
 
     endpoint: str | None
     region: str | None
@@ -93,8 +107,10 @@ class Connection:
 
 
 class Provider(Protocol):
-    """`adapter.connect(connection)` gives one. An exception is a bug, and after `start` it counts as a purchase of unknown
-    fate."""
+    """A client of one vendor, made by `adapter.connect(connection)`.
+
+    An exception is a bug. After `start` it counts as a purchase whose outcome is unknown.
+    """
 
     def start(self, order: Order) -> Outcome: ...
 
@@ -103,8 +119,11 @@ class Provider(Protocol):
 
 @dataclass(frozen=True)
 class Reference:
-    """A picture to register with a vendor. `title` is the same for the same picture and kind, so that a reference whose
-    making was interrupted can be found again; `model`: the catalogue's, for which it is made."""
+    """A picture to register with a vendor.
+
+    `title` is the same for the same picture and kind. So a reference whose making was interrupted can be found again.
+    `model`: the catalogue's, for which it is made.
+    """
 
     picture: Input
     kind: ReferenceKind
@@ -115,8 +134,8 @@ class Reference:
 class Writer(Protocol):
     """A provider whose entry says `answers_in_media`: it reads there what its call names, and answers there.
 
-    Writing is done before the claim, so it may raise what S3 raises. `foreseen` gives the id of a submission whose answer
-    nobody has read.
+    Writing is done before the claim, so it may raise what S3 raises. `foreseen` gives the id of a submission whose
+    answer is still unread.
     """
 
     def write(self, order: Order) -> None: ...
@@ -131,8 +150,11 @@ class Registrar(Protocol):
 
 
 class Eraser(Protocol):
-    """A provider that deletes what it keeps when asked. `job`: its own id of a job; `reference`: of a subject or reference.
-    False when it must be asked again; what is not there counts as deleted."""
+    """A provider that deletes its copies when asked.
+
+    `job`: its own id of a job; `reference`: of a subject or reference. It returns False when it must be asked again.
+    A copy that is not there counts as deleted.
+    """
 
     def erase_job(self, provider_job_id: str) -> bool: ...
 
@@ -140,13 +162,19 @@ class Eraser(Protocol):
 
 
 class Canceller(Protocol):
-    """A provider that stops working on a job when asked. True if it says that the job is out of its queue, or will be
-    stopped; the job ends here whatever it says."""
+    """A provider that stops working on a job when asked.
+
+    It returns True if it says that the job is out of its queue, or will be stopped. The job ends here whatever it
+    says.
+    """
 
     def cancel(self, provider_job_id: str) -> bool: ...
 
 
 class Account(Protocol):
-    """A provider that tells its balance, for free. Raises `JobFailure`."""
+    """A provider that reports its balance, for free.
+
+    Raises `JobFailure`.
+    """
 
     def credits(self) -> float: ...

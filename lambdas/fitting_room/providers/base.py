@@ -26,12 +26,11 @@ class _Frozen(BaseModel):
 
 
 class Option(_Frozen):
-    """How far an option is honoured: any value, one of `values`, or a number from `minimum` to `maximum`; and what the
-    vendor's document says of it.
+    """How far an option is honoured, and the vendor's words about it.
 
-    `default`: the vendor's own, which applies when nothing is sent; None where no document names one. `meaning`: of the option;
-    `meanings`: of its values, by name. `drawn`: the largest seed that is drawn for a job without one, where that is not
-    `maximum`.
+    Any value is taken, one of `values`, or a number from `minimum` to `maximum`. `default`: the vendor's own, which
+    applies when nothing is sent; None where no document names one. `meaning`: of the option; `meanings`: of its
+    values, by name. `drawn`: the largest seed that is drawn for a job without one, where that is not `maximum`.
     """
 
     values: tuple[str | bool, ...] | None = None
@@ -52,7 +51,7 @@ class Option(_Frozen):
         return self.values is not None or self.minimum is not None or self.maximum is not None
 
     def rule(self) -> str:
-        """The rule in words, for a remedy: `one of: a, b` or `1 to 2,147,483,646`."""
+        """Return the rule in words, for a remedy: `one of: a, b` or `1 to 2,147,483,646`."""
         if self.values is None:
             return span(self.minimum, self.maximum)
         names = [str(value).lower() if isinstance(value, bool) else value for value in self.values]
@@ -73,8 +72,11 @@ Basis = Literal["image", "megapixel", "token", "hour"]
 
 
 class Price(_Frozen):
-    """What `model` costs up to `max_side` px and at `quality` (None: any). `amount` in `currency`, for one unit of `basis`;
-    None: the vendor bills `credits` for an image, whose worth depends on the account."""
+    """The price of `model` up to `max_side` px and at `quality` (None: any).
+
+    `amount` is in `currency`, for one unit of `basis`. None: the vendor bills `credits` for an image, whose worth
+    depends on the account.
+    """
 
     model: str | None = None
     amount: float | None = None
@@ -95,7 +97,10 @@ class Price(_Frozen):
         return self.amount == 0 and not self.credits
 
     def per_image(self, units: float | None = None) -> float | None:
-        """The amount for an image of so many units, else of as many as it may take; None where that is not known."""
+        """Return the amount for an image of so many units, or None where it is not known.
+
+        Without `units` it is the amount for as many as an image may take.
+        """
         if self.amount is None or self.basis == "image":
             return self.amount
         if (taken := self.units if units is None else units) is None:
@@ -113,8 +118,11 @@ class Lifecycle(_Frozen):
 
 
 class Model(_Frozen):
-    """One model of a vendor: the tasks it does, at which `qualities` (None: all), and its dates. `inference_regions`: for a
-    Bedrock inference profile, every region it may call the model in; `regions`: where any other Bedrock model is, if said."""
+    """One model of a vendor: the tasks it does, at which `qualities` (None: all), and its dates.
+
+    `inference_regions`: for a Bedrock inference profile, every region it may call the model in. `regions`: where any
+    other Bedrock model is, if said.
+    """
 
     id: str
     tasks: tuple[Task, ...]
@@ -137,7 +145,7 @@ class Model(_Frozen):
     inference_regions: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     sent_as: str | None = None
-    """The id that the vendor is told, where the operator has set another than `id`."""
+    """The id that the vendor receives, where the operator has set another than `id`."""
 
     @property
     def foundation(self) -> str:
@@ -151,8 +159,11 @@ class Model(_Frozen):
 
 
 class Advice(_Frozen):
-    """What the vendor's document advises, as a warning. `applies` returns the pointer of the field it is about, or None;
-    it is told the codes of what was seen on the base picture, nothing before that picture was looked at."""
+    """The advice of a vendor's document, as a warning.
+
+    `applies` returns the pointer of the field it is about, or None. It gets the codes of the findings on the base
+    picture, none before that picture was examined.
+    """
 
     code: str
     detail: str
@@ -170,9 +181,11 @@ class Advice(_Frozen):
 
 
 class ReferenceKind(_Frozen):
-    """Under which class a vendor keeps a picture it is to refer to. `flat_lay`: the garment lies flat, nobody wears it.
-    `shared`: one reference does for all jobs of a tenant that use the same picture; else it is the job's own, and is erased
-    with it."""
+    """The class under which a vendor keeps a picture it is to refer to.
+
+    `flat_lay`: the garment lies flat, without a wearer. `shared`: one reference does for all jobs of a tenant that
+    use the same picture. Otherwise it is the job's own, and is erased with it.
+    """
 
     class_name: str
     flat_lay: bool = False
@@ -180,12 +193,12 @@ class ReferenceKind(_Frozen):
 
 
 class CatalogueEntry(_Frozen):
-    """One vendor's offer. `runner` names the Start function that calls it (`runners.py`); `secret` that it needs the
-    deployment's key.
+    """One vendor's offer.
 
-    `tasks`: per task the options it honours, by the names of `Request.options()`. `failures_free`: the vendor says failed
-    jobs cost nothing. `deadline` in seconds counts from the submission. `rules` is code for what data cannot say: it returns
-    the faults of a request for this provider.
+    `runner` names the Start function that calls it (`runners.py`); `secret` that it needs the deployment's key.
+    `tasks`: per task the options it honours, by the names of `Request.options()`. `failures_free`: the vendor says
+    failed jobs cost nothing. `deadline` in seconds counts from the submission. `rules` is code for conditions that
+    data cannot express: it returns the faults of a request for this provider.
     """
 
     id: str
@@ -207,7 +220,7 @@ class CatalogueEntry(_Frozen):
     keeps_framing: bool = True
     """Whether a result shows the base picture's own frame, so that what was done to fit it can be undone."""
     keeps_shape: bool = False
-    """Whether a result that has not that frame has at least its shape, roughly: any other is told to the client."""
+    """Whether a result that has not that frame has at least its shape, roughly: any other gives the client a warning."""
     exact_size: bool = True
     """Whether a `size` is kept to the pixel; else only its shape, and that roughly."""
     base: FitSpec
@@ -217,7 +230,7 @@ class CatalogueEntry(_Frozen):
     max_body: int | None = None
     """Bytes of all images of one submission together, where they travel as base64 in one body."""
     max_image: int | None = None
-    """Bytes of one image, where each travels by itself: as a file of a form, or by a link."""
+    """Bytes of one image, where each is sent separately: as a file of a form, or by a link."""
     prices: tuple[Price, ...]
     retention: str
     erases: bool = False
@@ -244,7 +257,7 @@ class CatalogueEntry(_Frozen):
     references: Callable[[AnyRequest], Mapping[str, ReferenceKind]] = lambda request: {}  # noqa: ARG005
     """By role: the inputs of a request that must be registered with the vendor before they can be used."""
     sends_model: bool = False
-    """Whether the vendor is told the model's id as it stands here, so that an operator may set another one."""
+    """Whether the vendor receives the model's id as it stands here, so that an operator may set another one."""
     settings_model: type[BaseModel] | None = None
     """What a stage may set for this provider in `provider_settings.<id>`."""
     status: str
@@ -257,8 +270,10 @@ class CatalogueEntry(_Frozen):
     advice: tuple[Advice, ...] = ()
 
     def model(self, request: AnyRequest, made_for: frozenset[str] = frozenset()) -> Model | None:
-        """The model that would do a request: the one it names (`id/model`), or its subjects were `made_for`, else the first
-        that can."""
+        """Return the model that would do a request.
+
+        It is the one the request names (`id/model`), or its subjects were `made_for`, else the first that can.
+        """
         asked = (name.partition("/") for name in (request.provider, *request.fallback))
         named = next((model for provider, _, model in asked if provider == self.id), "")
         wanted = made_for | ({f"{self.id}/{named}"} if named else frozenset())
@@ -272,19 +287,21 @@ class CatalogueEntry(_Frozen):
         )
 
     def as_of(self, model: Model | None) -> CatalogueEntry:
-        """The entry as it is for one of its models."""
+        """Return the entry as it is for one of its models."""
         names = ("base", "others", "keeps_framing", "keeps_shape", "max_garments")
         own = {name: value for name in names if (value := getattr(model, name, None)) is not None}
         return self.model_copy(update=own) if own else self
 
     def honours(self, task: Task, model: Model | None) -> Mapping[str, Option]:
-        """The options of a task by name, as a model honours them."""
+        """Return the options of a task by name, as a model honours them."""
         own = model.options if model and model.options is not None else self.tasks
         return own.get(task, {})
 
     def refuses(self, task: Task, asked: RequestedOption, model: Model | None = None) -> Fault | None:
-        """Why this vendor cannot honour one option, or None. The pointer is the option's. Of other models and providers
-        the planner knows."""
+        """Return the fault of an option that this vendor cannot honour, or None.
+
+        The pointer is the option's. The remedy names no other provider; the planner adds those.
+        """
         option = self.honours(task, model).get(asked.name)
         if option is not None and option.honours(asked.value):
             return None
@@ -303,11 +320,14 @@ class CatalogueEntry(_Frozen):
         return (self.usual or 60) * 1000
 
     def seconds(self, task: Task) -> int:
-        """From the submission to the deadline."""
+        """Return the seconds from the submission to the deadline."""
         return self.training_deadline if task == "train_subject" else self.deadline
 
     def cost(self, request: AnyRequest, side: int | None = None, made_for: frozenset[str] = frozenset()) -> Price:
-        """The price that applies; without `side` (px of the longer side) the dearest that can happen."""
+        """Return the price that applies.
+
+        Without `side` (px of the longer side) it is the dearest that can happen.
+        """
         model = self.model(request, made_for)
         quality = request.output.quality or "standard"
         fitting = [

@@ -35,7 +35,10 @@ def entries() -> tuple[CatalogueEntry, ...]:
 
 
 def entry(provider_id: str) -> CatalogueEntry:
-    """Raises `KeyError` for a provider that does not exist."""
+    """Return the entry of a provider.
+
+    Raises `KeyError` for a provider that does not exist.
+    """
     if provider_id not in PROVIDERS:
         raise KeyError(provider_id)
     return load(provider_id)
@@ -54,5 +57,9 @@ def _imported(provider_id: str) -> CatalogueEntry:
 
 
 def adapter(provider_id: str) -> Adapter:
-    """Imported here and not before: only the function that calls the vendor pays for its SDK. `KeyError` as above."""
+    """Import the adapter of a provider.
+
+    The import comes late: only the function that calls the vendor pays for its SDK. Raises `KeyError` for a provider
+    that does not exist.
+    """
     return cast(Adapter, import_module(f"{__package__}.{entry(provider_id).id}.adapter"))

@@ -1,4 +1,4 @@
-"""What an operator may change of the catalogue without a release: the id a model is bought by, its dates, and prices."""
+"""The operator's changes to the catalogue without a release: the id a model is bought by, its dates, and prices."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ class Pause(_Frozen):
 
 
 class ModelChange(_Frozen):
-    """`sent_as`: the id that the provider is told instead of the catalogue's."""
+    """A change of a model.
+
+    `sent_as`: the id that the provider receives instead of the catalogue's.
+    """
 
     sent_as: VendorId | None = None
     legacy: date | None = None
@@ -62,12 +65,15 @@ class Override(_Frozen):
     prices: tuple[PriceChange, ...] = ()
 
     def applied(self, entry: CatalogueEntry) -> CatalogueEntry:
-        """Return the entry with the changes. What the catalogue no longer has is left out."""
+        """Return the entry with the changes.
+
+        Models and prices that the catalogue no longer has are left out.
+        """
         models = tuple(self._model(model) for model in entry.models)
         return entry.model_copy(update={"models": models, "prices": tuple(map(self._price, entry.prices))})
 
     def faults(self, entry: CatalogueEntry) -> Iterator[str]:
-        """Yield, for each change that the provider does not know, what to name instead."""
+        """Yield, for each change that the provider does not know, the names that it does know."""
         known = [model.id for model in entry.models]
         for name, change in self.models.items():
             if name not in known:

@@ -56,12 +56,18 @@ class Caller(NamedTuple):
 
 
 def _known(stored: Any) -> frozenset[Scope]:
-    """Return the stored scopes. One that this release does not know gives nothing."""
+    """Return the stored scopes.
+
+    One that this release does not know gives nothing.
+    """
     return ALL_SCOPES & frozenset(map(str, stored))
 
 
 class ApiKey(BaseModel):
-    """What is stored of a key. The key itself cannot be told from it."""
+    """A key as it is stored.
+
+    The key itself cannot be derived from it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
@@ -79,7 +85,7 @@ class ApiKey(BaseModel):
 
 
 def create(tenant: str, mode: Mode, name: str, scopes: frozenset[Scope], now: datetime) -> tuple[str, ApiKey]:
-    """Store a new key and return it, this once, with what is stored of it."""
+    """Store a new key and return it, this once, with its stored record."""
     secret = f"fr_{mode}_{secrets.token_urlsafe(24)}"
     key = ApiKey(digest=_digest(secret), tenant=tenant, mode=mode, name=name, scopes=scopes, created_at=clock.text(now))
     put_new({**_key(key.digest), **key.model_dump(exclude={"scopes", "revoked_at"}), "scopes": set[str](scopes)})
@@ -87,7 +93,10 @@ def create(tenant: str, mode: Mode, name: str, scopes: frozenset[Scope], now: da
 
 
 def find_caller(api_key: str, at: Clock) -> Caller | None:
-    """Return whose key this is. An answer is kept for 30 s in this process: so long may a revoked key live on."""
+    """Return the caller that a key belongs to.
+
+    An answer is kept for 30 s in this process, so a revoked key may live on for as long.
+    """
     return caller_of(_digest(api_key), at)
 
 
@@ -128,7 +137,7 @@ def revoke(key: ApiKey, now: datetime) -> None:
 
 
 def allowed(tenant: str) -> frozenset[str] | None:
-    """The providers that a tenant may use; None: all."""
+    """Return the providers that a tenant may use; None: all."""
     found = tenants.read(tenant)
     return found.providers if found else None
 

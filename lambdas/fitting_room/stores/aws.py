@@ -69,12 +69,15 @@ def secrets() -> SecretsManagerClient:
 
 @cache
 def bedrock(region: str) -> BedrockClient:
-    """Bedrock's control plane, which knows the models; invoking one is an adapter's."""
+    """Return the client of Bedrock's control plane, which knows the models.
+
+    Adapters invoke the models.
+    """
     return boto3.client("bedrock", region_name=region, config=_QUICK)
 
 
 def reason(error: Any) -> str:
-    """The AWS error code of a `ClientError`."""
+    """Return the AWS error code of a `ClientError`."""
     return str(error.response["Error"]["Code"])
 
 

@@ -13,7 +13,10 @@ from fitting_room.stores import aws
 
 
 def ask(event: Mapping[str, str]) -> None:
-    """Call the erase function and do not wait for it. A call that is refused is only logged."""
+    """Call the erase function and do not wait for it.
+
+    A call that is refused is only logged.
+    """
     try:
         aws.functions().invoke(
             FunctionName=settings().erase_function, InvocationType="Event", Payload=json.dumps(dict(event))

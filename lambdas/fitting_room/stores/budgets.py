@@ -1,7 +1,8 @@
-"""What a tenant may buy in one UTC day: images, and money where the provider's price is known.
+"""The budget of a tenant for one UTC day: images, and money where the provider's price is known.
 
-A day has one item that reservations add to, and 16 that what was not charged is given back to. No transaction holds the first,
-so submits of one tenant do not refuse each other; the others only grow, so an old reading of them is safe.
+A day has one item that reservations add to. Amounts that were not charged are given back to 16 others. No transaction
+holds the first, so submits of one tenant do not refuse each other. The others only grow, so an old reading of them is
+safe.
 """
 
 from __future__ import annotations
@@ -31,13 +32,16 @@ def limits(tenant: str, at: Clock) -> tuple[int, int]:
 
 
 def coverable(tenant: str, reservation: Reservation, at: Clock) -> bool:
-    """Whether a whole day's budget would do."""
+    """Return whether a whole day's budget would cover a reservation."""
     images, microusd = limits(tenant, at)
     return reservation.images <= images and reservation.microusd <= microusd
 
 
 def reserve(tenant: str, reservation: Reservation, at: Clock) -> bool:
-    """Set the cost of a job aside. False when the day's budget does not cover it any more."""
+    """Set the cost of a job aside.
+
+    Returns False when the day's budget does not cover it any more.
+    """
     images, microusd = given_back(tenant, reservation.day, at)
     most_images, most_microusd = limits(tenant, at)
     return update_if(
@@ -55,7 +59,10 @@ def reserve(tenant: str, reservation: Reservation, at: Clock) -> bool:
 
 
 def count_test_job(tenant: str, now: datetime) -> bool:
-    """Count one job of a test key, which costs no money. False when the day's number is used up."""
+    """Count one job of a test key, which costs no money.
+
+    Returns False when the day's number is used up.
+    """
     return update_if(
         _tests(tenant, now),
         "ADD jobs :one SET #ttl = :ttl",
@@ -82,7 +89,7 @@ def release(tenant: str, job_id: str, reservation: Reservation) -> None:
 
 
 def refund(tenant: str, job_id: str, day: str, images: int, microusd: int) -> dict[str, Any]:
-    """Return the transaction item that gives back what was not charged, to the day it was taken from.
+    """Return the transaction item that gives an uncharged amount back to the day it was taken from.
 
     Less than nothing where a provider made more than was set aside.
     """

@@ -1,4 +1,4 @@
-"""Keep in this process what was read, for some seconds of the clock that the caller passes."""
+"""Keep answers of reads in this process, for some seconds of the clock that the caller passes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ class Kept(Generic[Answer, *Key]):
         return self.fresh(*args)
 
     def fresh(self, *args: *tuple[*Key, Clock]) -> Answer:
-        """Read now, and keep that answer instead. A read that raises keeps nothing."""
+        """Read now, and keep that answer instead.
+
+        A read that raises keeps nothing.
+        """
         key, at = args[:-1], args[-1]
         answer = self._read(*key)
         if len(self._answers) >= MOST_KEPT:
@@ -45,7 +48,10 @@ class Kept(Generic[Answer, *Key]):
 
 
 def kept_for(seconds: float) -> Callable[[Callable[[*Key], Answer]], Kept[Answer, *Key]]:
-    """Keep the answers of a read, each by its arguments. Its callers pass the clock as one more argument, the last."""
+    """Keep the answers of a read, each by its arguments.
+
+    Its callers pass the clock as one more argument, the last.
+    """
 
     def decorate(read: Callable[[*Key], Answer]) -> Kept[Answer, *Key]:
         return Kept(read, seconds)

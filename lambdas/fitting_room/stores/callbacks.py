@@ -23,12 +23,15 @@ def digest_of(token: str) -> str:
 
 
 def expect(digest: str, provider: str, now: datetime) -> None:
-    """A vendor is about to be told the address."""
+    """Store a callback address, before a vendor receives it."""
     aws.table().put_item(Item={**_key(digest), "provider": provider, "ttl": int((now + KEEP).timestamp())})
 
 
 def wait(digest: str, task_token: str) -> bool:
-    """The workflow waits with this task token. True when the callback was there first: nobody else will end the wait."""
+    """Store the task token that the workflow waits with.
+
+    Returns True when the callback came first: then no other call ends the wait.
+    """
     found = aws.table().update_item(
         Key=_key(digest),
         UpdateExpression="SET task_token = :token REMOVE unseen",
@@ -39,9 +42,10 @@ def wait(digest: str, task_token: str) -> bool:
 
 
 def woken(digest: str, provider: str, now: datetime) -> tuple[bool, str | None]:
-    """Record a call of the provider. Return whether its address was given out, and the task token of the wait to end.
+    """Record a call of the provider.
 
-    The token is None while the workflow does not wait yet, and when the callback has come before.
+    Return whether its address was given out, and the task token of the wait to end. The token is None while the
+    workflow does not wait yet, and when the callback has come before.
     """
     try:
         found = aws.table().update_item(

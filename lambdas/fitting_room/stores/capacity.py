@@ -18,7 +18,10 @@ _LEASES_TRIED = 3
 
 
 def gap_ms(rate: Rate) -> int:
-    """Time between two slots so that no window holds more than `rate.submits`, even with every call late by the jitter."""
+    """Return the time between two slots, in ms.
+
+    No window then holds more than `rate.submits`, even with every call late by the jitter.
+    """
     return -(-int(rate.seconds * 1000 + JITTER_MS) // rate.submits)
 
 
@@ -53,7 +56,7 @@ def reserve_slot(provider: str, rate: Rate, now_ms: int, horizon_ms: int) -> tup
 
 
 def next_slot(provider: str, now_ms: int) -> int:
-    """The slot a call would get now, in epoch ms, without taking it."""
+    """Return the slot a call would get now, in epoch ms, without taking it."""
     return max(now_ms, _next_ms(provider))
 
 
@@ -65,8 +68,9 @@ def _next_ms(provider: str, *, consistent: bool = False) -> int:
 def acquire_lease(provider: str, cap: int, job_id: str, held: int | None, now_ms: int, until_ms: int) -> int | None:
     """Take one of `cap` numbered leases that is free, expired or the job's already; None when all are taken.
 
-    One read says which those are, and at most three are tried: a full provider costs a waiting job no write. The job's own
-    lease comes first, then the one it `held`, then always the same order: calls of one job that meet end up with one lease.
+    One read says which those are, and at most three are tried: a full provider costs a waiting job no write. The
+    job's own lease comes first, then the one it `held`, then always the same order. So calls of one job that meet end
+    up with one lease.
     """
     holders = _holders(provider, now_ms)
     own = [number for number, holder in holders.items() if holder == job_id]

@@ -1,4 +1,4 @@
-"""What a job still owes after its end: items of their own beside the job's, on the `due` index until they are paid."""
+"""The debts of a job after its end: items of their own beside the job's, on the `due` index until they are paid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is owed to a job's webhook: one item beside the job's, on the `due` index until the webhook has taken the event.
+"""The event owed to a job's webhook: one item beside the job's, on the `due` index until the webhook has taken the event.
 
 It stays when nothing is owed any more: its tries can be read, and the event sent again.
 """
@@ -39,8 +39,11 @@ class Try(_Model):
 
 
 class Delivery(_Model):
-    """`round`: tries since the event was due, or was sent again. `next_at`: when it is tried; while a try is under way,
-    when it is taken for lost."""
+    """A webhook event and its tries.
+
+    `round`: tries since the event was due, or was sent again. `next_at`: when it is tried. While a try is under way,
+    it is the time after which the try counts as lost.
+    """
 
     job_id: str
     tenant: str
@@ -107,13 +110,19 @@ def end(claimed: Delivery, made: Try, status: Status) -> None:
 
 
 def postpone(claimed: Delivery, made: Try, next_at: str, look_at: str) -> None:
-    """Write down how a try went, and when the next one is. At `look_at` the sweep sees to it."""
+    """Write down how a try went, and when the next one is.
+
+    At `look_at` the sweep sees to it.
+    """
     update = "SET tries.#n = :try, next_at = :next, due_at = :look"
     _record(claimed, made, update, {":next": next_at, ":look": look_at}, {})
 
 
 def _record(claimed: Delivery, made: Try, update: str, values: dict[str, Any], names: dict[str, str]) -> None:
-    """An event that was sent again during the try stays due."""
+    """Store a try and its effect on the delivery.
+
+    An event that was sent again during the try stays due.
+    """
     names, mine = {"#n": str(made.n)} | names, {":try": to_item(made)}
     if not update_if(
         key(claimed.job_id),
@@ -150,7 +159,10 @@ def remove(job_id: str) -> None:
 
 
 def enqueue(delivery: Delivery, delay: int = 0) -> None:
-    """Have the event sent after so many seconds, at most 900. One tenant's slow receivers do not hold up the others'."""
+    """Have the event sent after so many seconds, at most 900.
+
+    One tenant's slow receivers do not hold up the others'.
+    """
     aws.queues().send_message(
         QueueUrl=settings().webhook_queue,
         MessageBody=json.dumps({"job_id": delivery.job_id}),

@@ -25,9 +25,10 @@ def parsed(name: str) -> tuple[str, int]:
 
 
 def start_run(job_id: str, run: int = 1) -> Literal["runs", "was", "refused"]:
-    """Start a run. Answers `runs` also for one that was started before and still runs, `was` for one that has ended.
+    """Start a run.
 
-    A start that is refused stays owed: the sweep repeats it.
+    Returns `runs` also for one that was started before and still runs, `was` for one that has ended. A start that is
+    refused stays owed: the sweep repeats it.
     """
     try:
         aws.step_functions().start_execution(
@@ -43,7 +44,10 @@ def start_run(job_id: str, run: int = 1) -> Literal["runs", "was", "refused"]:
 
 
 def stop_run(job_id: str, run: int) -> bool:
-    """Stop a run; the function that it is in goes on to its own end. Return False for a run that was never started."""
+    """Stop a run; the function that it is in goes on to its own end.
+
+    Return False for a run that was never started.
+    """
     try:
         aws.step_functions().stop_execution(executionArn=_arn(job_id, run))
     except aws.step_functions().exceptions.ExecutionDoesNotExist:
@@ -52,7 +56,7 @@ def stop_run(job_id: str, run: int) -> bool:
 
 
 def is_running(job_id: str, run: int) -> bool:
-    """Whether a run that was started has not ended."""
+    """Return whether a run that was started has not ended."""
     return aws.step_functions().describe_execution(executionArn=_arn(job_id, run))["status"] == "RUNNING"
 
 

@@ -29,7 +29,7 @@ def to_item(model: BaseModel) -> dict[str, Any]:
 
 
 def without_decimals(value: Any) -> Any:
-    """Return what DynamoDB gave back without its decimals: JSON would write those as text."""
+    """Return a value of DynamoDB without its decimals: JSON would write those as text."""
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, dict):
@@ -56,7 +56,10 @@ def due_now(now: datetime, shards: Iterable[int] = range(DUE_SHARDS)) -> Iterato
 
 
 def set_due(key: dict[str, str], at: str) -> None:
-    """Move an item that is on the `due` index to that time. An item that is not on it stays off."""
+    """Move an item that is on the `due` index to that time.
+
+    An item that is not on it stays off.
+    """
     update_if(key, "SET due_at = :at", "attribute_exists(pk) AND attribute_exists(due_at)", values={":at": at})
 
 
@@ -90,7 +93,10 @@ class Busy(Exception):
 
 
 def put_new(item: dict[str, Any]) -> bool:
-    """Store an item. False when there is one with its key."""
+    """Store an item.
+
+    Returns False when there is one with its key.
+    """
     try:
         aws.table().put_item(Item=item, ConditionExpression="attribute_not_exists(pk)")
     except ClientError as error:
@@ -123,7 +129,10 @@ def update_if(
     names: dict[str, str] | None = None,
     values: dict[str, Any] | None = None,
 ) -> bool:
-    """Do one conditional update. False when the condition does not hold."""
+    """Do one conditional update.
+
+    Returns False when the condition does not hold.
+    """
     return update_and_return(key, update, condition, names=names, values=values) is not None
 
 
@@ -159,10 +168,11 @@ def update_and_return(
 
 
 def transact(items: Mapping[str, dict[str, Any]], sleep: Callable[[float], None]) -> None:
-    """Write all items, or none of them. The names are the caller's own, to tell which condition failed.
+    """Write all items, or none of them.
 
-    Two transactions that meet on one item fail although no condition is at fault, and the SDK does not repeat that: this does,
-    with jitter. Raises `Conflict` when a condition failed, `Busy` when it was in vain, `ClientError` for anything else.
+    The names are the caller's own, to show which condition failed. Two transactions that meet on one item fail
+    although no condition is at fault, and the SDK does not repeat that: this does, with jitter. Raises `Conflict`
+    when a condition failed, `Busy` when it was in vain, `ClientError` for anything else.
     """
     client = aws.table().meta.client
     for attempt in range(_ATTEMPTS):

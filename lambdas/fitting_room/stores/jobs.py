@@ -31,7 +31,10 @@ def key(job_id: str) -> dict[str, str]:
 
 
 def item(job: Job) -> dict[str, Any]:
-    """`request` is kept as text: it holds floats and free-form options that DynamoDB would change."""
+    """Return the item of a job.
+
+    `request` is kept as text: it holds floats and free-form options that DynamoDB would change.
+    """
     item = to_item(job)
     listed = {"owner": job.request.owner, "reference": job.request.reference}
     return {
@@ -45,7 +48,10 @@ def item(job: Job) -> dict[str, Any]:
 
 
 def get(job_id: str, now: datetime) -> Job | None:
-    """The job, read consistently; None once it is erased, or has expired, whatever DynamoDB still holds."""
+    """Return the job, read consistently.
+
+    None once it is erased or has expired, even while DynamoDB still holds it.
+    """
     found = aws.table().get_item(Key=key(job_id), ConsistentRead=True).get("Item")
     if found is None or "erased_at" in found or str(found["expires_at"]) <= clock.text(now):
         return None
@@ -162,23 +168,32 @@ def _job(item: Mapping[str, Any]) -> Job:
 
 
 def raw_item(job_id: str) -> dict[str, Any] | None:
-    """The raw item, read consistently: for what must be known of a job even when it is erased."""
+    """Return the raw item, read consistently.
+
+    It serves facts that are needed even when the job is erased.
+    """
     return aws.table().get_item(Key=key(job_id), ConsistentRead=True).get("Item")
 
 
 def unwanted(job_id: str) -> bool:
-    """Whether a job is erased, or is to be: nothing written for it may stay."""
+    """Return whether a job is erased, or is to be.
+
+    No data written for it may stay.
+    """
     found = raw_item(job_id)
     return found is None or erasing(found)
 
 
 def erasing(found: dict[str, Any]) -> bool:
-    """Whether a raw item is of a job that is erased, or is to be."""
+    """Return whether a raw item is of a job that is erased, or is to be."""
     return "erased_at" in found or bool(found.get("erase_requested_at"))
 
 
 def show_step(job: Job, step: StepName, now: datetime) -> None:
-    """Show where the job is, once per step and only while it is open. It goes on when that cannot be written."""
+    """Show where the job is, once per step and only while it is open.
+
+    It goes on when that cannot be written.
+    """
     with aws.unimportant("where a job is"):
         update_if(
             key(job.id),
@@ -195,7 +210,10 @@ def show_step(job: Job, step: StepName, now: datetime) -> None:
 
 
 def fail(job: Job, fault: Fault) -> None:
-    """No (further) attempt can be made; settling turns this into the job's error."""
+    """Record that no further attempt can be made.
+
+    Settling turns the fault into the job's error.
+    """
     update_if(
         key(job.id),
         "SET failure = :fault",
@@ -217,7 +235,10 @@ def staged(job: Job, role: str, source: Source) -> None:
 
 
 def begin(job: Job, attempt: Attempt, position: int, sources: dict[str, Source]) -> bool:
-    """Write down a prepared attempt. Doing it again is harmless; once it is claimed or over, it is refused."""
+    """Write down a prepared attempt.
+
+    Doing it again is harmless; once it is claimed or over, it is refused.
+    """
     return update_if(
         key(job.id),
         "SET attempts.#n = :attempt, #position = :position, sources = :sources",
@@ -233,7 +254,7 @@ def begin(job: Job, attempt: Attempt, position: int, sources: dict[str, Source])
 
 
 def warn(job: Job, warnings: list[JobWarning]) -> None:
-    """Add to what the user should know about an open job."""
+    """Add warnings to an open job."""
     update_if(
         key(job.id),
         "SET warnings = list_append(warnings, :warnings)",
@@ -244,7 +265,7 @@ def warn(job: Job, warnings: list[JobWarning]) -> None:
 
 
 def save_reserved(job: Job, attempt: Attempt) -> None:
-    """Remember what an unclaimed attempt has: its slot, its lease, the references made for it."""
+    """Store the slot, the lease and the references of an unclaimed attempt."""
     update_if(
         key(job.id),
         "SET attempts.#n.slot_ms = :slot, attempts.#n.lease = :lease, attempts.#n.#references = :made",
@@ -255,7 +276,7 @@ def save_reserved(job: Job, attempt: Attempt) -> None:
 
 
 def wait(job: Job, attempt: Attempt, now: datetime, *, slot_at: str | None = None) -> None:
-    """Remember what an unclaimed attempt waits for and how long it was told to, and show that once."""
+    """Record why an unclaimed attempt waits and for how long, and show that once."""
     update = (
         "SET attempts.#n.waited = :waited, attempts.#n.slot_ms = :slot, attempts.#n.lease = :lease,"
         " attempts.#n.#references = :made"
@@ -320,10 +341,10 @@ def unclaim(job: Job, claimed: Attempt) -> None:
 
 
 def record(job: Job, attempt: Attempt, warnings: list[JobWarning]) -> dict[str, Any] | None:
-    """Write down what came of an attempt, and return the job's item as it is then.
+    """Record the outcome of an attempt, and return the job's item as it is then.
 
-    Only the claimant may, or anybody while nobody has claimed it. An attempt that is over stays as it was first recorded: None
-    then, and once the job is erased.
+    Only the claimant may do so, or any caller while the attempt is unclaimed. An attempt that is over stays as it was
+    first recorded: None then, and once the job is erased.
     """
     values: dict[str, Any] = {":attempt": to_item(attempt), ":pending": "pending"}
     update = "SET attempts.#n = :attempt"
@@ -396,7 +417,10 @@ def reused(job: Job, earlier: Job, images: list[JobImage], mask: JobImage | None
 
 
 def mark_adrift(job: Job, look_at: str) -> None:
-    """The job's run broke while a call to a provider is in flight: look again then, or once its outcome is written."""
+    """Mark a job whose run broke while a call to a provider is in flight.
+
+    It is examined at `look_at`, or once its outcome is written.
+    """
     update_if(
         key(job.id),
         "SET adrift = :true, due_at = :at",
@@ -407,7 +431,7 @@ def mark_adrift(job: Job, look_at: str) -> None:
 
 
 def resume_later(job: Job, until: str) -> None:
-    """The run that broke is followed by the next one at that time."""
+    """Schedule the next run of a job whose run broke."""
     update_if(
         key(job.id),
         "SET resume_at = :at, due_at = :at",
@@ -418,7 +442,10 @@ def resume_later(job: Job, until: str) -> None:
 
 
 def next_run(job: Job, look_at: str) -> bool:
-    """Take the right to start the run after the one that broke. False when another caller was faster."""
+    """Take the right to start the run after the one that broke.
+
+    Returns False when another caller was faster.
+    """
     return update_if(
         key(job.id),
         "SET #run = :next, due_at = :at REMOVE resume_at, adrift",
@@ -429,7 +456,10 @@ def next_run(job: Job, look_at: str) -> bool:
 
 
 def request_cancel(job: Job, look_at: str) -> bool:
-    """Ask for the end of an open job, and have it looked at then. False when it is over already."""
+    """Ask for the end of an open job, and have it looked at then.
+
+    Returns False when it is over already.
+    """
     return update_if(
         key(job.id),
         "SET cancel_requested = :true, due_at = :at",
@@ -442,8 +472,10 @@ def request_cancel(job: Job, look_at: str) -> bool:
 def finish(
     job: Job, *, status: str, error: Fault | None, usage: dict[str, Any], now: datetime, owed_at: str | None
 ) -> dict[str, Any]:
-    """The transaction item that ends a job, if it is open and still as it was read: a claim or a result in between would
-    make status and refund wrong. `owed_at` keeps it on the `due` index."""
+    """Return the transaction item that ends a job, if it is open and still as it was read.
+
+    A claim or a result in between would make status and refund wrong. `owed_at` keeps it on the `due` index.
+    """
     update = (
         "SET #status = :status, #step = :done, #error = :error, #usage = :usage, finished_at = :now, slot_at = :none,"
         " timeline = list_append(timeline, :entry)"
@@ -539,13 +571,13 @@ def body_hash(body: Any) -> str:
 
 
 def replayed(tenant: str, value: str, now: datetime) -> dict[str, Any] | None:
-    """What an idempotency key was used for: `{job_id, body_hash}`; None when it is new or has expired."""
+    """Return the use of an idempotency key: `{job_id, body_hash}`; None when it is new or has expired."""
     found = aws.table().get_item(Key=idempotency_key(tenant, value), ConsistentRead=True).get("Item")
     return found if found and str(found["expires_at"]) > clock.text(now) else None
 
 
 def remember(tenant: str, value: str, *, job_id: str, digest: str, now: datetime, keep: timedelta) -> dict[str, Any]:
-    """The transaction item that takes an idempotency key."""
+    """Return the transaction item that takes an idempotency key."""
     expires = now + keep
     return {
         "Put": {

@@ -1,6 +1,7 @@
 """Pictures in S3: inputs, working copies in `staging/`, results. Links are signed when asked for and never stored.
 
-A denied read raises: it is a fault of the deployment, not an absence. S3 tells the two apart only for callers that may list.
+A denied read raises: it is a fault of the deployment, not an absence. S3 distinguishes them only for callers that may
+list.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ def put(key: str, data: bytes, media_type: str, *, bucket: str | None = None) ->
 
 
 def read(key: str, *, bucket: str | None = None, max_bytes: int | None = None) -> bytes | None:
-    """The object, or None when there is none. With `max_bytes`, at most one byte more is read: enough to see the excess."""
+    """Return the object, or None when there is none.
+
+    With `max_bytes`, at most one byte more is read: enough to see the excess.
+    """
     asked: dict[str, Any] = {"Bucket": bucket or settings().media_bucket, "Key": key}
     if max_bytes is not None:
         asked["Range"] = f"bytes=0-{max_bytes}"
@@ -80,7 +84,10 @@ def listing(bucket: str, folder: str, *, deep: bool = False) -> Iterator[Listed]
 
 
 def remove(keys: Iterable[str], *, bucket: str | None = None) -> None:
-    """Delete objects; those that are not there count as deleted. Raises `OSError` when S3 keeps one."""
+    """Delete objects; those that are not there count as deleted.
+
+    Raises `OSError` when S3 keeps one.
+    """
     wanted: list[ObjectIdentifierTypeDef] = [{"Key": key} for key in keys]
     for start in range(0, len(wanted), 1000):
         answer = aws.s3().delete_objects(
@@ -91,14 +98,14 @@ def remove(keys: Iterable[str], *, bucket: str | None = None) -> None:
 
 
 def link(key: str, *, bucket: str | None = None, seconds: int = LINK_SECONDS) -> str:
-    """A presigned GET for one object."""
+    """Return a presigned GET for one object."""
     return aws.s3().generate_presigned_url(
         "get_object", Params={"Bucket": bucket or settings().media_bucket, "Key": key}, ExpiresIn=seconds
     )
 
 
 def upload_form(key: str, media_type: str, size: int, seconds: int = LINK_SECONDS) -> dict[str, Any]:
-    """A presigned POST `{url, fields}` for one object of exactly this type and at most this many bytes."""
+    """Return a presigned POST `{url, fields}` for one object of exactly this type and at most this many bytes."""
     return aws.s3().generate_presigned_post(
         settings().inbox_bucket,
         key,

@@ -1,4 +1,4 @@
-"""What Bedrock itself says of its models: written by the scheduled watcher, read by the planner."""
+"""The state of Bedrock's models, in its own words: written by the scheduled watcher, read by the planner."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ State = Literal["active", "legacy", "gone", "unknown"]
 
 
 class ObservedLifecycle(BaseModel):
-    """`state`: `gone` when Bedrock no longer knows the model; `unknown` when the lookup was refused from the beginning, so
-    that only the catalogue's dates count. `checked_at`: RFC 3339."""
+    """The state of a model as Bedrock reported it.
+
+    `state`: `gone` when Bedrock no longer knows the model. It is `unknown` when the lookup was refused from the
+    beginning, so that only the catalogue's dates count. `checked_at`: RFC 3339.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -29,7 +32,10 @@ class ObservedLifecycle(BaseModel):
 
 
 def put(model: str, observed: ObservedLifecycle) -> None:
-    """Keep what Bedrock said. A lookup that was refused says nothing, so it takes the place of nothing."""
+    """Store the state that Bedrock reported.
+
+    A refused lookup reports nothing, so it replaces nothing.
+    """
     keep: dict[str, Any] = {}
     if observed.state == "unknown":
         keep = {
@@ -46,6 +52,6 @@ def put(model: str, observed: ObservedLifecycle) -> None:
 
 @kept_for(60)
 def observed() -> dict[str, ObservedLifecycle]:
-    """Return what Bedrock said, by model id."""
+    """Return the states that Bedrock reported, by model id."""
     found = aws.table().query(KeyConditionExpression=Key("pk").eq("MODELS"))["Items"]
     return {str(item["sk"]): ObservedLifecycle.model_validate(item) for item in found}

@@ -1,7 +1,7 @@
-"""What providers offer in this deployment: the catalogue, as its operator has changed it. One table item, kept for 30 s.
+"""The offers of providers in this deployment: the catalogue with its operator's changes.
 
-Nothing here raises because AWS has trouble: the last reading counts then, or the catalogue alone. A purchase in progress asks
-for prices and limits, and must not be lost for them.
+They are one table item, kept for 30 s. Nothing here raises because AWS has trouble: the last reading counts then, or
+the catalogue alone. A purchase in progress asks for prices and limits, and must not be lost for them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ _last = _Reading()
 
 
 def entry(provider_id: str) -> CatalogueEntry:
-    """Raises `KeyError` for a provider that does not exist."""
+    """Return the entry of a provider, with the operator's override applied.
+
+    Raises `KeyError` for a provider that does not exist.
+    """
     given, changed = catalogue.entry(provider_id), overrides().get(provider_id)
     if changed is None:
         return given
@@ -51,12 +54,12 @@ def entries() -> tuple[CatalogueEntry, ...]:
 
 
 def pauses() -> dict[str, Pause]:
-    """By provider: since when, and why, nothing is bought from it."""
+    """Return the paused providers, each with the time and the reason."""
     return {provider: override.paused for provider, override in overrides().items() if override.paused}
 
 
 def overrides() -> dict[str, Override]:
-    """By provider, what the operator has changed, as it was at most 30 s ago."""
+    """Return the operator's changes by provider, at most 30 s old."""
     _look(clock)
     return _last.overrides
 
@@ -89,7 +92,10 @@ def forget() -> None:
 
 
 def _parsed(provider: str, value: Any) -> Override | None:
-    """What cannot be read, of another release perhaps, is left out. A pause in it counts all the same: it guards money."""
+    """Return the override in a stored value, or None if it cannot be read.
+
+    Another release may have written it. A pause in it counts all the same: it guards money.
+    """
     try:
         return Override.model_validate(without_decimals(value))
     except ValidationError:

@@ -30,9 +30,10 @@ def store(provider: str, secret: str | None, now: datetime) -> None:
 
 @kept_for(30)
 def secret(provider: str) -> str:
-    """Return the provider's key. Raises `JobFailure` (`provider_auth`), `ClientError`.
+    """Return the provider's key.
 
-    A caller whose provider refused the kept key asks for `secret.fresh`.
+    Raises `JobFailure` (`provider_auth`), `ClientError`. A caller whose provider refused the kept key asks for
+    `secret.fresh`.
     """
     value = _version(provider, "AWSCURRENT")
     if value is None:
@@ -46,7 +47,10 @@ def secret(provider: str) -> str:
 
 
 def previous(provider: str) -> str | None:
-    """Return the key before the last change, which may know jobs that the current one does not. None where there is none."""
+    """Return the key before the last change, which may know jobs that the current one does not.
+
+    Returns None where there is none.
+    """
     try:
         return _version(provider, "AWSPREVIOUS")
     except ClientError as error:
@@ -56,6 +60,6 @@ def previous(provider: str) -> str | None:
 
 
 def _version(provider: str, stage: str) -> str | None:
-    """None for a secret that holds bytes."""
+    """Return a version of the key, or None for a secret that holds bytes."""
     found = aws.secrets().get_secret_value(SecretId=settings().provider_secrets[provider], VersionStage=stage)
     return found.get("SecretString")

@@ -24,7 +24,10 @@ class Claim(NamedTuple):
 
 
 def claim(tenant: str, provider: str, digest: str, now: datetime, until: datetime) -> Claim:
-    """Return the reference, or claim the making of it until that time. The claim is not held while another job makes it."""
+    """Return the reference, or claim the making of it until that time.
+
+    The claim is not held while another job makes it.
+    """
     key = _key(tenant, provider, digest)
     found = aws.table().get_item(Key=key, ConsistentRead=True).get("Item", {})
     if "made_id" in found and str(found["expires_at"]) > clock.text(now):
@@ -52,12 +55,18 @@ def save(tenant: str, provider: str, digest: str, made_id: str, now: datetime) -
 
 
 def forget(tenant: str, provider: str, digest: str, made_id: str) -> None:
-    """Forget a reference that the provider no longer has. One that another job has made since stays as it is."""
+    """Forget a reference that the provider no longer has.
+
+    One that another job has made since stays as it is.
+    """
     _delete(_key(tenant, provider, digest), Attr("made_id").eq(made_id))
 
 
 def unclaim(tenant: str, provider: str, digest: str, until: datetime) -> None:
-    """Release the claim until that time: its holder made nothing. A later claim of another job stays as it is."""
+    """Release the claim until that time: its holder made nothing.
+
+    A later claim of another job stays as it is.
+    """
     _delete(_key(tenant, provider, digest), Attr("made_id").not_exists() & Attr("claimed_until").eq(clock.text(until)))
 
 

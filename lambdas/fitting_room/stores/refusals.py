@@ -1,4 +1,4 @@
-"""When each provider last refused a call, by error code: for the operator, who looks at keys, credits and limits."""
+"""When each provider last refused a call, by error code: so that the operator checks keys, credits and limits."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ def note(provider: str, code: str, job_id: str, now: datetime) -> None:
 
 
 def listed() -> dict[str, dict[str, Any]]:
-    """By provider and code: `{at, job_id}` of the last refusal."""
+    """Return `{at, job_id}` of the last refusal, by provider and code."""
     found = aws.every(KeyConditionExpression=Key("pk").eq(_PARTITION))
     return {str(item["sk"]): {code: item[code] for code in CODES if code in item} for item in found}

@@ -1,4 +1,4 @@
-"""Subjects: what a provider made, or is making, of a tenant's person or garment."""
+"""Subjects: a provider's models and references of a tenant's person or garment, made or in the making."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from fitting_room.stores.items import to_item, update_if, without_decimals
 
 
 class StoredSubject(BaseModel):
-    """`job_id`: the job that makes it. `made_for`, `made_id` and `token` are known once it is ready, and `provider` is the
-    first of the job's plan until then."""
+    """A subject as it is stored.
+
+    `job_id`: the job that makes it. `made_for`, `made_id` and `token` are known once it is ready. `provider` is the
+    first of the job's plan until then.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -45,7 +48,7 @@ class StoredSubject(BaseModel):
 
 
 def begin(job: Job, request: TrainSubject) -> dict[str, Any]:
-    """The transaction item of a subject that `job` is to make."""
+    """Return the transaction item of a subject that `job` is to make."""
     assert job.subject, "a training has a subject"
     stored = StoredSubject(
         id=job.subject,
@@ -83,7 +86,10 @@ def again(job: Job) -> dict[str, Any]:
 
 
 def get(subject_id: str, tenant: str, now: datetime) -> StoredSubject | None:
-    """The tenant's own subject; None for anybody else's, and once it has expired."""
+    """Return the tenant's own subject.
+
+    None for a subject of another tenant, and once it has expired.
+    """
     found = aws.table().get_item(Key=key(tenant, subject_id), ConsistentRead=True).get("Item")
     return (
         StoredSubject.model_validate(without_decimals(found))
@@ -93,7 +99,7 @@ def get(subject_id: str, tenant: str, now: datetime) -> StoredSubject | None:
 
 
 def ready(subject_id: str, tenant: str, now: datetime) -> Subject | None:
-    """The subject as a job uses it; None while it cannot be used."""
+    """Return the subject as a job uses it, or None while it cannot be used."""
     found = get(subject_id, tenant, now)
     if found is None or found.status != "ready" or found.erase_requested_at:
         return None
@@ -101,7 +107,10 @@ def ready(subject_id: str, tenant: str, now: datetime) -> Subject | None:
 
 
 def listed(tenant: str, now: datetime, limit: int, after: str | None = None) -> tuple[list[StoredSubject], str | None]:
-    """At most `limit` of them, newest first and older than `after`; and the id to go on after, if there may be more."""
+    """Return at most `limit` subjects, newest first and older than `after`.
+
+    The second value is the id to go on after, if there may be more.
+    """
     more: Any = {"ExclusiveStartKey": key(tenant, after)} if after else {}
     found = aws.table().query(
         KeyConditionExpression=Key("pk").eq(f"SUBJECTS#{tenant}"), ScanIndexForward=False, Limit=limit, **more
@@ -115,7 +124,7 @@ def listed(tenant: str, now: datetime, limit: int, after: str | None = None) -> 
 
 
 def finish(job: Job, made_for: str | None, now: datetime) -> None:
-    """Write down what became of the subject that a settled job was to make.
+    """Record the end of the subject that a settled job was to make.
 
     Nothing happens when it was erased meanwhile, or when another job makes it now.
     """
@@ -142,7 +151,10 @@ def finish(job: Job, made_for: str | None, now: datetime) -> None:
 
 
 def give_up(subject: StoredSubject, now: datetime) -> None:
-    """The provider does not delete it: nobody is asked any more until the owner asks again."""
+    """Record that the provider does not delete the subject.
+
+    It is not asked any more until the owner asks again.
+    """
     update_if(
         key(subject.tenant, subject.id),
         "SET erase_failed_at = :now REMOVE due_shard, due_at",
@@ -152,7 +164,11 @@ def give_up(subject: StoredSubject, now: datetime) -> None:
 
 
 def remove(subject: StoredSubject) -> bool:
-    """False when it has become known only now what the provider made of it."""
+    """Delete the subject.
+
+    Returns False, without deleting it, when `made_id` was stored after `subject` was read: the provider then holds a
+    copy.
+    """
     condition: dict[str, Any] = {} if subject.made_id else {"ConditionExpression": "attribute_not_exists(made_id)"}
     try:
         aws.table().delete_item(Key=key(subject.tenant, subject.id), **condition)

@@ -1,4 +1,7 @@
-"""Tenants: what each may use and spend. They share one partition, so that a list of them is one query."""
+"""Tenants, their providers and their budgets.
+
+They share one partition, so that a list of them is one query.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,11 @@ _PARTITION = "TENANTS"
 
 
 class Tenant(BaseModel):
-    """`providers`: those it may use (None: all). `daily_images`, `daily_usd`: its own budget (None: the stage's).
-    `webhook_secrets`: how many it has."""
+    """A tenant as it is stored.
+
+    `providers`: those it may use (None: all). `daily_images`, `daily_usd`: its own budget (None: the stage's).
+    `webhook_secrets`: how many it has.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
@@ -34,7 +40,10 @@ class Tenant(BaseModel):
 
 
 def create(name: str, now: datetime) -> bool:
-    """Store a new tenant. False when there is one of that name, of an earlier release too."""
+    """Store a new tenant.
+
+    Returns False when there is one of that name, of an earlier release too.
+    """
     return read(name) is None and put_new({**key(name), "created_at": clock.text(now)})
 
 
@@ -56,12 +65,18 @@ def listed() -> list[Tenant]:
 
 
 def allow(name: str, providers: frozenset[str] | None) -> bool:
-    """Restrict a tenant to these providers, or let it use all (None). False when there is no such tenant."""
+    """Restrict a tenant to these providers, or let it use all (None).
+
+    Returns False when there is no such tenant.
+    """
     return _set(name, {"providers": sorted(providers) if providers is not None else None})
 
 
 def set_budget(name: str, daily_images: int | None, daily_usd: float | None) -> bool:
-    """Give a tenant a daily budget of its own; None: the stage's. False when there is no such tenant."""
+    """Give a tenant a daily budget of its own; None: the stage's.
+
+    Returns False when there is no such tenant.
+    """
     budget = Tenant(name=name, daily_images=daily_images, daily_usd=daily_usd)
     item = to_item(budget)
     return _set(name, {each: item.get(each) for each in ("daily_images", "daily_usd")})

@@ -1,4 +1,4 @@
-"""What stands in the place of an erased job."""
+"""The records that replace those of erased jobs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ def get(job_id: str, now: datetime) -> Tombstone | None:
 
 
 def put(tombstone: Tombstone, look_at: str | None) -> None:
-    """In the place of the job's record, or of the tombstone as it was; to be looked at again at that time, if at all."""
+    """Store a tombstone in place of the job's record, or of the earlier tombstone.
+
+    `look_at`: the time to examine it again, if at all.
+    """
     aws.table().put_item(
         Item={
             **jobs.key(tombstone.id),

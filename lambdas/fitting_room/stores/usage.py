@@ -1,4 +1,7 @@
-"""What tenants made and spent: one item for each job that ended, in a partition for each tenant, mode and UTC day."""
+"""The images and spending of tenants: one item for each job that ended.
+
+Items are in a partition for each tenant, mode and UTC day.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,11 @@ KEEP = timedelta(days=400)
 
 
 class Spent(BaseModel):
-    """What one job cost. `amount`: in USD by the catalogue's prices. `unknown`: attempts of which nobody knows whether they
-    were charged; they are counted as if they were."""
+    """The cost of one job.
+
+    `amount`: in USD by the catalogue's prices. `unknown`: attempts that may or may not have been charged; they are
+    counted as charged.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
@@ -36,7 +42,7 @@ class Spent(BaseModel):
 
 
 def of_job(job: Job, status: Status, usage: Usage, ended: datetime) -> dict[str, Any]:
-    """Return the transaction item that says what a job cost that ended at that time."""
+    """Return the transaction item that records the cost of a job that ended at that time."""
     day = ended.date().isoformat()
     spent = Spent(
         job_id=job.id,

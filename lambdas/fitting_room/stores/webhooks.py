@@ -22,7 +22,7 @@ _BYTES = 32
 
 
 class SecretError(Exception):
-    """Say what is wrong and what to do."""
+    """A change of secrets that is refused: the error, and the remedy."""
 
 
 class Secret(BaseModel):
@@ -38,13 +38,13 @@ class Secret(BaseModel):
 
 
 def signed(tenant: str) -> bool:
-    """Whether the tenant has a secret, so that it may ask for webhooks."""
+    """Return whether the tenant has a secret, so that it may ask for webhooks."""
     found = tenants.read(tenant)
     return found is not None and found.webhook_secrets > 0
 
 
 def living(tenant: str, now: datetime) -> list[str]:
-    """What to sign with, the newest first."""
+    """Return the secrets to sign with, the newest first."""
     return [secret.value for secret in listed(tenant, now)]
 
 
@@ -56,14 +56,20 @@ def listed(tenant: str, now: datetime) -> list[Secret]:
 
 
 def create(tenant: str, now: datetime) -> Secret:
-    """Make the tenant's first secret. Raises `SecretError`: it has one, or there is no such tenant."""
+    """Make the tenant's first secret.
+
+    Raises `SecretError`: it has one, or there is no such tenant.
+    """
     if listed(tenant, now):
         raise SecretError(f"tenant `{tenant}` has a webhook secret: rotate it")
     return _add(tenant, [], now)
 
 
 def rotate(tenant: str, now: datetime, overlap: timedelta = OVERLAP) -> Secret:
-    """Make a new secret; the one before signs too for `overlap`. Raises `SecretError`: there is none, or there are two."""
+    """Make a new secret; the one before signs too for `overlap`.
+
+    Raises `SecretError`: there is none, or there are two.
+    """
     before = listed(tenant, now)
     if len(before) != 1:
         remedy = "revoke one of them first" if before else "create one"
@@ -73,9 +79,10 @@ def rotate(tenant: str, now: datetime, overlap: timedelta = OVERLAP) -> Secret:
 
 
 def revoke(tenant: str, secret_id: str, now: datetime) -> None:
-    """Sign with a secret no more, from now on. If it was to take the place of another, that one lives on.
+    """Sign with a secret no more, from now on.
 
-    Raises `SecretError` for a secret that the tenant does not have.
+    If it was to take the place of another, that one lives on. Raises `SecretError` for a secret that the tenant does
+    not have.
     """
     before = listed(tenant, now)
     left = [secret for secret in before if secret.id != secret_id]

@@ -122,7 +122,10 @@ def _spent(job: Job, caller: Caller, at: Clock) -> dict[str, dict[str, Any]]:
 def reservation(
     request: AnyRequest, providers: list[str], used: Mapping[str, Subject], at: Clock
 ) -> Reservation | None:
-    """Return the dearest that the plan can cost: any one of its providers, every image. None for what is free."""
+    """Return the dearest that the plan can cost: any one of its providers, every image.
+
+    Returns None for a free request.
+    """
     count, made_for = request.output.count, frozenset(subject.made_for for subject in used.values())
     prices = [entry(name).cost(request, asked_side(request), made_for) for name in providers]
     if all(price.free for price in prices):
@@ -153,7 +156,10 @@ def _subject(job: Job) -> dict[str, dict[str, Any]]:
 
 
 def _undo(job: Job, inline: Mapping[str, bytes]) -> None:
-    """A refused job leaves nothing behind. What cannot be undone now is safe: staging expires, the day ends."""
+    """Remove everything that a refused job left.
+
+    A failure does no harm: staging expires, and the reservation ends with the day.
+    """
     with aws.unimportant("what a refused job left"):
         media.remove(inline)
     with aws.unimportant("the reservation of a refused job"):

@@ -1,4 +1,4 @@
-"""Find the caller of a request by its bearer key, and check what that key may do."""
+"""Find the caller of a request by its bearer key, and check the rights of that key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Cancel a job: say so on its record, then stop its run. The answer tells what was bought; nothing bought is thrown away."""
+"""Cancel a job: mark its record, then stop its run.
+
+The answer reports all purchases; nothing bought is thrown away.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,10 @@ from fitting_room.stores.aws import unimportant
 
 
 def cancel(job_id: str, caller: Caller, at: Clock) -> Job:
-    """Ask for the end of a job and return it; a job that is over stays as it is. Raises `Refusal` `not_found` or `erased`.
+    """Ask for the end of a job and return it; a job that is over stays as it is.
 
-    A job that is not claimed yet buys nothing. A call in flight ends first. Images in staging are still collected.
+    Raises `Refusal` `not_found` or `erased`. A job that is not claimed yet buys nothing. A call in flight ends first.
+    Images in staging are still collected.
     """
     job = find_job(job_id, caller, at)
     if not job.final and jobs.request_cancel(job, clock.text(at.now())):
@@ -23,9 +27,10 @@ def cancel(job_id: str, caller: Caller, at: Clock) -> Job:
 
 
 def end_run(job: Job) -> None:
-    """Stop a job's run, so that its end is settled at once; start a run that there never was, so that it ends the same way.
+    """Stop a job's run, so that its end is settled at once.
 
-    A run that cannot be stopped now ends by itself: each of its functions sees that the job is to end.
+    A run that never was is started, so that it ends the same way. A run that cannot be stopped now still ends: each
+    of its functions sees that the job is to end.
     """
     with unimportant("stopping a run"):
         if not executions.stop_run(job.id, job.run):

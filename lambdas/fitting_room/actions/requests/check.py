@@ -1,4 +1,4 @@
-"""Everything that is wrong with a body, in one answer: fields, rules over several, pictures, and what providers cannot do."""
+"""All faults of a body, in one answer: fields, rules over several, pictures, and limits of providers."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ from fitting_room.stores.api_keys import Caller
 
 @dataclass(frozen=True)
 class Checked:
-    """A request without a fault. `subjects`: by JSON pointer, those it names; `sources`: by role, its pictures that are no
-    inline data."""
+    """A request without a fault.
+
+    `subjects`: the subjects it names, by JSON pointer. `sources`: its pictures that are no inline data, by role.
+    """
 
     request: AnyRequest
     subjects: Mapping[str, Subject]
@@ -36,7 +38,10 @@ class Checked:
 
 
 def check(body: Any, caller: Caller, at: Clock, *, find_uploads: bool) -> Checked:
-    """Return the request if it has no fault. `find_uploads`: each upload must be there. Raises `Refusal` with all faults."""
+    """Return the request if it has no fault.
+
+    `find_uploads`: each upload must be there. Raises `Refusal` with all faults.
+    """
     draft = read(body, frozenset(settings().deployment.fetch_allow))
     if draft.request is None:
         raise Refusal(*draft.faults)
@@ -56,7 +61,10 @@ def check(body: Any, caller: Caller, at: Clock, *, find_uploads: bool) -> Checke
 
 
 def _unsigned(request: AnyRequest, caller: Caller) -> list[Fault]:
-    """Nobody could tell a webhook without a signature from a forged one."""
+    """Return a fault if the request names a webhook and the tenant has no secret.
+
+    A receiver cannot distinguish a webhook without a signature from a forged one.
+    """
     if request.webhook is None or webhooks.signed(caller.tenant):
         return []
     return [
@@ -70,8 +78,11 @@ def _unsigned(request: AnyRequest, caller: Caller) -> list[Fault]:
 
 
 def together(draft: Draft, others: list[Fault], here: Deployment) -> list[Fault]:
-    """The faults of the fields and those of the providers. Where both tell a limit, the provider's is told: ours is the
-    widest of all, and a value within it may be refused again."""
+    """Return the faults of the fields together with those of the providers.
+
+    Where both state a limit, only the provider's stays. The field's limit is the widest of all, and a value within it
+    may be refused again.
+    """
     told = {fault.pointer or "" for fault in others}
     own = [
         _narrowed(fault, draft.request, here) if draft.request else fault
@@ -82,7 +93,7 @@ def together(draft: Draft, others: list[Fault], here: Deployment) -> list[Fault]
 
 
 def _narrowed(fault: Fault, request: AnyRequest, here: Deployment) -> Fault:
-    """A fault of a field, with what the provider that was named takes there."""
+    """Return the fault of a field, reworded to the limits of the provider that the request names."""
     name = _option(fault.pointer or "")
     known = {entry.id: entry for entry in here.entries}
     named = [known[provider] for provider in named_in(request, here.entries)[0]]
@@ -104,7 +115,7 @@ def _of(entry: CatalogueEntry, fault: Fault, name: str, request: AnyRequest) -> 
 
 
 def _option(pointer: str) -> str:
-    """The name that catalogue entries have for the option at a place."""
+    """Return the name that catalogue entries have for the option at a pointer."""
     if pointer.startswith("/mask"):
         return "mask" if pointer == "/mask/type" else ""
     return re.sub(r"^garments\[\d+\]", "garment", field_of(pointer))

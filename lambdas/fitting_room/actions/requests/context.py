@@ -1,4 +1,4 @@
-"""What a request is judged against: the providers that this deployment can reach, and the subjects that it names."""
+"""The context of a check: the providers that this deployment can reach, and the subjects that a request names."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def deployment(at: Clock) -> Deployment:
 
 
 def subjects_of(request: AnyRequest, caller: Caller, at: Clock) -> tuple[dict[str, Subject], list[Fault]]:
-    """By JSON pointer, the subjects that a request names; and the faults of those that cannot be used."""
+    """Return the subjects that a request names, by JSON pointer, and the faults of those that cannot be used."""
     found = {pointer: _ready(subject_id, caller, at) for pointer, subject_id in request.subjects()}
     missing = [
         Fault.of(
@@ -58,5 +58,8 @@ def subjects_of(request: AnyRequest, caller: Caller, at: Clock) -> tuple[dict[st
 
 
 def _ready(subject_id: str, caller: Caller, at: Clock) -> Subject | None:
-    """A test key uses no subject: none is made with one."""
+    """Return a subject that is ready for use.
+
+    A test key has no subjects, so it gets None.
+    """
     return subjects.ready(subject_id, caller.tenant, at.now()) if caller.mode == "live" else None

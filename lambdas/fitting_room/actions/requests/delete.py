@@ -1,6 +1,7 @@
-"""DELETE: write down that something is to be erased, say what will remain where, and leave the work to the erase function.
+"""DELETE: mark a job or a subject to be erased, and report the copies that remain.
 
-Marking is what counts: a call of the function that is refused or fails is the sweep's to repeat.
+The erase function does the work. Only the mark counts: the sweep repeats a call of the function that is refused or
+fails.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ _SAME_IMAGES = (*_SAME_PURCHASE, "retried_from", "retried_by")
 
 
 def delete_job(job_id: str, caller: Caller, at: Clock) -> dict[str, Any]:
-    """Return `{id, remains: [{provider, what, until}]}`; the same when asked again. Raises `Refusal` `not_found`."""
+    """Return `{id, remains: [{provider, what, until}]}`; the same when asked again.
+
+    Raises `Refusal` `not_found`.
+    """
     tombstone = tombstones.get(job_id, at.now()) if clock.is_id(job_id, "job") else None
     if tombstone and caller.owns(tombstone):
         left = tombstone.remains
@@ -49,7 +53,10 @@ def delete_job(job_id: str, caller: Caller, at: Clock) -> dict[str, Any]:
 
 
 def delete_subject(subject_id: str, caller: Caller, at: Clock) -> dict[str, Any]:
-    """As `delete_job`. The jobs that made the subject, or tried to, go with it: they hold the images."""
+    """Delete a subject and answer as `delete_job` does.
+
+    The jobs that made the subject, or tried to, go with it: they hold the images.
+    """
     subject = find_subject(subject_id, caller, at)
     job = jobs.get(subject.job_id, at.now())
     _want(subjects.key(caller.tenant, subject_id), at, subject_id=subject_id, tenant=caller.tenant)
@@ -80,7 +87,7 @@ def delete_owner(name: str, caller: Caller, at: Clock) -> dict[str, Any]:
 
 
 def _linked(job: Job, links: tuple[str, ...], at: Clock) -> Iterator[Job]:
-    """The job and those that these fields lead to, each once."""
+    """Yield the job and the jobs that these fields lead to, each once."""
     seen, left = set(), [job.id]
     while left:
         if (job_id := left.pop()) in seen or (found := jobs.get(job_id, at.now())) is None:
@@ -112,7 +119,10 @@ def invoke_erase(key: dict[str, str], at: Clock, **event: str) -> None:
 
 
 def erases(provider: CatalogueEntry) -> bool:
-    """Whether a provider deletes its copies when asked: by its entry, or because the stage says so of its key."""
+    """Return whether a provider deletes its copies when asked.
+
+    Its entry says so, or the stage does for its key.
+    """
     return provider.erases or settings().deployment.provider_settings.get(provider.id, {}).get("erases") is True
 
 

@@ -1,4 +1,4 @@
-"""What a job's webhook was told, and telling it again."""
+"""The tries of a job's webhook event, and sending the event again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ _SWEEP_SECONDS = 60
 
 
 def list_deliveries(job_id: str, caller: Caller, at: Clock) -> dict[str, Any]:
-    """Return the tries of a job's event, the oldest first. Raises `Refusal` `not_found` or `erased`."""
+    """Return the tries of a job's event, the oldest first.
+
+    Raises `Refusal` `not_found` or `erased`.
+    """
     return _view(find_job(job_id, caller, at), deliveries.get(job_id))
 
 

@@ -1,4 +1,4 @@
-"""What a request would do, without doing it: the plan, what stands against every other provider, and the advice."""
+"""The effect of a request, without doing it: the plan, the faults of every other provider, and the advice."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from fitting_room.stores.offers import entry
 
 
 def estimate(body: Any, caller: Caller, at: Clock) -> dict[str, Any]:
-    """`{plan: [{provider, model, images, cost, starts_at}], excluded, warnings, request}`; buys nothing, stores nothing.
-    Raises the `Refusal` that submitting would, but for uploads and the day's budget, which are looked at only then."""
+    """Return the plan of a request with its costs, without buying or storing anything.
+
+    The answer is `{plan: [{provider, model, images, cost, starts_at}], excluded, warnings, request}`. Raises the
+    `Refusal` that submitting would raise. Uploads and the day's budget are the exception: only a submit checks them.
+    """
     checked = check(body, caller, at, find_uploads=False)
     request, planned = checked.request, checked.plan
     excluded = [
@@ -35,8 +38,11 @@ def estimate(body: Any, caller: Caller, at: Clock) -> dict[str, Any]:
 
 
 def _offer(provider: str, request: AnyRequest, made_for: frozenset[str], at: Clock) -> dict[str, Any]:
-    """At most this: the dearest price that can apply, or the one that does where the size is asked for. `starts_at`: when
-    the vendor's next slot is free."""
+    """Return the offer of one provider, at its highest cost.
+
+    The cost is the exact one where the request asks for a size, else the dearest that can apply. `starts_at`: when
+    the vendor's next slot is free.
+    """
     offered, count = entry(provider), request.output.count
     model = offered.model(request, made_for)
     price = offered.cost(request, asked_side(request), made_for)

@@ -36,7 +36,10 @@ class Folder(NamedTuple):
 
     @classmethod
     def of(cls, key: str) -> Self | None:
-        """Return the folder of an object, or None for a key of another form. Keys arrive as they are: not URL-encoded."""
+        """Return the folder of an object, or None for a key of another form.
+
+        Keys arrive as they are: not URL-encoded.
+        """
         parts = key.split("/")
         if len(parts) < 3 or parts[0] != "drop" or not all(parts[:-1]):
             return None
@@ -87,7 +90,10 @@ def ingest(key: str, at: Clock) -> str | None:
 
 
 def _pair(folder: Folder) -> list[_File]:
-    """Return the folder's two images; nothing while one is missing. Raises `Refusal` for a folder that is no pair."""
+    """Return the folder's two images; nothing while one is missing.
+
+    Raises `Refusal` for a folder that is no pair.
+    """
     images = _images(folder)
     roles = [image.role for image in images]
     strangers = [image.name for image in images if image.role is None]
@@ -138,20 +144,29 @@ def _images(folder: Folder) -> list[_File]:
 
 
 def _put_again(accepted: Accepted, found: list[_File]) -> str:
-    """When a file was put again after the folder's job had failed in a way that may pass; empty when none was."""
+    """Return the time when a file was put again after the folder's job had failed in a way that may pass.
+
+    Empty when no file was.
+    """
     job, newest = accepted.job, max(file.modified for file in found)
     failed = accepted.replayed and job.status == "failed" and job.error is not None and job.error.retryable
     return clock.text(newest) if failed and newest > clock.parse(str(job.finished_at)) else ""
 
 
 def _key(folder: Folder, found: list[_File], put_again: str = "") -> str:
-    """The idempotency key: the folder, its two files and what is in them; and when they were put again."""
+    """Return the idempotency key of a folder.
+
+    It covers the folder, its two files with their content, and the time when they were put again.
+    """
     named: list[Any] = [folder, *((file.name, file.etag) for file in found), *([put_again] if put_again else [])]
     return "drop:" + hashlib.sha256(json.dumps(named).encode()).hexdigest()
 
 
 def _write(folder: Folder, name: str, body: dict[str, Any]) -> None:
-    """Put news into the folder's results. A name that is too long even for that is only logged."""
+    """Put news into the folder's results.
+
+    A name that is too long even for that is only logged.
+    """
     key = f"{folder.results}{name}.json"
     if len(key.encode()) > LONGEST_KEY:
         logger.warning("the news of a dropped folder has no key", news=name)

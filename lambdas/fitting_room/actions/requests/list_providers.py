@@ -1,4 +1,4 @@
-"""What this deployment can buy, and under which conditions."""
+"""The providers and models that this deployment can buy from, and their conditions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fitting_room.stores.api_keys import Caller
 
 
 def list_providers(deployment: Deployment, caller: Caller) -> dict[str, Any]:
-    """`{items: [...]}` in the order in which `auto` tries them."""
+    """Return `{items: [...]}` in the order in which `auto` tries the providers."""
     return {"items": [_shown(entry, deployment, caller) for entry in deployment.entries]}
 
 
@@ -52,8 +52,11 @@ def _options(tasks: Mapping[Task, Mapping[str, Option]]) -> dict[str, Any]:
 
 
 def _model(entry: CatalogueEntry, model: Model, deployment: Deployment) -> dict[str, Any]:
-    """`options`: null where they are those of the provider. `offered`: false for a model that this deployment keeps off.
-    `lifecycle.state` is Bedrock's own word where it could be asked (`checked_at`), else `unknown`."""
+    """Return the public description of a model.
+
+    `options`: null where the provider's options hold. `offered`: false for a model that this deployment keeps off.
+    `lifecycle.state` is the word of Bedrock where it could be asked (`checked_at`), else `unknown`.
+    """
     lifecycle, seen = model.lifecycle.model_dump(mode="json"), deployment.observed.get(model.id)
     observed = seen.model_dump(mode="json", exclude_none=True) if seen else {"state": "unknown"}
     return {

@@ -25,10 +25,13 @@ SANDBOX = "sandbox"
 
 @dataclass(frozen=True)
 class Deployment:
-    """What this deployment can reach. `regions`: providers with an AWS region to call them in. `private_access`:
-    providers whose retired model it may still call. `legacy_models`: `provider/model` of models it offers though they are
-    opt-in. `unmoderated`: providers for which `moderation: none` may be asked. `observed`: what Bedrock said of its models.
-    `paused`: providers that the operator lets rest. `erasing`: those whose key may delete, as the stage says."""
+    """The providers and models that this deployment can reach.
+
+    `regions`: providers with an AWS region to call them in. `private_access`: providers whose retired model it may
+    still call. `legacy_models`: `provider/model` of opt-in models that it offers. `unmoderated`: providers for which
+    `moderation: none` may be asked. `observed`: the state of each model as Bedrock reported it. `paused`: providers
+    that the operator has paused. `erasing`: providers whose key may delete, as the stage says.
+    """
 
     entries: Sequence[CatalogueEntry]
     configured: frozenset[str]
@@ -42,7 +45,7 @@ class Deployment:
     erasing: frozenset[str] = frozenset()
 
     def end_of_life(self, model: Model) -> date | None:
-        """Bedrock's own word before the catalogue's."""
+        """Return the end of life of a model, from Bedrock where it is known, else from the catalogue."""
         seen = self.observed.get(model.id)
         return (seen and seen.end_of_life) or model.lifecycle.end_of_life
 
@@ -56,7 +59,10 @@ class Deployment:
         return not model.opt_in or f"{entry.id}/{model.id}" in self.legacy_models
 
     def usable(self, entry: CatalogueEntry) -> bool:
-        """An entry has no models where its operator brings them and has named none."""
+        """Return whether this deployment has the models, the key and the Region that a provider needs.
+
+        An entry has no models where its operator brings them and has named none.
+        """
         return (
             bool(entry.models)
             and (not entry.secret or entry.id in self.configured)
@@ -80,9 +86,10 @@ def plan(
     *,
     subjects: Mapping[str, Subject] = MappingProxyType({}),
 ) -> Plan:
-    """Return the providers to try. `subjects`: by JSON pointer, those that the request names.
+    """Return the providers to try.
 
-    Raises `Refusal` with every fault when no provider, or not the named one, can do the request.
+    `subjects`: by JSON pointer, those that the request names. Raises `Refusal` with every fault when no provider, or
+    not the named one, can do the request.
     """
     known = {entry.id: entry for entry in deployment.entries}
     places, unknown = named_in(request, deployment.entries)
@@ -117,7 +124,7 @@ def plan(
 
 
 def _at(place: str | None, faults: list[Fault]) -> list[Fault]:
-    """The same faults; those about the choice of a provider point to where it was named."""
+    """Return the same faults, with those about the choice of a provider moved to where it was named."""
     return [
         fault.model_copy(update={"pointer": place}) if place and fault.pointer == "/provider" else fault
         for fault in faults
@@ -133,7 +140,10 @@ def faults_for(
     deployment: Deployment,
     subjects: Mapping[str, Subject] = MappingProxyType({}),
 ) -> list[Fault]:
-    """Everything that keeps one provider from doing a request; empty when it can."""
+    """Return all faults that keep one provider from doing a request.
+
+    The list is empty when it can.
+    """
     if request.task not in entry.tasks:
         return [_wrong_task(request, entry, deployment)]
     if not entry.models:
@@ -211,7 +221,10 @@ def _model(request: AnyRequest, entry: CatalogueEntry, subjects: Mapping[str, Su
 
 
 def _as_done(request: AnyRequest, entry: CatalogueEntry, model: Model | None) -> AnyRequest:
-    """The request as if it named the model that would do it: rules and advice may be a model's."""
+    """Return the request as if it named the model that would do it.
+
+    Rules and advice may depend on the model.
+    """
     return request.model_copy(update={"provider": f"{entry.id}/{model.id}"}) if model else request
 
 
@@ -232,7 +245,7 @@ def _not_allowed(entry: CatalogueEntry, allowed: frozenset[str] | None) -> list[
 def _or_else(
     fault: Fault, asked: RequestedOption, request: AnyRequest, entry: CatalogueEntry, deployment: Deployment
 ) -> Fault:
-    """The fault of an option, with the other models and providers that do take it."""
+    """Return the fault of an option, with the other models and providers that do take it."""
 
     def takes(other: CatalogueEntry, model: Model) -> bool:
         return other.refuses(request.task, asked, model) is None
@@ -353,7 +366,7 @@ def _paused(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) 
 
 
 def _others(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) -> list[CatalogueEntry]:
-    """The other providers with a living model for such a request."""
+    """Return the other providers with a living model for such a request."""
     return [
         other
         for other in deployment.entries
@@ -368,7 +381,7 @@ def _others(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) 
 
 
 def _alternatives(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) -> str:
-    """For a remedy."""
+    """Return the sentence of a remedy that names other providers."""
     names = [other.id for other in _others(request, entry, deployment)]
     if not names:
         return f"No other provider for `{request.task}` is configured here: ask the operator for one."
@@ -398,8 +411,11 @@ def _option_faults(request: AnyRequest, entry: CatalogueEntry) -> list[Fault]:
 
 
 def named_in(request: AnyRequest, entries: Sequence[CatalogueEntry]) -> tuple[dict[str, str], list[Fault]]:
-    """The ids in `provider` and `fallback`, in order, with the pointer of each (none for `auto`); and the faults of names
-    that are none, of which the nearest are among the ids."""
+    """Return the providers named in `provider` and `fallback`, and the faults of unknown names.
+
+    The ids are in order, with the pointer of each; `auto` has none. For an unknown name the nearest known id is among
+    them.
+    """
     known = {entry.id: entry for entry in entries}
     faults: list[Fault] = []
     named: dict[str, str] = {}
@@ -422,12 +438,18 @@ def named_in(request: AnyRequest, entries: Sequence[CatalogueEntry]) -> tuple[di
 
 
 def _has(entry: CatalogueEntry, model: str) -> bool:
-    """Whether a name may be a model's. Of a provider without any, another fault tells."""
+    """Return whether a name may be a model's.
+
+    A provider without any model has another fault, which reports that.
+    """
     return not (model and entry.models) or model in (each.id for each in entry.models)
 
 
 def _unknown(pointer: str, model: str, meant: CatalogueEntry | None, known: Mapping[str, CatalogueEntry]) -> Fault:
-    """A name that is no provider or model. `meant`: the provider whose name is like it."""
+    """Return the fault of a name that is no provider or model.
+
+    `meant`: the provider whose name is like it.
+    """
     if meant and model:
         remedy = f"Use {meant.id} alone, or one of its models: {', '.join(f'{meant.id}/{m.id}' for m in meant.models)}."
     else:

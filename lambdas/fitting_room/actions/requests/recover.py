@@ -1,4 +1,4 @@
-"""Recover a failed or cancelled job: a new job that buys nothing and fetches what was, or may have been, paid for."""
+"""Recover a failed or cancelled job: a new job that buys nothing and fetches images that were, or may have been, paid for."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ TIME_TO_READ = timedelta(minutes=15)
 def recover(job_id: str, caller: Caller, at: Clock, *, provider_job_id: str | None = None) -> Accepted:
     """Store and start the recovery of a job; while one is open, a second call answers the same job.
 
-    `provider_job_id`: what an operator found in the provider's account for the latest attempt. Raises `Refusal`
-    `nothing_to_recover`, `not_found` or `erased`.
+    `provider_job_id`: the job's id that an operator found in the provider's account for the latest attempt. Raises
+    `Refusal` `nothing_to_recover`, `not_found` or `erased`.
     """
     old = find_job(job_id, caller, at)
     if open_one := _open(old, caller, at):
@@ -44,7 +44,7 @@ def recover(job_id: str, caller: Caller, at: Clock, *, provider_job_id: str | No
 
 
 def _open(old: Job, caller: Caller, at: Clock) -> Job | None:
-    """The recovery there is, unless it ended in vain."""
+    """Return the existing recovery of a job, unless it failed or was cancelled."""
     if old.recovered_by is None:
         return None
     job = jobs.get(old.recovered_by, at.now())
@@ -52,7 +52,7 @@ def _open(old: Job, caller: Caller, at: Clock) -> Job | None:
 
 
 def _bought(job: Job, provider_job_id: str | None) -> Attempt | None:
-    """The latest attempt whose images are in staging, or whose job at the provider is known."""
+    """Return the latest attempt whose images are in staging, or whose job at the provider is known."""
     if job.status not in ("failed", "cancelled") or job.erase_requested_at:
         return None
     for attempt in sorted(job.attempts.values(), key=lambda each: each.n, reverse=True):
@@ -63,7 +63,10 @@ def _bought(job: Job, provider_job_id: str | None) -> Attempt | None:
 
 
 def _recovery(old: Job, attempt: Attempt, at: Clock) -> Job:
-    """A job that begins at Collect when the images are in staging, otherwise at Poll, with time of its own."""
+    """Build the job that recovers an attempt.
+
+    It begins at Collect when the images are in staging, otherwise at Poll. It has its own time limit.
+    """
     now = at.now()
     staged = attempt.outcome == "finished" and attempt.results
     copied = attempt.model_copy(

@@ -100,7 +100,10 @@ def _take_back(copies: Mapping[str, Source]) -> None:
 
 
 def _copied(old: Job, new_id: str) -> dict[str, Source]:
-    """Copy every original into the staging of the new job, before anything is stored. A link is fetched again."""
+    """Copy every original into the staging of the new job, before anything is stored.
+
+    A link is fetched again.
+    """
     copies: dict[str, Source] = {}
     for role, pointer, _ in old.request.images():
         source = old.sources[role]
@@ -120,7 +123,10 @@ def _copied(old: Job, new_id: str) -> dict[str, Source]:
 
 
 def _copy(source: Source, key: str) -> bool:
-    """Copy the job's own copy of an original, or the original while there is none. False when both are gone."""
+    """Copy the job's own copy of an original, or the original while there is none.
+
+    Returns False when both are gone.
+    """
     if source.staged and media.copy(source.staged, key):
         return True
     return bool(source.key) and media.copy(str(source.key), key, bucket=source.bucket)

@@ -1,4 +1,4 @@
-"""Where each image of a request lies, and what of the request is stored with the job."""
+"""Where each image of a request lies, and the part of the request that is stored with the job."""
 
 from __future__ import annotations
 
@@ -75,8 +75,9 @@ def _source(ref: ImageRef, caller: Caller, at: Clock) -> Source:
 def kept_request(request: AnyRequest, providers: list[str]) -> AnyRequest:
     """Return the request as it is stored.
 
-    It goes without inline images, which are in S3; without links, which may be signed and stand in the sources until they are
-    fetched; and without the options of providers outside the plan, which nobody has checked.
+    It goes without inline images, which are in S3. It goes without links, which may be signed and stand in the
+    sources until they are fetched. The options of providers outside the plan are left out, because they are
+    unchecked.
     """
 
     def kept(value: Any) -> Any:

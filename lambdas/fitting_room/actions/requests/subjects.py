@@ -33,7 +33,10 @@ _SHOWN = {
 
 
 def create(body: Any, caller: Caller, idempotency_key: str | None, at: Clock) -> Accepted:
-    """Submit the job that makes a subject: `body` is a `train_subject` without its `task`. Raises `Refusal`."""
+    """Submit the job that makes a subject: `body` is a `train_subject` without its `task`.
+
+    Raises `Refusal`.
+    """
     if isinstance(body, dict):
         if "task" in body:
             raise Refusal.of("invalid_input", "The path says the task already.", "Leave it out.", pointer="/task")
@@ -42,7 +45,10 @@ def create(body: Any, caller: Caller, idempotency_key: str | None, at: Clock) ->
 
 
 def find_subject(subject_id: str, caller: Caller, at: Clock) -> StoredSubject:
-    """The tenant's subject. Another tenant's is as unknown as one that never was: `Refusal` `not_found`."""
+    """Return the tenant's subject.
+
+    Raises `Refusal` `not_found` if there is none. The answer is the same for a subject of another tenant.
+    """
     known = caller.mode == "live" and is_id(subject_id, "sub")
     subject = subjects.get(subject_id, caller.tenant, at.now()) if known else None
     if subject is None:

@@ -36,9 +36,10 @@ def submit(
     drop: str | None = None,
     keep: timedelta = KEEP_IDEMPOTENCY,
 ) -> Accepted:
-    """Store and start one job. The same idempotency key and body answer the same job.
+    """Store and start one job.
 
-    Raises `Refusal`: nothing is stored then, and nothing will be bought.
+    The same idempotency key and body answer the same job. Raises `Refusal`: nothing is stored then, and nothing will
+    be bought.
     """
     if idempotency_key is not None and not _IDEMPOTENCY_KEY.match(idempotency_key):
         raise Refusal.of(

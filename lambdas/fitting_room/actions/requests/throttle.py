@@ -1,4 +1,4 @@
-"""Hold each API key to its rate, so that one client does not take everybody's share of the API."""
+"""Hold each API key to its rate, so that one client does not take the others' share of the API."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ _buckets: dict[int, tuple[float, float]] = {}
 
 
 def admit(authorization: str | None, at: Clock) -> None:
-    """Count one request of a key, known or not. Raises `Refusal` `throttled` when it has sent too many.
+    """Count one request of a key, known or not.
 
-    Each process counts alone, so the rate of a key over all processes is only approximate: it costs no call to AWS.
+    Raises `Refusal` `throttled` when it has sent too many. Each process counts alone, so the rate of a key over all
+    processes is only approximate: it costs no call to AWS.
     """
     rate, burst = settings().deployment.key_rate, settings().deployment.key_burst
     sent = (authorization or "").strip().rpartition(" ")[2]  # more spaces, or another `Bearer`, make no other key

@@ -1,4 +1,4 @@
-"""What a tenant made and spent in a range of UTC days."""
+"""The images and the spending of a tenant in a range of UTC days."""
 
 from __future__ import annotations
 

@@ -24,7 +24,10 @@ _WAIT = re.compile(r"\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(;.*)?", re.IGNORECASE)
 
 
 def preferred(prefer: str | None) -> int:
-    """Return the seconds that a `Prefer` header asks to wait; 0 for none. RFC 7240: what is not understood is ignored."""
+    """Return the seconds that a `Prefer` header asks to wait; 0 for none.
+
+    RFC 7240: an unknown preference is ignored.
+    """
     asked = next((found for part in (prefer or "").split(",") if (found := _WAIT.fullmatch(part))), None)
     return min(int(asked[1]), LONGEST_WAIT) if asked else 0
 

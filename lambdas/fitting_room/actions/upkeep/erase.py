@@ -1,6 +1,7 @@
 """Erase a job, a subject, or all of an owner: what is ours at once, then what vendors keep and delete when asked.
 
-Everything here may be done again: what is gone counts as erased.
+The data in this deployment go at once. Vendors are then asked to delete their copies, as long as they need.
+Everything here may be done again: data that are gone count as erased.
 """
 
 from __future__ import annotations
@@ -45,7 +46,10 @@ METRIC = "ErasureFailed"
 
 
 def erase_job(job_id: str, at: Clock) -> None:
-    """Erase a job that is marked for it. One that is not over yet is looked at later: what it still makes would outlive it."""
+    """Erase a job that is marked for it.
+
+    A job that is not over yet is examined later, because its later results would outlive it.
+    """
     job = jobs.get(job_id, at.now())
     if job is None:
         if tombstone := tombstones.get(job_id, at.now()):
@@ -57,7 +61,10 @@ def erase_job(job_id: str, at: Clock) -> None:
 
 
 def erase_subject(subject_id: str, tenant: str, at: Clock) -> None:
-    """Its vendor first: a subject is gone only when what was made of it is."""
+    """Erase a subject that is marked for it, the vendor's copy first.
+
+    A subject is gone only when that copy is.
+    """
     subject = subjects.get(subject_id, tenant, at.now())
     if subject is None or not subject.erase_requested_at:
         return
@@ -130,7 +137,10 @@ def _mark(owner: owners.Owner, name: str, before: str, at: Clock) -> None:
 
 
 def _bury(job: Job, at: Clock) -> Tombstone:
-    """Delete its pictures, and put a tombstone in the place of its record. Pictures first: only the record knows them."""
+    """Delete its pictures, and put a tombstone in the place of its record.
+
+    Pictures first: only the record knows them.
+    """
     if job.subject:  # or the subject would be in training for ever
         pay_debt(job, "subject", at)
     config, now = settings(), at.now()
@@ -176,7 +186,7 @@ def _ask_vendors(tombstone: Tombstone, at: Clock) -> None:
 
 
 def _copies(job: Job, at: Clock) -> Iterator[VendorCopy]:
-    """Yield what providers keep of this job alone.
+    """Yield the copies that providers keep of this job alone.
 
     References that other jobs of the tenant use stay. A subject has a DELETE of its own.
     """
@@ -197,7 +207,10 @@ def _copies(job: Job, at: Clock) -> Iterator[VendorCopy]:
 
 
 def _made_the_subject(job: Job, attempt: Attempt, at: Clock) -> bool:
-    """A job that failed has made it all the same when its recovery fetched it."""
+    """Return whether the attempt made the subject.
+
+    A failed job has made it too if its recovery fetched it.
+    """
     if job.status == "succeeded" and job.latest is attempt:
         return True
     subject = subjects.get(str(job.subject), job.tenant, at.now())
@@ -205,7 +218,10 @@ def _made_the_subject(job: Job, attempt: Attempt, at: Clock) -> bool:
 
 
 def _made(subject: subjects.StoredSubject, job: Job | None) -> VendorCopy | None:
-    """What was, or is being, made of a subject; None where nothing was or the vendor does not delete it."""
+    """Return the vendor's copy of a subject, made or in the making.
+
+    None where nothing was made, or where the vendor does not delete it.
+    """
     made_id, provider = subject.made_id, subject.provider
     if made_id is None and job and job.latest:
         made_id, provider = job.latest.provider_job_id, job.latest.provider
@@ -231,7 +247,10 @@ def _last_write(copy: VendorCopy, tombstone: Tombstone) -> datetime:
 
 
 def _next_try(requested_at: str, at: Clock) -> str | None:
-    """The longer it has been in vain, the rarer; None when it is time to give up."""
+    """Return the time of the next try, or None when it is time to give up.
+
+    The pause grows with the time since the request.
+    """
     since = at.now() - clock.parse(requested_at)
     if since >= KEEP_ASKING:
         return None

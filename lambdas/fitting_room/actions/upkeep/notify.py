@@ -1,7 +1,7 @@
-"""Tell a webhook that a job is over: signed, at least once, on the schedule of Standard Webhooks.
+"""Send a webhook the event that a job is over: signed, at least once, on the schedule of Standard Webhooks.
 
-A message of the queue says only that it is time to look. The delivery's item says whether a try is due, so a message that
-comes twice, or too late, changes nothing; one that is lost is made up for by the sweep.
+A message of the queue says only that it is time to look. The delivery's item says whether a try is due, so a message
+that comes twice, or too late, changes nothing; one that is lost is made up for by the sweep.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ GONE = 410
 
 
 def notify(job_id: str, at: Clock) -> None:
-    """Make the try that is due, if one is. The event of a job that is erased, or is to be, is dropped."""
+    """Make the try that is due, if one is.
+
+    The event of a job that is erased, or is to be, is dropped.
+    """
     job, delivery = jobs.get(job_id, at.now()), deliveries.get(job_id)
     if delivery is None:
         return
@@ -57,7 +60,7 @@ def notify(job_id: str, at: Clock) -> None:
 
 
 def event(job: Job, delivery: Delivery) -> dict[str, Any]:
-    """Return what is told: the same in every try."""
+    """Return the event's body, which is the same in every try."""
     data: dict[str, Any] = {
         "id": job.id,
         "task": job.task,
@@ -74,7 +77,10 @@ def event(job: Job, delivery: Delivery) -> dict[str, Any]:
 
 
 def _subject_open(job: Job, at: Clock) -> bool:
-    """Whether how the making of a subject ended is still to be written down: then it would be told too early."""
+    """Return whether the end of a subject's making is still unrecorded.
+
+    The event would then be sent too early.
+    """
     subject = subjects.get(job.subject, job.tenant, at.now()) if job.subject else None
     return subject is not None and subject.job_id == job.id and subject.status == "training"
 
@@ -98,7 +104,10 @@ def _try(job: Job, delivery: Delivery, at: Clock) -> None:
 
 
 def _sent(job: Job, delivery: Delivery, at: Clock) -> Answered:
-    """Raises `FetchFailed`, whose words name no more of the address than its host."""
+    """Send the event and return the answer.
+
+    Raises `FetchFailed`, whose words name no more of the address than its host.
+    """
     secrets, now = webhooks.living(job.tenant, at.now()), at.now()
     if not secrets:
         raise FetchFailed("the tenant has no secret to sign with", "Ask the operator to create one.")

@@ -22,8 +22,8 @@ LOOK_AGAIN = 120
 def resume(job_id: str, run: int, at: Clock) -> None:
     """Start the run after the broken one, or settle a job that has nothing left to do.
 
-    Of an event and a sweep that both tell of the same break only one starts the next run. Before a purchase the job fails when
-    it has broken too often; after one never before its deadline.
+    Where an event and a sweep both report the same break, only one starts the next run. Before a purchase the job
+    fails when it has broken too often; after one never before its deadline.
     """
     job = jobs.get(job_id, at.now())
     if job is None or (not job.final and run != job.run):

@@ -1,4 +1,7 @@
-"""Tell a provider to stop working on a job that was cancelled. The job has ended; this only saves work, and perhaps money."""
+"""Ask a provider to stop working on a job that was cancelled.
+
+The job has ended; this only saves work, and perhaps money.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from fitting_room.stores.offers import entry
 
 
 def stop(provider_id: str, provider_job_id: str, at: Clock) -> None:
-    """Call the provider's own cancel once. Whatever it answers, nothing here depends on it."""
+    """Call the provider's own cancel once.
+
+    Nothing here depends on its answer.
+    """
     try:
         stopped = cast(Canceller, connect(entry(provider_id), at)).cancel(provider_job_id)
     except Exception as error:  # a key that is missing, an adapter that breaks

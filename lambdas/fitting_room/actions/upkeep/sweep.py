@@ -1,4 +1,4 @@
-"""Do what is due: start, resume, settle and erase jobs. Events are faster; the sweep makes up for lost ones."""
+"""Do the due work: start, resume, settle and erase jobs. Events are faster; the sweep makes up for lost ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SPARE_SECONDS = 10
 
 
 def sweep(at: Clock, remaining: float = 60) -> int:
-    """Do what the items of the `due` index are owed, as many as fit into `remaining` seconds, and return how many those were.
+    """Serve the items of the `due` index that fit into `remaining` seconds, and return their number.
 
     A job is started, resumed, settled or looked at later; a debt is paid; a webhook is queued; a job, a subject or all of an
     owner is erased. The shards are done side by side.
@@ -105,7 +105,10 @@ def _see_to(job_id: str, at: Clock) -> None:
 
 
 def _see_to_open(job: Job, at: Clock) -> None:
-    """Start an open job. That says of a started one that it runs; only of one that has ended more must be read."""
+    """Start an open job.
+
+    Starting a job that runs changes nothing and says so. Only one whose run has ended needs another read.
+    """
     found = executions.start_run(job.id, job.run)
     if found == "was" and not executions.is_running(job.id, job.run):
         resume(job.id, job.run, at)

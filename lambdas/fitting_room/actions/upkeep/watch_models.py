@@ -24,11 +24,14 @@ METRIC = "DaysToEndOfLife"
 
 
 class Unanswered(Exception):
-    """Some lookups failed for a reason that may pass; what was known of those models stays."""
+    """Some lookups failed for a reason that may pass; the earlier state of those models stays."""
 
 
 def watch_models(at: Clock) -> dict[str, str]:
-    """State by model id of every provider on Bedrock that has a region here. Raises `Unanswered` when all are done."""
+    """Return the state by model id, for every provider on Bedrock that has a region here.
+
+    Raises `Unanswered` when all lookups are done and some failed.
+    """
     states: dict[str, str] = {}
     unanswered = 0
     for entry in entries():

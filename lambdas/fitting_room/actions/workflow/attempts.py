@@ -1,4 +1,4 @@
-"""What Start and Poll share: an attempt's order, the connection to its provider, and writing down what came of it."""
+"""The parts that Start and Poll share: an attempt's order, the connection to its provider, and recording its outcome."""
 
 from __future__ import annotations
 
@@ -51,7 +51,10 @@ def connect(provider: CatalogueEntry, at: Clock, secret: str | None = None) -> P
 
 
 def order(job: Job, attempt: Attempt, provider: CatalogueEntry, *, read_now: bool = False) -> Order:
-    """Return the order for the provider. With `read_now` its images are read here, so that no read can fail after the claim."""
+    """Return the order for the provider.
+
+    With `read_now` its images are read here, so that no read can fail after the claim.
+    """
     inputs = {role: _input(prepared, read_now) for role, prepared in attempt.inputs.items()}
     given = job.request.provider_options.get(provider.id, {})
     model = provider.model(job.request, job.made_for)
@@ -90,17 +93,20 @@ def _input(prepared: PreparedInput, read_now: bool) -> Input:
 def wait_for_turn(
     job: Job, attempt: Attempt, provider: CatalogueEntry, seconds: int, at: Clock, *, slot_at: str | None = None
 ) -> Step:
-    """Let an unclaimed attempt wait for its turn. The pause counts against the job's queue limit."""
+    """Let an unclaimed attempt wait for its turn.
+
+    The pause counts against the job's queue limit.
+    """
     attempt.waited += seconds
     jobs.wait(job, attempt, at.now(), slot_at=slot_at)
     return step("busy", runner=provider.runner, wait=seconds)
 
 
 def record_outcome(job: Job, attempt: Attempt, outcome: Outcome, at: Clock, *, seconds: float = 0) -> Step:
-    """Record an outcome on the attempt and say what comes next.
+    """Record an outcome on the attempt and return the next step.
 
-    For `seconds` every write that must not be lost is repeated: what a synchronous provider made is only in this memory, and
-    so is the id of a job that a provider has just taken.
+    For `seconds` every write that must not be lost is repeated. The result of a synchronous provider is only in this
+    memory, and so is the id of a job that a provider has just taken.
     """
     until = at.ms() + seconds * 1000
     now = clock.text(at.now())
@@ -188,9 +194,10 @@ def repeat(job: Job, at: Clock) -> Step | None:
 
 
 def drawn_seed(job: Job, provider: CatalogueEntry) -> int | None:
-    """Return the client's seed. If the client names none and the provider takes one, draw it: the result can be made again.
+    """Return the client's seed.
 
-    None means that the provider uses its own: the client asked for that, or the provider takes no seed.
+    If the client names none and the provider takes one, draw it: the result can be made again. None means that the
+    provider uses its own: the client asked for that, or the provider takes no seed.
     """
     asked = job.request.output.seed
     if asked is not None:
@@ -203,9 +210,10 @@ def drawn_seed(job: Job, provider: CatalogueEntry) -> int | None:
 
 
 def _rested(job: Job, attempt: Attempt, refused: Failed, at: Clock) -> Failed:
-    """Say how long a provider that answered 429 is left alone. What we did not send to it says nothing about that.
+    """Return the failure with the time for which a provider that answered 429 is left alone.
 
-    The sandbox answers so because its client asked it to, so it is not left alone by the others.
+    An answer without a call to the provider sets no pause. The sandbox answers 429 because its client asked for it,
+    so it gets no pause.
     """
     asked = entry(attempt.provider).live and (attempt.claimed_at or refused.retry_after is not None)
     if refused.fault.code != "rate_limited" or refused.charged != "no" or not asked:
@@ -218,7 +226,10 @@ def _rested(job: Job, attempt: Attempt, refused: Failed, at: Clock) -> Failed:
 
 
 def persist(write: Callable[[], Written], until: float, at: Clock) -> Written:
-    """Do a write, again and again while AWS has trouble, until that moment (epoch ms). Raises what the last try raised."""
+    """Do a write, again and again while AWS has trouble, until that moment (epoch ms).
+
+    Raises the error of the last try.
+    """
     for tries in range(10_000):
         try:
             return write()
@@ -232,7 +243,10 @@ def persist(write: Callable[[], Written], until: float, at: Clock) -> Written:
 
 
 def release_place(job: Job, attempt: Attempt, at: Clock) -> None:
-    """Free the attempt's place at the provider. If it answered 429, give out no slot until its pause is over."""
+    """Free the attempt's place at the provider.
+
+    If it answered 429, give out no slot until its pause is over.
+    """
     if attempt.lease is not None:
         capacity.free_lease(attempt.provider, attempt.lease, job.id)
     if attempt.error and attempt.error.code == "rate_limited" and attempt.retry_after:
@@ -240,7 +254,10 @@ def release_place(job: Job, attempt: Attempt, at: Clock) -> None:
 
 
 def _note_refusal(job: Job, attempt: Attempt, at: Clock) -> None:
-    """Tell the operator what the provider itself refused; a key that cannot be used is its refusal too."""
+    """Record the provider's refusal for the operator.
+
+    A key that cannot be used counts as a refusal too.
+    """
     code = attempt.error.code if attempt.error else ""
     if code in refusals.CODES and (attempt.claimed_at or code == "provider_auth"):
         refusals.note(attempt.provider, code, job.id, at.now())
@@ -267,7 +284,10 @@ def _staged(
 
 
 def _unattended(found: dict[str, Any]) -> bool:
-    """Whether nothing else would notice the outcome soon: the job's run is broken, or it is to end."""
+    """Return whether nothing else would notice the outcome soon.
+
+    The job's run is broken, or the job is to end.
+    """
     return bool(found.get("adrift") or found.get("cancel_requested"))
 
 

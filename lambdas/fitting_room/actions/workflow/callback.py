@@ -24,7 +24,7 @@ _WRITTEN = re.compile(r"staging/(?P<job>job_\w+)/(?P<n>\d+)/(?P<provider>[a-z_]+
 def expect_callback(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -> tuple[str | None, str] | None:
     """Return a new address for a provider to call, None where it writes an object instead, and the digest of the call.
 
-    None where nothing will tell that the provider is done.
+    None where nothing will report that the provider is done.
     """
     if provider.answers_in_media:
         digest = _digest_of_object(job.id, attempt.n)
@@ -39,10 +39,11 @@ def expect_callback(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Cl
 
 
 def wake(provider: str, token: str, at: Clock) -> bool:
-    """End the wait that a provider's call is for. False when that address was never given out.
+    """End the wait that a provider's call is for.
 
-    A repeated call changes nothing and is answered like the first, so that the provider does not repeat it again. The table
-    is asked for the token's hash, so the time it takes tells nothing of how much of a guess was right.
+    Returns False when that address was never given out. A repeated call changes nothing and is answered like the
+    first, so that the provider does not repeat it again. The table is asked for the token's hash, so the time it
+    takes reveals nothing about a guess.
     """
     if not _TOKEN.fullmatch(token):
         return False
@@ -53,7 +54,10 @@ def wake(provider: str, token: str, at: Clock) -> bool:
 
 
 def wake_for(key: str, at: Clock) -> None:
-    """End the wait for an object that a provider has written into the media bucket. Other objects end none."""
+    """End the wait for an object that a provider has written into the media bucket.
+
+    Other objects end no wait.
+    """
     if written := _WRITTEN.fullmatch(key):
         _, waiting = callbacks.woken(
             _digest_of_object(written["job"], int(written["n"])), written["provider"], at.now()
@@ -67,7 +71,10 @@ def _digest_of_object(job_id: str, n: int) -> str:
 
 
 def await_callback(job_id: str, task_token: str, at: Clock) -> None:
-    """Let the workflow wait for the job's callback. If there is nothing to wait for, end the wait at once."""
+    """Let the workflow wait for the job's callback.
+
+    If there is nothing to wait for, end the wait at once.
+    """
     job = jobs.get(job_id, at.now())
     attempt = job.latest if job and not job.final else None
     if (
@@ -80,7 +87,10 @@ def await_callback(job_id: str, task_token: str, at: Clock) -> None:
 
 
 def _end(task_token: str) -> None:
-    """End a wait. One that has ended by itself, by its timeout or with its execution, needs no ending."""
+    """End a wait.
+
+    A wait that is over, by its timeout or with its execution, needs no ending.
+    """
     client = aws.step_functions()
     try:
         client.send_task_success(taskToken=task_token, output="{}")

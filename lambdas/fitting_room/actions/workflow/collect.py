@@ -1,4 +1,4 @@
-"""Turn what the vendor returned into the job's results: check it, undo the geometry, write it to the tenant's folder."""
+"""Turn the vendor's images into the job's results: check it, undo the geometry, write it to the tenant's folder."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ class Result(NamedTuple):
 
 
 def collect(job_id: str, at: Clock) -> Step:
-    """Outcome `ended`: the results are written, or the job's failure is; settling comes next. May be repeated at will."""
+    """Write the results of a job, or its failure, and return `ended`.
+
+    Settling comes next. A repeat is harmless.
+    """
     job = jobs.get(job_id, at.now())
     if job is None or job.final or job.images or job.latest is None or job.latest.outcome != "finished" or job.subject:
         return step("ended")
@@ -93,14 +96,17 @@ def collect(job_id: str, at: Clock) -> Step:
 
 
 def _take_back(job: Job, written: list[JobImage], at: Clock) -> None:
-    """The job is over or collected already. Pictures of one that is being erased must not outlive it."""
+    """Remove the images just written if the job is erased or being erased.
+
+    The job was ended or collected already. Pictures must not outlive their job.
+    """
     now = jobs.get(job.id, at.now())
     if now is None or now.erase_requested_at:
         media.remove(image.key for image in written)
 
 
 def _expected(job: Job, attempt: Attempt, frame: Frame | None) -> Expected:
-    """What the task promises of each picture."""
+    """Return the properties that the task promises of each picture."""
     provider = _provider(job, attempt)
     size = getattr(job.request, "size", None) if provider.exact_size else None
     shape = frame or (_fitted(job, attempt) if provider.keeps_shape else None)
@@ -122,7 +128,10 @@ def _rejected(reason: Rejection | None) -> JobWarning:
 
 
 def _frame(job: Job, attempt: Attempt) -> Frame | None:
-    """What undoes the fit of the picture whose framing the results keep; None where there is no such picture."""
+    """Return the frame that undoes the fit of the base picture.
+
+    None where the provider's results do not keep its framing, or where there is no such picture.
+    """
     return _fitted(job, attempt) if _provider(job, attempt).keeps_framing else None
 
 
@@ -132,7 +141,7 @@ def _provider(job: Job, attempt: Attempt) -> CatalogueEntry:
 
 
 def _fitted(job: Job, attempt: Attempt) -> Frame | None:
-    """How the base picture was fitted, where there is one."""
+    """Return the frame by which the base picture was fitted, or None without one."""
     base = attempt.inputs.get(job.request.base or "")
     return Frame.model_validate(base.frame) if base else None
 
@@ -140,7 +149,10 @@ def _fitted(job: Job, attempt: Attempt) -> Frame | None:
 def _restored(
     data: bytes, decoded: Image.Image, frame: Frame | None, output: Output
 ) -> tuple[Result, list[JobWarning]]:
-    """The picture in the original's framing. Where nothing has to change, the vendor's own bytes."""
+    """Return the picture in the original's framing, and warnings.
+
+    Where nothing has to change, the file keeps the vendor's own bytes.
+    """
     came = sniff.kind(data).lower()
     picture, warnings = undo(decoded, frame, size=output.size) if frame else (decoded, [])
     wanted = output.format or came
@@ -172,7 +184,10 @@ def _encoded(picture: Image.Image, form: str) -> bytes:
 
 
 def _mask(job: Job, attempt: Attempt, frame: Frame | None) -> JobImage | None:
-    """The mask the vendor used, brought back like the picture: black was changed, white was kept."""
+    """Store the vendor's mask in the original's framing, or return None.
+
+    Black was changed, white was kept.
+    """
     data = media.read(attempt.mask) if attempt.mask else None
     if data is None or frame is None:
         return None

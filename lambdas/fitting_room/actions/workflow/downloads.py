@@ -1,4 +1,4 @@
-"""Download what a provider has made. The images are paid for and fetching is free, so a bad download is only repeated."""
+"""Download a provider's images. The images are paid for and fetching is free, so a bad download is only repeated."""
 
 from __future__ import annotations
 
@@ -54,7 +54,10 @@ def download(job: Job, attempt: Attempt, provider: CatalogueEntry, addresses: li
 
 
 def _bytes(address: str, provider: CatalogueEntry) -> bytes:
-    """Raises `FetchFailed` or `NotDecodable`."""
+    """Return the bytes of a result, from its address or its data URL.
+
+    Raises `FetchFailed` or `NotDecodable`.
+    """
     if address.startswith("data:"):
         return decode(address)
     config = settings().deployment

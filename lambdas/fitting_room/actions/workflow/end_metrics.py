@@ -1,4 +1,4 @@
-"""What CloudWatch is told of a job at its end: how it ended, how long it waited, what each provider took and charged.
+"""The metrics of a job at its end: how it ended, how long it waited, what each provider took and charged.
 
 Jobs whose plan has the sandbox are left out: a client asks for its failures, and may ask for any.
 """
@@ -31,7 +31,10 @@ def measure_end(job: Job, status: str, error: Fault | None) -> None:
 
 
 def provider_seconds(attempt: Attempt) -> float | None:
-    """From the submission to the outcome; None where there was no one or the other."""
+    """Return the seconds from the submission to the outcome.
+
+    None where one of them is missing.
+    """
     if attempt.submitted_at and attempt.finished_at:
         return _seconds(attempt.submitted_at, attempt.finished_at)
     return None

@@ -1,4 +1,4 @@
-"""What follows a failed attempt: another try at the same provider, the next provider of the plan, or the end."""
+"""The step after a failed attempt: another try at the same provider, the next provider of the plan, or the end."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ TRIES = {"provider_error": 2}
 
 
 def next_position(job: Job) -> int | None:
-    """Index into the plan for the next attempt; None when there must not be one.
+    """Return the index into the plan for the next attempt; None when there must not be one.
 
-    Another attempt is made only when nothing was charged and the fault is the provider's. A provider that failed on a job it
-    had taken, and for nothing, gets one more try. One that did not take it, for the moment, is tried again only when nobody
-    else can do the job: one with too many calls for as long as the job may wait.
+    Another attempt is made only when nothing was charged and the fault is the provider's. A provider that took a job
+    and failed for nothing gets one more try. A provider that did not take it, for the moment, is tried again only
+    when no other can do the job. With too many calls it is tried for as long as the job may wait.
     """
     last = job.latest
     if last is None:
@@ -40,9 +40,10 @@ def next_position(job: Job) -> int | None:
 
 
 def lost(attempt: Attempt, code: str, detail: str, *, kept_for: str | None = None) -> Fault:
-    """A purchase of unknown fate: this deployment never repeats it, and the client is told not to do so blindly.
+    """Return the fault of a purchase whose outcome is unknown.
 
-    With the provider's job id the result can still be fetched. `kept_for`: how long the provider keeps it, in words.
+    This deployment never repeats it, and the remedy warns the client not to repeat it blindly. With the provider's
+    job id the result can still be fetched. `kept_for`: how long the provider keeps it, in words.
     """
     remedy = "Look at the provider's account before you submit this job again: it may have been charged."
     if attempt.provider_job_id:

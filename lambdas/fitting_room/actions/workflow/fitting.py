@@ -27,7 +27,10 @@ _BASE64 = 0.74
 
 
 class Fitting:
-    """`inputs`: by role, what the provider gets. `warnings`: what there is to say about the images before they are paid for."""
+    """The images of a job, fitted for its provider.
+
+    `inputs`: the fitted image for each role. `warnings`: warnings about the images before they are paid for.
+    """
 
     def __init__(self, job: Job, n: int, provider: CatalogueEntry, shelf: Shelf) -> None:
         self.inputs: dict[str, PreparedInput] = {}
@@ -40,7 +43,10 @@ class Fitting:
         self._masked: Master | None = None
 
     def fit(self, sources: dict[str, Source]) -> None:
-        """Make every copy and put it into staging, within the provider's limits. Raises `JobFailure`."""
+        """Make every copy and put it into staging, within the provider's limits.
+
+        Raises `JobFailure`.
+        """
         for role in self._pointers:
             if role == "mask":
                 self._mask(sources[role])
@@ -70,7 +76,10 @@ class Fitting:
         return LIMITS.model_copy(update={"master_pixels": min(pixels, LIMITS.master_pixels)})
 
     def _mask(self, source: Source) -> None:
-        """It goes through its image's transform, and stays PNG: JPEG would grey its edges."""
+        """Fit the mask with the transform of its image.
+
+        It stays PNG, because JPEG would grey its edges.
+        """
         assert self._masked is not None, "an image comes before its mask"
         frame = self._frames[str(self._job.request.masked)]
         asked = getattr(self._job.request, "mask", None)
@@ -86,7 +95,11 @@ class Fitting:
         self._put("mask", Encoded(to_png(apply_mask(mask.image, frame)), "image/png", frame))
 
     def _share(self, budget: int) -> None:
-        """PNG for all of them if that fits, so that nothing is lost; otherwise the largest share what the others leave."""
+        """Fit all images into the budget.
+
+        All are PNG if that fits, so that nothing is lost. Otherwise the largest share the bytes that the others
+        leave.
+        """
         if sum(self._sizes.values()) <= budget:
             return
         images = {role: size for role, size in self._sizes.items() if role != "mask"}
@@ -128,7 +141,7 @@ class Fitting:
         return self._provider.base if role == self._job.request.base else self._provider.others
 
     def _seen(self, role: str, master: Master) -> list[JobWarning]:
-        """What was found in the file and on the image, and the vendor's advice that follows from it."""
+        """Return the warnings about the file and the image, and the vendor's advice that follows from them."""
         request = self._job.request
         found = warnings_of(analyse(master.image, original=master.original_size), role, pointer=self._pointers[role])
         codes = frozenset(warning.code for warning in found)

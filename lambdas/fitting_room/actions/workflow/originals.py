@@ -53,8 +53,11 @@ class Shelf:
 
 
 def stage(job: Job, shelf: Shelf, at: Clock) -> dict[str, Source]:
-    """Where each image is staged, by role; all are copied side by side. A link is struck from the job as soon as it was
-    followed. Raises `JobFailure`: `image_unreadable` before `image_unreachable`, which may pass."""
+    """Stage each image, all side by side, and return the places by role.
+
+    A link is struck from the job as soon as it was followed. Raises `JobFailure`. `image_unreadable` comes before
+    `image_unreachable`, which may pass.
+    """
     aws.s3()  # made here, for the SDK does not make clients in several threads at once
     until, wanted = at.now() + FETCH_TIME, {role: pointer for role, pointer, _ in job.request.images()}
     sources: dict[str, Source] = {}

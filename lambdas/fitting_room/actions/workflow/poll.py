@@ -1,7 +1,7 @@
-"""Look once how a provider's job is doing, and fetch what it has made.
+"""Read the status of a provider's job once, and fetch its images.
 
-Reading is free, so no refusal of a read is final: only the provider's own word ends an attempt, or the deadline and three
-more reads after it.
+Reading is free, so no refusal of a read is final. Only the provider's own word ends an attempt, or the deadline and
+three more reads after it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from fitting_room.stores.offers import entry
 REFUSED_PAUSES = (5, 15, 30, 60, 120, 300)
 """Seconds after the first, second ... refused read in a row; the last one repeats."""
 WARNED_AFTER = 3
-"""Refused reads in a row after which the job and a metric tell of them."""
+"""Refused reads in a row after which the job and a metric report them."""
 PLACE_KEPT = timedelta(minutes=5)
 """How long refused reads hold the place at the provider: one call too many is a free 429, a blocked provider is not."""
 LAST_READS, LAST_READ_SECONDS = 3, 60
@@ -48,7 +48,10 @@ _REFUSED_KEY = (401, 403, 404)
 
 
 def poll(job_id: str, at: Clock) -> Step:
-    """Return `pending` with a wait, `finished`, `failed` or `ended`. This may be repeated at will: it buys nothing."""
+    """Return `pending` with a wait, `finished`, `failed` or `ended`.
+
+    This may be repeated at will: it buys nothing.
+    """
     job = jobs.get(job_id, at.now())
     if job is None or job.final:
         return step("ended")
@@ -79,7 +82,10 @@ def _read(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -> Re
 
 
 def _connections(provider: CatalogueEntry, at: Clock) -> Iterator[Provider]:
-    """What is bought is worth waiting for an operator who mends a key, so one that cannot be read or used is passed over."""
+    """Yield connections with each key that may work: the kept one, the one read afresh, the previous one.
+
+    A key that cannot be read or used is passed over. A purchase is worth waiting for an operator to mend the key.
+    """
     if not provider.secret:
         yield connect(provider, at)
         return
@@ -99,7 +105,10 @@ def _connections(provider: CatalogueEntry, at: Clock) -> Iterator[Provider]:
 
 
 def _fetch(job: Job, attempt: Attempt, provider: CatalogueEntry, ready: Ready, at: Clock) -> Step:
-    """Bring the provider's images into staging. Those that cannot be had now are fetched again, until the deadline."""
+    """Bring the provider's images into staging.
+
+    Those that cannot be had now are fetched again, until the deadline.
+    """
     if not ready.addresses:
         return _refused(job, attempt, provider, Unread("done, but without images"), at)
     came = download(job, attempt, provider, ready.addresses)
@@ -120,7 +129,7 @@ def _fetch(job: Job, attempt: Attempt, provider: CatalogueEntry, ready: Ready, a
 
 
 def _look_again(job: Job, attempt: Attempt, reads: Reads, at: Clock) -> Step:
-    """The provider still works on the job."""
+    """Return the step that reads the status again, for a job the provider still works on."""
     reads = _late(reads.model_copy(update={"late": attempt.reads.late, "late_at": attempt.reads.late_at}), attempt, at)
     if _over(attempt, reads, at):
         fault = lost(
@@ -137,9 +146,10 @@ def _look_again(job: Job, attempt: Attempt, reads: Reads, at: Clock) -> Step:
 def _refused(
     job: Job, attempt: Attempt, provider: CatalogueEntry, unread: Unread, at: Clock, *, counted: bool = False
 ) -> Step:
-    """A read was refused: space the next ones, tell of it, and free the place at the provider after a while.
+    """Return the step after a refused read.
 
-    `counted`: the read was held against the deadline already.
+    The next reads are spaced, a warning is added, and the place at the provider is freed after a while. `counted`:
+    the read was held against the deadline already.
     """
     reads = attempt.reads
     if not counted and (unread.made or at.now() >= _deadline(attempt) + UNMADE):

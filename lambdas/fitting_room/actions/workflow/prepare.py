@@ -67,5 +67,5 @@ def _next_attempt(job: Job, again: Attempt | None, at: Clock) -> Step:
 
 
 def _there(attempt: Attempt) -> bool:
-    """Whether what was prepared for an attempt is still in staging."""
+    """Return whether the prepared images of an attempt are still in staging."""
     return all(media.exists(made.key, bucket=settings().media_bucket) for made in attempt.inputs.values())

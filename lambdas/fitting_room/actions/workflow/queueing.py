@@ -1,6 +1,7 @@
-"""How long a job waits for its turn, and between two tries. It counts the pauses it was told, never tries.
+"""How long a job waits for its turn, and between two tries.
 
-So time in which no function could run costs a job nothing of its queue.
+It counts the pauses that were recorded, never tries. So time in which no function could run costs a job nothing of
+its queue.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from fitting_room.stores import jobs, references
 
 SPENT_SECONDS = 30
 """Once making references took so long, the next call is left to the next invocation: one that is killed in the middle of a
-purchase leaves it of unknown fate."""
+purchase leaves its outcome unknown."""
 
 
 def register_references(
@@ -76,8 +76,11 @@ def forget_references(job: Job, provider: CatalogueEntry, wanted: Order, refused
 
 
 def _reference(job: Job, kind: ReferenceKind, picture: Input, model: str) -> Reference:
-    """The title is made of what the reference is of, so that the same one is found again; and of the period, so that a vendor
-    that finds references by their title never finds one that is about to go."""
+    """Return the reference to register, with its title.
+
+    The title depends on the content, so that the same reference is found again. It also depends on the period. A
+    vendor that finds references by title then never finds one that is about to be erased.
+    """
     owner, period = (
         job.tenant if kind.shared else job.id,
         clock.parse(job.created_at).toordinal() // references.KEEP.days,

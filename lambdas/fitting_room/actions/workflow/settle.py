@@ -68,7 +68,7 @@ def settle(job_id: str, at: Clock) -> Step:
 
 
 def over(job: Job, at: Clock) -> bool:
-    """Whether an open job has nothing left to do but to be settled."""
+    """Return whether an open job only has to be settled."""
     stands = standing(job, at)
     return stands is not None and stands["outcome"] in _NOTHING_LEFT and not stands.get("again")
 
@@ -83,7 +83,7 @@ def pay_debt(job: Job, kind: Kind, at: Clock) -> None:
 
 
 def _tell(job: Job) -> None:
-    """Have the webhook told at once; the sweep does it otherwise."""
+    """Queue the event for the webhook at once; the sweep does it otherwise."""
     with unimportant("queueing a webhook"):
         if delivery := deliveries.get(job.id):
             deliveries.enqueue(delivery)
@@ -108,7 +108,10 @@ def _debts(job: Job) -> list[Kind]:
 
 
 def _finish(job: Job, at: Clock) -> None:
-    """Nothing happens when the job is no longer as it was read: the caller reads it again."""
+    """Settle the job, unless it is no longer as it was read.
+
+    In that case nothing happens: the caller reads it again.
+    """
     error = None if job.made else _error(job)
     status: Status = "succeeded" if error is None else "cancelled" if error.code == "cancelled" else "failed"
     usage = _usage(job)
@@ -142,7 +145,10 @@ def _offer(job: Job, status: Status) -> dict[str, dict[str, Any]]:
 
 
 def _free(job: Job, at: Clock) -> None:
-    """Free every place that the job has. A provider that still works on a cancelled job keeps its place busy for a while."""
+    """Free every place that the job has.
+
+    A provider that still works on a cancelled job keeps its place busy for a while.
+    """
     for attempt in job.attempts.values():
         if attempt.lease is None:
             continue
@@ -153,14 +159,14 @@ def _free(job: Job, at: Clock) -> None:
 
 
 def _stop_providers(job: Job) -> None:
-    """Have every provider that still works on the job told so, where it can be told."""
+    """Ask every provider that still works on the job to stop, where it can."""
     for attempt in job.attempts.values():
         if attempt.outcome == "pending" and attempt.provider_job_id and entry(attempt.provider).cancels:
             background.ask({"stop": attempt.provider_job_id, "provider": attempt.provider})
 
 
 def _made_for(job: Job) -> str | None:
-    """The `provider/model` that can use what the job has made."""
+    """Return the `provider/model` that can use the subject made by the job."""
     if job.latest is None:
         return None
     provider = entry(job.latest.provider)
@@ -196,7 +202,7 @@ def _cancelled(job: Job) -> Fault:
 
 
 def _usage(job: Job) -> Usage:
-    """What the vendors charged, all attempts together."""
+    """Return the total that the vendors charged for all attempts."""
     usage = Usage(basis=_basis("image"))
     for attempt in job.attempts.values():
         if attempt.recovered_n or (cost := cost_of(job, attempt)) is None:
@@ -217,7 +223,10 @@ def _basis(unit: Basis) -> str:
 
 
 def _refund(job: Job, usage: Usage) -> dict[str, dict[str, Any]]:
-    """Less than nothing where a vendor made more than was set aside: what was charged is what the day's budget has lost."""
+    """Return the writes that give back the part of the reservation that was not charged.
+
+    It is less than nothing where a vendor made more than was set aside. The day's budget loses all that was charged.
+    """
     if job.reserved is None:
         return {}
     images = job.reserved.images - usage.images
@@ -228,7 +237,10 @@ def _refund(job: Job, usage: Usage) -> dict[str, dict[str, Any]]:
 
 
 def _correction(job: Job, at: Clock) -> dict[str, dict[str, Any]]:
-    """A recovery found out that its provider charged nothing: the job that bought it says so, and its cost is given back."""
+    """Return the writes that correct the job which bought, when its recovery learns of no charge.
+
+    The attempt is marked as not charged, and its cost is given back.
+    """
     last = job.latest
     if not (last and last.recovered_n and last.outcome == "failed" and last.charged == "no" and job.recovered_from):
         return {}

@@ -46,7 +46,7 @@ def standing(job: Job, at: Clock) -> Step | None:
 
 
 def in_flight(attempt: Attempt, at: Clock) -> bool:
-    """Whether a function may still be inside its call to the provider."""
+    """Return whether a function may still be inside its call to the provider."""
     claimed = bool(attempt.claimed_until) and attempt.outcome is None
     return claimed and clock.text(at.now()) < str(attempt.claimed_until)
 

@@ -1,7 +1,7 @@
-"""Buy: one claim, one call. The claim is a single conditional write; a caller that loses it never calls the provider.
+"""Buy: one claim, one call.
 
-Whatever fails before the claim is simply run again by the state machine. After it, this function goes on with what is written
-down.
+The claim is a single conditional write; a caller that loses it never calls the provider. The state machine simply
+repeats a failure before the claim. After the claim, this function goes on with the record alone.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
 def _ready(
     job: Job, attempt: Attempt, provider: CatalogueEntry, vendor: Provider, remaining: float, at: Clock
 ) -> Order | Step:
-    """Return the order once it may be sent, with its images in memory and its references made; else what to wait for.
+    """Return the order once it may be sent, with its images in memory and its references made; else the step that waits.
 
     Each call to the provider has a slot of its own, also one that makes a reference. A job that waits reads no image.
     """
@@ -115,7 +115,10 @@ def _ready(
 
 
 def _buy(vendor: Provider, ordered: Order, provider: CatalogueEntry, key: str | None, at: Clock) -> Outcome:
-    """Call the provider. A refused key bought nothing: if it was changed meanwhile, call once more with the new one."""
+    """Call the provider.
+
+    A refused key bought nothing: if it was changed meanwhile, call once more with the new one.
+    """
     outcome = vendor.start(ordered)
     refused = isinstance(outcome, Failed) and outcome.charged == "no" and outcome.fault.code == "provider_auth"
     if not (refused and key):
@@ -129,7 +132,10 @@ def _buy(vendor: Provider, ordered: Order, provider: CatalogueEntry, key: str | 
 
 
 def _pause(job: Job, attempt: Attempt, at: Clock) -> float:
-    """Seconds that the vendor of the attempt before this one asked to be left alone, if it is the same vendor."""
+    """Return the seconds for which the vendor of the attempt before this one asked to be left alone.
+
+    The pause counts only if it is the same vendor.
+    """
     before = job.attempts.get(str(attempt.n - 1))
     if before is None or before.provider != attempt.provider or not before.retry_after or not before.finished_at:
         return 0
@@ -137,10 +143,10 @@ def _pause(job: Job, attempt: Attempt, at: Clock) -> float:
 
 
 def _capacity(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -> Step | None:
-    """Return None when the call may leave within a second, at its slot. The queue limit is looked at only where a place or a
-    slot is refused.
+    """Return None when the call may leave within a second, at its slot.
 
-    The lease comes first: a slot that passes while a job waits for a lease would be lost to everybody.
+    The queue limit is checked only where a place or a slot is refused. The lease comes first: a slot that passes
+    while a job waits for a lease would be lost to all jobs.
     """
     if provider.id in pauses():
         return _rest(job, attempt, provider, at)
@@ -177,8 +183,11 @@ def _place(job: Job, attempt: Attempt, provider: CatalogueEntry, concurrency: in
 
 
 def _slot(job: Job, attempt: Attempt, provider: CatalogueEntry, rate: Rate, at: Clock) -> Step | None:
-    """A job waits for one slot, in order; a slot missed by more than the jitter is given up, because later slots were placed
-    relative to it."""
+    """Reserve a slot for the job and return the step that waits for it, or None.
+
+    A job waits for one slot, in order. It gives up a slot missed by more than the jitter, because later slots were
+    placed relative to it.
+    """
     now = at.ms()
     if attempt.slot_ms is None or now > attempt.slot_ms + capacity.JITTER_MS:
         horizon = now + left(job) * 1000
@@ -198,8 +207,8 @@ def _slot(job: Job, attempt: Attempt, provider: CatalogueEntry, rate: Rate, at: 
 def _claim(job: Job, attempt: Attempt, provider: CatalogueEntry, until: float, at: Clock) -> Attempt | None:
     """Claim the attempt; None when another invocation has, or when too little time is left for the call.
 
-    When the answer to the claim is lost, the record says whether it holds. Raises what AWS raises while even that cannot be
-    read.
+    When the answer to the claim is lost, the record says whether it holds. Raises the error of AWS while even that
+    cannot be read.
     """
     now = at.now()
     claimed = attempt.model_copy(

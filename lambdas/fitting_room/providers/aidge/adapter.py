@@ -44,7 +44,10 @@ class Keys(BaseModel):
 
     @classmethod
     def of(cls, secret: str | None) -> Self:
-        """Raises `JobFailure` (`provider_auth`), which quotes nothing of the secret."""
+        """Read the stored key.
+
+        Raises `JobFailure` (`provider_auth`), which quotes nothing of the secret.
+        """
         try:
             return cls.model_validate_json(secret or "")
         except ValidationError:
@@ -63,7 +66,10 @@ class Aidge:
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`clock`: seconds since 1970. Raises `JobFailure` (`provider_auth`) without a usable key."""
+        """Open the client.
+
+        `clock`: seconds since 1970. Raises `JobFailure` (`provider_auth`) without a usable key.
+        """
         self.keys = Keys.of(connection.secret)
         self.settings: AidgeSettings = connection.settings or AidgeSettings()
         self.failed = Failures(ID, self.keys.app_key, self.keys.app_secret)
@@ -75,7 +81,10 @@ class Aidge:
         )
 
     def call(self, path: str, name: str, value: str) -> httpx.Response:
-        """One signed call with one parameter. Raises `httpx.HTTPError`."""
+        """Make one signed call with one parameter.
+
+        Raises `httpx.HTTPError`.
+        """
         common = {"app_key": self.keys.app_key, "sign_method": "sha256", "timestamp": str(int(self.clock() * 1000))}
         if self.settings.sign == "iop":
             form = {**common, name: value}
@@ -122,10 +131,12 @@ class Aidge:
         )
 
     def _understood(self, answer: httpx.Response, order: Order, provider_job_id: str) -> Reading | None:
-        """What an answer 2xx says of the task. Raises `ValidationError`.
+        """Return the reading of a task from an answer 2xx, or None.
 
-        The word is the task's status. Without one, only a code that the vendor has for tasks is about the task; every other
-        complaint is about this read: a key, a limit, the clock, a task that is not known yet.
+        The task's status decides. Without one, only a code that the vendor has for tasks is about the task. Every
+        other complaint is about this read: a key, a limit, the clock, a task that is not known yet.
+
+        Raises `ValidationError`.
         """
         said = Answer.model_validate_json(answer.content)
         if said.statuses:
@@ -137,7 +148,10 @@ class Aidge:
         return Unread(why, answer.status_code, retry_after(answer)) if why else None
 
     def _ended(self, order: Order, said: Answer, answer: httpx.Response) -> Reading:
-        """A task may consist of several, of which some fail. What a failed one costs, the vendor does not say."""
+        """Return the outcome of a task that ended.
+
+        A task may consist of several, of which some fail. The vendor does not say what a failed one costs.
+        """
         some_failed = "failed" in said.statuses
         if some_failed and not said.addresses:
             return self._told(said.told if said.complaint else BROKEN, said, answer, "unknown")
@@ -161,7 +175,10 @@ class Aidge:
 
 
 def _meaning(said: Answer, answer: httpx.Response) -> Told:
-    """Of a refusal: the vendor's words count more than the status."""
+    """Return the meaning of a refusal.
+
+    The vendor's words count more than the status.
+    """
     if said.told is not UNNAMED:
         return said.told
     return {401: KEY, 403: KEY, 429: LIMITED}.get(answer.status_code, UNNAMED)

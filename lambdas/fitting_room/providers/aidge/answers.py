@@ -1,8 +1,8 @@
-"""What Aidge says, and what its codes mean.
+"""The answers of Aidge, and the meaning of its codes.
 
-Source: the vendor's page "Virtual Try-on Submit API Reference" for a submit's answer and the codes; for a status read its
-sample `VirtualTryOnProHttpExample.java` and excerpts of its page on results, which leave room: so answers are searched
-rather than expected to have one shape.
+Source of a submit's answer and the codes: the vendor's page "Virtual Try-on Submit API Reference". Source of a status
+read: its sample `VirtualTryOnProHttpExample.java` and excerpts of its page on results. They leave room, so answers
+are searched rather than expected to have one shape.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class Answer(BaseModel):
 
     @classmethod
     def of(cls, content: bytes) -> Self:
-        """An answer that says nothing where it cannot be read."""
+        """Read an answer; an unreadable one becomes an empty one."""
         try:
             return cls.model_validate_json(content)
         except ValidationError:
@@ -126,7 +126,7 @@ class Answer(BaseModel):
 
     @property
     def told(self) -> Told:
-        """What the complaint means; `UNNAMED` where there is none."""
+        """The meaning of the complaint; `UNNAMED` where there is none."""
         words = f"{self.complaint} {self.resMessage} {self.message}".lower()
         if "calling resources have been exhausted" in words:
             return EXHAUSTED
@@ -136,7 +136,10 @@ class Answer(BaseModel):
 
     @property
     def words(self) -> str | None:
-        """The vendor's own. The request's id, which its support asks for, comes first: no long message pushes it out."""
+        """The vendor's own words.
+
+        The request's id, which its support asks for, comes first: no long message pushes it out.
+        """
         request, said = self.requestId or self.request_id, self.resMessage or self.message
         return ": ".join(filter(None, [f"request {request}" if request else None, said])) or None
 
@@ -159,7 +162,7 @@ class Answer(BaseModel):
 
 
 def nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object in a value, outer before inner, also in the JSON of a string."""
+    """Yield every object in a value, outer before inner, also in the JSON of a string."""
     if isinstance(value, str) and value.startswith(("{", "[")):
         try:
             value = json.loads(value)

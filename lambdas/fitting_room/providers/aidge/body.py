@@ -1,4 +1,4 @@
-"""What an order is to Aidge: a list of one suit, as JSON in a string.
+"""The form of an order to Aidge: a list of one suit, as JSON in a string.
 
 Source: the vendor's page "Virtual Try-on Submit API Reference", table "Request Parameters".
 """
@@ -51,7 +51,10 @@ class Suit(_Part):
 
 
 def payload_of(order: Order) -> str:
-    """The value of the parameter that holds the order. The pictures are links that are signed here and now."""
+    """Return the value of the parameter that holds the order.
+
+    The pictures are links that are signed here and now.
+    """
     request, options = order.request, order.options
     assert isinstance(request, TryOn) and request.person, "the catalogue offers this provider for nothing else"
     stock = request.person.stock

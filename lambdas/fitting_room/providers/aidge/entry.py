@@ -22,8 +22,11 @@ _PAGE = "https://docs.aidc-ai.com, Virtual Try-on Submit API Reference"
 
 
 class Options(BaseModel):
-    """`view`: how much of the body is shown; absent: the vendor's default, the full body. `quality_detect`: whether a garment
-    picture that is poor or no complete flat lay is refused; absent: it is not."""
+    """The options of Aidge alone.
+
+    `view`: how much of the body is shown; absent: the vendor's default, the full body. `quality_detect`: whether a
+    garment picture that is poor or no complete flat lay is refused; absent: it is not.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,9 +35,13 @@ class Options(BaseModel):
 
 
 class AidgeSettings(BaseModel):
-    """`sign`: v2, or the classic one of the IopClient. `payload`: the name of the parameter that holds the order, by default
-    the one of the document that describes the signature; `task_key`: the name of the task's id in a status read, which
-    documents give differently. `trial`: use the account's free trial quota. `host`: where the key was bought."""
+    """The operator's settings for Aidge.
+
+    `sign`: v2, or the classic one of the IopClient. `payload`: the name of the parameter that holds the order. By
+    default it is that of the document that describes the signature. `task_key`: the name of the task's id in a status
+    read, which documents give differently. `trial`: use the account's free trial quota. `host`: where the key was
+    bought.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -50,8 +57,11 @@ class AidgeSettings(BaseModel):
 
 
 def rules(request: AnyRequest) -> list[Fault]:
-    """ "`clothesList` can contain 2 elements at most and the 'type' parameter in these elements MUST be 'tops' and
-    'bottoms'"."""
+    """Return the faults of a request for two garments that are not a top and a bottom.
+
+    Source: "`clothesList` can contain 2 elements at most and the 'type' parameter in these elements MUST be 'tops'
+    and 'bottoms'".
+    """
     if not isinstance(request, TryOn) or len(request.garments) != 2:
         return []
     first, second = (garment.category for garment in request.garments)

@@ -7,16 +7,21 @@ from collections.abc import Mapping
 
 
 def v2(secret: str, timestamp: str) -> str:
-    """Sign the `timestamp` (milliseconds since 1970), and neither path nor body: a signed address works for any reader of it.
+    """Sign the `timestamp` (milliseconds since 1970), but neither path nor body.
 
-    Source: the vendor's sample `VirtualTryOnProHttpExample.java`."""
+    A signed address works for any reader of it. Source: the vendor's sample `VirtualTryOnProHttpExample.java`.
+    """
     return _signed(secret, secret + timestamp)
 
 
 def iop(secret: str, path: str, parameters: Mapping[str, str]) -> str:
-    """Of the classic IopClient: the API's path (`/ai/virtual/tryon-pro`), then every parameter that is not empty, with its
-    name, in the order of the names. Source: the open platform's page on signatures; that Aidge's client signs as the other
-    shops' do is unconfirmed."""
+    """Sign in the way of the classic IopClient.
+
+    The text is the API's path (`/ai/virtual/tryon-pro`), then every parameter that is not empty. Each has its name in
+    front, in the order of the names.
+
+    Source: the open platform's page on signatures. Unconfirmed: that Aidge's client signs as the other shops' do.
+    """
     return _signed(secret, path + "".join(name + parameters[name] for name in sorted(parameters) if parameters[name]))
 
 

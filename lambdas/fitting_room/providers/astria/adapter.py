@@ -32,7 +32,10 @@ PAGE = 120
 
 class Astria:
     def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
-        """Raises `JobFailure` (`provider_auth`) without a key."""
+        """Open the client.
+
+        Raises `JobFailure` (`provider_auth`) without a key.
+        """
         if not connection.secret:
             raise JobFailure(
                 "provider_auth",
@@ -73,7 +76,10 @@ class Astria:
         return self._made(reference.title, reference_of(reference, self.settings), look_first=True)
 
     def _made(self, title: str, form: Form, *, look_first: bool) -> str | Failed:
-        """The id of the tune, which may have been made before: "make sure you don't create duplicate tunes"."""
+        """Return the id of the tune, made now or before.
+
+        Source: "make sure you don't create duplicate tunes".
+        """
         if look_first and (found := self._found(title)) is not None:
             return found
         answer = self._post("tunes", form, "subject")
@@ -87,7 +93,10 @@ class Astria:
         return found if isinstance(found, str) else lost
 
     def _found(self, title: str) -> str | Failed | None:
-        """The tune of this title; the list may hold others, which have it as a part of theirs."""
+        """Return the tune of this title, or None.
+
+        The list may also hold tunes that have it as a part of their title.
+        """
         try:
             answer = self.http.get("tunes", params={"title": title, "limit": PAGE})
         except httpx.HTTPError:
@@ -157,7 +166,10 @@ class Astria:
 
 
 def _trained(order: Order, answer: httpx.Response, again: Pending) -> Reading | None:
-    """A reference has no token: its id stands for it."""
+    """Return the outcome of a training, or `again` while it runs.
+
+    A reference has no token: its id stands for it.
+    """
     status = tune(answer.content)
     if status is None:
         return None

@@ -1,6 +1,7 @@
-"""What Astria answers: its objects, wrapped or not, and what its refusals mean.
+"""The answers of Astria: its objects, wrapped or not, and the meaning of its refusals.
 
-Source: page "API overview", section "Error codes". How an error's body looks is not documented, so every text in it counts.
+Source: page "API overview", section "Error codes". The form of an error's body is not documented, so every text in it
+counts.
 """
 
 from __future__ import annotations
@@ -57,17 +58,20 @@ Kind = TypeVar("Kind", Tune, Prompt)
 
 
 def tune(content: bytes) -> Tune | None:
-    """None for what is no tune."""
+    """Return the tune in an answer, or None."""
     return _object(Tune, content, "tune")
 
 
 def prompt(content: bytes) -> Prompt | None:
-    """None for what is no prompt."""
+    """Return the prompt in an answer, or None."""
     return _object(Prompt, content, "prompt")
 
 
 def tunes(content: bytes) -> list[Tune] | None:
-    """None for what is no list of tunes: it must not read as "there is none", which leads to a purchase."""
+    """Return the list of tunes in an answer, or None.
+
+    An unreadable list must not read as an empty one, which leads to a purchase.
+    """
     try:
         found = json.loads(content)
         return [Tune.model_validate(_unwrapped(item, "tune")) for item in found] if isinstance(found, list) else None
@@ -83,14 +87,20 @@ def _object(kind: type[Kind], content: bytes, name: str) -> Kind | None:
 
 
 def _unwrapped(found: Any, name: str) -> Any:
-    """The vendor's tool expects a list of one in the place of the object; its starter a wrapped one."""
+    """Return the object in a list of one, or wrapped by its name.
+
+    The vendor's tool expects a list of one in the place of the object; its starter a wrapped one.
+    """
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
     return found[name] if isinstance(found, dict) and isinstance(found.get(name), dict) else found
 
 
 def refused(failed: Failures, answer: httpx.Response, title: str) -> Failed:
-    """What it means that the vendor did not take a request; `title` is what was to be made."""
+    """Return the failure of a request that the vendor did not take.
+
+    `title` is the thing to be made.
+    """
     status, words = answer.status_code, _words(answer)
     facts: dict[str, Any] = {"provider_code": f"HTTP {status}", "provider_detail": words}
     if status in (401, 403):
@@ -152,7 +162,10 @@ def refused(failed: Failures, answer: httpx.Response, title: str) -> Failed:
 
 
 def ended(failed: Failures, error: object) -> Failed:
-    """A prompt's `user_error`; what such a prompt costs is not documented."""
+    """Return the failure that a prompt's `user_error` stands for.
+
+    No document says what such a prompt costs.
+    """
     words = " ".join(_texts(error))
     if _CONTENT.search(words):
         return failed(
@@ -173,7 +186,7 @@ def _words(answer: httpx.Response) -> str:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text in a JSON value, and the keys that lead to it."""
+    """Yield every text in a JSON value, and the keys that lead to it."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield f"{key}:"

@@ -1,4 +1,4 @@
-"""The vendor's words for what is on a picture: a reference's class tells it what to take from the picture.
+"""The vendor's words for the content of a picture: a reference's class decides what it takes from the picture.
 
 Sources: pages "Virtual Try-on for Flux" and "Virtual Try-on"; the skills of the vendor's command line tool.
 """
@@ -29,13 +29,19 @@ CLASSES: Mapping[str, str | None] = {  # our category -> class; None: too coarse
 
 
 def garment_class(request: TryOn, index: int, options: Options) -> str | None:
-    """Of the garment picture at `index`; None where its category has none and the client named none."""
+    """Return the class of the garment picture at `index`.
+
+    None where its category has none and the client named none.
+    """
     named = options.garment_classes or []
     return (named[index] if index < len(named) else None) or CLASSES.get(request.garments[index].category)
 
 
 def references(request: AnyRequest) -> Mapping[str, ReferenceKind]:
-    """By role. A person's picture is the job's own; garments are shared."""
+    """Return the kinds of references by role.
+
+    A person's picture is the job's own; garments are shared.
+    """
     if not isinstance(request, TryOn):
         return {}
     options = Options.model_validate(request.provider_options.get(ID, {}))

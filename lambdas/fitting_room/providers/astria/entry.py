@@ -1,7 +1,7 @@
 """Astria: the partner models, which work on references, and the older SD1.5 flow, which works on a trained person.
 
-Source of limits and values: docs.astria.ai, as of its repository's commit 5704e93 (2026-08-21), and the vendor's command
-line tool `astria` 1.11.0 with its skills (github.com/astriaai/skills), which alone tell of the partner models.
+Source of limits and values: docs.astria.ai, as of its repository's commit 5704e93 (2026-08-21), and the vendor's
+command line tool `astria` 1.11.0. Its skills (github.com/astriaai/skills) are the only source for the partner models.
 """
 
 from __future__ import annotations
@@ -76,7 +76,10 @@ def undescribed(request: AnyRequest, seen: frozenset[str]) -> str | None:  # noq
 
 
 def worn_without_input(request: AnyRequest, seen: frozenset[str]) -> str | None:  # noqa: ARG001
-    """The field that would bring the input image. Of a garment that is said to lie flat there is none to bring."""
+    """Return the pointer of the field that would bring the input image, or None.
+
+    A garment that is said to lie flat can bring none.
+    """
     if not _older_try_on(request) or has_input_image(request):
         return None
     garment = request.garments[0]

@@ -12,7 +12,10 @@ Form = list[tuple[str, Field]]
 
 
 def form(name: str, fields: Mapping[str, object]) -> Form:
-    """The fields of the object `name` that are not None: texts, numbers, flags, pictures, and lists of pictures."""
+    """Return the form fields of the object `name` that are not None.
+
+    Values are texts, numbers, flags, pictures, and lists of pictures.
+    """
     sent: Form = []
     for key, value in fields.items():
         if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What a client may set in `provider_options.astria`, and a stage in `provider_settings.astria`.
+"""The fields of `provider_options.astria` for a client, and of `provider_settings.astria` for a stage.
 
 Source of fields, values and ranges: the vendor's pages "Create a prompt" and "Create a tune" (docs.astria.ai).
 """
@@ -19,13 +19,16 @@ Side = Annotated[int, Field(ge=8, multiple_of=8)]
 
 
 class Options(BaseModel):
-    """Of a try-on: `person_class`, the word for a person given as a picture; `garment_classes`, by place, the word for what
-    a garment picture shows, where the category's own is too coarse.
+    """The options of Astria alone.
+
+    Of a try-on: `person_class`, the word for a person given as a picture. `garment_classes`, by place: the word for a
+    garment picture, where the category's own is too coarse.
 
     Of a partner model: `aspect_ratio` (absent: the nearest to the person picture's) and `resolution` (absent: by
-    `output.quality`); which ones a model has, the vendor decides.
+    `output.quality`). The vendor decides which ones a model has.
 
-    Of `sd15`: every field of the vendor's try-on page; absent ones have the value of the page's example. `w` and `h` in px.
+    Of `sd15`: every field of the vendor's try-on page; absent ones have the value of the page's example. `w` and `h`
+    in px.
 
     Of a training of `sd15`: `branch: fast` makes a free mock, whose pictures are mocks too.
     """
@@ -83,7 +86,10 @@ class Options(BaseModel):
 
     @model_validator(mode="after")
     def together(self) -> Options:
-        """ "Requires super-resolution on."; "Available only when super_resolution is true"."""
+        """Check the options that depend on each other.
+
+        Source: "Requires super-resolution on."; "Available only when super_resolution is true".
+        """
         for name in ("inpaint_faces", "hires_fix"):
             if self.super_resolution is False and getattr(self, name):
                 raise rule_error(
@@ -98,7 +104,7 @@ class Options(BaseModel):
 
 PARTNER = ("aspect_ratio", "resolution")
 INPUT_IMAGE = ("controlnet", "denoising_strength", "controlnet_conditioning_scale", "controlnet_txt2img")
-"""Fields about the input image, which is `input_image` or a garment picture with somebody in it."""
+"""Fields about the input image, which is `input_image` or a garment picture with a person in it."""
 SD15 = (
     *INPUT_IMAGE,
     "super_resolution",
@@ -126,9 +132,12 @@ TUNES: dict[str, int] = {"gemini": 3618064, "seedream": 3691308, "gpt-image-2": 
 
 
 class AstriaSettings(BaseModel):
-    """`workspace`: the id of the workspace that owns and pays for everything (None: the key's personal scope). `tunes`: the
-    vendor's tune of a partner model, where it is no longer the one known here (`GET https://api.astria.ai/cli/models` lists
-    them)."""
+    """The operator's settings for Astria.
+
+    `workspace`: the id of the workspace that owns and pays for everything (None: the key's personal scope). `tunes`:
+    the vendor's tune of a partner model, where it is no longer the one known here. `GET
+    https://api.astria.ai/cli/models` lists them.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

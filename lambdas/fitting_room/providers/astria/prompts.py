@@ -1,7 +1,7 @@
-"""The two kinds of prompts: on a partner model that is told of references, and on the tune of a trained person.
+"""The two kinds of prompts: on a partner model with references, and on the tune of a trained person.
 
-Sources: page "Create a prompt"; of the partner models the skills "astria-api" and "prompt-writing" of the vendor's command
-line tool; of `sd15` the page "Virtual Try-on" with its example.
+Sources: page "Create a prompt"; of the partner models the skills "astria-api" and "prompt-writing" of the vendor's
+command line tool; of `sd15` the page "Virtual Try-on" with its example.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RESOLUTIONS = {"fast": "1K", "standard": "2K", "best": "4K"}  # "`1K`, `2K` (def
 
 
 def prompt_of(order: Order, settings: AstriaSettings) -> tuple[str, Form]:
-    """The tune to prompt, and the form."""
+    """Return the tune to prompt, and the form."""
     request = order.request
     assert isinstance(request, TryOn), "the catalogue offers prompts for nothing else"
     options: Options = order.options
@@ -44,8 +44,11 @@ def prompt_of(order: Order, settings: AstriaSettings) -> tuple[str, Form]:
 
 
 def _partner(order: Order, request: TryOn, options: Options, settings: AstriaSettings) -> tuple[str, dict[str, object]]:
-    """ "the class name [...] MUST appear right after the `<...>` token", which always ends in 1. None of the fields that only
-    Stable Diffusion has."""
+    """Return the tune and the fields of a partner model.
+
+    "the class name [...] MUST appear right after the `<...>` token", which always ends in 1. Fields that only Stable
+    Diffusion has are left out.
+    """
     person = request.person.subject if request.person else None
     worn = [
         f"<faceid:{_garment_id(order, request, index)}:1> {_noun(order, request, index, options)}"
@@ -64,8 +67,11 @@ def _partner(order: Order, request: TryOn, options: Options, settings: AstriaSet
 
 
 def _sd15(order: Order, request: TryOn, options: Options) -> tuple[str, dict[str, object]]:
-    """ "prompt [...] both the fine-tuned model of the person and the faceid reference of the garment". What the client leaves
-    open has the value of the page's example; the fields about the input image go only with one."""
+    """Return the tune and the fields of the older flow.
+
+    "prompt [...] both the fine-tuned model of the person and the faceid reference of the garment". An absent option
+    has the value of the page's example. The fields about the input image go only with one.
+    """
     assert request.person and request.person.subject, "the rules refuse this flow for anybody else"
     person = order.subjects[request.person.subject]
     super_resolution = _given(options.super_resolution, True)
@@ -107,7 +113,7 @@ def _sd15(order: Order, request: TryOn, options: Options) -> tuple[str, dict[str
 
 
 def nearest(picture: Input) -> str:
-    """The vendor's aspect ratio that is most like the picture's."""
+    """Return the vendor's aspect ratio that is most like the picture's."""
     ratios: tuple[str, ...] = get_args(AspectRatio)
 
     def off(ratio: str) -> float:
@@ -132,7 +138,7 @@ def _given(value: object, default: object) -> object:
 
 
 def _words(text: str | None) -> str | None:
-    """On one line."""
+    """Return a text on one line."""
     return " ".join(text.split()) if text else None
 
 

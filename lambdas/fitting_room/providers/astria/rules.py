@@ -1,4 +1,4 @@
-"""What Astria's two flows need of a request, where that is no matter of one option alone."""
+"""The rules of Astria's two flows that concern more than one option."""
 
 from __future__ import annotations
 
@@ -42,14 +42,20 @@ def rules(request: AnyRequest) -> list[Fault]:
 
 
 def flow(request: AnyRequest) -> Literal["sd15", "partner"]:
-    """By the model that the request names; rules are shown the one that would do it as if it were named."""
+    """Return the flow of the model that the request names.
+
+    Rules are shown the model that would do it as if it were named.
+    """
     names = (name.partition("/") for name in (request.provider, *request.fallback))
     named = next((model for provider, _, model in names if provider == ID), "")
     return "sd15" if named == "sd15" else "partner"
 
 
 def _elsewhere(request: AnyRequest, options: Options) -> Iterator[Fault]:
-    """Options that the flow of this request does not have: they would be lost without a word."""
+    """Yield the options that the flow of this request does not have.
+
+    They would be lost without a word.
+    """
     if isinstance(request, TrainSubject):
         had = set(TRAINING if flow(request) == "sd15" and request.kind == "person" else ())
     else:
@@ -120,8 +126,10 @@ def _pictures(request: TryOn, options: Options) -> Iterator[Fault]:
 
 
 def has_input_image(request: TryOn) -> bool:
-    """Whether there is an image whose pose and surroundings can be followed: one of its own, or the garment's with somebody
-    in it."""
+    """Return whether there is an image whose pose and surroundings can be followed.
+
+    It is the request's own, or the garment's with a person in it.
+    """
     return request.input_image is not None or request.garments[0].worn
 
 

@@ -14,13 +14,19 @@ from fitting_room.providers.astria.prompts import TOKEN
 
 
 def training_title(order: Order) -> str:
-    """The job's id, and what the vendor wants to read there: "image title must include the wording `flat lay`"."""
+    """Return the job's id, followed by `flat lay` where the vendor wants it.
+
+    Source: "image title must include the wording `flat lay`".
+    """
     flat_lay = isinstance(order.request, TrainSubject) and order.request.photo == "flat_lay"
     return f"{order.job_id} flat lay" if flat_lay else order.job_id
 
 
 def trains(order: Order) -> bool:
-    """Whether the subject takes a training; everything else is a reference."""
+    """Return whether the subject takes a training.
+
+    Everything else is a reference.
+    """
     return order.model == "sd15" and isinstance(order.request, TrainSubject) and order.request.kind == "person"
 
 
@@ -47,15 +53,21 @@ def training_of(order: Order, settings: AstriaSettings) -> Form:
 
 
 def reference_of(reference: Reference, settings: AstriaSettings) -> Form:
-    """No callback: its id is all there is to know."""
+    """Return the form of a reference.
+
+    It has no callback: its id is all there is to know.
+    """
     return _faceid(reference.kind.class_name, reference.title, [reference.picture], reference.model, settings)
 
 
 def _faceid(
     name: str, title: str, pictures: list[Input], model: str, settings: AstriaSettings, callback: str | None = None
 ) -> Form:
-    """For a partner model the class says what to take from the picture; the older flow has references of garments only, and
-    one class for all of them."""
+    """Return the form of a reference made of pictures.
+
+    For a partner model the class says what to take from the picture. The older flow has references of garments only,
+    and one class for all of them.
+    """
     older = model == "sd15"
     return form(
         "tune",

@@ -46,7 +46,10 @@ class Fal:
     """`provider_job_id` is the path of a request: `<owner>/<app>/requests/<id>`."""
 
     def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
-        """Raises `JobFailure` (`provider_auth`) without a key."""
+        """Open the client.
+
+        Raises `JobFailure` (`provider_auth`) without a key.
+        """
         if not connection.secret:
             raise JobFailure(
                 "provider_auth",
@@ -89,7 +92,10 @@ class Fal:
         return Pending(_path(submitted, order.model), POLL_SECONDS)
 
     def _wishes(self) -> dict[str, str]:
-        """A job that would begin after the deadline is not begun, and results do not stay for ever."""
+        """Return the headers of a submit.
+
+        A job that would begin after the deadline is not begun, and results do not stay for ever.
+        """
         kept = {"expiration_duration_seconds": KEPT_SECONDS}
         return {
             "Content-Type": "application/json",
@@ -99,7 +105,10 @@ class Fal:
         }
 
     def _refused(self, answer: httpx.Response) -> Failed:
-        """A submit that was refused made no request, so it costs nothing; one that broke may have made one."""
+        """Return the failure of a refused submit.
+
+        A refused submit made no request, so it costs nothing; one that broke may have made one.
+        """
         problem, status = _problem(answer), answer.status_code
         words = _words(problem)
         match status:
@@ -147,7 +156,10 @@ class Fal:
         )
 
     def _told(self, answer: httpx.Response, order: Order, provider_job_id: str) -> Reading:
-        """What a status says. Whether a job that is over has failed, only its result tells for sure."""
+        """Return the reading of a status.
+
+        Only the result says for sure whether a job that is over has failed.
+        """
         status = Status.model_validate_json(answer.content)
         if status.status != "COMPLETED" and status.status not in _ENDED:
             return Pending(provider_job_id, POLL_SECONDS)
@@ -159,9 +171,9 @@ class Fal:
         return (self._failed(result, status) or reading) if isinstance(reading, Unread) else reading
 
     def _failed(self, answer: httpx.Response, status: Status) -> Failed | None:
-        """A failure of the job; None if only the read failed.
+        """Return the failure of the job, or None if only the read failed.
 
-        The model's own words are a list. An answer without them counts if the status told of a failure as well.
+        The model's own words are a list. An answer without them counts if the status reported a failure as well.
         """
         problem = _problem(answer)
         known = bool(status.error or status.error_type) or status.status in _ENDED
@@ -178,7 +190,11 @@ class Fal:
     # cancelling and deletion
 
     def cancel(self, provider_job_id: str) -> bool:
-        """True for a request that left the queue, and for one that was asked to stop; a model may go on all the same."""
+        """Ask fal to cancel a request.
+
+        Returns True for a request that left the queue, and for one that was asked to stop. A model may go on all the
+        same.
+        """
         answer = self.http.put(f"{provider_job_id}/cancel")
         try:
             said = Cancelled.model_validate_json(answer.content).status
@@ -187,7 +203,7 @@ class Fal:
         return answer.is_success and said in ("OK", "CANCELLATION_REQUESTED")
 
     def erase_job(self, provider_job_id: str) -> bool:
-        """Delete what was sent and the files that were made. fal does so for a key of ADMIN scope only."""
+        """Delete the request's data and the files that were made. fal does so for a key of ADMIN scope only."""
         try:
             answer = self.eraser.put(f"requests/delete_io/{provider_job_id.rpartition('/')[2]}")
         except httpx.HTTPError:
@@ -204,7 +220,10 @@ def _images(answer: httpx.Response, order: Order) -> Ready | Unread:
 
 
 def _path(submitted: Submitted, model: str) -> str:
-    """Where the request is read: fal's own word for it, without its host, to which the key goes in no case."""
+    """Return the path at which the request is read.
+
+    It is fal's own word for it, without its host, to which the key goes in no case.
+    """
     told = urlsplit(submitted.response_url or "").path.strip("/")
     if _REQUEST.fullmatch(told) and told.endswith(f"/{submitted.request_id}"):
         return told

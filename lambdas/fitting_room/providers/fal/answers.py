@@ -1,7 +1,7 @@
-"""What fal answers, and what its words for a failure mean.
+"""The answers of fal, and the meaning of its words for a failure.
 
-Source: the vendor's pages "Errors", "Request errors" and "FAQ"; names that only other public clients list are taken as well,
-as any name is: one that is not known here is a failure of the provider.
+Source: the vendor's pages "Errors", "Request errors" and "FAQ". Names that only other public clients list are taken
+as well, as any name is. A name that is not known here is a failure of the provider.
 """
 
 from __future__ import annotations
@@ -60,8 +60,11 @@ class Submitted(BaseModel):
 
 
 class Status(BaseModel):
-    """`status`: IN_QUEUE | IN_PROGRESS | COMPLETED, which a job that failed has too; `error` then may say so. One
-    of the two names of the request is always there."""
+    """The status of a request.
+
+    `status`: IN_QUEUE | IN_PROGRESS | COMPLETED, which a job that failed has too; `error` then may say so. One of the
+    two names of the request is always there.
+    """
 
     status: str
     request_id: str | None = None
@@ -118,7 +121,10 @@ class _Body(BaseModel):
 
 
 def problem_of(status: int, content: bytes, header: str | None) -> Problem:
-    """What is wrong, by a body in either of fal's two shapes; what a client sent (`input`) is left out."""
+    """Return the problem in a body of either of fal's two shapes.
+
+    The client's own data (`input`) are left out.
+    """
     try:
         body = _Body.model_validate_json(content)
     except (ValidationError, RecursionError):
@@ -130,7 +136,10 @@ def problem_of(status: int, content: bytes, header: str | None) -> Problem:
 
 
 def told_of(problem: Problem) -> Told:
-    """By the vendor's name, else by the status: "5xx is never charged"."""
+    """Return the meaning of a problem, by the vendor's name, else by the status.
+
+    Source: "5xx is never charged".
+    """
     if known := TOLD.get(problem.name or ""):
         return known
     if problem.status >= 500:

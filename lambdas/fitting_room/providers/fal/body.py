@@ -1,7 +1,7 @@
-"""What is sent to each of fal's models: its own input object, not wrapped.
+"""The body for each of fal's models: its own input object, not wrapped.
 
-Source: `endpoints.d.ts` of fal's npm client 1.10.1 and the pages of the models; of `openai/gpt-image-2/edit` a public list
-of its fields. Images are data URLs. What is left out has the model's own default.
+Source: `endpoints.d.ts` of fal's npm client 1.10.1 and the pages of the models. Source for `openai/gpt-image-2/edit`:
+a public list of its fields. Images are data URLs. An absent field has the model's own default.
 """
 
 from __future__ import annotations
@@ -65,7 +65,10 @@ def body_of(order: Order) -> BaseModel:
 
 
 def _flux(order: Order) -> FluxRequest:
-    """The instruction is the formula of the model's maker, Black Forest Labs (docs.bfl.ai, FLUX VTO)."""
+    """Build the request of the FLUX model.
+
+    Its instruction is the formula of the model's maker, Black Forest Labs (docs.bfl.ai, FLUX VTO).
+    """
     request = order.request
     assert isinstance(request, TryOn)
     [garment] = request.garments

@@ -1,8 +1,9 @@
 """fal, a gateway to other vendors' models: four of them, each with its own options.
 
-Results come by address: the files are public to everyone who knows the address, so fal is asked to delete them after
-three days. Source: the vendor's pages "Queue", "Webhooks", "Errors", "Common parameters", "Media expiration", "Payloads" and
-"FAQ" (fal.ai/docs), its clients `fal-client` 1.0.3 (PyPI) and `@fal-ai/client` 1.10.1 (npm), and the models' own pages.
+Results come by address: anyone with the address can read the files, so fal is asked to delete them after three days.
+Source: the vendor's pages "Queue", "Webhooks", "Errors", "Common parameters", "Media expiration", "Payloads" and
+"FAQ" (fal.ai/docs), its clients `fal-client` 1.0.3 (PyPI) and `@fal-ai/client` 1.10.1 (npm), and the models' own
+pages.
 """
 
 from __future__ import annotations
@@ -26,8 +27,12 @@ class Options(BaseModel):
 
 
 class Settings(BaseModel):
-    """`erases`: the stored key has fal's ADMIN scope, without which fal deletes nothing. `store_io`: false asks fal not to keep
-    the JSON of requests and answers; no document says whether a result can then be read later, so try it first."""
+    """The operator's settings for fal.
+
+    `erases`: the stored key has fal's ADMIN scope, without which fal deletes nothing. `store_io`: false asks fal not
+    to keep the JSON of requests and answers. No document says whether a result can then be read later, so try it
+    first.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

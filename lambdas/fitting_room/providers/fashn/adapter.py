@@ -48,7 +48,7 @@ class RunRequest(BaseModel):
 
 
 def body_of(order: Order) -> RunRequest:
-    """What is sent for an order."""
+    """Build the body of an order."""
     return RunRequest(model_name=order.model, inputs=_max_of(order) if order.shape == MAX else clothes_of(order))
 
 

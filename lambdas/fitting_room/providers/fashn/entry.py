@@ -1,10 +1,11 @@
 """FASHN: model `tryon-v1.6`, and by name the experimental `tryon-max`.
 
-Results come by address: `return_base64` is never asked for, because the vendor keeps such results for 60 minutes instead
-of 72 hours, and every status answer would be as large as all pictures together. What it answers as base64 is read anyway.
+Results come by address: `return_base64` is never asked for, because the vendor keeps such results for 60 minutes
+instead of 72 hours. Every status answer would also be as large as all pictures together. An answer in base64 is read
+anyway.
 
-Source of limits and values: the vendor's pages "API Fundamentals", "API Endpoints", "Error Handling", "Webhooks" and "Data
-Retention & Privacy" (docs.fashn.ai) and its Python client 0.9.0 (`fashn/types/prediction_run_params.py`).
+Source of limits and values: the vendor's pages "API Fundamentals", "API Endpoints", "Error Handling", "Webhooks" and
+"Data Retention & Privacy" (docs.fashn.ai) and its Python client 0.9.0 (`fashn/types/prediction_run_params.py`).
 """
 
 from __future__ import annotations

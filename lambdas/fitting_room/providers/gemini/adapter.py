@@ -27,7 +27,10 @@ _OTHER = "Choose another provider, or report it to the operator of this service.
 
 class Gemini:
     def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
-        """Raises `JobFailure` (`provider_auth`) without a key."""
+        """Open the client.
+
+        Raises `JobFailure` (`provider_auth`) without a key.
+        """
         if not connection.secret:
             raise JobFailure(
                 "provider_auth",
@@ -42,7 +45,10 @@ class Gemini:
         )
 
     def start(self, order: Order) -> Outcome:
-        """A model that Google no longer knows bought nothing, so its successor is called in its place."""
+        """Buy from the order's model, or from its successor.
+
+        A model that Google no longer knows bought nothing, so its successor is called in its place.
+        """
         named = [order.model] if order.model != order.shape else self.settings.models.get(order.shape, [order.shape])
         body = body_of(order).model_dump_json(exclude_none=True).encode()
         return self._first(named, body, order)
@@ -77,7 +83,10 @@ class Gemini:
         return self._outcome(answer, order) if answer.is_success else self._refused(answer)
 
     def _outcome(self, answer: httpx.Response, order: Order) -> Outcome:
-        """What an answer with status 200 means: a block and an answer without an image are told so."""
+        """Return the outcome of an answer with status 200.
+
+        A block and an answer without an image become failures.
+        """
         try:
             said = Answer.model_validate_json(answer.content)
             images = list(said.images())
@@ -90,7 +99,10 @@ class Gemini:
         return replace(self._without(said, reason), amount=amount)
 
     def _without(self, said: Answer, reason: str | None) -> Failed:
-        """Nothing says that an answer without an image is free, and its tokens are counted."""
+        """Return the failure of an answer without an image.
+
+        No document says that such an answer is free, and its tokens are counted.
+        """
         words: dict[str, Any] = {
             "provider_code": said.blocked or reason,
             "provider_detail": said.candidate.finishMessage,

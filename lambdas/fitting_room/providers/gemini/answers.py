@@ -1,4 +1,4 @@
-"""What Gemini answers: an image, a block, an answer without an image, or an error; and what its tokens cost.
+"""The answers of Gemini, and the cost of their tokens. An answer is an image, a block, an error, or has no image.
 
 Source: `google-genai` 3.6.1 (`types.py`: `FinishReason`, `BlockedReason`, `UsageMetadata`).
 """
@@ -88,7 +88,10 @@ class Answer(_Wire):
         return self.candidates[0] if self.candidates else Candidate()
 
     def images(self) -> Iterator[bytes]:
-        """Raises `ValueError` for an image that is no base64, of either alphabet."""
+        """Yield the images of the answer.
+
+        Raises `ValueError` for an image that is no base64, of either alphabet.
+        """
         for part in self.candidate.content.parts:
             if part.inlineData and not part.thought:
                 yield b64decode(part.inlineData.data.replace("-", "+").replace("_", "/"), validate=True)
@@ -97,7 +100,10 @@ class Answer(_Wire):
         return " ".join(part.text for part in self.candidate.content.parts if part.text and not part.thought)
 
     def amount(self, model: str) -> float | None:
-        """What the tokens cost; None where no rates were read, or nothing was counted."""
+        """Return the cost of the tokens in the currency of the prices.
+
+        None where no rates are known for the model, or nothing was counted.
+        """
         rates, used = RATES.get(model), self.usageMetadata
         if rates is None or used is None:
             return None
@@ -132,7 +138,7 @@ class _Refused(_Wire):
 
 
 class _OddRefused(_Wire):
-    """What stands where a gateway answers."""
+    """The form of a gateway's answer."""
 
     message: str | None = None
 

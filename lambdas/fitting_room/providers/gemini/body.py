@@ -1,7 +1,7 @@
-"""What is sent to `models/{model}:generateContent`.
+"""The body for `models/{model}:generateContent`.
 
-Source: `google-genai` 3.6.1, as it sends it. `imageConfig.aspectRatio` is always set: without it, the last image is said to
-decide the shape.
+Source: `google-genai` 3.6.1, as it sends it. `imageConfig.aspectRatio` is always set: without it, the last image is
+said to decide the shape.
 """
 
 from __future__ import annotations

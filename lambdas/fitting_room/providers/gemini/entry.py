@@ -35,8 +35,11 @@ class Options(BaseModel):
 
 
 class Settings(BaseModel):
-    """`models`: by model of the catalogue, the names it is called by at Google. A later one is tried once Google no longer
-    knows those before it, which costs nothing."""
+    """The operator's settings for Gemini.
+
+    `models`: by model of the catalogue, its names at Google. A later one is tried once Google no longer knows those
+    before it, which costs nothing.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -23,8 +23,11 @@ def _decoded(value: Any) -> bytes:
 
 
 class Answer(BaseModel):
-    """`images`: PNGs that passed the content policy, so perhaps fewer than asked for, or none; `error` is there when at least
-    one did not pass. Only a try-on has a `mask_image`."""
+    """An answer of the model.
+
+    `images`: PNGs that passed the content policy, so perhaps fewer than asked for, or none. `error` is there when at
+    least one did not pass. Only a try-on has a `mask_image`.
+    """
 
     model_config = ConfigDict(alias_generator=to_camel, frozen=True)
 
@@ -45,7 +48,7 @@ class NovaCanvas:
         raise NotImplementedError("Nova Canvas answers at once")
 
     def _outcome(self, payload: bytes, order: Order) -> Outcome:
-        """What an answer with status 200 means."""
+        """Return the outcome of an answer with status 200."""
         failed = self.bedrock.failed
         try:
             answer = Answer.model_validate_json(payload)

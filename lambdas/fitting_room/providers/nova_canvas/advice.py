@@ -1,7 +1,8 @@
-"""What the vendor advises, as warnings: the job goes on, but its pictures may not be what was meant.
+"""The vendor's advice, as warnings: the job goes on, but its pictures may not be as intended.
 
-Sources: Amazon Nova user guide, `image-gen-vto` (try-on) and `image-gen-req-resp-structure` (all tasks). Many pieces depend
-on what a picture shows. Where the request cannot tell, the advice is given whenever it may matter, and says on what.
+Sources: Amazon Nova user guide, `image-gen-vto` (try-on) and `image-gen-req-resp-structure` (all tasks). Much of it
+depends on the content of a picture. Where the request cannot show it, the advice is given whenever it may matter, and
+says on what.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ R = TypeVar("R", bound=Request)
 def _when(
     task: type[R], pointer: str, holds: Callable[[R], bool]
 ) -> Callable[[AnyRequest, frozenset[str]], str | None]:
-    """For requests of one task (`Request`: of all) for which something holds."""
+    """Return a test for requests of one task (`Request`: of all) for which a condition holds."""
     return lambda request, _seen: pointer if isinstance(request, task) and holds(request) else None
 
 
@@ -45,7 +46,10 @@ def _negates(field: str) -> Callable[[AnyRequest, frozenset[str]], str | None]:
 
 
 def _boxed(request: TryOn) -> bool:
-    """Whether the mask is a bounding box on a person; for a prompt mask that is the default."""
+    """Return whether the mask is a bounding box on a person.
+
+    For a prompt mask that is the default.
+    """
     mask = request.mask
     return request.person is not None and (
         (isinstance(mask, GarmentMask) and mask.shape == "bounding_box")
@@ -54,12 +58,12 @@ def _boxed(request: TryOn) -> bool:
 
 
 def _keeps(request: TryOn, part: str) -> bool:
-    """Whether a part of a person is to stay as it is."""
+    """Return whether a part of a person is to stay as it is."""
     return request.person is not None and getattr(request.keep, part) is True
 
 
 def _unsaid(request: TryOn, *parts: str) -> bool:
-    """Whether what happens to one of these parts is left to the vendor."""
+    """Return whether the fate of one of these parts is left to the vendor."""
     return any(getattr(request.keep, part) in (None, "default") for part in parts)
 
 

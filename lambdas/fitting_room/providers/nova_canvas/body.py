@@ -109,8 +109,11 @@ def _inpainting(order: Order, request: Inpaint) -> shapes.InPainting:
 
 
 def _outpainting(order: Order, request: Outpaint) -> shapes.OutPainting:
-    """Unconfirmed: page `image-gen-access` has the model change the white of a mask here, and the request page that this
-    task and inpainting are opposites; the description of the field itself says black, as for inpainting."""
+    """Build the parameters of an outpainting, with the mask inverted.
+
+    Unconfirmed: page `image-gen-access` has the model change the white of a mask here. The request page says that
+    this task and inpainting are opposites. The description of the field itself says black, as for inpainting.
+    """
     return shapes.OutPainting(
         out_painting_params=shapes.OutPaintingParams(
             image=_base64(order.base),
@@ -193,12 +196,18 @@ def _editing(order: Order) -> shapes.EditingConfig | None:
 
 
 def _if_any(config: Config) -> Config | None:
-    """ "If you omit this object, the default configurations are used": it goes with something to configure only."""
+    """Return the configuration, or None if all its values are absent.
+
+    Source: "If you omit this object, the default configurations are used".
+    """
     return config if any(value is not None for _, value in config) else None
 
 
 def _sampling(order: Order) -> dict[str, Any]:
-    """One image is the vendor's default."""
+    """Return the number of images, the guidance and the seed.
+
+    One image is the vendor's default, so it is left out.
+    """
     output = order.request.output
     count = None if output.count == 1 else output.count
     return {"number_of_images": count, "cfg_scale": output.guidance, "seed": order.seed}
@@ -217,7 +226,7 @@ def _words(mask: PromptMask | ImageMask) -> str | None:
 
 
 def _enum(word: str | None) -> Any:
-    """The vendor's enums are our words in capitals."""
+    """Return a word of this API in capitals, as the vendor's enums have it."""
     return word and word.upper()
 
 

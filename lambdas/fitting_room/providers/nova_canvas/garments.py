@@ -23,12 +23,12 @@ TYPES = {
 
 
 def body_part(garment: Garment) -> str | None:
-    """The coarse garment class, from the category or, where that is `auto`, from the type."""
+    """Return the coarse garment class, from the category or, where that is `auto`, from the type."""
     if garment.category == "auto" and garment.type:
         return next(part for part, types in TYPES.items() if garment.type in types)
     return BODY_PARTS.get(garment.category)
 
 
 def garment_class(garment: Garment) -> str | None:
-    """The value of `garmentClass`: the fine class where the client named one."""
+    """Return the value of `garmentClass`: the fine class where the client named one."""
     return garment.type.upper() if garment.type else body_part(garment)

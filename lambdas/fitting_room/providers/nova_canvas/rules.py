@@ -1,6 +1,7 @@
-"""What Nova Canvas demands beyond which options it has: one function per rule, with every fault it finds.
+"""The demands of Nova Canvas beyond its options: one function per rule, with every fault it finds.
 
-Sources: Amazon Nova user guide, `image-gen-vto` (classes, styling) and `image-gen-access`, "Supported image resolutions".
+Sources: Amazon Nova user guide, `image-gen-vto` (classes, styling) and `image-gen-access`, "Supported image
+resolutions".
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def styling_is_for_upper_bodies(request: AnyRequest) -> Iterator[Broken]:
 
 
 def _own_mask(request: TryOn) -> bool:
-    """Whether the vendor makes the mask, from the garment's class."""
+    """Return whether the vendor makes the mask, from the garment's class."""
     return request.mask is None or isinstance(request.mask, GarmentMask)
 
 

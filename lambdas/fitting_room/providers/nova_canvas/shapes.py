@@ -20,7 +20,7 @@ MaskPrompt = Annotated[str, Field(min_length=1)]
 """No document names a limit of its length."""
 MaskShape = Literal["CONTOUR", "BOUNDING_BOX", "DEFAULT"]
 Switch = Literal["ON", "OFF", "DEFAULT"]
-"""What DEFAULT comes to, no document says."""
+"""No document says how DEFAULT behaves."""
 
 
 class Shape(BaseModel):
@@ -77,8 +77,11 @@ class TextToImageParams(Shape):
 
 
 class ConditionedTextToImageParams(TextToImageParams):
-    """The result follows the layout of `condition_image`: its edges (CANNY_EDGE, the default) or, more freely, its areas
-    (SEGMENTATION). `control_strength`: how closely, 0.7 by default."""
+    """The result follows the layout of `condition_image`.
+
+    It follows its edges (CANNY_EDGE, the default) or, more freely, its areas (SEGMENTATION). `control_strength`: how
+    closely, 0.7 by default.
+    """
 
     condition_image: Picture
     control_mode: Literal["CANNY_EDGE", "SEGMENTATION"] | None = None
@@ -131,8 +134,11 @@ class ImageVariation(Shape):
 
 
 class InPaintingParams(Shape):
-    """Exactly one mask. `mask_prompt` names what changes; in `mask_image` black changes. Without `text` what the mask covers
-    is removed."""
+    """Exactly one mask.
+
+    `mask_prompt` names what changes; in `mask_image` black changes. Without `text` the area under the mask is
+    removed.
+    """
 
     image: Picture
     mask_prompt: MaskPrompt | None = None
@@ -148,9 +154,12 @@ class InPainting(Shape):
 
 
 class OutPaintingParams(Shape):
-    """Exactly one mask. `mask_prompt` names what stays; in `mask_image` white changes. `text` describes the whole picture;
-    without it the model removes what the mask covers, as in inpainting. DEFAULT blends the new surroundings into the old,
-    PRECISE keeps to the mask's edge."""
+    """Exactly one mask.
+
+    `mask_prompt` names what stays; in `mask_image` white changes. `text` describes the whole picture. Without it the
+    model removes the area under the mask, as in inpainting. DEFAULT blends the new surroundings into the old, PRECISE
+    keeps to the mask's edge.
+    """
 
     image: Picture
     mask_prompt: MaskPrompt | None = None
@@ -190,8 +199,10 @@ class ImageBasedMask(Shape):
 
 
 class GarmentStyling(Shape):
-    """For upper-body garments; `outer_layer_style` for an outer layer. SLEEVE_UP and TUCKED also ask something of the
-    source picture, which the client must know."""
+    """Styling for upper-body garments; `outer_layer_style` for an outer layer.
+
+    SLEEVE_UP and TUCKED also ask something of the source picture, which the client must know.
+    """
 
     long_sleeve_style: Literal["SLEEVE_DOWN", "SLEEVE_UP"] | None = None
     tucking_style: Literal["UNTUCKED", "TUCKED"] | None = None
@@ -214,7 +225,7 @@ class PromptBasedMask(Shape):
 
 
 class MaskExclusions(Shape):
-    """ON: keep as in the source; OFF: draw anew."""
+    """ON: keep as in the source; OFF: redraw."""
 
     preserve_body_pose: Switch | None = None
     preserve_hands: Switch | None = None
@@ -222,8 +233,11 @@ class MaskExclusions(Shape):
 
 
 class VirtualTryOnParams(Shape):
-    """`source_image`: a person or a scene; `reference_image`: what is put into it. `mask_type` selects exactly one of the
-    three mask blocks."""
+    """The pictures and the mask of a try-on.
+
+    `source_image`: a person or a scene; `reference_image`: the thing to put into it. `mask_type` selects exactly one
+    of the three mask blocks.
+    """
 
     source_image: Picture
     reference_image: Picture

@@ -162,7 +162,10 @@ class SageMaker:
 
 
 def _refusal(error: ClientError) -> Failed | None:
-    """What an answer that is an error means; None after an internal failure, when the request may have been accepted."""
+    """Return the failure that an error answer stands for.
+
+    None after an internal failure, when the request may have been accepted.
+    """
     name, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
     status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
     words: dict[str, Any] = {"provider_code": name, "provider_detail": message}
@@ -182,8 +185,10 @@ def _refusal(error: ClientError) -> Failed | None:
 
 
 def runtime() -> Any:
-    """Make a client, another one for each call: on a stale pooled connection a request may get lost, and its job would wait
-    for it in vain. One attempt only."""
+    """Make a client, another one for each call, with one attempt only.
+
+    On a stale pooled connection a request may get lost, and its job would wait for it in vain.
+    """
     config = Config(connect_timeout=10, read_timeout=60, retries={"total_max_attempts": 1})
     return boto3.client("sagemaker-runtime", region_name=settings().aws_region, config=config)
 

@@ -1,4 +1,4 @@
-"""What the objects mean that an endpoint writes: its document, its error in that form, or any other text."""
+"""The meaning of the objects that an endpoint writes: its document, its error in that form, or any other text."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ _TOLD = {
 
 
 def finished(data: bytes, order: Order, name: str) -> Finished | Failed:
-    """Read the object of a success. An object in S3 is whole and stays as it is, so nothing is read twice."""
+    """Read the object of a success.
+
+    An object in S3 is whole and stays as it is, so nothing is read twice.
+    """
     try:
         answer = Answer.model_validate_json(data)
     except ValidationError:

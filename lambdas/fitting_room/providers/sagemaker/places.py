@@ -26,7 +26,10 @@ def folder_of(job_id: str, n: int) -> str:
 
 
 def request_of(job_id: str, n: int) -> str:
-    """Return the key of the document that is sent. It is no key of an answer, so it wakes nobody."""
+    """Return the key of the document that is sent.
+
+    It is no key of an answer, so it ends no wait.
+    """
     return f"staging/{job_id}/{n}/{ID}-request.json"
 
 
@@ -54,7 +57,10 @@ def answered(output: str, failure: str | None) -> str:
 
 
 def found(provider_job_id: str) -> Places:
-    """Return where to look for the answer to a submission. Raises `ValueError` for an id of another form."""
+    """Return where to look for the answer to a submission.
+
+    Raises `ValueError` for an id of another form.
+    """
     output, _, failure = provider_job_id.partition(" ")
     name = output.rpartition("/")[2].removesuffix(_ENDING)
     known = _NAME.match(name)

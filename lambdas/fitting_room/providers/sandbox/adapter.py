@@ -51,7 +51,10 @@ class Sandbox:
         return result(order)
 
     def poll(self, order: Order, provider_job_id: str) -> Outcome:
-        """The job id holds the time at which the work is done, in milliseconds: there is no server to ask."""
+        """Return the outcome once the work is done.
+
+        The job id holds that time, in milliseconds: there is no server to ask.
+        """
         left = int(provider_job_id.removeprefix("sandbox-")) / 1000 - self.clock()
         return Pending(provider_job_id, min(left, 2)) if left > 0 else result(order)
 
@@ -105,8 +108,11 @@ def _finished(order: Order) -> Finished:
 
 
 def composite(order: Order, label: str) -> tuple[Image.Image, Image.Image]:
-    """The base picture, or a plain canvas, with every garment and a label pasted on (RGB; RGBA where the background is to be
-    removed), and the mask (L) of the areas drawn upon: black where the picture changed, white elsewhere."""
+    """Draw a result, and the mask (L) of the areas drawn upon: black where the picture changed, else white.
+
+    The result is the base picture, or a plain canvas, with every garment and a label pasted on. It is RGB, or RGBA
+    where the background is to be removed.
+    """
     picture = _canvas(order)
     mask = Image.new("L", picture.size, 255)
     place = _open(order.mask).convert("L").resize(picture.size, Image.Resampling.NEAREST) if order.mask else None
@@ -125,7 +131,10 @@ def composite(order: Order, label: str) -> tuple[Image.Image, Image.Image]:
 
 
 def _canvas(order: Order) -> Image.Image:
-    """A new picture has the asked size, and a colour and a frame so that it is not uniform."""
+    """Return the base picture, or a new one of the asked size.
+
+    A new picture has a colour and a frame so that it is not uniform.
+    """
     if order.request.base:
         return _open(order.base).convert("RGB")
     size = getattr(order.request, "size", None)
@@ -135,7 +144,10 @@ def _canvas(order: Order) -> Image.Image:
 
 
 def _box(category: str, picture: Image.Image, place: Image.Image | None) -> Box:
-    """Where a garment goes, in px: the area that the client's own mask leaves open (black), else the category's place."""
+    """Return the box for a garment, in px.
+
+    It is the area that the client's own mask leaves open (black), else the category's place.
+    """
     if place and (drawn := ImageOps.invert(place).getbbox()):
         return drawn
     left, top, right, bottom = PLACES.get(category, TORSO)
@@ -144,7 +156,10 @@ def _box(category: str, picture: Image.Image, place: Image.Image | None) -> Box:
 
 
 def _dress(picture: Image.Image, mask: Image.Image, garment: Image.Image, box: Box, place: Image.Image | None) -> None:
-    """Pastes the garment without its light background, scaled into the box and, with a place, only inside its black."""
+    """Paste the garment without its light background, scaled into the box.
+
+    With a place, only its black area is painted.
+    """
     left, top, right, bottom = box
     fitted = ImageOps.contain(garment.convert("RGB"), (max(right - left, 1), max(bottom - top, 1)))
     at = (left + (right - left - fitted.width) // 2, top + (bottom - top - fitted.height) // 2)
@@ -174,7 +189,10 @@ def _open(picture: Input) -> Image.Image:
 
 
 def _png(picture: Image.Image) -> bytes:
-    """Fast rather than small; the file itself says what it is."""
+    """Return the picture as a PNG, fast rather than small.
+
+    The file's metadata name it as a composite.
+    """
     info, buffer = PngInfo(), io.BytesIO()
     info.add_text("Software", "Fitting Room sandbox: a labelled composite, not a model's image")
     picture.save(buffer, "PNG", compress_level=1, pnginfo=info)

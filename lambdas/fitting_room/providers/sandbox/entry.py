@@ -1,4 +1,4 @@
-"""The sandbox: a provider inside the product that costs nothing and answers whatever it is told to.
+"""The sandbox: a provider inside the product that costs nothing and answers as its client asks.
 
 Test keys reach only this one. It pastes the garment onto the person with a visible label; it is no model.
 """
@@ -38,10 +38,15 @@ Told = Literal[
 
 
 class Options(BaseModel):
-    """`outcome`: `success`; `partial` (`images` of them arrive, or one fewer than asked for, with a warning); `blocked`
+    """The behaviour that the client asks of the sandbox.
+
+    `outcome`: `success`; `partial` (`images` of them arrive, or one fewer than asked for, with a warning); `blocked`
     (every picture held back by the content filter after it was drawn, so perhaps charged); `unknown` (the call breaks
-    off, so perhaps charged); or a job code, failed and not charged. `seconds` the work takes. `polled`: answer a job id
-    first and let the status be read; work that takes time always does."""
+    off, so perhaps charged); or a job code, failed and not charged.
+
+    `seconds` the work takes. `polled`: answer a job id first and let the status be read; work that takes time always
+    does.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,4 +1,4 @@
-"""What all models on Amazon Bedrock share: one synchronous InvokeModel call, and what its errors mean.
+"""The code that all models on Amazon Bedrock share: one synchronous InvokeModel call, and the meaning of its errors.
 
 Source: API reference of InvokeModel, section Errors.
 """
@@ -81,8 +81,8 @@ _BY_CLASS: dict[str, tuple[str, Charged, str, str]] = {
 class Bedrock:
     """The line to one provider's models. `title` names the provider in what a client reads of a failure.
 
-    A fresh client each time, so that no stale pooled connection makes the fate of a purchase uncertain. One attempt only:
-    InvokeModel has no idempotency token.
+    A fresh client each time, so that no stale pooled connection makes the outcome of a purchase uncertain. One
+    attempt only: InvokeModel has no idempotency token.
     """
 
     def __init__(self, connection: Connection, provider: str, title: str) -> None:
@@ -94,7 +94,7 @@ class Bedrock:
         )
 
     def invoke(self, model: str, body: bytes) -> bytes | Failed:
-        """The body of an answer with status 200, or why there is none."""
+        """Return the body of an answer with status 200, or the failure."""
         try:
             return self.client.invoke_model(
                 modelId=model, body=body, contentType="application/json", accept="application/json"
@@ -124,8 +124,11 @@ class Bedrock:
         return self._failures(code, charged, detail.format(title=self.title), remedy, retry_after=wait, **facts)
 
     def _refusal(self, error: ClientError) -> Failed:
-        """What an error answer means: by exception class first, by its words only where the class says too little, by
-        status for classes that are not documented."""
+        """Return the failure that an error answer stands for.
+
+        The exception class decides. Its words count only where the class says too little, its status for undocumented
+        classes.
+        """
         name, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
         status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
         words: dict[str, Any] = {"provider_code": name, "provider_detail": message}

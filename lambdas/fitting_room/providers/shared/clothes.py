@@ -1,5 +1,7 @@
-"""The try-on of clothes as FASHN's `tryon-v1.6` has it and, field for field, TryItOn's older `/tryon/clothes`; and what of
-it TryItOn's newer calls kept.
+"""The try-on of clothes that FASHN and TryItOn share.
+
+It is FASHN's `tryon-v1.6` and, field for field, TryItOn's older `/tryon/clothes`. TryItOn's newer calls kept a part
+of it.
 
 Source: FASHN's Python client 0.9.0 (`fashn/types/prediction_run_params.py`); TryItOn's page "Clothes Tryon".
 """
@@ -78,9 +80,12 @@ OPTIONS = {
 
 
 class ClothesRequest(BaseModel):
-    """Pictures are data URLs (the prefix is mandatory). `num_samples` 1 to 4, each is charged; `seed` 0 to 2^32 - 1. What is
-    left out has the vendor's default: category auto, segmentation_free true, moderation permissive, photo type auto, mode
-    balanced, seed 42, one sample, format png."""
+    """The inputs of a try-on.
+
+    Pictures are data URLs (the prefix is mandatory). `num_samples` 1 to 4, each is charged; `seed` 0 to 2^32 - 1. An
+    absent field has the vendor's default: category auto, segmentation_free true, moderation permissive, photo type
+    auto, mode balanced, seed 42, one sample, format png.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -123,12 +128,15 @@ def mode_of(output: Output) -> Mode | None:
 
 
 def format_of(output: Output) -> Format | None:
-    """None where the vendor lacks the format asked for: it is converted here."""
+    """Return the format to ask for, or None where the vendor lacks it.
+
+    This deployment then converts the result.
+    """
     return output.format if output.format != "webp" else None
 
 
 def unmoderated(vendor: str, source: str) -> Advice:
-    """The notice that both vendors attach to `moderation_level: none`."""
+    """Return the notice that both vendors attach to `moderation_level: none`."""
 
     def applies(request: AnyRequest, seen: frozenset[str]) -> str | None:  # noqa: ARG001
         return "/moderation" if isinstance(request, TryOn) and request.moderation == "none" else None

@@ -21,8 +21,11 @@ _SECRETIVE = re.compile(r"https?:[\\/]+\S+|data:\S+|[A-Za-z0-9+/_=-]{40,}")
 
 
 class Told(NamedTuple):
-    """What a vendor's name for a failure means to a client. `retryable` None: as the code's table says. `free`: the vendor
-    says that this failure costs nothing. `pointer`: the field of the request that it is about."""
+    """The meaning of a vendor's name for a failure.
+
+    `retryable` None: as the code's table says. `free`: the vendor says that this failure costs nothing. `pointer`:
+    the field of the request that it is about.
+    """
 
     code: str
     detail: str
@@ -60,7 +63,10 @@ class Failures:
         provider_code: str | None = None,
         provider_detail: str | None = None,
     ) -> Failed:
-        """A failure. What may have been charged is never called retryable: a repeat could be a second purchase."""
+        """Build a failure.
+
+        A failure that may have been charged is never retryable: a repeat could be a second purchase.
+        """
         if SIMULATOR in f"{provider_code} {provider_detail}":
             code, charged, retryable = "provider_error", "no", False
             detail = "The simulator of the local cloud failed. No provider was called, and nothing was bought."
@@ -78,7 +84,10 @@ class Failures:
         return Failed(fault, charged, retry_after)
 
     def quoted(self, words: str | None, limit: int = 300) -> str | None:
-        """A vendor's words, at most `limit` characters, without our key, addresses (they may be signed) and images."""
+        """Return a vendor's words without this deployment's key, addresses (they may be signed) and images.
+
+        The text has at most `limit` characters.
+        """
         if not words:
             return None
         if self._secrets:  # first: a key may hold characters at which the other rule stops
@@ -87,8 +96,11 @@ class Failures:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """The secret as it is, in an address, and in base64 at each of the three places where it may stand in what was encoded
-    (`Bearer <secret>`, `user:<secret>`), without the characters that hold bits of its neighbours."""
+    """Yield the forms in which a secret may stand in a text.
+
+    They are the secret as it is, in an address, and in base64. The base64 has three forms, one for each place in the
+    encoded text (`Bearer <secret>`, `user:<secret>`). Characters that hold bits of its neighbours are left out.
+    """
     if not secret:
         return
     yield from (secret, quote(secret, safe=""), quote_plus(secret))

@@ -21,7 +21,10 @@ TIMEOUT = httpx.Timeout(60, connect=10)
 
 @cache
 def trust() -> ssl.SSLContext:
-    """The certificates that are trusted: reading them takes 20 ms, so all clients of a process share them."""
+    """Return the trusted certificates.
+
+    Reading them takes 20 ms, so all clients of a process share them.
+    """
     return httpx.create_ssl_context()
 
 
@@ -32,9 +35,12 @@ def client(
     *,
     answers: float | None = None,
 ) -> httpx.Client:
-    """No redirects (a redirected purchase may be two), no retries, and every request on a connection of its own: a stale
-    pooled one would leave the fate of a purchase uncertain. Paths are relative to `base_url`, without a leading slash.
-    `answers`: seconds for an answer, where a provider takes minutes."""
+    """Return a client that never repeats a request.
+
+    It follows no redirects (a redirected purchase may be two) and makes no retries. Every request has a connection of
+    its own: a stale pooled one would leave the outcome of a purchase uncertain. Paths are relative to `base_url`,
+    without a leading slash. `answers`: seconds for an answer, where a provider takes minutes.
+    """
     return httpx.Client(
         base_url=base_url.rstrip("/") + "/",
         headers={"Accept": "application/json", **headers},
@@ -47,6 +53,9 @@ def client(
 
 
 def retry_after(answer: httpx.Response) -> float | None:
-    """Seconds of the `Retry-After` header, at most one hour; None where there is none or it is a date."""
+    """Return the seconds of the `Retry-After` header, at most one hour.
+
+    None where there is none or it is a date.
+    """
     value = answer.headers.get("Retry-After", "")
     return min(float(value), 3600.0) if value.isdecimal() else None

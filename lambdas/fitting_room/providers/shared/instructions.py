@@ -43,7 +43,7 @@ OPTIONS = {
 
 
 def images_of(order: Order) -> list[Input]:
-    """The images in the order in which the instruction numbers them."""
+    """Return the images in the order in which the instruction numbers them."""
     return [*order.garments, order.base]
 
 
@@ -66,7 +66,7 @@ RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9
 
 
 def nearest_ratio(picture: Input) -> str:
-    """The shape that is most like a picture's."""
+    """Return the ratio that is most like a picture's."""
 
     def off(ratio: str) -> float:
         width, height = map(int, ratio.split(":"))

@@ -10,12 +10,12 @@ from fitting_room.providers.adapter import Input
 
 
 def in_rgb(mask: Input) -> Input:
-    """The same mask with three channels of 8 bits."""
+    """Return the same mask with three channels of 8 bits."""
     return replace(mask, media_type="image/png", read=lambda: _written(mask.read(), "RGB", invert=False))
 
 
 def inverted(mask: Input, mode: Literal["L", "RGB"] = "L") -> Input:
-    """The same mask with black for white and the other way round, as most vendors read it."""
+    """Return the same mask with black for white and the other way round, as most vendors read it."""
     return replace(mask, media_type="image/png", read=lambda: _written(mask.read(), mode, invert=True))
 
 

@@ -1,7 +1,7 @@
-"""The protocol that TryItOn and FASHN share: a paid submit answers a job id, free status reads lead to the addresses of
-the pictures.
+"""The protocol that TryItOn and FASHN share.
 
-What differs is the adapters' own: the calls that submit, the names of errors, and what a failure costs.
+A paid submit answers a job id; free status reads lead to the addresses of the pictures. Each adapter has its own
+calls that submit, names of errors, and costs of a failure.
 """
 
 from __future__ import annotations
@@ -64,8 +64,11 @@ class Submitted(BaseModel):
 
 
 class Status(BaseModel):
-    """`status`: completed | failed, or another word for an end; anything else is still under way. `output`: addresses,
-    valid for 72 hours."""
+    """The status of a job.
+
+    `status`: completed | failed, or another word for an end; anything else is still under way. `output`: addresses,
+    valid for 72 hours.
+    """
 
     status: str
     output: list[str] | None = None
@@ -73,7 +76,10 @@ class Status(BaseModel):
 
 
 class Balance(BaseModel):
-    """What `GET credits` answers; which of the figures is what can be spent, each vendor names differently."""
+    """The answer to `GET credits`.
+
+    Each vendor has another name for the figure that can be spent.
+    """
 
     credits: dict[str, float | None]
 
@@ -107,7 +113,10 @@ class Predictions(ABC):
     """Of the answer to the last status read: the credits a job has cost."""
 
     def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
-        """Raises `JobFailure` (`provider_auth`) without a key."""
+        """Open the client.
+
+        Raises `JobFailure` (`provider_auth`) without a key.
+        """
         if not connection.secret:
             raise JobFailure(
                 "provider_auth",
@@ -122,7 +131,7 @@ class Predictions(ABC):
 
     @abstractmethod
     def call(self, order: Order) -> Call:
-        """What submits an order."""
+        """Return the call that submits an order."""
 
     # submit
 
@@ -147,7 +156,10 @@ class Predictions(ABC):
         return self._submitted(answer)
 
     def _submitted(self, answer: httpx.Response) -> Outcome:
-        """What the answer to a submit means: an HTTP status, or a problem told with status 200."""
+        """Return the outcome of a submit.
+
+        The answer is an HTTP status, or a problem reported with status 200.
+        """
         try:
             content = Submitted.model_validate_json(answer.content)
         except ValidationError:
@@ -229,7 +241,10 @@ class Predictions(ABC):
                 )
 
     def _named(self, problem: Problem, wait: float | None = None) -> Failed | None:
-        """429 has two meanings, so the vendor's name counts more than the status."""
+        """Return the failure that a named problem stands for.
+
+        429 has two meanings, so the vendor's name counts more than the status.
+        """
         if problem.name == "OutOfCredits":
             return self.failed(
                 "quota_exhausted",
@@ -253,7 +268,7 @@ class Predictions(ABC):
         )
 
     def _ended_early(self, problem: Problem) -> Failed | None:
-        """The error of a running job, told of a request that became no job."""
+        """Return the failure of a running job, reported for a request that became no job."""
         told = self.runtime.get(problem.name or "")
         return told and self.failed(
             told.code, "no", told.detail, told.remedy, retryable=told.retryable, **_words(problem)
@@ -268,7 +283,10 @@ class Predictions(ABC):
         )
 
     def _told(self, answer: httpx.Response, order: Order, provider_job_id: str) -> Reading:
-        """What a status says. Raises `ValidationError`."""
+        """Return the reading of a status.
+
+        Raises `ValidationError`.
+        """
         status = Status.model_validate_json(answer.content)
         if status.status == "completed":
             addresses, used = status.output or [], self._credits(answer)
@@ -292,7 +310,7 @@ class Predictions(ABC):
         return self.failed(told.code, charged, told.detail, told.remedy, retryable=told.retryable, **words)
 
     def credits_of(self, order: Order) -> int:  # noqa: ARG002  a vendor's models may differ
-        """What an image costs where the answer does not tell."""
+        """Return the credits for an image where the answer does not report them."""
         return 1
 
     def _credits(self, answer: httpx.Response) -> int | None:
@@ -302,7 +320,10 @@ class Predictions(ABC):
     # account
 
     def credits(self) -> float:
-        """What the account can still spend. Raises `JobFailure` (`provider_auth`, `provider_unavailable`)."""
+        """Return the credits that the account can still spend.
+
+        Raises `JobFailure` (`provider_auth`, `provider_unavailable`).
+        """
         try:
             answer = self.http.get("credits")
         except httpx.HTTPError:

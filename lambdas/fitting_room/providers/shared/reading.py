@@ -1,7 +1,7 @@
 """The rule for every status read: reading is free, so a refused or broken read says nothing about the vendor's job.
 
-`Failed` is the vendor's own word in an answer 2xx that could be read. Whatever else goes wrong is `Unread`: keys get rotated,
-databases and caches lag, gateways answer in HTML.
+`Failed` is the vendor's own word in an answer 2xx that could be read. Every other failure is `Unread`: keys get
+rotated, databases and caches lag, gateways answer in HTML.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ def read(
     *,
     pause: float | None = None,
 ) -> Reading:
-    """Ask for a status and understand the answer. `understand` sees only answers 2xx; it returns None or raises
-    `ValueError` for one that it cannot read. `pause`: seconds that a vendor wants after a 429 without `Retry-After`."""
+    """Ask for a status and understand the answer.
+
+    `understand` sees only answers 2xx; it returns None or raises `ValueError` for one that it cannot read. `pause`:
+    seconds that a vendor wants after a 429 without `Retry-After`.
+    """
     try:
         answer = ask()
     except httpx.HTTPError as error:

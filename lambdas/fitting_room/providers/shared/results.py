@@ -12,10 +12,10 @@ from fitting_room.providers.adapter import Order
 def ready(
     title: str, order: Order, addresses: Sequence[str], *, kept_for: str, credits: float | None = None
 ) -> Ready | Unread:
-    """What a job comes to that its vendor calls done; `title` is the vendor's name.
+    """Return the results of a job that its vendor calls done; `title` is the vendor's name.
 
-    Fewer images than were asked for carry the warning `partial_result`; more are all kept. Without an address the vendor's
-    list of files may lag behind its status, so the status is read again.
+    Fewer images than were asked for carry the warning `partial_result`; more are all kept. Without an address the
+    vendor's list of files may lag behind its status, so the status is read again.
     """
     if not addresses:
         return Unread("completed without images")

@@ -27,8 +27,11 @@ class _Wire(BaseModel):
 
 
 class TextBody(_Wire):
-    """Core and Ultra. `prompt` and `negative_prompt` to 10,000 characters; `aspect_ratio` one of nine, 1:1 if absent; `seed`
-    to 4,294,967,295, 0 for a random one."""
+    """The body of Core and Ultra.
+
+    `prompt` and `negative_prompt` to 10,000 characters; `aspect_ratio` one of nine, 1:1 if absent; `seed` to
+    4,294,967,295, 0 for a random one.
+    """
 
     prompt: str
     negative_prompt: str | None = None
@@ -38,8 +41,11 @@ class TextBody(_Wire):
 
 
 class InpaintBody(_Wire):
-    """Pictures are raw base64. `mask`: white is drawn anew, black stays. `grow_mask` 0 to 20 px, 5 if absent, widens the
-    white with a blurred edge. `seed` to 4,294,967,294, 0 for a random one; `output_format` png if absent."""
+    """The body of an inpainting.
+
+    Pictures are raw base64. `mask`: white is redrawn, black stays. `grow_mask` 0 to 20 px, 5 if absent, widens the
+    white with a blurred edge. `seed` to 4,294,967,294, 0 for a random one; `output_format` png if absent.
+    """
 
     image: str
     mask: str
@@ -58,7 +64,7 @@ class RemoveBackgroundBody(_Wire):
 
 
 def body_of(order: Order) -> TextBody | InpaintBody | RemoveBackgroundBody:
-    """What is sent for an order."""
+    """Build the body of an order."""
     request, form = order.request, order.request.output.format
     match request:
         case TextToImage():
@@ -127,7 +133,10 @@ class Stability:
         raise NotImplementedError("Stability AI answers at once")
 
     def _outcome(self, payload: bytes, order: Order) -> Outcome:
-        """What an answer with status 200 means. Whether AWS bills one without a picture is not documented."""
+        """Return the outcome of an answer with status 200.
+
+        No document says whether AWS bills one without a picture.
+        """
         failed = self.bedrock.failed
         try:
             answer = Answer.model_validate_json(payload)

@@ -31,7 +31,7 @@ _FRAME = 16_384  # bytes of a request that are not pictures: two prompts of 1024
 
 
 def aspect_ratio(size: Size) -> str | None:
-    """The vendor's ratio that a size has exactly, or None."""
+    """Return the vendor's ratio that a size has exactly, or None."""
     for ratio in RATIOS:
         width, height = map(int, ratio.split(":"))
         if size.width * height == size.height * width:

@@ -31,8 +31,11 @@ _WRITE = "If it happens again, write to contact@tryiton.now and name the job: th
 
 
 class FashionRequest(BaseModel):
-    """`POST /tryon/fashion`. Pictures are data URLs (the prefix is mandatory). `num_samples` 1 to 4, each is charged.
-    `subcategory` is required for clothing, jewelry and accessories; `mode` and `moderation_level` are for clothing."""
+    """The body of `POST /tryon/fashion`.
+
+    Pictures are data URLs (the prefix is mandatory). `num_samples` 1 to 4, each is charged. `subcategory` is required
+    for clothing, jewelry and accessories; `mode` and `moderation_level` are for clothing.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -63,7 +66,7 @@ def fashion_of(order: Order) -> FashionRequest:
 
 
 def body_of(order: Order) -> FashionRequest | ClothesRequest:
-    """What is sent for an order."""
+    """Build the body of an order."""
     return clothes_of(order) if order.model == CLOTHES else fashion_of(order)
 
 

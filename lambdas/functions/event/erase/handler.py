@@ -1,6 +1,7 @@
 """Erase a job, a subject or all of an owner: called by the API when that is wanted, and by the sweep until it is done.
 
-It also tells a provider to stop, because it is the function that may use the keys while no job waits for it.
+The API calls this function when its owner wants that, and the sweep until it is done. It also asks a provider to
+stop, because it may use the keys while no job waits for it.
 """
 
 from aws_lambda_powertools.utilities.typing import LambdaContext

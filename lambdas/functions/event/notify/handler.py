@@ -1,4 +1,4 @@
-"""A job is over, and its webhook is to be told (SQS)."""
+"""Send the webhook of a job that is over (SQS)."""
 
 import json
 from typing import Any
@@ -19,6 +19,9 @@ warm(aws.table)
 @metrics.log_metrics
 @hiding_error_text()
 def handler(event: dict[str, Any], _: LambdaContext) -> None:
-    """One message at a time: a slow receiver holds up no other. A message that fails comes again."""
+    """Send the event of one message.
+
+    One message at a time: a slow receiver holds up no other. A message that fails comes again.
+    """
     (record,) = event["Records"]
     notify(json.loads(record["body"])["job_id"], clock)

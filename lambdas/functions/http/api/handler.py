@@ -182,7 +182,10 @@ ROUTES = [
 
 
 def _guarded(route: Route) -> Callable[..., Response[str]]:
-    """Answer only a caller whose key has the route's scope. No route is registered without this."""
+    """Answer only a caller whose key has the route's scope.
+
+    No route is registered without this.
+    """
 
     def answer(**found: str) -> Response[str]:
         authorization = app.current_event.headers.get("authorization")
@@ -217,7 +220,7 @@ def no_such_route(_: Exception) -> Response[str]:
 
 
 def _routes(method: str, path: str) -> str:
-    """For a remedy: the route that was probably meant, and all there are."""
+    """Return the routes for a remedy: the one that was probably meant, and all there are."""
     known = [f"{known} {rule}".replace("<", "{").replace(">", "}") for known, rule in KNOWN]
     asked = re.sub("[a-z]{3}_[0-9A-Z]{26}", "{job_id}", path[:200])
     near = difflib.get_close_matches(f"{method} {asked}", known, 1)
@@ -244,7 +247,10 @@ def broken(error: Exception) -> Response[str]:
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """A trailing slash means nothing, and HEAD is GET without a body."""
+    """Answer a request of the HTTP API.
+
+    A trailing slash means nothing, and HEAD is GET without a body.
+    """
     http = event["requestContext"]["http"]
     path, head = _one_name(event["rawPath"].rstrip("/") or "/"), http["method"] == "HEAD"
     http = {**http, "path": path, "method": "GET" if head else http["method"]}
@@ -260,7 +266,10 @@ def _one_name(path: str) -> str:
 
 
 def _shown(job: Job, caller: Caller) -> dict[str, Any]:
-    """The job; for a key that may not read jobs without links to its images, for it may cancel or retry a job that has some."""
+    """Return the job, with links to its images only for a key that may read jobs.
+
+    Other keys may cancel or retry a job that has images.
+    """
     return view(job, clock, links="read" in caller.scopes)
 
 
@@ -356,13 +365,16 @@ def _problem(refusal: Refusal, headers: dict[str, str] | None = None) -> Respons
 
 
 def _request_id() -> str:
-    """By which our log is found."""
+    """Return the request's id, by which its log is found."""
     return str(app.lambda_context.aws_request_id)
 
 
 def _common(methods: str = "") -> dict[str, str]:
-    """The request's id, and what a browser of an allowed origin needs, and no other. What holds links to photos is kept in
-    no cache."""
+    """Return the headers that every answer has.
+
+    They are the request's id and, for an allowed origin, the headers that its browser needs. Answers may hold links
+    to photos, so no cache keeps them.
+    """
     origin, allowed = app.current_event.headers.get("origin", ""), settings().deployment.cors_origins
     headers = {"Cache-Control": "no-store", "Request-Id": _request_id()}
     if not origin or not {origin, "*"}.intersection(allowed):

@@ -1,4 +1,4 @@
-"""Do what is due: once a minute, and at once for a job whose execution broke."""
+"""Do the due work: once a minute, and at once for a job whose execution broke."""
 
 from typing import Any
 
@@ -19,7 +19,10 @@ warm(aws.table, aws.step_functions)
 @metrics.log_metrics
 @hiding_error_text()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int] | None:
-    """The event of an execution that broke names the job and its run; the schedule's names nothing."""
+    """Sweep all due jobs, or resume the one whose execution broke.
+
+    The event of an execution that broke names the job and its run; the schedule's names nothing.
+    """
     name = event.get("detail", {}).get("name")
     if name is None:
         return {"due": sweep(clock, context.get_remaining_time_in_millis() / 1000)}
