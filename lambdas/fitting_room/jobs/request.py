@@ -127,9 +127,12 @@ class RequestedOption(NamedTuple):
 
 
 class Request(Strict):
-    """`output`: how many pictures of what kind. `provider`: `auto`, an id, or `id/model`; `fallback` only with a named one.
-    `owner`, `reference` and `metadata` are the client's own and come back with the job. `reuse`: an earlier result of the same
-    owner will do. `webhook` is told of its end."""
+    """The fields that every task has.
+
+    `output`: how many images of what kind. `provider`: `auto`, an id, or `id/model`; `fallback` only with a named one.
+    `owner`, `reference` and `metadata` are the client's own and come back with the job. `reuse`: an earlier result of the
+    same owner will do. `webhook`: the address that is called at the job's end.
+    """
 
     output: Output = Output()
     provider: ProviderName = "auto"

@@ -15,8 +15,11 @@ _DECODINGS = 3
 
 
 class TokenRequest(Strict):
-    """`owner`: whose jobs the token makes and sees. `request`: what the shop decides of each of them. `garments`: the images
-    and subjects that it may name, and prefixes of addresses."""
+    """What a shop asks of a token.
+
+    `owner`: whose jobs the token makes and sees. `request`: the fields that the shop decides for each of them.
+    `garments`: the images and subjects that it may name, and prefixes of addresses.
+    """
 
     owner: Name
     ttl_seconds: Annotated[int, Field(ge=60, le=3600)] = 900

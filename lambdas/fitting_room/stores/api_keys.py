@@ -38,8 +38,11 @@ ALL_SCOPES: frozenset[Scope] = frozenset(SCOPES)
 
 
 class Caller(NamedTuple):
-    """`providers`: those the tenant may use; None: all. `scopes`: what its key may do over HTTP. `key`: the digest of that key.
-    `token`: of a shopper, who came from the internet `address`; None: a key was sent itself."""
+    """Who sends a request.
+
+    `providers`: those that the tenant may use; None: all. `scopes`: what its key may do over HTTP. `key`: the digest of
+    that key. `token`: that of a shopper, sent from the internet `address`; None: the key itself was sent.
+    """
 
     tenant: str
     mode: Mode

@@ -125,7 +125,7 @@ def many(job_ids: list[str], now: datetime) -> list[Job]:
 
 
 def _widened(between: tuple[datetime | None, datetime | None]) -> tuple[datetime | None, datetime | None]:
-    """The times of ids, for times at which jobs were stored. A clock may be a little ahead of another."""
+    """Return the range of ids for a range of times. One clock may be a little ahead of another."""
     after, before = between
     return after and after - _STORED_WITHIN, before and before + _STORED_WITHIN
 

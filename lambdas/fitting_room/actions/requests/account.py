@@ -33,7 +33,7 @@ def _tests(caller: Caller, at: Clock) -> dict[str, Any]:
 
 
 def _money(caller: Caller, at: Clock) -> dict[str, Any]:
-    """What open jobs have set aside counts as used until they end."""
+    """Return the budget's rest. Reservations of open jobs count as used until these jobs end."""
     most_images, most_microusd = budgets.limits(caller.tenant, at)
     images, microusd = budgets.spent(caller.tenant, at.now().date().isoformat())
     usd = {name: round(value / 1e6, 6) for name, value in _share(most_microusd, microusd).items()}

@@ -127,7 +127,7 @@ def erases(provider: CatalogueEntry) -> bool:
 
 
 def remains(job: Job, at: Clock, with_it: Set[str] = frozenset()) -> list[Remaining]:
-    """What stays of a job that is erased, and until when. `with_it`: jobs that are erased at the same time."""
+    """Return what stays of a job that is erased, and until when. `with_it`: jobs that are erased with it."""
     found: list[Remaining] = []
     for attempt in job.attempts.values():
         provider = entry(attempt.provider)

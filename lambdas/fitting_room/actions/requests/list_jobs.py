@@ -53,7 +53,7 @@ def list_jobs(caller: Caller, asked: dict[str, str], at: Clock) -> dict[str, Any
 
 
 def _wanted(asked: dict[str, str], after: datetime | None, before: datetime | None) -> Callable[[Job], bool] | None:
-    """What only the job itself knows; None where nothing of it is asked."""
+    """Return the filters that only the job itself can answer; None without such a filter."""
     tests: list[Callable[[Job], bool]] = []
     if status := asked.get("status"):
         tests.append(lambda job: job.status == status)

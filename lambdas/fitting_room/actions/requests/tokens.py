@@ -157,7 +157,7 @@ def _of_name(garment: dict[str, JsonValue], pointer: str) -> Iterator[Fault]:
 
 
 def _of_trial(asked: TokenRequest, caller: Caller, at: Clock) -> list[Fault]:
-    """What is wrong with the template, as a job with the first garment would be told."""
+    """Return the faults of the template, as a job with the first garment would meet them."""
     first = asked.garments[0]
     image: JsonValue = {"url": first} if isinstance(first, str) else first
     garment = first if isinstance(first, dict) and "subject" in first else {"image": image}

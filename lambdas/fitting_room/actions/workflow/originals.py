@@ -106,7 +106,7 @@ def _staged(job: Job, role: str, pointer: str, shelf: Shelf, until: datetime, at
 
 
 def _fetched(source: Source, pointer: str, until: datetime, at: Clock) -> bytes:
-    """What a link leads to. What may pass is tried again, with growing pauses, while there is time."""
+    """Fetch the image behind a link. A failure that may pass is repeated with growing pauses while there is time."""
     tries = 0
     while True:
         left = max(1.0, (until - at.now()).total_seconds())
