@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -15,10 +15,12 @@ from fitting_room import clock
 
 HIDDEN_SECONDS = 60
 """How long a letter that was read is hidden from others: longer than this tool looks at it."""
+_QUEUES = {"drops": "DropsUrl", "webhooks": "WebhooksUrl"}
+"""By the name of a queue, the stack output that holds its address."""
 
 
 class Letter(NamedTuple):
-    """`to`: the function, by its ARN, or `drops`, the queue of dropped files. `event`: what it could not handle."""
+    """`to`: the function, by its ARN, or the queue: `drops` or `webhooks`. `event`: what it could not handle."""
 
     id: str
     receipt: str
@@ -64,8 +66,8 @@ def _replay(stage: Stage, args: argparse.Namespace) -> Said:
 
 
 def _send(stage: Stage, letter: Letter) -> None:
-    if letter.to == "drops":
-        stage.client("sqs").send_message(QueueUrl=stage.outputs["DropsUrl"], MessageBody=json.dumps(letter.event))
+    if output := _QUEUES.get(letter.to):
+        stage.client("sqs").send_message(QueueUrl=stage.outputs[output], MessageBody=json.dumps(letter.event))
     else:
         stage.client("lambda").invoke(
             FunctionName=letter.to, InvocationType="Event", Payload=json.dumps(letter.event).encode()
@@ -91,9 +93,9 @@ def _letters(stage: Stage) -> Iterator[Letter]:
 
 
 def _read(message: dict[str, Any]) -> Letter:
-    """Read a function's record of a failed call, EventBridge's undelivered event, or a file's event from the drop queue."""
+    """Read a function's record of a failed call, EventBridge's undelivered event, or a message of one of the queues."""
     body, told = json.loads(message["Body"]), message.get("MessageAttributes", {})
-    to: str | Literal["drops"]
+    to: str
     if "requestPayload" in body:
         context, answer = body["requestContext"], body.get("responsePayload") or {}
         to, event = _unversioned(context["functionArn"]), body["requestPayload"]
@@ -102,7 +104,8 @@ def _read(message: dict[str, Any]) -> Letter:
         to, event = told["TARGET_ARN"]["StringValue"], body
         reason = told.get("ERROR_CODE", {}).get("StringValue", "")
     else:
-        to, event, reason = "drops", body, told.get("ERROR_CODE", {}).get("StringValue", "tried five times")
+        to, event = "webhooks" if set(body) == {"job_id"} else "drops", body
+        reason = told.get("ERROR_CODE", {}).get("StringValue", "tried five times")
     sent_at = message["Attributes"]["SentTimestamp"]
     return Letter(message["MessageId"], message["ReceiptHandle"], sent_at, to, event, reason)
 

@@ -43,7 +43,7 @@ class ServiceStack(cdk.Stack):
         self.functions = functions = Functions(self, config, storage, self.key)
         self.workflow = JobWorkflow(self, "Job", config, functions.of_the_machine(), self.key)
         self.http_api = HttpApi(self, "HttpApi", config, functions.api, functions.callback, self.key)
-        webhooks = self._queue("Webhooks", functions.notify)
+        self.webhooks = webhooks = self._queue("Webhooks", functions.notify)
         functions.connect(self.workflow.machine, self.http_api.url, webhooks)
         self._keep_failures(functions.erase, retry_attempts=0, max_minutes=5)  # the sweep is the retry
         Permissions(functions, config, storage, self.workflow.machine, webhooks).grant()
@@ -187,6 +187,7 @@ class ServiceStack(cdk.Stack):
             "JobMachineArn": self.workflow.machine.state_machine_arn,
             "DeadLettersUrl": self.dead_letters.queue_url,
             "DropsUrl": self.drops.queue_url,
+            "WebhooksUrl": self.webhooks.queue_url,
             "ProviderSecrets": self.to_json_string(self.storage.provider_secrets),
             "ProviderEndpoints": json.dumps(self.config.deployment.endpoints),
             **({"DomainTarget": self.http_api.domain_target} if self.http_api.domain_target else {}),

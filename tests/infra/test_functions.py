@@ -224,6 +224,7 @@ def test_the_outputs_an_operator_reads(stage: Synthesized, every: Synthesized) -
         "ProviderEndpoints": json.dumps(_settings(stage)["endpoints"]),
         "DeadLettersUrl": "${DeadLettersBBF8BAAB}",
         "DropsUrl": "${Drops4D66B0FE}",
+        "WebhooksUrl": f"${{{stage.service.one('AWS::SQS::Queue', 'Webhooks')[0]}}}",
     }
     assert every.service.outputs["ApiUrl"] == "https://api.shop.example"
     domain, _ = every.service.one("AWS::ApiGatewayV2::DomainName")

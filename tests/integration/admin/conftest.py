@@ -52,7 +52,8 @@ def stacks() -> Stacks:
 def stage(world: World, stacks: Stacks, monkeypatch: pytest.MonkeyPatch) -> Stage:
     stage = Stage("dev", boto3.Session(region_name="us-east-1"), world.at)
     queues = {
-        name: stage.client("sqs").create_queue(QueueName=name)["QueueUrl"] for name in ("DeadLettersUrl", "DropsUrl")
+        name: stage.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+        for name in ("DeadLettersUrl", "DropsUrl", "WebhooksUrl")
     }
     stage.outputs = {"TableName": TABLE, "InboxBucket": INBOX, "MediaBucket": MEDIA, **queues}
     monkeypatch.setattr(cli, "_stage", lambda _: stage)

@@ -136,12 +136,14 @@ def test_dead_letters_are_listed_and_go_where_they_belong(
     letter(stage, BROKEN, TARGET_ARN=FUNCTION, ERROR_CODE="THROTTLED")
     context = {"functionArn": f"{FUNCTION}:$LATEST", "condition": "RetriesExhausted"}
     letter(stage, {"requestContext": context, "requestPayload": {"shard": 1}})
+    letter(stage, {"job_id": "job_2"})
 
     listed = admin("dead-letters list")
     assert {(row["to"], row["about"]) for row in listed} == {
         ("drops", "drop/acme/a/person.png"),
         ("sweep", "job_1"),
         ("sweep", ""),
+        ("webhooks", "job_2"),
     }
     assert "--all" in refused("dead-letters replay")
     assert "no dead letter" in refused("dead-letters replay nothing")
@@ -149,6 +151,8 @@ def test_dead_letters_are_listed_and_go_where_they_belong(
     assert len(admin(f"dead-letters replay {dropped}")) == 1
     queue = real("sqs").receive_message(QueueUrl=stage.outputs["DropsUrl"])["Messages"]
     assert json.loads(queue[0]["Body"]) == DROP
-    assert len(admin("dead-letters replay --all")) == 2
+    assert len(admin("dead-letters replay --all")) == 3
+    [webhook] = real("sqs").receive_message(QueueUrl=stage.outputs["WebhooksUrl"])["Messages"]
+    assert json.loads(webhook["Body"]) == {"job_id": "job_2"}
     assert (FUNCTION, {"shard": 1}) in calls and (FUNCTION, BROKEN) in calls
     assert admin("dead-letters list") == []
