@@ -1,6 +1,6 @@
 # Everything made here lives in .local/ and node_modules/.
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check bench load cost faults tools synth deploy destroy
+.PHONY: help demo up down test check openapi bench load cost faults tools synth deploy destroy
 SHELL := /bin/bash
 
 RECENT := import sys; sys.exit(sys.version_info < (3, 11))
@@ -36,6 +36,9 @@ check: $(TESTS) ## lint, types and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@PYTHONPATH=lambdas:client $(BIN)/lint-imports --no-logo --cache-dir .local/import-linter
+
+openapi: $(TOOLS) ## docs/openapi.json from the routes and models; BREAKING=1 writes what breaks clients, too
+	@PYTHONPATH=.:lambdas $(BIN)/python -m openapi $(if $(BREAKING),--breaking)
 
 bench: $(TESTS) $(EMULATOR) $(CDK) ## cold starts, the memory of Prepare and the overhead of a job
 	@$(BIN)/python -m local.cloud up

@@ -18,6 +18,7 @@ from fitting_room.jobs.outcome import Finished, Pending
 from fitting_room.stores import webhooks
 from tests.deployment import choose
 from tests.integration.atelier import Atelier
+from tests.integration.functions import described
 from tests.integration.functions.events import CONTEXT, event
 from tests.integration.world import (
     LIVE_KEY,
@@ -87,6 +88,7 @@ def call(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
             assert problem["status"] == answer["statusCode"]
             assert {"type", "title", "code", "detail", "remedy", "retryable", "errors", "instance"} <= set(problem)
             assert problem["instance"] == f"urn:request:{found['request-id']}"
+        described.check(method, path, answer["statusCode"], found, answer["body"])
         return Answer(answer["statusCode"], found, answer["body"])
 
     yield send

@@ -7,6 +7,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -181,10 +182,28 @@ ROUTES = [
 ]
 
 
+FILES = {
+    "/v1/openapi.json": ("openapi.json", "application/json"),
+    "/v1/docs": ("docs.html", "text/html; charset=utf-8"),
+}
+"""What the API says of itself. It is the same for all, so it needs no key."""
+_PAGE_POLICY = "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
+
+
+def _file(name: str, content_type: str) -> Callable[[], Response[str]]:
+    def answer() -> Response[str]:
+        admit(None, clock)
+        headers = {"Content-Security-Policy": _PAGE_POLICY, "X-Content-Type-Options": "nosniff", **_common()}
+        text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+        return Response(200, content_type=content_type, body=text, headers=headers)
+
+    return answer
+
+
 def _guarded(route: Route) -> Callable[..., Response[str]]:
     """Answer only a caller whose key has the route's scope.
 
-    No route is registered without this.
+    No route of a tenant is registered without this.
     """
 
     def answer(**found: str) -> Response[str]:
@@ -201,14 +220,21 @@ def _guarded(route: Route) -> Callable[..., Response[str]]:
 
 for each in ROUTES:
     app.route(each.path, method=each.method)(_guarded(each))
-KNOWN = [(route.method, route.path) for route in ROUTES] + [("POST", "/v1/callbacks/<provider>/<token>")]
-"""The last one has a function of its own, so only other methods come here."""
+for path, file in FILES.items():
+    app.route(path, method="GET")(_file(*file))
+KNOWN = [(route.method, route.path) for route in ROUTES] + [("GET", path) for path in FILES]
+KNOWN.append(("POST", "/v1/callbacks/<provider>/<token>"))  # has a function of its own: only other methods come here
+
+
+def _fits(rule: str, path: str) -> bool:
+    return re.fullmatch(re.sub(r"<\w+>", "[^/]+", rule), path) is not None
 
 
 @app.not_found
 def no_such_route(_: Exception) -> Response[str]:
     path, asked = app.current_event.path, app.current_event.http_method
-    allowed = sorted({method for method, rule in KNOWN if re.fullmatch(re.sub(r"<\w+>", "[^/]+", rule), path)})
+    exact = {method for method, rule in KNOWN if rule == path}  # `/v1/jobs/estimate` is no job
+    allowed = sorted(exact or {method for method, rule in KNOWN if _fits(rule, path)})
     if not allowed or asked in allowed:  # allowed, and yet no route: the path has characters that no id has
         return _problem(Refusal.of("not_found", "There is nothing at this path.", _routes(asked, path)))
     if asked == "OPTIONS":
@@ -217,6 +243,13 @@ def no_such_route(_: Exception) -> Response[str]:
         )
     refusal = Refusal.of("method_not_allowed", f"{asked} is not served here.", f"Use {' or '.join(allowed)}.")
     return _problem(refusal, {"Allow": ", ".join(allowed)})
+
+
+for method, path in {
+    (method, path) for _, path in KNOWN for method, rule in KNOWN if "<" in rule and _fits(rule, path)
+}:
+    if "<" not in path and (method, path) not in KNOWN:  # a path of its own, and not what another method's rule names
+        app.route(path, method=method)(lambda: no_such_route(KeyError()))
 
 
 def _routes(method: str, path: str) -> str:

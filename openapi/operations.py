@@ -1,0 +1,206 @@
+"""Every route of the API in words: what it takes, what it answers, and with which errors."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+from fitting_room.actions.requests.retry import RetryRequest
+from fitting_room.actions.requests.upload import UploadRequest
+from fitting_room.jobs.errors import CODES
+from openapi import answers
+
+Codes = tuple[str | tuple[str, int], ...]
+"""Of errors; with a status where it is not the one of the table of codes."""
+
+_ALWAYS: Codes = ("unauthorized", "forbidden", "throttled", "internal")
+_BODY: Codes = (("invalid_input", 400), "invalid_input", "too_large", "unsupported_media_type")
+_JOB: Codes = ("not_found", "erased")
+_PLAN: Codes = (
+    "unsupported_option",
+    "provider_not_configured",
+    "provider_paused",
+    "provider_not_allowed",
+    "model_retired",
+    "subject_not_ready",
+)
+_SUBMIT: Codes = (
+    *_BODY,
+    *_PLAN,
+    "upload_missing",
+    "webhook_not_configured",
+    "idempotency_conflict",
+    "budget_exceeded",
+    "erased",
+)
+
+NO_KEY: Codes = ("throttled", "internal")
+
+
+class Parameter(NamedTuple):
+    name: str
+    place: str
+    about: str
+    schema: dict[str, Any]
+    example: Any = None
+
+
+class Operation(NamedTuple):
+    """`body`: a model, or the name of a schema. `answer`: the model of an answer, None for one without a body.
+    `headers`: those that an answer may have beyond the common ones."""
+
+    summary: str
+    statuses: tuple[int, ...] = (200,)
+    answer: type[BaseModel] | None = None
+    body: type[BaseModel] | str | None = None
+    optional_body: bool = False
+    codes: Codes = ()
+    headers: tuple[str, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+
+    def refusals(self) -> dict[int, list[str]]:
+        """The codes of errors by status, both in order."""
+        found: dict[int, list[str]] = {}
+        for each in (*_ALWAYS, *self.codes):
+            code, status = each if isinstance(each, tuple) else (each, CODES[each].status)
+            assert status, f"{code} ends jobs only"
+            found.setdefault(status, []).append(code)
+        return dict(sorted(found.items()))
+
+
+def _id(prefix: str) -> dict[str, Any]:
+    return {"type": "string", "pattern": f"^{prefix}_[0-9A-HJKMNP-TV-Z]{{26}}$"}
+
+
+PATH = {
+    "job_id": Parameter("job_id", "path", "The id of a job.", _id("job"), "job_01K3Q8Z7M0T4N6V9X2B5C8D1E3"),
+    "subject_id": Parameter("subject_id", "path", "The id of a subject.", _id("sub"), "sub_01K3Q8Z7M0T4N6V9X2B5C8D1E3"),
+    "name": Parameter(
+        "name",
+        "path",
+        "The number of an image, counted from 1, or `mask`.",
+        {"type": "string", "pattern": "^([1-9][0-9]{0,2}|mask)$"},
+        "1",
+    ),
+}
+IDEMPOTENCY = Parameter(
+    "Idempotency-Key",
+    "header",
+    "The same key and body answer the same job for 24 hours.",
+    {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
+    "order-8812-1",
+)
+PREFER = Parameter(
+    "Prefer",
+    "header",
+    "`wait=N` waits at most 25 seconds for the job's end. What is not understood is ignored.",
+    {"type": "string"},
+    "wait=25",
+)
+_DAY = {"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
+USAGE = (
+    Parameter("from", "query", "The first day (UTC). Default: `to`, or today.", _DAY, "2026-11-01"),
+    Parameter("to", "query", "The last day, at most 30 days later. Default: today.", _DAY, "2026-11-26"),
+    Parameter(
+        "by",
+        "query",
+        "Gives one item for each combination: `day`, `provider`, `owner`, or several with commas.",
+        {"type": "string", "pattern": "^((day|provider|owner)(,|$))*$"},
+        "day,provider",
+    ),
+)
+PAGE = (
+    Parameter("limit", "query", "How many items at most.", {"type": "integer", "minimum": 1, "maximum": 100}, 100),
+    Parameter("cursor", "query", "The `next_cursor` of the page before.", _id("sub")),
+)
+_NEW_JOB = ("Location", "Retry-After", "Idempotent-Replayed")
+
+OPERATIONS: dict[str, Operation] = {
+    "create_an_upload": Operation(
+        "Get a form to send one image with", (201,), answers.Upload, UploadRequest, codes=_BODY
+    ),
+    "create_a_job": Operation(
+        "Submit a job. 202: it is stored; 200: it is over already, because the call waited for it",
+        (200, 202),
+        answers.JobShown,
+        "JobRequest",
+        codes=_SUBMIT,
+        headers=(*_NEW_JOB, "Preference-Applied"),
+        parameters=(IDEMPOTENCY, PREFER),
+    ),
+    "estimate_a_job": Operation(
+        "Learn what a job would do and cost. Nothing is bought or stored",
+        (200,),
+        answers.Estimate,
+        "JobRequest",
+        codes=(*_BODY, *_PLAN, "webhook_not_configured"),
+    ),
+    "get_a_job": Operation(
+        "Look at a job",
+        answer=answers.JobShown,
+        codes=_JOB,
+        headers=("Retry-After", "Preference-Applied"),
+        parameters=(PREFER,),
+    ),
+    "delete_a_job": Operation("Erase a job and its images", (202,), answers.Erasure, codes=("not_found",)),
+    "cancel_a_job": Operation("Cancel a job", (202,), answers.JobShown, codes=_JOB, headers=("Retry-After",)),
+    "retry_a_job": Operation(
+        "Do a failed or cancelled job again as a new job",
+        (202,),
+        answers.JobShown,
+        RetryRequest,
+        optional_body=True,
+        codes=(*_BODY, *_JOB, *_PLAN, ("upload_missing", 409), "conflict", "may_be_charged", "budget_exceeded"),
+        headers=_NEW_JOB,
+    ),
+    "recover_a_job": Operation(
+        "Fetch what a failed or cancelled job may have paid for, as a new job. It buys nothing",
+        (202,),
+        answers.JobShown,
+        codes=(*_JOB, "conflict", "nothing_to_recover"),
+        headers=_NEW_JOB,
+    ),
+    "get_an_image": Operation("Be redirected to a fresh link to an image", (303,), codes=_JOB, headers=("Location",)),
+    "get_the_deliveries": Operation(
+        "See what the job's webhook was told and answered", answer=answers.Deliveries, codes=_JOB
+    ),
+    "send_a_webhook_again": Operation(
+        "Tell the job's webhook again", (202,), answers.Deliveries, codes=(*_JOB, "conflict")
+    ),
+    "create_a_subject": Operation(
+        "Have a provider learn a person or a garment",
+        (202,),
+        answers.SubjectShown,
+        "SubjectRequest",
+        codes=_SUBMIT,
+        headers=_NEW_JOB,
+        parameters=(IDEMPOTENCY,),
+    ),
+    "get_the_subjects": Operation(
+        "List subjects, newest first", answer=answers.Subjects, codes=(("invalid_input", 400),), parameters=PAGE
+    ),
+    "get_a_subject": Operation(
+        "Look at a subject", answer=answers.SubjectShown, codes=("not_found",), headers=("Retry-After",)
+    ),
+    "delete_a_subject": Operation(
+        "Erase a subject, and the job that made it", (202,), answers.Erasure, codes=("not_found",)
+    ),
+    "get_the_providers": Operation("List the providers and what they can do", answer=answers.Providers),
+    "get_the_usage": Operation(
+        "See what was made and spent",
+        answer=answers.UsageReport,
+        codes=(("invalid_input", 400),),
+        parameters=USAGE,
+    ),
+}
+"""By the name of the function that answers the route, which is the `operationId`."""
+
+HEADERS = {
+    "Request-Id": "The id by which the operator finds the request.",
+    "Location": "The address of the job or subject, or the link to the image.",
+    "Retry-After": "Seconds after which to ask again.",
+    "Idempotent-Replayed": "`true`: this key had submitted the job already.",
+    "Preference-Applied": "The API has waited, as `Prefer` asked.",
+    "WWW-Authenticate": "`Bearer`.",
+}
