@@ -22,7 +22,7 @@ def operation(method: str, path: str) -> Operation | None:
 def check(method: str, path: str, status: int, headers: dict[str, str], text: str) -> None:
     """`headers` with names in lower case. Paths that are none have no description."""
     found = operation(method, path)
-    if found is None:
+    if found is None or status == 405:
         return
     if status >= 400:
         assert status in (refusals := found.refusals()), f"{method} {path} answers {status}, which is not described"

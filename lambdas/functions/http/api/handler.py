@@ -233,7 +233,7 @@ def _fits(rule: str, path: str) -> bool:
 @app.not_found
 def no_such_route(_: Exception) -> Response[str]:
     path, asked = app.current_event.path, app.current_event.http_method
-    exact = {method for method, rule in KNOWN if rule == path}  # `/v1/jobs/estimate` is no job
+    exact = {method for method, rule in KNOWN if rule == path}
     allowed = sorted(exact or {method for method, rule in KNOWN if _fits(rule, path)})
     if not allowed or asked in allowed:  # allowed, and yet no route: the path has characters that no id has
         return _problem(Refusal.of("not_found", "There is nothing at this path.", _routes(asked, path)))
@@ -245,11 +245,10 @@ def no_such_route(_: Exception) -> Response[str]:
     return _problem(refusal, {"Allow": ", ".join(allowed)})
 
 
-for method, path in {
-    (method, path) for _, path in KNOWN for method, rule in KNOWN if "<" in rule and _fits(rule, path)
-}:
-    if "<" not in path and (method, path) not in KNOWN:  # a path of its own, and not what another method's rule names
-        app.route(path, method=method)(lambda: no_such_route(KeyError()))
+for path in {route.path for route in ROUTES if "<" not in route.path}:
+    for other in ROUTES:  # `GET /v1/jobs/estimate` looks for no job of that name
+        if other.path != path and _fits(other.path, path) and (other.method, path) not in KNOWN:
+            app.route(path, method=other.method)(lambda: no_such_route(KeyError()))
 
 
 def _routes(method: str, path: str) -> str:
