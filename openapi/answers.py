@@ -11,7 +11,7 @@ from fitting_room.jobs.job import Status, StepName, Usage
 from fitting_room.jobs.outcome import Charged
 from fitting_room.jobs.tasks import Task
 from fitting_room.jobs.tombstone import Remaining
-from fitting_room.providers.base import Option, Price
+from fitting_room.providers.base import Basis, Option, Price
 from fitting_room.stores import deliveries
 from fitting_room.stores.model_lifecycles import State
 
@@ -65,12 +65,14 @@ class TimelineEntry(Answer):
 
 
 class Cost(Answer):
-    """At the catalogue's prices. `amount` is null where the provider bills credits only, or publishes no price."""
+    """At the catalogue's prices, or by what the provider counted. `amount` is null where it bills credits only, or publishes
+    no price. `basis`: what its price is for."""
 
     images: int
     amount: float | None
     currency: str
     credits: float | None
+    basis: Basis
 
 
 class AttemptShown(Answer):
@@ -90,7 +92,8 @@ class AttemptShown(Answer):
 
 
 class MaskShown(Answer):
-    """`url` works until `url_expires_at`. Store the address in the job's `links` instead."""
+    """`url` works until `url_expires_at`; a key without the scope `read` gets none. Store the address in the job's `links`
+    instead."""
 
     width: int
     height: int
@@ -100,8 +103,8 @@ class MaskShown(Answer):
     seed: int | None
     provenance: Literal["c2pa", "xmp"] | None
     s3: str
-    url: str
-    url_expires_at: Time
+    url: str | None = None
+    url_expires_at: Time | None = None
 
 
 class ImageShown(MaskShown):
@@ -156,6 +159,7 @@ class EstimatedCost(Answer):
     amount: float | None
     currency: str
     credits: float | None
+    basis: Basis
 
 
 class Offer(Answer):

@@ -180,7 +180,15 @@ def _schemas() -> Json:
     replies = {name: _opened(schema) for name, schema in _defined(answered, "serialization").items()}
     assert not requests.keys() & replies.keys() - {"JsonValue"}, "one name, two schemas"
     for name in (model.__name__ for model in TASKS.values()):
-        _spliced(requests[name], options)
+        _spliced(requests[name])
+    requests["ProviderOptions"] = {
+        "type": "object",
+        "description": "What only one provider has, by its name. Of a provider that is not tried, nothing is checked.",
+        "properties": {
+            provider: {"anyOf": [_ref(model.__name__), {"type": "object"}]} for provider, model in options.items()
+        },
+        "additionalProperties": False,
+    }
     _seed(requests["Output"])
     names = [model.__name__ for model in TASKS.values()]
     mapping = {task: _ref(model.__name__)["$ref"] for task, model in TASKS.items()}
@@ -213,18 +221,10 @@ def _options(provider: str, model: type[BaseModel]) -> type[BaseModel]:
     return create_model(name, __base__=model, __doc__=model.__doc__)
 
 
-def _spliced(task: Json, options: dict[str, type[BaseModel]]) -> None:
-    """Say of each provider what `provider_options` may hold, and leave out fields that a task knows only to refuse."""
+def _spliced(task: Json) -> None:
+    """Say what `provider_options` may hold, and leave out fields that a task knows only to refuse."""
     task["properties"] = {name: part for name, part in task["properties"].items() if part.get("type") != "null"}
-    task["properties"]["provider_options"] = {
-        "type": "object",
-        "description": "What only one provider has, by its name. Of a provider that is not tried, nothing is checked.",
-        "properties": {
-            provider: {"anyOf": [_ref(model.__name__), {"type": "object"}]} for provider, model in options.items()
-        },
-        "additionalProperties": False,
-        "default": {},
-    }
+    task["properties"]["provider_options"] = {**_ref("ProviderOptions"), "default": {}}
 
 
 def _seed(output: Json) -> None:
