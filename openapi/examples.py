@@ -51,7 +51,7 @@ class Example(NamedTuple):
 
     detail: str
     remedy: str
-    facts: dict[str, str] = {}
+    facts: dict[str, Any] = {}
 
 
 ERRORS: dict[str, Example] = {

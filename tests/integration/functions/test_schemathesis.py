@@ -50,7 +50,7 @@ class Jobs:
 
     @cached_property
     def ids(self) -> list[str]:
-        named = {"provider": "tryiton", "webhook": {"url": "https://shop.example/hook"}}
+        named: dict[str, Any] = {"provider": "tryiton", "webhook": {"url": "https://shop.example/hook"}}
         ids = [self.world.submit(**named).job.id]
         for ending in (finished(), failed(), failed(charged="unknown"), pending()):
             self.vendor.starts, self.vendor.polls = [ending], [pending()]
@@ -72,7 +72,7 @@ def jobs(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> Jobs:
     return Jobs(world, vendor)
 
 
-@SCHEMA.parametrize()
+@SCHEMA.parametrize()  # type: ignore[untyped-decorator]
 @hypothesis.settings(
     max_examples=EXAMPLES,
     deadline=None,
