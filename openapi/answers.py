@@ -13,6 +13,7 @@ from fitting_room.jobs.tasks import Task
 from fitting_room.jobs.tombstone import Remaining
 from fitting_room.providers.base import Basis, Option, Price
 from fitting_room.stores import deliveries
+from fitting_room.stores.api_keys import Scope
 from fitting_room.stores.model_lifecycles import State
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
@@ -65,8 +66,10 @@ class TimelineEntry(Answer):
 
 
 class Cost(Answer):
-    """At the catalogue's prices, or by what the provider counted. `amount` is null where it bills credits only, or publishes
-    no price. `basis`: what its price is for."""
+    """At the catalogue's prices, or by what the provider counted.
+
+    `amount` is null where it bills credits only, or publishes no price. `basis`: what its price is for.
+    """
 
     images: int
     amount: float | None
@@ -92,8 +95,10 @@ class AttemptShown(Answer):
 
 
 class MaskShown(Answer):
-    """`url` works until `url_expires_at`; a key without the scope `read` gets none. Store the address in the job's `links`
-    instead."""
+    """`url` works until `url_expires_at`; a key without the scope `read` gets none.
+
+    Store the address in the job's `links` instead.
+    """
 
     width: int
     height: int
@@ -153,6 +158,55 @@ class JobShown(Answer):
     retried_by: str | None
     recovered_from: str | None
     recovered_by: str | None
+    reused_from: str | None
+
+
+class Jobs(Answer):
+    """Newest first. A page may be short, or empty, while `next_cursor` is not null."""
+
+    items: list[JobShown]
+    next_cursor: str | None
+
+
+class TokenMade(Answer):
+    """The token is shown this once."""
+
+    token: str
+    expires_at: Time
+
+
+class Share(Answer):
+    limit: float
+    used: float
+    left: float
+
+
+class Budget(Answer):
+    """Of a live key `images` and `usd`, of a test key `jobs`."""
+
+    day: Day
+    renewed_at: Time
+    images: Share | None = None
+    usd: Share | None = None
+    jobs: Share | None = None
+
+
+class Account(Answer):
+    """What a key is. `providers`: those that the tenant may use; null: all."""
+
+    tenant: str
+    mode: Literal["live", "test"]
+    scopes: list[Scope]
+    providers: list[str] | None
+    budget: Budget
+
+
+class OwnerErasure(Answer):
+    """`jobs`: how many are erased. `remains` is told from the newest 100 of them."""
+
+    owner: str
+    jobs: int
+    remains: list[Remaining]
 
 
 class EstimatedCost(Answer):

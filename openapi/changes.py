@@ -79,7 +79,7 @@ def _parts(schema: Json) -> list[Json]:
 
 
 def _alternatives(schema: Json) -> set[str]:
-    """The types and schemas that a value may have."""
+    """Return the types and schemas that a value may have."""
     parts = schema.get("anyOf") or schema.get("oneOf") or [schema]
     return {str(part.get("type") or part.get("$ref", "").rpartition("/")[2]) for part in parts} - {""}
 
@@ -91,7 +91,7 @@ def _values(schema: Json) -> list[Any]:
 
 
 def _used(document: Json, by: str) -> set[str]:
-    """The names of all schemas that bodies of requests are made of."""
+    """Return the names of all schemas that bodies of requests are made of."""
     left = [found[by] for methods in document["paths"].values() for found in methods.values() if by in found]
     names: set[str] = set()
     while left:

@@ -121,6 +121,7 @@ def _body(found: Operation) -> Json:
         "JobRequest": examples.TASKS,
         "SubjectRequest": {"train_subject": _without_task(examples.TASKS["train_subject"])},
         "UploadRequest": {"photo": {"content_type": "image/jpeg", "bytes": 481233}},
+        "TokenRequest": {"shopper": examples.TOKEN},
         "RetryRequest": {"buy_again": {"buy_again": True}},
     }[name]
     content = {"schema": _ref(name), "examples": {task: {"value": value} for task, value in shown.items()}}
@@ -172,7 +173,7 @@ def _fault(code: str) -> Json:
 
 
 def _schemas() -> Json:
-    """The schemas of requests, closed, and of answers, open."""
+    """Return the schemas of requests, closed, and of answers, open."""
     options = {entry.id: _options(entry.id, entry.options_model) for entry in entries() if entry.options_model}
     asked = [*TASKS.values(), *options.values(), *_models(operation.body for operation in OPERATIONS.values())]
     answered = [Problem, *_models(operation.answer for operation in OPERATIONS.values())]

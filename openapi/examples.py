@@ -45,6 +45,13 @@ TASKS: dict[str, dict[str, Any]] = {
     },
 }
 
+TOKEN: dict[str, Any] = {
+    "owner": "shopper-8812",
+    "max_jobs": 3,
+    "request": {"provider": "fashn"},
+    "garments": ["https://shop.example/garments/"],
+}
+
 
 class Example(NamedTuple):
     """The words of one error, and further fields of it."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel
 
 from fitting_room.actions.requests.retry import RetryRequest
 from fitting_room.actions.requests.upload import UploadRequest
 from fitting_room.jobs.errors import CODES
+from fitting_room.jobs.job import Status
+from fitting_room.jobs.tasks import TASKS
+from fitting_room.jobs.token import TokenRequest
 from openapi import answers
 
 Codes = tuple[str | tuple[str, int], ...]
@@ -47,8 +50,11 @@ class Parameter(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """`body`: a model, or the name of a schema. `answer`: the model of an answer, None for one without a body.
-    `headers`: those that an answer may have beyond the common ones."""
+    """`body`: a model, or the name of a schema.
+
+    `answer`: the model of an answer, None for one without a body. `headers`: those that an answer may have beyond
+    the common ones.
+    """
 
     summary: str
     statuses: tuple[int, ...] = (200,)
@@ -60,7 +66,7 @@ class Operation(NamedTuple):
     parameters: tuple[Parameter, ...] = ()
 
     def refusals(self) -> dict[int, list[str]]:
-        """The codes of errors by status, both in order."""
+        """Return the codes of errors by status, both in order."""
         found: dict[int, list[str]] = {}
         for each in (*_ALWAYS, *self.codes):
             code, status = each if isinstance(each, tuple) else (each, CODES[each].status)
@@ -76,6 +82,9 @@ def _id(prefix: str) -> dict[str, Any]:
 PATH = {
     "job_id": Parameter("job_id", "path", "The id of a job.", _id("job"), "job_01K3Q8Z7M0T4N6V9X2B5C8D1E3"),
     "subject_id": Parameter("subject_id", "path", "The id of a subject.", _id("sub"), "sub_01K3Q8Z7M0T4N6V9X2B5C8D1E3"),
+    "owner": Parameter(
+        "owner", "path", "The `owner` of jobs.", {"type": "string", "minLength": 1, "maxLength": 128}, "shopper-8812"
+    ),
     "name": Parameter(
         "name",
         "path",
@@ -98,6 +107,7 @@ PREFER = Parameter(
     {"type": "string"},
     "wait=25",
 )
+_TIME = {"type": "string", "format": "date-time"}
 _DAY = {"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 USAGE = (
     Parameter("from", "query", "The first day (UTC). Default: `to`, or today.", _DAY, "2026-11-01"),
@@ -113,6 +123,17 @@ USAGE = (
 PAGE = (
     Parameter("limit", "query", "How many items at most.", {"type": "integer", "minimum": 1, "maximum": 100}, 100),
     Parameter("cursor", "query", "The `next_cursor` of the page before.", _id("sub")),
+)
+JOBS = (
+    PAGE[0],
+    Parameter("cursor", "query", "The `next_cursor` of the page before.", {"type": "string"}),
+    Parameter("status", "query", "Jobs that stand so.", {"enum": list(get_args(Status))}, "succeeded"),
+    Parameter("task", "query", "Jobs of this task.", {"enum": list(TASKS)}, "try_on"),
+    Parameter("provider", "query", "Jobs that this provider does or did.", {"type": "string"}, "fashn"),
+    Parameter("owner", "query", "Jobs of exactly this owner.", {"type": "string"}, "shopper-8812"),
+    Parameter("reference", "query", "Jobs with exactly this reference.", {"type": "string"}),
+    Parameter("created_after", "query", "Jobs created after this time.", _TIME, "2026-11-26T10:00:00Z"),
+    Parameter("created_before", "query", "Jobs created before this time.", _TIME),
 )
 _NEW_JOB = ("Location", "Retry-After", "Idempotent-Replayed")
 
@@ -135,6 +156,9 @@ OPERATIONS: dict[str, Operation] = {
         answers.Estimate,
         "JobRequest",
         codes=(*_BODY, *_PLAN, "webhook_not_configured"),
+    ),
+    "get_the_jobs": Operation(
+        "List jobs, newest first", answer=answers.Jobs, codes=(("invalid_input", 400),), parameters=JOBS
     ),
     "get_a_job": Operation(
         "Look at a job",
@@ -187,6 +211,15 @@ OPERATIONS: dict[str, Operation] = {
         "Erase a subject, and the job that made it", (202,), answers.Erasure, codes=("not_found",)
     ),
     "get_the_providers": Operation("List the providers and what they can do", answer=answers.Providers),
+    "create_a_token": Operation(
+        "Make a token for a shopper's browser",
+        (201,),
+        answers.TokenMade,
+        TokenRequest,
+        codes=(*_BODY, *_PLAN, "upload_missing", "webhook_not_configured"),
+    ),
+    "delete_an_owner": Operation("Erase all that an owner has", (202,), answers.OwnerErasure, codes=("invalid_input",)),
+    "get_the_account": Operation("See what the key is, and what is left of the day", answer=answers.Account),
     "get_the_usage": Operation(
         "See what was made and spent",
         answer=answers.UsageReport,

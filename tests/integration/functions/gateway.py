@@ -12,8 +12,11 @@ from tests.integration.functions.events import CONTEXT, event
 
 
 def gateway(handler: Callable[[dict[str, Any], Any], dict[str, Any]]) -> Any:
-    """Return a WSGI application. Repeated headers and parameters are joined by commas, and bodies that are no text packed
-    in base64, as the gateway does it."""
+    """Return a WSGI application.
+
+    Repeated headers and parameters are joined by commas, and bodies that are no text packed in base64, as the
+    gateway does it.
+    """
 
     @Request.application
     def application(request: Request) -> Response:
