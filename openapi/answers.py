@@ -318,6 +318,7 @@ class ModelShown(Answer):
     options: dict[str, dict[str, Option]] | None
     offered: bool
     lifecycle: LifecycleShown
+    licence: str | None
 
 
 class ProviderShown(Answer):
