@@ -100,7 +100,7 @@ def test_active(watched: Watched) -> None:
     watched.told("active")
     assert watched.shown() == {"state": "active", "legacy": None, "end_of_life": None, "retired": False}
     assert watched.planned() == ["stability"]
-    assert watched.days() == {"nova_canvas": -51}
+    assert watched.days() == {}
     assert {model.state for model in watched.kept.values()} == {"active"}
     assert len(watched.kept) == 5
 
@@ -109,7 +109,7 @@ def test_legacy(watched: Watched) -> None:
     watched.told("legacy", legacyTime="2026-11-01T00:00:00Z", endOfLifeTime="2027-02-01T00:00:00Z")
     assert watched.shown() == {"state": "legacy", "legacy": "2026-11-01", "end_of_life": "2027-02-01", "retired": False}
     assert watched.planned() == ["stability"]
-    assert watched.days() == {"nova_canvas": -51, "stability": 73}
+    assert watched.days() == {"stability": 73}
 
 
 def test_end_of_life_with_a_lookup_that_still_answers(watched: Watched) -> None:
@@ -119,7 +119,7 @@ def test_end_of_life_with_a_lookup_that_still_answers(watched: Watched) -> None:
         watched.planned()
         == f"model_retired: Stability AI on Bedrock ({INPAINT}) reached its end of life on 2026-11-20."
     )
-    assert watched.days() == {"nova_canvas": -51, "stability": 0}
+    assert watched.days() == {"stability": 0}
 
 
 @pytest.mark.parametrize("state", ["end_of_life", "unknown"])
@@ -127,14 +127,14 @@ def test_gone(watched: Watched, state: str) -> None:
     watched.told(state)
     assert watched.shown() == {"state": "gone", "legacy": None, "end_of_life": None, "retired": True}
     assert str(watched.planned()).startswith(f"model_retired: Stability AI on Bedrock ({INPAINT}) is no longer known")
-    assert watched.days() == {"nova_canvas": -51, "stability": 0}
+    assert watched.days() == {"stability": 0}
 
 
 def test_the_lookup_is_refused(watched: Watched) -> None:
     watched.told("no_access")
     assert watched.shown() == {"state": "unknown", "legacy": None, "end_of_life": None, "retired": False}
     assert watched.planned() == ["stability"]
-    assert watched.days() == {"nova_canvas": -51}
+    assert watched.days() == {}
 
 
 def test_the_lookup_fails_and_yesterday_s_answer_stays(watched: Watched) -> None:
