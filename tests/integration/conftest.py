@@ -32,7 +32,6 @@ ENVIRONMENT = {
     "ERASE_FUNCTION": "erase",
     "JOB_MACHINE_ARN": MACHINE,
     "WEBHOOK_QUEUE": "https://sqs.us-east-1.amazonaws.com/123456789012/webhooks",
-    "PROVIDER_SECRETS": json.dumps({name: f"secret-of-{name}" for name in ("tryiton", "fashn", "fal", "gemini")}),
     "DEPLOYMENT": json.dumps(DEPLOYMENT),
     "POWERTOOLS_SERVICE_NAME": "fitting-room",
     "POWERTOOLS_METRICS_NAMESPACE": "FittingRoom",
@@ -75,6 +74,13 @@ from tests.integration.world import (  # noqa: E402
     api_key,
 )
 from tests.unit.memory import FakeClock  # noqa: E402
+
+# a stage has a secret for every provider that needs a key; the catalogue reads the environment above
+ENVIRONMENT["PROVIDER_SECRETS"] = json.dumps(
+    {entry.id: f"secret-of-{entry.id}" for entry in catalogue.entries() if entry.secret}
+)
+os.environ.update(ENVIRONMENT)
+settings.cache_clear()
 
 KEPT = (
     api_keys.caller_of,

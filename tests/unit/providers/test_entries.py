@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from fitting_room.jobs.parse import parse
+from fitting_room.jobs.request import RequestedOption
 from fitting_room.providers import catalogue
+from fitting_room.providers.base import CatalogueEntry
 from tests.unit.providers.requests import GARMENT_MASK, IMAGE, IMAGE_MASK, asking, found, planned
 
 
@@ -415,6 +417,17 @@ def test_the_order_in_which_auto_tries_them() -> None:
         "sandbox",
     ]
     assert [entry.id for entry in catalogue.entries() if not entry.live] == ["sandbox"]
+
+
+@pytest.mark.parametrize("entry", catalogue.entries(), ids=lambda entry: entry.id)
+def test_every_entry_takes_what_every_request_asks_of_it(entry: CatalogueEntry) -> None:
+    """A request that says nothing of them asks for one image all the same, and for a garment of any category."""
+    count = RequestedOption("output.count", "/output/count", 1)
+    category = RequestedOption("garment.category", "/garments/0/category", "auto")
+    for model in entry.models:
+        for task in set(model.tasks) - {"train_subject"}:
+            for asked in (count, category) if task == "try_on" else (count,):
+                assert entry.refuses(task, asked, model) is None
 
 
 def test_an_unknown_provider() -> None:
