@@ -1,6 +1,6 @@
 # Everything made here lives in .local/ and node_modules/.
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check openapi bench load cost faults tools synth deploy destroy
+.PHONY: help demo up down test check openapi check-catalogue bench load cost faults tools synth deploy destroy
 SHELL := /bin/bash
 
 RECENT := import sys; sys.exit(sys.version_info < (3, 11))
@@ -13,7 +13,7 @@ EMULATOR := .local/emulator-venv/installed
 CDK := node_modules/.package-lock.json
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(TOOLS) $(EMULATOR) $(CDK) ## one try-on with Nova Canvas and TryItOn on the local cloud; the pictures land in .local/demo
 	@$(BIN)/python -m local.demo
@@ -39,6 +39,9 @@ check: $(TESTS) ## lint, types and the direction of imports
 
 openapi: $(TOOLS) ## docs/openapi.json from the routes and models; BREAKING=1 writes what breaks clients, too
 	@PYTHONPATH=.:lambdas $(BIN)/python -m openapi $(if $(BREAKING),--breaking)
+
+check-catalogue: $(TOOLS) ## name the prices, dates and model ids that nobody has looked at for 90 days
+	@PYTHONPATH=.:lambdas $(BIN)/python -m local.check_catalogue
 
 bench: $(TESTS) $(EMULATOR) $(CDK) ## cold starts, the memory of Prepare and the overhead of a job
 	@$(BIN)/python -m local.cloud up

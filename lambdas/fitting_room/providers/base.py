@@ -90,6 +90,8 @@ class Price(_Frozen):
     quality: str | None = None
     max_side: int | None = None
     source: str
+    checked: date | None
+    """When the source was last read; None where there is no vendor to ask."""
 
     @property
     def free(self) -> bool:
@@ -109,12 +111,13 @@ class Price(_Frozen):
 
 
 class Lifecycle(_Frozen):
-    """The vendor's dates, and where they were read."""
+    """The dates of a model, where they and its id were read, and when that was last `checked` (None: no vendor to ask)."""
 
     launched: date | None = None
     legacy: date | None = None
     end_of_life: date | None = None
     source: str
+    checked: date | None
 
 
 class Model(_Frozen):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -93,19 +93,20 @@ class Override(_Frozen):
         if change is None:
             return model
         dates = change.model_dump(include={"legacy", "end_of_life"}, exclude_none=True)
-        lifecycle = model.lifecycle.model_copy(update={**dates, "source": self._source}) if dates else model.lifecycle
+        lifecycle = model.lifecycle.model_copy(update={**dates, **self._source}) if dates else model.lifecycle
         return model.model_copy(update={"lifecycle": lifecycle, "sent_as": change.sent_as})
 
     def _price(self, price: Price) -> Price:
         for change in self.prices:
             if change.fits(price):
                 facts = change.model_dump(include={"amount", "credits"}, exclude_none=True)
-                price = price.model_copy(update={**facts, "source": self._source})
+                price = price.model_copy(update={**facts, **self._source})
         return price
 
     @property
-    def _source(self) -> str:
-        return f"set by the operator on {self.at[:10]}"
+    def _source(self) -> dict[str, Any]:
+        day = self.at[:10]
+        return {"source": f"set by the operator on {day}", "checked": date.fromisoformat(day) if day else None}
 
 
 def _place(price: Price) -> str:

@@ -6,6 +6,7 @@ signature and the trial quota: its sample `VirtualTryOnProHttpExample.java` (Apa
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -18,6 +19,7 @@ from fitting_room.providers.base import Advice, CatalogueEntry, Lifecycle, Model
 
 ID = "aidge"
 CATEGORIES = {"auto": None, "tops": "tops", "bottoms": "bottoms", "one_piece": "dresses"}  # ours -> the vendor's
+_CHECKED = date(2026, 11, 20)
 _PAGE = "https://docs.aidc-ai.com, Virtual Try-on Submit API Reference"
 
 
@@ -86,7 +88,9 @@ def several_photos(request: AnyRequest, seen: frozenset[str]) -> str | None:  # 
 ENTRY = CatalogueEntry(
     id=ID,
     title="Aidge",
-    models=(Model(id="tryon-pro", tasks=("try_on",), lifecycle=Lifecycle(source=f"{_PAGE}; no dates")),),
+    models=(
+        Model(id="tryon-pro", tasks=("try_on",), lifecycle=Lifecycle(source=f"{_PAGE}; no dates", checked=_CHECKED)),
+    ),
     runner="http",
     secret=True,
     polled=True,
@@ -120,7 +124,7 @@ ENTRY = CatalogueEntry(
     base=FitSpec(min_side=150, max_side=3000),
     others=FitSpec(min_side=150, max_side=3000),
     max_image=10_000_000,  # ours: the vendor fetches each image by a link, and names no limit of bytes
-    prices=(Price(source=f"{_PAGE}: no price is published there, nor credits"),),
+    prices=(Price(source=f"{_PAGE}: no price is published there, nor credits", checked=_CHECKED),),
     retention="Not documented, neither for the images nor for the results.",
     result_hosts=("aliexpress-media.com", "alicdn.com", "aliyuncs.com"),  # of the pictures in the vendor's samples
     failures_free=False,  # not documented

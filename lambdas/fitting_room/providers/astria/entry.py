@@ -19,6 +19,7 @@ from fitting_room.providers.astria.prompts import PHOTOSHOOT
 from fitting_room.providers.astria.rules import flow, has_input_image, rules
 from fitting_room.providers.base import Advice, CatalogueEntry, Lifecycle, Model, Option, Price
 
+_CHECKED = date(2026, 11, 20)
 _DOCS = "https://docs.astria.ai"
 _PAGE = f"{_DOCS}, Virtual Try-on, Overview"
 _TRY_ON = {
@@ -93,7 +94,12 @@ def _older_try_on(request: AnyRequest) -> TypeGuard[TryOn]:
 
 
 def _partner(model: str, source: str, options: Mapping[Task, Mapping[str, Option]] | None = None) -> Model:
-    return Model(id=model, tasks=("try_on", "train_subject"), options=options, lifecycle=Lifecycle(source=source))
+    return Model(
+        id=model,
+        tasks=("try_on", "train_subject"),
+        options=options,
+        lifecycle=Lifecycle(source=source, checked=_CHECKED),
+    )
 
 
 _TOOL = "github.com/astriaai/skills, bin/astria 1.11.0 (2026-07); no dates"
@@ -113,6 +119,7 @@ ENTRY = CatalogueEntry(
                 legacy=date(2026, 8, 21),
                 source=f'{_DOCS}, Virtual Try-on, a "Backend V1 feature"; the provider archived the'
                 " page on 2026-08-21 (commit de76dad of its documents) and names no end",
+                checked=_CHECKED,
             ),
         ),
     ),
@@ -128,7 +135,11 @@ ENTRY = CatalogueEntry(
     ),  # "at least 512x512 pixels [...] 2048x2048 could be a good target resize"
     others=FitSpec(min_side=512, max_side=2048),
     max_image=3_000_000,  # files of a form: the vendor has "no hard limit" and calls 3 MB an image reasonable
-    prices=(Price(source="https://www.astria.ai/pricing, which was not read: the documents name no price"),),
+    prices=(
+        Price(
+            source="https://www.astria.ai/pricing, which was not read: the documents name no price", checked=_CHECKED
+        ),
+    ),
     retention="Images, subjects and results 30 days, or until they are deleted here (also at the provider): "
     f"{_DOCS}/docs/api/overview, Storage",
     erases=True,

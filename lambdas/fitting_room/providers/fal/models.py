@@ -6,6 +6,8 @@ checked before it is paid for. Re-read `https://fal.ai/models/<id>/llms.txt` bef
 
 from __future__ import annotations
 
+from datetime import date
+
 from fitting_room.jobs.geometry import FitSpec
 from fitting_room.providers.base import Lifecycle, Model, Option, Price
 from fitting_room.providers.shared.clothes import OPTIONS
@@ -15,6 +17,7 @@ FASHN = "fal-ai/fashn/tryon/v1.6"
 FLUX = "fal-ai/flux-pro/v1/vto"
 NANO_BANANA = "fal-ai/nano-banana-2/edit"
 GPT_IMAGE = "openai/gpt-image-2/edit"
+_CHECKED = date(2026, 11, 25)
 _PAGE = "https://fal.ai/models"
 
 FLUX_OPTIONS = INSTRUCTED | {"output.count": Option(minimum=1, maximum=1)}
@@ -48,7 +51,7 @@ MODELS = (
         id=FASHN,
         tasks=("try_on",),
         options={"try_on": OPTIONS},
-        lifecycle=Lifecycle(source=f"{_PAGE}/{FASHN}/llms.txt; no dates"),
+        lifecycle=Lifecycle(source=f"{_PAGE}/{FASHN}/llms.txt; no dates", checked=_CHECKED),
     ),
     Model(
         id=FLUX,
@@ -56,7 +59,7 @@ MODELS = (
         options={"try_on": FLUX_OPTIONS},
         base=FitSpec(max_pixels=1_000_000),  # it takes twice that, and calls this best
         others=FitSpec(max_pixels=1_000_000),
-        lifecycle=Lifecycle(source=f"{_PAGE}/{FLUX}/llms.txt; no dates"),
+        lifecycle=Lifecycle(source=f"{_PAGE}/{FLUX}/llms.txt; no dates", checked=_CHECKED),
     ),
     Model(
         id=NANO_BANANA,
@@ -70,7 +73,8 @@ MODELS = (
         max_garments=4,
         lifecycle=Lifecycle(
             source=f"{_PAGE}/{NANO_BANANA}/llms.txt; no dates. Google ended the model of this name at its own API on"
-            " 2026-10-29; whether fal still serves it was not found"
+            " 2026-10-29; whether fal still serves it was not found",
+            checked=_CHECKED,
         ),
     ),
     Model(
@@ -83,12 +87,12 @@ MODELS = (
         keeps_framing=False,
         keeps_shape=True,
         max_garments=4,
-        lifecycle=Lifecycle(source=f"{_PAGE}/{GPT_IMAGE}/llms.txt; no dates"),
+        lifecycle=Lifecycle(source=f"{_PAGE}/{GPT_IMAGE}/llms.txt; no dates", checked=_CHECKED),
     ),
 )
 _BANANA_PRICE = f"{_PAGE}/{NANO_BANANA}/llms.txt"
 PRICES = (
-    Price(model=FASHN, amount=0.075, source=f"{_PAGE}/{FASHN}/llms.txt"),
+    Price(model=FASHN, amount=0.075, source=f"{_PAGE}/{FASHN}/llms.txt", checked=_CHECKED),
     Price(
         model=FLUX,
         basis="megapixel",  # of each image that goes in or comes out, rounded up
@@ -96,14 +100,16 @@ PRICES = (
         amount=0.005,
         units=3,  # one each of the person, the garment and the result
         source=f"{_PAGE}/{FLUX}/llms.txt",
+        checked=_CHECKED,
     ),
-    Price(model=NANO_BANANA, amount=0.06, quality="fast", source=_BANANA_PRICE),
-    Price(model=NANO_BANANA, amount=0.08, quality="standard", source=_BANANA_PRICE),
-    Price(model=NANO_BANANA, amount=0.12, quality="best", source=_BANANA_PRICE),
+    Price(model=NANO_BANANA, amount=0.06, quality="fast", source=_BANANA_PRICE, checked=_CHECKED),
+    Price(model=NANO_BANANA, amount=0.08, quality="standard", source=_BANANA_PRICE, checked=_CHECKED),
+    Price(model=NANO_BANANA, amount=0.12, quality="best", source=_BANANA_PRICE, checked=_CHECKED),
     Price(
         model=GPT_IMAGE,
         basis="token",
         amount=0.00003,  # of the image that comes out; what goes in costs less and is not reckoned
         source=f"{_PAGE}/{GPT_IMAGE}/llms.txt; how many tokens an image takes is not documented there",
+        checked=_CHECKED,
     ),
 )

@@ -10,6 +10,8 @@ Source of limits and values: the vendor's pages "API Fundamentals", "API Endpoin
 
 from __future__ import annotations
 
+from datetime import date
+
 from pydantic import BaseModel, ConfigDict
 
 from fitting_room.jobs.geometry import FitSpec
@@ -22,6 +24,7 @@ ID = "fashn"
 MODEL = "tryon-v1.6"
 MAX = "tryon-max"
 MAX_CREDITS = 4
+_CHECKED, _MAX_CHECKED = date(2026, 11, 20), date(2026, 11, 25)
 _DOCS = "https://docs.fashn.ai"
 
 
@@ -52,7 +55,11 @@ ENTRY = CatalogueEntry(
     id=ID,
     title="FASHN",
     models=(
-        Model(id=MODEL, tasks=("try_on",), lifecycle=Lifecycle(source=f"{_DOCS}/llms.txt lists it; no dates")),
+        Model(
+            id=MODEL,
+            tasks=("try_on",),
+            lifecycle=Lifecycle(source=f"{_DOCS}/llms.txt lists it; no dates", checked=_CHECKED),
+        ),
         Model(
             id=MAX,
             tasks=("try_on",),
@@ -62,7 +69,7 @@ ENTRY = CatalogueEntry(
             others=FitSpec(max_side=2048),
             keeps_framing=False,
             keeps_shape=True,
-            lifecycle=Lifecycle(source=f"{_DOCS}/api-reference/tryon-max, experimental; no dates"),
+            lifecycle=Lifecycle(source=f"{_DOCS}/api-reference/tryon-max, experimental; no dates", checked=_MAX_CHECKED),
         ),
     ),
     runner="http",
@@ -74,11 +81,12 @@ ENTRY = CatalogueEntry(
     max_body=4_000_000,  # ours: the vendor names no limit, but says that oversized base64 pictures end in a 500
     sends_model=True,
     prices=(
-        Price(model=MODEL, credits=1, source=f"{_DOCS}, FASHN Virtual Try-On v1.6"),
+        Price(model=MODEL, credits=1, source=f"{_DOCS}, FASHN Virtual Try-On v1.6", checked=_CHECKED),
         Price(
             model=MAX,
             credits=MAX_CREDITS,
             source=f"{_DOCS}/api-reference/tryon-max; `quality` costs more, how much is not documented",
+            checked=_MAX_CHECKED,
         ),
     ),
     retention="Results 72 hours on the provider's servers; images sent in the request, as Fitting Room sends"

@@ -7,6 +7,7 @@ client `google-genai` 3.6.1 (`types.py`) and its pages "Deprecations", "Image ge
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,6 +24,7 @@ LITE: Final = "gemini-3.1-flash-lite-image"
 PRO: Final = "gemini-3-pro-image"
 ANSWER_SECONDS = 300
 """Ours: no document says how long an image takes at most."""
+_CHECKED = date(2026, 11, 25)
 _DATES = "https://ai.google.dev/gemini-api/docs/deprecations"
 _LISTED = "github.com/BerriAI/litellm, discussion 44983, and Google's client 3.6.1, which lists it"
 ModelName = Annotated[str, Field(pattern=r"^[a-z0-9.-]{1,100}$")]
@@ -79,15 +81,20 @@ ENTRY = CatalogueEntry(
     id=ID,
     title=TITLE,
     models=(
-        Model(id=NANO_BANANA, tasks=("try_on",), lifecycle=Lifecycle(source=f"{_LISTED}; no dates")),
+        Model(id=NANO_BANANA, tasks=("try_on",), lifecycle=Lifecycle(source=f"{_LISTED}; no dates", checked=_CHECKED)),
         Model(
             id=LITE,
             tasks=("try_on",),
             qualities=("standard",),
             named_only=True,
-            lifecycle=Lifecycle(source="github.com/TanStack/ai, issue 870; no dates"),
+            lifecycle=Lifecycle(source="github.com/TanStack/ai, issue 870; no dates", checked=_CHECKED),
         ),
-        Model(id=PRO, tasks=("try_on",), named_only=True, lifecycle=Lifecycle(source=f"{_DATES}; no end is named")),
+        Model(
+            id=PRO,
+            tasks=("try_on",),
+            named_only=True,
+            lifecycle=Lifecycle(source=f"{_DATES}; no end is named", checked=_CHECKED),
+        ),
     ),
     runner="http",
     secret=True,
@@ -101,13 +108,22 @@ ENTRY = CatalogueEntry(
     others=_FIT,
     max_body=18_000_000,  # "20 MB" for a request with images in it, in documents of 2025
     prices=(
-        Price(model=NANO_BANANA, quality="standard", basis="token", amount=30e-6, units=_TOKENS, source=_LISTED),
+        Price(
+            model=NANO_BANANA,
+            quality="standard",
+            basis="token",
+            amount=30e-6,
+            units=_TOKENS,
+            source=_LISTED,
+            checked=_CHECKED,
+        ),
         Price(
             model=NANO_BANANA,
             quality="best",
             basis="token",
             amount=30e-6,
             source=f"{_LISTED}; how many tokens 2K takes is not",
+            checked=_CHECKED,
         ),
         Price(
             model=LITE,
@@ -115,8 +131,9 @@ ENTRY = CatalogueEntry(
             amount=30e-6,
             units=_TOKENS,
             source="second-hand: github.com/TanStack/ai, issue 870",
+            checked=_CHECKED,
         ),
-        Price(model=PRO, amount=0.134, source="unconfirmed: public price tables"),
+        Price(model=PRO, amount=0.134, source="unconfirmed: public price tables", checked=_CHECKED),
     ),
     retention="Prompts and answers for a limited time against abuse, in the paid tier: "
     "https://ai.google.dev/gemini-api/docs/zdr",

@@ -191,6 +191,7 @@ TASKS: dict[Task, dict[str, Option]] = {
     "remove_background": {"output.count": Option(minimum=1, maximum=1)},
 }
 _INPUT = FitSpec(min_side=MIN_SIDE, max_side=MAX_SIDE, max_pixels=MAX_PIXELS, max_aspect=MAX_ASPECT)
+_CHECKED = date(2026, 11, 20)
 _PRICES = "github.com/awslabs/startups, ai pricing cache of 2026-08-20"
 
 LIFECYCLE = Lifecycle(
@@ -199,6 +200,7 @@ LIFECYCLE = Lifecycle(
     end_of_life=date(2026, 9, 30),
     source="https://docs.aws.amazon.com/bedrock/latest/userguide/model-lifecycle-legacy.html; launched: the"
     " day it was announced",
+    checked=_CHECKED,
 )
 
 ENTRY = CatalogueEntry(
@@ -218,10 +220,10 @@ ENTRY = CatalogueEntry(
     others=_INPUT,
     max_body=BODY_LIMIT - _FRAME,
     prices=(
-        Price(amount=0.04, quality="standard", max_side=1024, source=_PRICES),
-        Price(amount=0.06, quality="best", max_side=1024, source=_PRICES),
-        Price(amount=0.06, quality="standard", source=_PRICES),
-        Price(amount=0.08, quality="best", source=_PRICES),
+        Price(amount=0.04, quality="standard", max_side=1024, source=_PRICES, checked=_CHECKED),
+        Price(amount=0.06, quality="best", max_side=1024, source=_PRICES, checked=_CHECKED),
+        Price(amount=0.06, quality="standard", source=_PRICES, checked=_CHECKED),
+        Price(amount=0.08, quality="best", source=_PRICES, checked=_CHECKED),
     ),
     retention="As the account's Bedrock data retention setting says: "
     "https://docs.aws.amazon.com/bedrock/latest/userguide/data-retention.html",

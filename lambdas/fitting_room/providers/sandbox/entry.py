@@ -120,7 +120,9 @@ _INPUT = FitSpec(max_side=1024)
 ENTRY = CatalogueEntry(
     id=ID,
     title="Sandbox",
-    models=(Model(id="composite", tasks=tuple(_TASKS), lifecycle=Lifecycle(source="part of this product")),),
+    models=(
+        Model(id="composite", tasks=tuple(_TASKS), lifecycle=Lifecycle(source="part of this product", checked=None)),
+    ),
     runner="http",
     secret=False,
     polled=True,
@@ -133,7 +135,7 @@ ENTRY = CatalogueEntry(
     max_garments=8,
     base=_INPUT,
     others=_INPUT,
-    prices=(Price(amount=0, source="part of this product"),),
+    prices=(Price(amount=0, source="part of this product", checked=None),),
     retention="Nothing leaves this deployment.",
     erases=True,
     failures_free=True,

@@ -6,6 +6,8 @@ Source of shapes and limits: the Amazon Bedrock user guide, pages `stable-image-
 
 from __future__ import annotations
 
+from datetime import date
+
 from pydantic import BaseModel, ConfigDict
 
 from fitting_room.jobs.errors import Fault
@@ -75,6 +77,7 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_CHECKED = date(2026, 11, 20)
 _GUIDE = "https://docs.aws.amazon.com/bedrock/latest/userguide/"
 _ANY = Option()
 _ONE = Option(minimum=1, maximum=1)
@@ -93,7 +96,7 @@ _EDIT = {
     "output.seed": _SEED,
 }
 _INPUT = FitSpec(min_side=64, max_pixels=9_437_184, max_aspect=2.5)
-_LIFECYCLE = Lifecycle(source=_GUIDE + "model-cards-stability-ai.html")
+_LIFECYCLE = Lifecycle(source=_GUIDE + "model-cards-stability-ai.html", checked=_CHECKED)
 
 ENTRY = CatalogueEntry(
     id=ID,
@@ -141,15 +144,21 @@ ENTRY = CatalogueEntry(
     others=_INPUT,
     max_body=BODY_LIMIT - _FRAME,
     prices=(
-        Price(model=CORE, amount=0.04, source="github.com/awslabs/startups, ai pricing cache of 2026-08-20"),
+        Price(
+            model=CORE,
+            amount=0.04,
+            source="github.com/awslabs/startups, ai pricing cache of 2026-08-20",
+            checked=_CHECKED,
+        ),
         Price(
             model=ULTRA,
             amount=0.14,
             source="the dearer of two figures: 0.08 in github.com/awslabs/startups of "
             "2026-08-20, and 0.14 in other public price tables",
+            checked=_CHECKED,
         ),
-        Price(model=INPAINT, amount=0.07, source="github.com/stdapi-ai/stdapi.ai"),
-        Price(model=REMOVE_BACKGROUND, amount=0.07, source="github.com/stdapi-ai/stdapi.ai"),
+        Price(model=INPAINT, amount=0.07, source="github.com/stdapi-ai/stdapi.ai", checked=_CHECKED),
+        Price(model=REMOVE_BACKGROUND, amount=0.07, source="github.com/stdapi-ai/stdapi.ai", checked=_CHECKED),
     ),
     retention="As the account's Bedrock data retention setting says: "
     "https://docs.aws.amazon.com/bedrock/latest/userguide/data-retention.html",

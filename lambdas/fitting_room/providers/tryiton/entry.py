@@ -116,13 +116,18 @@ def _fault(code: str, pointer: str, detail: str, remedy: str) -> Fault:
     return Fault.of(code, detail, remedy, pointer=pointer, provider=ID)
 
 
+_CHECKED = date(2026, 11, 20)
 _SDK = "https://github.com/tryiton-now/tryiton-python"
 
 ENTRY = CatalogueEntry(
     id=ID,
     title="TryItOn",
     models=(
-        Model(id=FASHION, tasks=("try_on",), lifecycle=Lifecycle(launched=date(2026, 7, 14), source=f"{_SDK}, v2.0.0")),
+        Model(
+            id=FASHION,
+            tasks=("try_on",),
+            lifecycle=Lifecycle(launched=date(2026, 7, 14), source=f"{_SDK}, v2.0.0", checked=_CHECKED),
+        ),
         Model(
             id=CLOTHES,
             tasks=("try_on",),
@@ -132,6 +137,7 @@ ENTRY = CatalogueEntry(
                 legacy=date(2026, 7, 14),
                 source=f"{_SDK}, v2.0.0 put /tryon/fashion in its place; whether the provider still"
                 " answers it is not known",
+                checked=_CHECKED,
             ),
         ),
     ),
@@ -152,7 +158,7 @@ ENTRY = CatalogueEntry(
     base=FitSpec(canvas=(864, 1296)),
     others=FitSpec(max_side=1296),
     max_body=10_000_000,  # ours: the vendor names no limit, and works at 864 x 1296 px
-    prices=(Price(credits=1, source="docs.tryiton.now, Clothes Tryon"),),
+    prices=(Price(credits=1, source="docs.tryiton.now, Clothes Tryon", checked=_CHECKED),),
     retention="Results 72 hours on the provider's servers; inputs sent in the request, as Fitting Room sends"
     " them, are not stored: "
     "https://docs.tryiton.now/api-overview/data-retention-and-privacy",

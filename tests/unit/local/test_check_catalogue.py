@@ -1,0 +1,48 @@
+"""The catalogue names its facts that nobody has looked at for 90 days."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+
+from fitting_room.providers import catalogue
+from fitting_room.providers.base import CatalogueEntry
+from local.check_catalogue import main, stale
+
+READ = date(2027, 1, 10)
+OPERATED_HERE = {"sandbox", "sagemaker"}
+
+
+def read_on(day: date) -> CatalogueEntry:
+    """Return FASHN's entry, all of whose facts were read on a day."""
+    entry = catalogue.entry("fashn")
+    models = tuple(
+        each.model_copy(update={"lifecycle": each.lifecycle.model_copy(update={"checked": day})})
+        for each in entry.models
+    )
+    prices = tuple(each.model_copy(update={"checked": day}) for each in entry.prices)
+    return entry.model_copy(update={"models": models, "prices": prices})
+
+
+def test_a_fact_is_good_for_90_days_and_stale_on_the_next() -> None:
+    assert list(stale([read_on(READ)], READ + timedelta(days=90))) == []
+    lines = list(stale([read_on(READ)], READ + timedelta(days=91)))
+    assert [line.split(": ")[1] for line in lines] == [
+        "model tryon-v1.6",
+        "model tryon-max",
+        "price tryon-v1.6",
+        "price tryon-max",
+    ]
+    assert all("last checked on 2027-01-10; read https://docs.fashn.ai" in line for line in lines)
+
+
+def test_every_vendor_has_its_day_and_the_command_fails_when_it_is_long_gone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(date(2040, 1, 1)) == 1
+    named = {line.partition(":")[0] for line in capsys.readouterr().out.splitlines()}
+    assert named == set(catalogue.PROVIDERS) - OPERATED_HERE
+    vendors = [entry for entry in catalogue.entries() if entry.id not in OPERATED_HERE]
+    days = [fact.checked for entry in vendors for fact in (*entry.prices, *(model.lifecycle for model in entry.models))]
+    assert None not in days
