@@ -31,6 +31,9 @@ def add(nouns: Group) -> None:
     allow.add_argument("tenant")
     allow.add_argument("providers", nargs="*", metavar="provider")
     allow.add_argument("--all", action="store_true", help="remove the restriction")
+    allow.add_argument(
+        "--in-account", action="store_true", help="restrict it to the providers that keep photos in this AWS account"
+    )
     budget = verb(
         verbs,
         "budget",
@@ -93,14 +96,15 @@ def _show(stage: Stage, args: argparse.Namespace) -> Said:
 
 
 def _allow(stage: Stage, args: argparse.Namespace) -> Said:
-    if bool(args.providers) is args.all:
-        raise AdminError("name the providers that the tenant may use, or send --all")
+    if bool(args.providers) + args.all + args.in_account != 1:
+        raise AdminError("name the providers that the tenant may use, or send --all or --in-account alone")
     for provider in args.providers:
         if provider not in catalogue.PROVIDERS:
             raise AdminError(f"there is no provider `{provider}`: use one of {', '.join(catalogue.PROVIDERS)}")
     known(args.tenant)
-    tenants.allow(args.tenant, None if args.all else frozenset(args.providers))
-    text = f"tenant {args.tenant} may use {'every provider' if args.all else ', '.join(args.providers)}"
+    tenants.allow(args.tenant, frozenset(args.providers) or None, in_account=args.in_account)
+    may = "every provider" if args.all else "only providers that keep photos in this account"
+    text = f"tenant {args.tenant} may use {', '.join(args.providers) or may}"
     return Said(_shown(known(args.tenant)), text)
 
 
@@ -150,11 +154,17 @@ def known(name: str) -> Tenant:
     return tenant
 
 
+def _providers(tenant: Tenant) -> str | list[str]:
+    if tenant.in_account:
+        return "in_account"
+    return "all" if tenant.providers is None else sorted(tenant.providers)
+
+
 def _shown(tenant: Tenant) -> dict[str, Any]:
     return {
         "tenant": tenant.name,
         "created_at": tenant.created_at,
-        "providers": "all" if tenant.providers is None else sorted(tenant.providers),
+        "providers": _providers(tenant),
         "daily_images": "stage" if tenant.daily_images is None else tenant.daily_images,
         "daily_usd": "stage" if tenant.daily_usd is None else tenant.daily_usd,
     }

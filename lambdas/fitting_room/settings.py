@@ -10,7 +10,7 @@ import json
 import os
 import re
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Json, model_validator
 
@@ -113,6 +113,8 @@ class DeploymentSettings(BaseModel):
     """Providers whose retired model this account may still call."""
     provider_order: Names = ()
     """Providers that `auto` tries first; the others follow in the catalogue's order."""
+    prefer: Literal["in_account"] | None = None
+    """`in_account`: `auto` tries the providers first that keep photos in this account, then those that keep them in AWS."""
     legacy_models: Names = ()
     """Models that are offered although they are off by default, as `provider/model`."""
     unmoderated: Names = ()

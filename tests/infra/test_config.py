@@ -151,6 +151,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"bedrock_regions": {"tryiton": "us-east-1"}}, "bedrock_regions: unknown tryiton. Known: nova_canvas, stability."),
     ({"private_access": "tryiton"}, "private_access: unknown tryiton. Known: nova_canvas, stability."),
     ({"provider_order": "fashn,sandbox"}, "provider_order: unknown sandbox. Known: aidge, astria, fal, "),
+    ({"prefer": "account"}, "prefer: Input should be 'in_account'"),
     ({"legacy_models": "fashn/tryon-v1.6"}, "legacy_models: unknown fashn/tryon-v1.6. Known: tryiton/clothes."),
     (
         {"sagemaker": {"vton": {"endpoint": "my vton", "licence": "MIT", "price_per_hour": 1}}},

@@ -17,7 +17,7 @@ from fitting_room.jobs.rate import Rate
 from fitting_room.jobs.request import RequestedOption
 from fitting_room.jobs.tasks import AnyRequest, Task
 from fitting_room.jobs.wording import field_of, span
-from fitting_room.providers.runners import RunnerName
+from fitting_room.providers.runners import RUNNERS, PhotosStayIn, RunnerName
 from fitting_room.settings import DeploymentSettings
 
 
@@ -212,6 +212,8 @@ class CatalogueEntry(_Frozen):
     polled: bool
     live: bool = True
     """Offered to live keys under `auto`; the sandbox is not."""
+    editor: bool = False
+    """Whether it edits any picture by a text: `auto` tries it after the engines that were made for the task."""
     generative: bool = True
     """Whether its images come from a trained model; each result is marked accordingly."""
     tasks: Mapping[Task, Mapping[str, Option]]
@@ -316,6 +318,11 @@ class CatalogueEntry(_Frozen):
             detail = f"{self.title} does not take `{name}` for the task `{task}`."
             remedy = self.instead.get(asked.name) or _OTHERWISE.get(asked.name, "Leave it out.")
         return Fault.of("unsupported_option", detail, remedy, pointer=at, provider=self.id)
+
+    @property
+    def photos_stay_in(self) -> PhotosStayIn | None:
+        """Where the photos stay; the sandbox draws in a function of the deployment."""
+        return RUNNERS[self.runner].photos_stay_in if self.live else "account"
 
     @property
     def usual_ms(self) -> int:

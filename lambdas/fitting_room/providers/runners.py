@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 RunnerName = Literal["bedrock", "http", "sagemaker"]
+PhotosStayIn = Literal["account", "aws"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Runner:
     """Whether the stage names the region of each provider, in `bedrock_regions`."""
     setting: str | None = None
     """The setting that names its endpoints: while that is empty, a stage has nothing of this runner."""
+    photos_stay_in: PhotosStayIn | None = None
+    """`account`: photos stay in the operator's AWS account. `aws`: a service of AWS processes them. None: they leave AWS."""
     lifecycles: str | None = None
     """The AWS service that knows how long the models live."""
 
@@ -45,6 +48,7 @@ RUNNERS: dict[RunnerName, Runner] = {
             megabytes=512,
             service="bedrock-runtime",
             needs_region=True,
+            photos_stay_in="aws",
             lifecycles="bedrock",
         ),
         Runner(
@@ -64,6 +68,7 @@ RUNNERS: dict[RunnerName, Runner] = {
             needs_key=False,
             service="sagemaker-runtime",
             setting="sagemaker",
+            photos_stay_in="account",
         ),
     )
 }

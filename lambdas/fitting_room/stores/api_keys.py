@@ -14,6 +14,7 @@ from fitting_room import clock
 from fitting_room.clock import Clock
 from fitting_room.jobs.job import Mode
 from fitting_room.jobs.token import Token
+from fitting_room.providers import catalogue
 from fitting_room.stores import aws, tenants
 from fitting_room.stores.cache import kept_for
 from fitting_room.stores.items import adopt, put_new, read_either, update_if
@@ -142,6 +143,8 @@ def revoke(key: ApiKey, now: datetime) -> None:
 def allowed(tenant: str) -> frozenset[str] | None:
     """Return the providers that a tenant may use; None: all."""
     found = tenants.read(tenant)
+    if found and found.in_account:
+        return frozenset(entry.id for entry in catalogue.entries() if entry.photos_stay_in == "account")
     return found.providers if found else None
 
 

@@ -25,7 +25,8 @@ _PARTITION = "TENANTS"
 class Tenant(BaseModel):
     """A tenant as it is stored.
 
-    `providers`: those it may use (None: all). `daily_images`, `daily_usd`: its own budget (None: the stage's).
+    `providers`: those it may use (None: all). `in_account`: it may use those alone that keep photos in the account.
+    `daily_images`, `daily_usd`: its own budget (None: the stage's).
     `webhook_secrets`: how many it has.
     """
 
@@ -34,6 +35,7 @@ class Tenant(BaseModel):
     name: str = Field(alias="sk")
     created_at: str = ""
     providers: frozenset[str] | None = None
+    in_account: bool = False
     daily_images: int | None = None
     daily_usd: float | None = None
     webhook_secrets: int = 0
@@ -64,12 +66,13 @@ def listed() -> list[Tenant]:
     ]
 
 
-def allow(name: str, providers: frozenset[str] | None) -> bool:
-    """Restrict a tenant to these providers, or let it use all (None).
+def allow(name: str, providers: frozenset[str] | None, *, in_account: bool = False) -> bool:
+    """Restrict a tenant to these providers or to those in the account, or let it use all (None).
 
     Returns False when there is no such tenant.
     """
-    return _set(name, {"providers": sorted(providers) if providers is not None else None})
+    named = sorted(providers) if providers is not None else None
+    return _set(name, {"providers": named, "in_account": in_account or None})
 
 
 def set_budget(name: str, daily_images: int | None, daily_usd: float | None) -> bool:

@@ -14,15 +14,16 @@ from fitting_room.actions.requests.delete import delete_job
 from fitting_room.actions.requests.estimate import estimate
 from fitting_room.actions.requests.list_providers import list_providers
 from fitting_room.actions.requests.recover import recover
+from fitting_room.actions.requests.submit import submit
 from fitting_room.actions.workflow.callback import await_callback
 from fitting_room.actions.workflow.collect import collect
 from fitting_room.actions.workflow.settle import settle
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job
-from fitting_room.stores import aws
+from fitting_room.stores import api_keys, aws, tenants
 from tests.deployment import choose
 from tests.integration.endpoint import SETTING, Endpoint, with_endpoint
-from tests.integration.world import LIVE, World, moment
+from tests.integration.world import LIVE, TENANT, World, moment
 
 LOST = ReadTimeoutError(endpoint_url="https://runtime.sagemaker.us-east-1.amazonaws.com")
 
@@ -171,6 +172,39 @@ def test_the_list_of_providers_shows_each_endpoint_with_its_licence(world: World
     assert shown["configured"]
     assert [(model["id"], model["licence"]) for model in shown["models"]] == [("vton", "Apache-2.0")]
     assert [(price["model"], price["amount"]) for price in shown["prices"]] == [("vton", 0.02)]
+
+
+def test_the_list_of_providers_says_how_far_photos_travel(
+    world: World, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(monkeypatch, sagemaker=SETTING, bedrock_regions={"nova_canvas": "eu-west-1"})
+    items = list_providers(deployment(world.at), LIVE)["items"]
+    shown = {item["id"]: tuple(item["photos"].values()) for item in items}
+    assert shown["sagemaker"] == (False, False, ("us-east-1",))
+    assert shown["nova_canvas"] == (True, False, ("eu-west-1",))
+    assert shown["stability"] == (True, False, ()), "no region is named for it"
+    assert shown["tryiton"] == (True, True, ())
+
+
+def test_a_stage_may_prefer_its_own_account_and_editors_come_last(
+    world: World, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.configure("tryiton", "fashn", "gemini")
+    assert world.submit().job.plan == ["nova_canvas", "fashn", "tryiton", "sagemaker", "gemini"]
+    choose(monkeypatch, sagemaker=SETTING, prefer="in_account", provider_order=["tryiton"])
+    assert world.submit().job.plan == ["sagemaker", "nova_canvas", "tryiton", "fashn", "gemini"]
+
+
+def test_a_tenant_that_is_held_to_the_account_is_refused_any_other_provider(world: World, endpoint: Endpoint) -> None:
+    world.configure("tryiton")
+    tenants.allow(TENANT, None, in_account=True)
+    caller = LIVE._replace(providers=api_keys.allowed(TENANT))
+    assert submit(world.body(), caller, None, world.at).job.plan == ["sagemaker"]
+    with pytest.raises(Refusal) as caught:
+        submit(world.body(provider="tryiton"), caller, None, world.at)
+    [fault] = caught.value.faults
+    assert (fault.code, fault.pointer, fault.provider) == ("provider_not_allowed", "/provider", "tryiton")
+    assert "Use one of: sagemaker" in fault.remedy
 
 
 def test_an_endpoint_that_is_billed_by_the_hour_has_no_price_of_an_image(

@@ -29,6 +29,8 @@ def test_a_tenant_is_a_safe_folder_name(refused: Any, name: str) -> None:
 def test_a_tenant_s_providers_are_named_and_set_free_again(admin: Any) -> None:
     assert admin(f"tenant allow {TENANT} tryiton fashn")["providers"] == ["fashn", "tryiton"]
     assert api_keys.allowed(TENANT) == frozenset({"tryiton", "fashn"})
+    assert admin(f"tenant allow {TENANT} --in-account")["providers"] == "in_account"
+    assert api_keys.allowed(TENANT) == frozenset({"sagemaker", "sandbox"})
     assert admin(f"tenant allow {TENANT} --all")["providers"] == "all"
     assert api_keys.allowed(TENANT) is None
 
@@ -38,6 +40,7 @@ def test_a_tenant_s_providers_are_named_and_set_free_again(admin: Any) -> None:
     [
         (f"tenant allow {TENANT}", "--all"),
         (f"tenant allow {TENANT} tryiton --all", "--all"),
+        (f"tenant allow {TENANT} tryiton --in-account", "--in-account alone"),
         (f"tenant allow {TENANT} tryion", "no provider `tryion`: use one of"),
         ("tenant allow nobody tryiton", "tenant create nobody"),
         ("tenant show nobody", "tenant create nobody"),

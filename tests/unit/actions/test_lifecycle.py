@@ -51,7 +51,7 @@ def refused(deployment: Deployment, body: dict[str, Any] = TEXT, **changes: Any)
 def shown(deployment: Deployment, model: str = CORE) -> dict[str, Any]:
     items = list_providers(deployment, Caller("acme", "live", None))["items"]
     [life] = [each["lifecycle"] for item in items for each in item["models"] if each["id"] == model]
-    return {name: value for name, value in life.items() if value is not None and name != "source"}
+    return {name: value for name, value in life.items() if value is not None and name not in ("source", "checked")}
 
 
 def test_never_looked_up() -> None:

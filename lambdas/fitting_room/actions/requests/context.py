@@ -7,16 +7,25 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Subject
 from fitting_room.jobs.tasks import AnyRequest
+from fitting_room.providers.base import CatalogueEntry
+from fitting_room.providers.runners import RUNNERS
 from fitting_room.settings import settings
 from fitting_room.stores import model_lifecycles, provider_keys, subjects
 from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.offers import entries, pauses
 
+_NEAREST = ("account", "aws", None)
+
 
 def deployment(at: Clock) -> Deployment:
     config = settings().deployment
     first = {provider: index for index, provider in enumerate(config.provider_order)}
-    ordered = sorted(entries(), key=lambda entry: first.get(entry.id, len(first)))
+
+    def order(entry: CatalogueEntry) -> tuple[bool, int, int, bool]:
+        place = _NEAREST.index(entry.photos_stay_in) if config.prefer else 0
+        return not entry.live, place, first.get(entry.id, len(first)), entry.editor
+
+    ordered = sorted(entries(), key=order)
     return Deployment(
         ordered,
         provider_keys.configured(at),
@@ -28,7 +37,19 @@ def deployment(at: Clock) -> Deployment:
         frozenset(config.unmoderated),
         frozenset(pauses()),
         frozenset(name for name, given in config.provider_settings.items() if given.get("erases") is True),
+        {entry.id: _regions(entry) for entry in ordered},
     )
+
+
+def _regions(entry: CatalogueEntry) -> tuple[str, ...]:
+    """Return the AWS regions in which a provider may process photos; none where it is outside AWS, or off."""
+    if entry.photos_stay_in is None:
+        return ()
+    if not RUNNERS[entry.runner].needs_region:
+        return (settings().aws_region,)
+    region = settings().deployment.bedrock_regions.get(entry.id)
+    others = {other for model in entry.models for other in model.inference_regions}
+    return tuple(sorted({region, *others})) if region else ()
 
 
 def subjects_of(request: AnyRequest, caller: Caller, at: Clock) -> tuple[dict[str, Subject], list[Fault]]:

@@ -34,6 +34,11 @@ def _shown(entry: CatalogueEntry, deployment: Deployment, caller: Caller) -> dic
     allowed = entry.id == SANDBOX if caller.mode == "test" else caller.providers is None or entry.id in caller.providers
     return {
         **facts,
+        "photos": {
+            "leave_account": entry.photos_stay_in != "account",
+            "leave_aws": entry.photos_stay_in is None,
+            "regions": deployment.photo_regions.get(entry.id, ()),
+        },
         "erases": entry.erases or entry.id in deployment.erasing,
         "tasks": _options(entry.tasks),
         "models": [_model(entry, model, deployment) for model in entry.models],

@@ -30,7 +30,8 @@ class Deployment:
     `regions`: providers with an AWS region to call them in. `private_access`: providers whose retired model it may
     still call. `legacy_models`: `provider/model` of opt-in models that it offers. `unmoderated`: providers for which
     `moderation: none` may be asked. `observed`: the state of each model as Bedrock reported it. `paused`: providers
-    that the operator has paused. `erasing`: providers whose key may delete, as the stage says.
+    that the operator has paused. `erasing`: providers whose key may delete, as the stage says. `photo_regions`: the AWS
+    regions in which each provider may process photos.
     """
 
     entries: Sequence[CatalogueEntry]
@@ -43,6 +44,7 @@ class Deployment:
     unmoderated: frozenset[str] = frozenset()
     paused: frozenset[str] = frozenset()
     erasing: frozenset[str] = frozenset()
+    photo_regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def end_of_life(self, model: Model) -> date | None:
         """Return the end of life of a model, from Bedrock where it is known, else from the catalogue."""

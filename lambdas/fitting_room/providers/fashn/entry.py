@@ -69,7 +69,9 @@ ENTRY = CatalogueEntry(
             others=FitSpec(max_side=2048),
             keeps_framing=False,
             keeps_shape=True,
-            lifecycle=Lifecycle(source=f"{_DOCS}/api-reference/tryon-max, experimental; no dates", checked=_MAX_CHECKED),
+            lifecycle=Lifecycle(
+                source=f"{_DOCS}/api-reference/tryon-max, experimental; no dates", checked=_MAX_CHECKED
+            ),
         ),
     ),
     runner="http",

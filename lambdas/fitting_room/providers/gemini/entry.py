@@ -97,6 +97,7 @@ ENTRY = CatalogueEntry(
         ),
     ),
     runner="http",
+    editor=True,
     secret=True,
     polled=False,
     tasks={"try_on": _OPTIONS},
