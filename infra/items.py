@@ -68,7 +68,7 @@ ITEMS = {
         Erase="get",
     ),
     "REFUSALS": _row(Prepare="update", Starts="update", Poll="update"),
-    "MODELS": _row(Api="query", Ingest="query", WatchModels="put"),
+    "MODELS": _row(Api="query", Ingest="query", Starts="put", Poll="put", WatchModels="put"),
     "RATE": _row(Api="get", Starts="get update", Poll="update"),
     "LEASE#waiters": _row(Api="query update"),
     "LEASE#*": _row(Starts="query update", Poll="update", Settle="update", Sweep="update"),

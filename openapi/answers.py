@@ -298,14 +298,20 @@ class Subjects(Answer):
 
 
 class LifecycleShown(Answer):
-    """The provider's dates. `state` is Bedrock's own word where it could be asked (`checked_at`), else `unknown`."""
+    """The provider's dates. `checked`: the day on which their source was last read.
+
+    `state` is Bedrock's own word where it could be asked (`checked_at`). It is `gone` with `until` where another provider
+    answered so: then it is asked again. Else it is `unknown`.
+    """
 
     launched: Day | None
     legacy: Day | None
     end_of_life: Day | None
     source: str
+    checked: Day | None
     state: State
     checked_at: Time | None = None
+    until: Time | None = None
     retired: bool
 
 
@@ -321,6 +327,14 @@ class ModelShown(Answer):
     licence: str | None
 
 
+class Photos(Answer):
+    """How far photos travel. `regions`: of AWS, where they may be processed; none outside AWS, or while it is off."""
+
+    leave_account: bool
+    leave_aws: bool
+    regions: list[str]
+
+
 class ProviderShown(Answer):
     """What a provider can do, and under which conditions; `tasks` has the options of each task by name."""
 
@@ -332,6 +346,7 @@ class ProviderShown(Answer):
     prices: list[Price]
     max_garments: int
     retention: str
+    photos: Photos
     erases: bool
     polled: bool
     callbacks: bool

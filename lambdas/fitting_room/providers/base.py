@@ -90,7 +90,7 @@ class Price(_Frozen):
     quality: str | None = None
     max_side: int | None = None
     source: str
-    checked: date | None
+    checked: date | None = None
     """When the source was last read; None where there is no vendor to ask."""
 
     @property
@@ -117,7 +117,7 @@ class Lifecycle(_Frozen):
     legacy: date | None = None
     end_of_life: date | None = None
     source: str
-    checked: date | None
+    checked: date | None = None
 
 
 class Model(_Frozen):

@@ -1,26 +1,33 @@
-"""The state of Bedrock's models, in its own words: written by the scheduled watcher, read by the planner."""
+"""The state of models in their providers' own words, read by the planner.
+
+The scheduled watcher asks Bedrock. Of other providers it is their answer to a job: "this model is gone".
+"""
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict
 
+from fitting_room import clock
 from fitting_room.stores import aws
 from fitting_room.stores.cache import kept_for
 from fitting_room.stores.items import to_item
+
+BELIEVED_SECONDS = 86_400
+"""How long a provider's "gone" counts: then a job asks it again, since nothing else does."""
 
 State = Literal["active", "legacy", "gone", "unknown"]
 
 
 class ObservedLifecycle(BaseModel):
-    """The state of a model as Bedrock reported it.
+    """The state of a model as its provider reported it.
 
-    `state`: `gone` when Bedrock no longer knows the model. It is `unknown` when the lookup was refused from the
-    beginning, so that only the catalogue's dates count. `checked_at`: RFC 3339.
+    `state`: `gone` when the provider no longer knows the model. It is `unknown` when the lookup was refused from the
+    beginning, so that only the catalogue's dates count. `checked_at`, `until`: RFC 3339; `until`: when it counts no more.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -29,6 +36,7 @@ class ObservedLifecycle(BaseModel):
     legacy: date | None = None
     end_of_life: date | None = None
     checked_at: str
+    until: str | None = None
 
 
 def put(model: str, observed: ObservedLifecycle) -> None:
@@ -50,8 +58,16 @@ def put(model: str, observed: ObservedLifecycle) -> None:
             raise
 
 
+def put_gone(provider: str, sent_as: str, now: datetime) -> None:
+    """Store that a provider no longer knows the model that it was sent."""
+    put(
+        f"{provider}/{sent_as}",
+        ObservedLifecycle(state="gone", checked_at=clock.text(now), until=clock.later(now, BELIEVED_SECONDS)),
+    )
+
+
 @kept_for(60)
 def observed() -> dict[str, ObservedLifecycle]:
-    """Return the states that Bedrock reported, by model id."""
+    """Return the reported states: Bedrock's by model id, those of other providers by `provider/id as sent`."""
     found = aws.table().query(KeyConditionExpression=Key("pk").eq("MODELS"))["Items"]
     return {str(item["sk"]): ObservedLifecycle.model_validate(item) for item in found}

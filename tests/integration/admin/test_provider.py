@@ -15,7 +15,7 @@ from fitting_room.actions.requests.context import deployment
 from fitting_room.actions.requests.list_providers import list_providers
 from fitting_room.jobs.errors import Refusal
 from fitting_room.settings import settings
-from fitting_room.stores import aws, offers, provider_keys
+from fitting_room.stores import aws, model_lifecycles, offers, provider_keys
 from tests.integration.world import LIVE, SECRET, Vendor, World, failed, finished
 
 
@@ -229,6 +229,31 @@ def test_a_pause_holds_though_the_rest_of_its_override_cannot_be_read(
     with pytest.raises(Refusal) as caught:
         world.submit(provider="tryiton")
     assert [fault.code for fault in caught.value.faults] == ["provider_paused"]
+
+
+def test_a_provider_that_calls_its_model_gone_is_left_alone_for_a_day_or_until_it_is_sent_another(
+    world: World, vendor: Vendor, admin: Any
+) -> None:
+    world.configure("fashn")
+    vendor.starts = [failed("model_retired")]
+    world.run(world.submit(provider="fashn").job.id)
+    model_lifecycles.observed.clear()
+    assert world.submit().job.plan == ["nova_canvas"]
+    with pytest.raises(Refusal) as caught:
+        world.submit(provider="fashn")
+    [fault] = caught.value.faults
+    assert (fault.code, fault.provider) == ("model_retired", "fashn")
+    assert "asked again after 2026-09-02T12:00" in fault.remedy and "private_access" not in fault.remedy
+    [shown] = [each for each in list_providers(deployment(world.at), LIVE)["items"] if each["id"] == "fashn"]
+    states = [(model["lifecycle"]["state"], model["lifecycle"]["retired"]) for model in shown["models"]]
+    assert states == [("gone", True), ("unknown", False)]
+
+    admin("provider override fashn --model tryon-v1.6 --sent-as tryon-v1.7")
+    assert world.submit().job.plan == ["nova_canvas", "fashn"]
+    admin("provider override fashn --clear")
+    assert world.submit().job.plan == ["nova_canvas"]
+    world.at.sleep(86_400)
+    assert world.submit().job.plan == ["nova_canvas", "fashn"]
 
 
 def test_the_last_refusals_of_a_provider_are_listed(world: World, vendor: Vendor, admin: Any) -> None:

@@ -44,5 +44,6 @@ def test_every_vendor_has_its_day_and_the_command_fails_when_it_is_long_gone(
     named = {line.partition(":")[0] for line in capsys.readouterr().out.splitlines()}
     assert named == set(catalogue.PROVIDERS) - OPERATED_HERE
     vendors = [entry for entry in catalogue.entries() if entry.id not in OPERATED_HERE]
-    days = [fact.checked for entry in vendors for fact in (*entry.prices, *(model.lifecycle for model in entry.models))]
+    days = [price.checked for entry in vendors for price in entry.prices]
+    days += [model.lifecycle.checked for entry in vendors for model in entry.models]
     assert None not in days

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fitting_room import clock
 from fitting_room.actions.requests.plan import Deployment
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault
@@ -18,7 +19,8 @@ _NEAREST = ("account", "aws", None)
 
 
 def deployment(at: Clock) -> Deployment:
-    config = settings().deployment
+    config, now = settings().deployment, clock.text(at.now())
+    observed = model_lifecycles.observed(at).items()
     first = {provider: index for index, provider in enumerate(config.provider_order)}
 
     def order(entry: CatalogueEntry) -> tuple[bool, int, int, bool]:
@@ -31,7 +33,7 @@ def deployment(at: Clock) -> Deployment:
         provider_keys.configured(at),
         frozenset(config.bedrock_regions),
         frozenset(config.private_access),
-        model_lifecycles.observed(at),
+        {model: seen for model, seen in observed if seen.until is None or now < seen.until},
         at.now().date(),
         frozenset(config.legacy_models),
         frozenset(config.unmoderated),

@@ -60,9 +60,10 @@ def _model(entry: CatalogueEntry, model: Model, deployment: Deployment) -> dict[
     """Return the public description of a model.
 
     `options`: null where the provider's options hold. `offered`: false for a model that this deployment keeps off.
-    `lifecycle.state` is the word of Bedrock where it could be asked (`checked_at`), else `unknown`.
+    `lifecycle.state` is the word of Bedrock where it could be asked (`checked_at`), or of another provider that called
+    the model gone (`until` then), else `unknown`.
     """
-    lifecycle, seen = model.lifecycle.model_dump(mode="json"), deployment.observed.get(model.id)
+    lifecycle, seen = model.lifecycle.model_dump(mode="json"), deployment.seen(entry, model)
     observed = seen.model_dump(mode="json", exclude_none=True) if seen else {"state": "unknown"}
     return {
         "id": model.id,

@@ -29,7 +29,7 @@ class Deployment:
 
     `regions`: providers with an AWS region to call them in. `private_access`: providers whose retired model it may
     still call. `legacy_models`: `provider/model` of opt-in models that it offers. `unmoderated`: providers for which
-    `moderation: none` may be asked. `observed`: the state of each model as Bedrock reported it. `paused`: providers
+    `moderation: none` may be asked. `observed`: the state of each model as its provider reported it. `paused`: providers
     that the operator has paused. `erasing`: providers whose key may delete, as the stage says. `photo_regions`: the AWS
     regions in which each provider may process photos.
     """
@@ -46,6 +46,10 @@ class Deployment:
     erasing: frozenset[str] = frozenset()
     photo_regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def seen(self, entry: CatalogueEntry, model: Model) -> ObservedLifecycle | None:
+        """Return the reported state of a model; a provider's own answer is about the id that it was sent."""
+        return self.observed.get(f"{entry.id}/{model.sent_as or model.id}") or self.observed.get(model.id)
+
     def end_of_life(self, model: Model) -> date | None:
         """Return the end of life of a model, from Bedrock where it is known, else from the catalogue."""
         seen = self.observed.get(model.id)
@@ -54,7 +58,7 @@ class Deployment:
     def retired(self, entry: CatalogueEntry, model: Model) -> bool:
         if entry.id in self.private_access:
             return False
-        end, seen = self.end_of_life(model), self.observed.get(model.id)
+        end, seen = self.end_of_life(model), self.seen(entry, model)
         return (end is not None and self.today >= end) or (seen is not None and seen.state == "gone")
 
     def offers(self, entry: CatalogueEntry, model: Model) -> bool:
@@ -320,12 +324,22 @@ def _wrong_task(request: AnyRequest, entry: CatalogueEntry, deployment: Deployme
 def _retired(request: AnyRequest, entry: CatalogueEntry, model: Model, deployment: Deployment) -> Fault:
     end = deployment.end_of_life(model)
     ended = end is not None and deployment.today >= end
-    when = f"reached its end of life on {end}" if ended else "is no longer known to Bedrock in this Region"
+    seen, remedy = deployment.seen(entry, model), _alternatives(request, entry, deployment)
+    if ended:
+        when = f"reached its end of life on {end}"
+    elif seen and seen.until:
+        when = f"is no longer known to its provider, as that answered at {seen.checked_at}"
+        remedy += f" The provider is asked again after {seen.until}."
+    else:
+        when = "is no longer known to Bedrock in this Region"
+    if RUNNERS[entry.runner].lifecycles:
+        remedy += (
+            " If the provider grants this account private access, its operator can declare that in `private_access`."
+        )
     return Fault.of(
         "model_retired",
         f"{entry.title} ({model.id}) {when}.",
-        f"{_alternatives(request, entry, deployment)} If the provider grants this account private access, its operator can"
-        " declare that in `private_access`.",
+        remedy,
         pointer="/provider",
         provider=entry.id,
     )

@@ -20,8 +20,9 @@ from fitting_room.observability import MetricUnit, error_facts, logger, measure
 from fitting_room.providers.adapter import Connection, Input, Order, Provider
 from fitting_room.providers.base import CatalogueEntry
 from fitting_room.providers.catalogue import adapter
+from fitting_room.providers.runners import RUNNERS
 from fitting_room.settings import settings
-from fitting_room.stores import capacity, jobs, media, provider_keys, refusals
+from fitting_room.stores import capacity, jobs, media, model_lifecycles, provider_keys, refusals
 from fitting_room.stores.aws import TROUBLE, unimportant
 from fitting_room.stores.items import set_due
 from fitting_room.stores.offers import entry
@@ -261,6 +262,15 @@ def _note_refusal(job: Job, attempt: Attempt, at: Clock) -> None:
     code = attempt.error.code if attempt.error else ""
     if code in refusals.CODES and (attempt.claimed_at or code == "provider_auth"):
         refusals.note(attempt.provider, code, job.id, at.now())
+    if code == "model_retired" and attempt.claimed_at:
+        _note_gone(job, entry(attempt.provider), at)
+
+
+def _note_gone(job: Job, provider: CatalogueEntry, at: Clock) -> None:
+    """Record for the planner that the provider no longer knows the job's model; Bedrock is asked daily instead."""
+    model = provider.model(job.request, job.made_for)
+    if model and RUNNERS[provider.runner].lifecycles is None:
+        model_lifecycles.put_gone(provider.id, model.sent_as or model.id, at.now())
 
 
 def stage(job: Job, attempt: Attempt, index: int, data: bytes, seed: int | None) -> StoredPicture:

@@ -43,15 +43,13 @@ def of_stage(stage: DeploymentSettings) -> Mapping[str, Any]:
 
 
 def _model(name: str, endpoint: SageMakerEndpoint) -> Model:
-    return Model(
-        id=name, tasks=("try_on",), lifecycle=Lifecycle(source="yours", checked=None), licence=endpoint.licence
-    )
+    return Model(id=name, tasks=("try_on",), lifecycle=Lifecycle(source="yours"), licence=endpoint.licence)
 
 
 def _price(name: str, endpoint: SageMakerEndpoint) -> Price:
     if endpoint.price_per_hour is None:
-        return Price(model=name, amount=endpoint.price_per_image, source=_SETTING, checked=None)
-    return Price(model=name, amount=endpoint.price_per_hour, basis="hour", source=_SETTING, checked=None)
+        return Price(model=name, amount=endpoint.price_per_image, source=_SETTING)
+    return Price(model=name, amount=endpoint.price_per_hour, basis="hour", source=_SETTING)
 
 
 _INPUT = FitSpec(max_side=2048)
@@ -79,7 +77,7 @@ ENTRY = CatalogueEntry(
     base=_INPUT,
     others=_INPUT,
     max_body=19_000_000,  # of 20 MB that a document may have
-    prices=(Price(source=_SETTING, checked=None),),
+    prices=(Price(source=_SETTING),),
     retention="Nothing leaves the AWS account: request and answer lie in the media bucket, in `staging/`, for the days that"
     " the deployment keeps working copies.",
     erases=True,

@@ -120,9 +120,7 @@ _INPUT = FitSpec(max_side=1024)
 ENTRY = CatalogueEntry(
     id=ID,
     title="Sandbox",
-    models=(
-        Model(id="composite", tasks=tuple(_TASKS), lifecycle=Lifecycle(source="part of this product", checked=None)),
-    ),
+    models=(Model(id="composite", tasks=tuple(_TASKS), lifecycle=Lifecycle(source="part of this product")),),
     runner="http",
     secret=False,
     polled=True,
@@ -135,7 +133,7 @@ ENTRY = CatalogueEntry(
     max_garments=8,
     base=_INPUT,
     others=_INPUT,
-    prices=(Price(amount=0, source="part of this product", checked=None),),
+    prices=(Price(amount=0, source="part of this product"),),
     retention="Nothing leaves this deployment.",
     erases=True,
     failures_free=True,
