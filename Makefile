@@ -1,6 +1,6 @@
 # Everything made here lives in .local/ and node_modules/.
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check openapi check-catalogue bench load cost faults tools synth deploy destroy
+.PHONY: help demo up down test check openapi check-catalogue providers-doc bench load cost faults tools synth deploy destroy
 SHELL := /bin/bash
 
 RECENT := import sys; sys.exit(sys.version_info < (3, 11))
@@ -42,6 +42,9 @@ openapi: $(TOOLS) ## docs/openapi.json from the routes and models; BREAKING=1 wr
 
 check-catalogue: $(TOOLS) ## name the prices, dates and model ids that nobody has looked at for 90 days
 	@PYTHONPATH=.:lambdas $(BIN)/python -m local.check_catalogue
+
+providers-doc: $(TOOLS) ## the table of docs/providers.md, from the catalogue
+	@PYTHONPATH=.:lambdas $(BIN)/python -m local.providers_doc
 
 bench: $(TESTS) $(EMULATOR) $(CDK) ## cold starts, the memory of Prepare and the overhead of a job
 	@$(BIN)/python -m local.cloud up

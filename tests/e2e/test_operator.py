@@ -84,6 +84,31 @@ def _refusal(cloud: Cloud, body: dict[str, Any]) -> dict[str, Any] | None:
     return None if answer.is_success else dict(answer.json())
 
 
+def test_an_override_replaces_a_model_s_id_as_it_is_sent_without_a_deployment(
+    cloud: Cloud, person: bytes, tee: bytes
+) -> None:
+    """FASHN's simulator refuses an id that it does not know, and names the field: so the new id was sent."""
+
+    def done() -> dict[str, Any]:
+        return cloud.finished(cloud.submit(cloud.try_on(person, tee, provider="fashn"))["id"])
+
+    def refused() -> dict[str, Any] | None:
+        job = done()
+        return job if job["status"] == "failed" else None
+
+    assert done()["status"] == "succeeded"
+    admin("provider override fashn --model tryon-v1.6 --sent-as tryon-v9")
+    try:
+        [attempt] = until(refused, "the override to be seen", 60)["attempts"]
+        assert "model_name" in attempt["error"]["provider_detail"]
+        assert attempt["charged"] == "no"
+        [row] = [row for row in admin("provider list") if row["provider"] == "fashn"]
+        assert (row["overridden"], row["models"][0]["sent_as"]) == (True, "tryon-v9")
+    finally:
+        admin("provider override fashn --clear")
+    until(lambda: done()["status"] == "succeeded" or None, "the catalogue's id to be sent again", 60)
+
+
 def test_a_doctor_finds_a_healthy_stage_healthy(cloud: Cloud) -> None:
     found = states(admin("doctor"))
     assert "wrong" not in found.values(), found
