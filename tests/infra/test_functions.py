@@ -130,7 +130,6 @@ def test_settings_reach_the_functions(prod: Synthesized) -> None:
     assert _settings(prod) == {
         "endpoints": {},
         "bedrock_regions": {"nova_canvas": "us-east-1"},
-        "sagemaker": {},
         "private_access": [],
         "provider_order": ["fashn", "tryiton"],
         "legacy_models": [],
