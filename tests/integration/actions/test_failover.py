@@ -153,5 +153,5 @@ def test_what_each_attempt_cost_is_told(world: World, vendor: Vendor) -> None:
     world.run(job_id)
     assert [attempt["cost"] for attempt in summary(world.job(job_id))["attempts"]] == [
         None,
-        {"images": 1, "amount": None, "currency": "USD", "credits": 1},
+        {"images": 1, "amount": None, "currency": "USD", "credits": 1, "basis": "image"},
     ]

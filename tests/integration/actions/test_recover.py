@@ -13,14 +13,13 @@ from fitting_room.actions.requests.delete import delete_job, delete_subject
 from fitting_room.actions.requests.recover import recover
 from fitting_room.actions.requests.subjects import create, find_subject
 from fitting_room.actions.upkeep.erase import erase_job
+from fitting_room.actions.workflow import end_metrics, start
 from fitting_room.actions.workflow import prepare as preparing
-from fitting_room.actions.workflow import start
 from fitting_room.actions.workflow.collect import collect
 from fitting_room.actions.workflow.settle import settle
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job
 from fitting_room.jobs.outcome import Finished, Unread
-from fitting_room.observability import metrics
 from fitting_room.providers.catalogue import entry
 from fitting_room.stores import items, jobs, media
 from tests.integration.atelier import ID, Atelier
@@ -130,7 +129,7 @@ def test_it_takes_no_place_at_the_provider_and_counts_as_no_attempt(
     old = lost(world, vendor)
     assert world.job(old).attempts["1"].lease == 0
     counted: list[str] = []
-    monkeypatch.setattr(metrics, "add_metric", lambda name, *_: counted.append(name))
+    monkeypatch.setattr(end_metrics, "measure", lambda values, **_: counted.extend(values))
     new = again(world, old).job
     copied = new.attempts["1"]
     assert (copied.lease, copied.callback, copied.provider_job_id) == (None, None, "v-9")

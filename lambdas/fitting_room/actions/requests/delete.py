@@ -14,6 +14,7 @@ from fitting_room.actions.job_view import find_job
 from fitting_room.actions.requests.cancel import end_run
 from fitting_room.actions.requests.subjects import find_subject
 from fitting_room.clock import Clock
+from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job
 from fitting_room.jobs.tombstone import Remaining
 from fitting_room.providers.base import CatalogueEntry
@@ -28,6 +29,7 @@ GRACE = 180
 
 
 _UPLOADS_GO = "the last of these jobs is erased, or the files expire"
+_LONGEST_OWNER = 128
 _AT_ONCE = 100
 """Jobs of an owner that fit into one call of the API."""
 _SAME_PURCHASE = ("recovered_from", "recovered_by")
@@ -70,6 +72,11 @@ def delete_owner(name: str, caller: Caller, at: Clock) -> dict[str, Any]:
 
     The newest `_AT_ONCE` jobs are marked here, and `remains` is told from them; the erase function marks the others.
     """
+    if len(name) > _LONGEST_OWNER:
+        detail = f"An owner has at most {_LONGEST_OWNER} characters."
+        raise Refusal.of(
+            "invalid_input", detail, "Send the `owner` as its jobs have it, percent-encoded.", pointer="/owner"
+        )
     owner = owners.find(caller.tenant, caller.mode, name)
     owners.erase_before(owner, at.now(), clock.later(at.now(), GRACE))
     found = sorted(owners.belongings(owner), reverse=True)
