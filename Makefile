@@ -15,7 +15,7 @@ CDK := node_modules/.package-lock.json
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(TOOLS) $(EMULATOR) $(CDK) ## one try-on with Nova Canvas and TryItOn on the local cloud; the pictures land in .local/demo
+demo: $(TOOLS) $(EMULATOR) $(CDK) ## one try-on with FASHN and Aidge on the local cloud; the pictures land in .local/demo
 	@$(BIN)/python -m local.demo
 
 up: $(TOOLS) $(EMULATOR) $(CDK) ## start the local cloud and deploy what changed

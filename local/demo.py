@@ -1,4 +1,4 @@
-"""`make demo`: one try-on with every provider, over HTTP like any client, on the laptop cloud."""
+"""`make demo`: one try-on with two providers, over HTTP like any client, on the laptop cloud."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from local.deploy import HOME, CloudError
 
 SAMPLES = Path(__file__).parent / "samples"
 PERSON, GARMENT, CATEGORY = SAMPLES / "person_a.png", SAMPLES / "tee.png", "tops"
-PROVIDERS = ("nova_canvas", "tryiton")
+PROVIDERS: dict[str, dict[str, Any]] = {"fashn": {}, "aidge": {"aidge": {"view": "halfbody"}}}
+"""What each is sent as `provider_options`: FASHN keeps the photo's framing, Aidge draws one of its own."""
 PICTURES = HOME / "demo"
 POLL_SECONDS = 0.5
 GIVE_UP_SECONDS = 600
@@ -67,6 +68,7 @@ class Client:
             "person": {"upload": person},
             "garments": [{"image": {"upload": garment}, "category": CATEGORY}],
             "provider": provider,
+            "provider_options": PROVIDERS[provider],
         })  # fmt: skip
         return str(job["id"])
 

@@ -83,7 +83,7 @@ def test_it_saves_every_providers_picture_and_says_where(api: Api, capsys: pytes
     assert demo.run()
     assert api.uploaded == 2
     out = capsys.readouterr().out
-    for name in ("overview.png", "nova_canvas_1.png", "tryiton_1.png"):
+    for name in ("overview.png", "fashn_1.png", "aidge_1.png"):
         assert Image.open(demo.PICTURES / name).size
         assert str(demo.PICTURES / name) in out
     assert ENDPOINTS.api in out
@@ -93,7 +93,7 @@ def test_it_saves_every_providers_picture_and_says_where(api: Api, capsys: pytes
 
 def test_every_picture_says_that_it_is_a_preview(api: Api) -> None:
     demo.run()
-    assert (demo.PICTURES / "tryiton_1.png").read_bytes() == picture()
+    assert (demo.PICTURES / "aidge_1.png").read_bytes() == picture()
     with Image.open(demo.PICTURES / "overview.png") as overview:
         assert "not the output of a generative model" in overview.info["Comment"]
 
@@ -101,19 +101,20 @@ def test_every_picture_says_that_it_is_a_preview(api: Api) -> None:
 def test_both_providers_get_the_same_try_on_each_under_a_key_of_its_own(api: Api) -> None:
     demo.run()
     first, second = (json.loads(r.content) for r in api.submitted)
-    assert first | {"provider": ""} == second | {"provider": ""}
-    assert {first["provider"], second["provider"]} == {"nova_canvas", "tryiton"}
+    same = {"provider": "", "provider_options": {}}
+    assert first | same == second | same
+    assert {first["provider"], second["provider"]} == {"fashn", "aidge"}
     assert len({r.headers["Idempotency-Key"] for r in api.submitted}) == 2
     assert all(r.headers["Authorization"] == "Bearer fr_live_x" for r in api.submitted)
 
 
 def test_a_failed_job_ends_it_with_cause_and_remedy(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
-    api.ends["tryiton"] = "failed"
+    api.ends["aidge"] = "failed"
     assert not demo.run()
     said = capsys.readouterr()
-    assert "tryiton: failed, content_blocked: The vendor refused the picture. Send another picture." in said.err
-    assert "tryiton said: no swimwear" in said.err
-    assert "nova_canvas_1.png" in said.out
+    assert "aidge: failed, content_blocked: The vendor refused the picture. Send another picture." in said.err
+    assert "aidge said: no swimwear" in said.err
+    assert "fashn_1.png" in said.out
 
 
 def test_a_refusal_is_shown_in_the_apis_words(monkeypatch: pytest.MonkeyPatch, api: Api) -> None:
