@@ -11,6 +11,7 @@ TOOLS := .local/venv/installed
 TESTS := .local/venv/tests-installed
 EMULATOR := .local/emulator-venv/installed
 CDK := node_modules/.package-lock.json
+SECOND := LOCAL_CLOUD=$(CURDIR)/.local/second
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,13 +24,17 @@ up: $(TOOLS) $(EMULATOR) $(CDK) ## start the local cloud and deploy what changed
 
 down: ## stop the local cloud and forget its state
 	@! test -e $(TOOLS) || $(BIN)/python -m local.cloud down
+	@! test -e .local/second || $(SECOND) $(BIN)/python -m local.cloud down
 
 test: check $(EMULATOR) $(CDK) ## every test, the end-to-end ones on the local cloud
 	@$(BIN)/python -m local.cloud up
-	@$(BIN)/pytest -p no:cacheprovider tests/e2e > .local/e2e.log 2>&1 & e2e=$$!; \
+	@$(SECOND) $(BIN)/python -m local.cloud up
+	@$(BIN)/pytest -p no:cacheprovider tests/e2e/test_[a-k]*.py > .local/e2e-1.log 2>&1 & one=$$!; \
+	$(SECOND) $(BIN)/pytest -p no:cacheprovider tests/e2e/test_[l-z]*.py > .local/e2e-2.log 2>&1 & two=$$!; \
 	$(BIN)/pytest tests/unit tests/integration tests/contract tests/workflow tests/infra tests/faults; rest=$$?; \
-	echo "the end-to-end tests, which ran beside these and mostly wait:"; \
-	wait $$e2e; e2e=$$?; cat .local/e2e.log; exit $$((rest || e2e))
+	echo "the end-to-end tests, which ran beside these on two local clouds and mostly wait:"; \
+	wait $$one; one=$$?; wait $$two; two=$$?; cat .local/e2e-1.log .local/e2e-2.log; \
+	$(SECOND) $(BIN)/python -m local.cloud down; exit $$((rest || one || two))
 
 check: $(TESTS) ## lint, types and the direction of imports
 	@$(BIN)/ruff format --check --quiet .

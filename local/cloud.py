@@ -41,7 +41,7 @@ from local.deploy import HOME, MARK, ROOT, CloudError
 
 STATE = HOME / "cloud.json"
 ENDPOINTS = HOME / "endpoints.json"
-EMULATOR_PYTHON = HOME / "emulator-venv" / "bin" / "python"
+EMULATOR_PYTHON = ROOT / ".local" / "emulator-venv" / "bin" / "python"
 TENANT = "demo"
 
 

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-HOME = ROOT / ".local"
+HOME = Path(os.environ.get("LOCAL_CLOUD", ROOT / ".local"))
+"""Where the cloud keeps its state. Another folder is another cloud, beside the first."""
 CLI = ROOT / "node_modules" / ".bin" / "cdk"
 SOURCES = ("app.py", "cdk.json", "infra", "lambdas", "requirements.txt")
 MARK = "FITTING_ROOM_CLOUD"  # in the environment of every process of a laptop cloud: the folder it belongs to

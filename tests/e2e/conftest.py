@@ -26,7 +26,7 @@ from local.emulator_control import EmulatorControl
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "local" / "samples"
-ENDPOINTS = ROOT / ".local" / "endpoints.json"
+ENDPOINTS = Path(os.environ.get("LOCAL_CLOUD", ROOT / ".local")) / "endpoints.json"
 FINAL = ("succeeded", "failed", "cancelled")
 
 
