@@ -93,7 +93,7 @@ REFUSED: dict[str, tuple[Any, dict[str, tuple[str, str]]]] = {
     ),
     "a seed beyond this provider": (
         try_on(output={"seed": 2_147_483_647}, provider="nova_canvas"),
-        {"/output/seed": (CANNOT, "Use 0 to 2,147,483,646. Or name another provider that can: `fashn`, `astria`.")},
+        {"/output/seed": (CANNOT, "Use 0 to 2,147,483,646. Or name another provider that can: `fashn`")},
     ),
     "seed 0 at Stability": (
         generate(output={"seed": 0}, provider="stability"),
@@ -124,7 +124,10 @@ REFUSED: dict[str, tuple[Any, dict[str, tuple[str, str]]]] = {
         try_on(provider="fashn", moderation="none"),
         {"/moderation": ("provider_not_allowed", "ask its operator")},
     ),
-    "a webhook": (try_on(webhook={"url": "https://shop.example"}), {"/webhook": (CANNOT, "poll GET /v1/jobs/{id}")}),
+    "a webhook that is not https": (
+        try_on(webhook={"url": "http://shop.example"}),
+        {"/webhook/url": (INVALID, "https")},
+    ),
     "a misspelt provider": (try_on(provider="fash"), {"/provider": (INVALID, "Did you mean `fashn`?")}),
     "a misspelt field": (try_on(promt="x"), {"/promt": (INVALID, "Did you mean `prompt`?")}),
     "a misspelt value": (
