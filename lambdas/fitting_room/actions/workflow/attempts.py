@@ -267,9 +267,12 @@ def _note_refusal(job: Job, attempt: Attempt, at: Clock) -> None:
 
 
 def _note_gone(job: Job, provider: CatalogueEntry, at: Clock) -> None:
-    """Record for the planner that the provider no longer knows the job's model; Bedrock is asked daily instead."""
+    """Record for the planner that the provider no longer knows the job's model.
+
+    Bedrock is asked daily instead, and the sandbox only says what its client asks for.
+    """
     model = provider.model(job.request, job.made_for)
-    if model and RUNNERS[provider.runner].lifecycles is None:
+    if model and provider.live and RUNNERS[provider.runner].lifecycles is None:
         model_lifecycles.put_gone(provider.id, model.sent_as or model.id, at.now())
 
 
