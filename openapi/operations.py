@@ -103,7 +103,7 @@ IDEMPOTENCY = Parameter(
 PREFER = Parameter(
     "Prefer",
     "header",
-    "`wait=N` waits at most 25 seconds for the job's end. What is not understood is ignored.",
+    "`wait=N` waits at most 25 seconds for the job's end. The API ignores a value that it does not understand.",
     {"type": "string"},
     "wait=25",
 )

@@ -57,7 +57,7 @@ class Attempt(Answer):
 
 
 class Image(Answer):
-    """An image of a job. Whoever has `url` can see it for 15 minutes, so it is left out of `repr`."""
+    """An image of a job. Anyone with `url` can see it for 15 minutes, so `repr` leaves it out."""
 
     n: int | None = None
     width: int | None = None

@@ -15,7 +15,7 @@ from fitting_room_client.errors import BadInput, SignatureInvalid
 from fitting_room_client.models import Event, Fault
 
 TOLERANCE = 300
-"""Seconds between the sender's clock and ours. What is older may be a replay."""
+"""Seconds between the sender's clock and this one. An older message may be a replay."""
 
 
 def verify(payload: bytes | str, headers: Mapping[str, str], secret: str, *, now: float | None = None) -> Event:

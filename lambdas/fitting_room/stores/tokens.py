@@ -29,7 +29,7 @@ def new_secret() -> tuple[str, str]:
 
 
 def put(token: Token, sleep: Callable[[float], None]) -> None:
-    """Store a token, and that it is its owner's. What is free-form is kept as text: DynamoDB would change its numbers."""
+    """Store a token, and list it under its owner. Free-form parts are text: DynamoDB would change their numbers."""
     ttl = int(clock.parse(token.expires_at).timestamp())
     facts = token.model_dump(mode="json", exclude={"digest", *_AS_TEXT})
     texts = {name: json.dumps(getattr(token, name)) for name in _AS_TEXT}

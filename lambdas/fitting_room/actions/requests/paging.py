@@ -8,7 +8,7 @@ MOST = 100
 
 
 def limit(text: str | None, faults: list[Fault]) -> int:
-    """Return how many items a page holds. What is wrong is added to `faults`."""
+    """Return how many items a page holds. Add a wrong limit to `faults`."""
     text = str(MOST) if text is None else text
     if text.isascii() and text.isdecimal() and len(text) <= 3 and 1 <= int(text) <= MOST:
         return int(text)

@@ -53,7 +53,7 @@ ENTRY = CatalogueEntry(
     others=FitSpec(max_side=1296),
     max_body=4_000_000,  # ours: fal names no limit of a request
     prices=PRICES,
-    retention="Results 3 days, by request of Fitting Room, at public addresses. What was sent, as JSON, 30 days unless the"
+    retention="Results 3 days, by request of Fitting Room, at public addresses. The JSON of requests 30 days unless the"
     " stage sets store_io to false. Both go at once with a key of ADMIN scope: "
     "https://fal.ai/docs/documentation/model-apis/media-expiration",
     cancels=True,
