@@ -469,3 +469,12 @@ def test_a_call_is_taken_for_lost_when_its_provider_can_no_longer_answer(
     world.start(job_id, remaining=480)
     attempt = world.job(job_id).attempts["1"]
     assert abs((moment(attempt.claimed_until) - began).total_seconds() - seconds) < 2
+
+
+def test_a_retired_model_that_a_client_asks_the_sandbox_for_ends_no_sandbox(world: World) -> None:
+    asked = {"provider": "sandbox", "provider_options": {"sandbox": {"outcome": "model_retired"}}}
+    job_id = world.submit(**asked).job.id
+    world.run(job_id)
+    error = world.job(job_id).error
+    assert error and error.code == "model_retired"
+    assert world.submit(provider="sandbox").job.plan == ["sandbox"]
