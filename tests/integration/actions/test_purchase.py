@@ -477,4 +477,5 @@ def test_a_retired_model_that_a_client_asks_the_sandbox_for_ends_no_sandbox(worl
     world.run(job_id)
     error = world.job(job_id).error
     assert error and error.code == "model_retired"
+    world.at.sleep(3600)  # past what a process remembers of the lifecycles
     assert world.submit(provider="sandbox").job.plan == ["sandbox"]
