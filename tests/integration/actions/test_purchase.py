@@ -472,8 +472,8 @@ def test_a_call_is_taken_for_lost_when_its_provider_can_no_longer_answer(
 
 
 def test_a_retired_model_that_a_client_asks_the_sandbox_for_ends_no_sandbox(world: World) -> None:
-    asked = {"provider": "sandbox", "provider_options": {"sandbox": {"outcome": "model_retired"}}}
-    job_id = world.submit(**asked).job.id
+    outcome = {"sandbox": {"outcome": "model_retired"}}
+    job_id = world.submit(provider="sandbox", provider_options=outcome).job.id
     world.run(job_id)
     error = world.job(job_id).error
     assert error and error.code == "model_retired"
