@@ -151,7 +151,7 @@ class Fal(Simulator):
     async def _sold(self, request: Request, body: Any) -> Job:
         """Sell a job. Raises AnswerError."""
         model = request.path_params["model"]
-        if model not in MODELS:
+        if (known := self.model_of(model)) not in MODELS:
             raise AnswerError(_platform(404, "not_found", "Application not found"))
         if unknown := sorted(set(request.query_params) - {"fal_webhook"}):
             raise AnswerError(_platform(400, "bad_request", f"unknown query parameter {unknown[0]}"))
@@ -161,7 +161,7 @@ class Fal(Simulator):
                 _platform(400, "bad_request", "fal_webhook is not on this machine, and this simulator calls no other")
             )
         try:
-            asked = MODELS[model].model_validate(body)
+            asked = MODELS[known].model_validate(body)
         except ValidationError as error:
             raise AnswerError(JSONResponse({"detail": [detail(each) for each in error.errors()]}, 422)) from None
         summary = f"{model}: {asked.count} images"

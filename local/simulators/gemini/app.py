@@ -93,7 +93,8 @@ class Gemini(Simulator):
     async def model(self, request: Request) -> Response:
         """Say whether a model is in service: free, and exact."""
         _check(request)
-        if (name := request.path_params["model"]) not in MODELS:
+        name = request.path_params["model"]
+        if self.model_of(name) not in MODELS:
             return _unknown(name)
         return JSONResponse({"name": f"models/{name}", "supportedGenerationMethods": ["generateContent"]})
 
@@ -110,7 +111,7 @@ class Gemini(Simulator):
             name, _, method = request.path_params["call"].partition(":")
             if method != "generateContent":
                 raise AnswerError(_error(404, "NOT_FOUND", f"no method {method}"))
-            if name not in MODELS:
+            if self.model_of(name) not in MODELS:
                 raise AnswerError(_unknown(name))
             if len(raw) > MOST_BYTES:
                 raise AnswerError(_invalid("Request payload size exceeds the limit: 20971520 bytes."))
@@ -126,7 +127,7 @@ class Gemini(Simulator):
         config = asked.generationConfig
         image = config and config.imageConfig
         size = (image and image.imageSize) or "1K"
-        if size not in MODELS[model]:
+        if size not in MODELS[self.model_of(model)]:
             raise AnswerError(_invalid(f"imageSize {size} is not supported by {model}"))
         if not 2 <= len(asked.images) <= MOST_IMAGES:
             raise AnswerError(_invalid(f"this simulator dresses a person: send 2 to {MOST_IMAGES} images"))

@@ -59,13 +59,22 @@ class Fashn(Predictions):
         ]
 
     async def run(self, request: Request) -> Response:
+        named: dict[str, Any] = {}
+
         def asked(body: Any) -> Inputs | MaxInputs:
             if unknown := sorted(set(request.query_params) - {"webhook_url"}):
                 raise BadRequestError(f"unknown query parameter {unknown[0]}")
+            if isinstance(body, dict) and isinstance(body.get("model_name"), str):
+                named["model"] = body["model_name"]
+                body = {**body, "model_name": self.model_of(named["model"])}
             return parse(request_of(body), body).inputs
 
+        def accepted(job: Job) -> dict[str, Any]:
+            job.purchase.update(named)
+            return {"id": job.id, "error": None}
+
         webhook = request.query_params.get("webhook_url")
-        return await self.submit(request, asked, lambda job: {"id": job.id, "error": None}, webhook)
+        return await self.submit(request, asked, accepted, webhook)
 
     def told(self, job: Job) -> dict[str, Any]:
         waiting = job.status == "processing" and job.reads < len(WAITING)
