@@ -51,6 +51,7 @@ def test_a_renamed_model_is_bought_by_its_new_id_only(simulator: Running, provid
 
     refused = vendor.start(old)
     assert isinstance(refused, Failed)
+    assert refused.fault.code == ("provider_error" if provider == "fashn" else "model_retired")
     assert (refused.charged, simulator.purchases()) == ("no", [])
 
     assert isinstance(vendor.start(replace(old, model=new, listed=model)), Pending | Finished)
