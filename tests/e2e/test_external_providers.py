@@ -126,6 +126,10 @@ def test_gemini_draws_in_the_shape_of_the_person_at_the_price_of_its_tokens(
     assert [purchase["model"] for purchase in cloud.gemini.purchases()] == [model]
 
 
+def test_gemini_puts_on_two_garments(cloud: Cloud) -> None:
+    bought(cloud, suit(cloud, provider="gemini"))
+
+
 # --------------------------------------------------------------------------------------------------------- sagemaker
 def test_the_account_s_own_endpoint(cloud: Cloud, person: bytes, tee: bytes) -> None:
     job, [picture] = bought(cloud, cloud.try_on(person, tee, provider="sagemaker/vton"))
@@ -176,8 +180,9 @@ def test_aidge_on_several_photos(cloud: Cloud) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------ astria
-def test_astria_with_instant_references(cloud: Cloud) -> None:
-    body = suit(cloud, provider="astria", provider_options={"astria": {"person_class": "woman"}})
+@pytest.mark.parametrize("model", ["gemini", "seedream", "gpt-image-2"])
+def test_astria_with_instant_references(cloud: Cloud, model: str) -> None:
+    body = suit(cloud, provider=f"astria/{model}", provider_options={"astria": {"person_class": "woman"}})
     job, _ = bought(cloud, body)
     references = [purchase for purchase in cloud.astria.purchases() if purchase.get("kind") == "reference"]
     assert len(references) == 3, "the person and two garments"

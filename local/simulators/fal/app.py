@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from local.simulators.fal.request import MODELS, Input, detail
 from local.simulators.kit.callbacks import FAULTS, Callbacks, reachable
+from local.simulators.kit.editors import dressed
 from local.simulators.kit.loading import ImageLoadError, loaded
 from local.simulators.kit.previews import CannotDrawError, Previews
 from local.simulators.kit.server import BROKEN, BROKEN_WHY, AnswerError, Simulator
@@ -205,11 +206,9 @@ class Fal(Simulator):
             person = shaped(person, asked.ratio, PIXELS)
         elif person.width > RESOLUTION[0] or person.height > RESOLUTION[1]:
             person = ImageOps.contain(person, RESOLUTION, Image.Resampling.LANCZOS)
-        options: dict[str, Any] = {"region": asked.region, "shape": "bounding_box", "styling": {}, "merge": "balanced"}
-        options |= {"keep_face": True, "keep_hands": True, "keep_pose": False}
-        draw = partial(self._previews.try_on, person, garments[0], format=asked.format, label={"provider": self.name})
-        drawn = await asyncio.gather(*(draw(seed=asked.first_seed + n, **options) for n in range(asked.count)))
-        return [each.image for each in drawn]
+        worn = list(zip(garments, asked.regions, strict=True))
+        draw = partial(dressed, self._previews, person, worn, format=asked.format, provider=self.name)
+        return list(await asyncio.gather(*(draw(seed=asked.first_seed + n) for n in range(asked.count))))
 
     def _fail(self, job: Job, status: int, name: str, message: str) -> None:
         """Fail a job, and charge for a 422.
