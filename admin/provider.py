@@ -17,8 +17,9 @@ from fitting_room import clock
 from fitting_room.actions.requests.context import deployment
 from fitting_room.actions.requests.plan import Deployment
 from fitting_room.actions.workflow.attempts import connect
+from fitting_room.jobs.errors import JobFailure
 from fitting_room.providers import catalogue
-from fitting_room.providers.adapter import Account
+from fitting_room.providers.adapter import Account, Listing
 from fitting_room.providers.base import CatalogueEntry
 from fitting_room.providers.overrides import ModelChange, Override, Pause, PriceChange
 from fitting_room.stores import offers, provider_keys, refusals
@@ -100,7 +101,22 @@ def _set(stage: Stage, args: argparse.Namespace) -> Said:
         asked = sys.stdin.isatty()
         secret = (getpass.getpass(f"Key of {args.provider}: ") if asked else sys.stdin.read()).strip()
     offer(args.provider, secret, stage)
-    return Said({"provider": args.provider, "configured": True}, f"{args.provider} is configured")
+    entry = known(args.provider)
+    said = Said({"provider": entry.id, "configured": True}, f"{entry.id} is configured")
+    return _with_moved(said, entry, connect(entry, stage.at, secret)) if secret else said
+
+
+def _with_moved(said: Said, entry: CatalogueEntry, vendor: object) -> Said:
+    """Add the models that the provider lists by other ids than those used here, if it has a list."""
+    if not hasattr(vendor, "moved"):
+        return said
+    try:
+        moved = cast(Listing, vendor).moved()
+    except JobFailure as failure:
+        return Said({**said.data, "moved": None}, f"{said.text}. {failure.fault.detail}")
+    ids = ", ".join(f"{model}: {listed or 'none'}" for model, listed in moved.items())
+    text = f"{entry.title} lists other ids than those used here ({ids}): set them in `provider_settings.{entry.id}`"
+    return Said({**said.data, "moved": dict(moved)}, f"{said.text}. {text}" if moved else said.text)
 
 
 def _check_shape(entry: CatalogueEntry, secret: str, stage: Stage) -> None:
@@ -124,10 +140,11 @@ def _check(stage: Stage, args: argparse.Namespace) -> Said:
         raise AdminError(f"{entry.id} has no key here: store one with `provider set {entry.id}`")
     vendor = connect(entry, stage.at, provider_keys.secret.fresh(entry.id, stage.at))
     if not hasattr(vendor, "credits"):
-        return Said(
+        said = Said(
             {"provider": entry.id, "shape": "ok", "accepted": None, "credits": None},
             f"the key of {entry.id} has the right shape; no free call tells whether {entry.title} accepts it",
         )
+        return _with_moved(said, entry, vendor)
     left = cast(Account, vendor).credits()
     return Said(
         {"provider": entry.id, "shape": "ok", "accepted": True, "credits": left},

@@ -23,6 +23,8 @@ CONTRACT = "fitting-room/try-on/1"
 PORT = int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080"))
 HOST = os.environ.get("HOST", "0.0.0.0")  # noqa: S104  SageMaker reaches the container from outside
 MAX_BODY = 21_000_000
+OURS = ("ModelNotReady", "OutOfMemory", "Internal")
+"""Names of errors that no other request would mend: their status is 500."""
 FORMATS = {"png": ("PNG", "image/png"), "jpeg": ("JPEG", "image/jpeg")}
 
 MARK = (
@@ -58,14 +60,14 @@ class Worker:
             person, output = _image(document["person"]), document["output"]
             garments = [Garment(_image(each), each["category"], each["photo"]) for each in document["garments"]]
             asked = Asked(output["count"], output["seed"], output["quality"], document["options"])
-            form, media_type = FORMATS[output["format"]]
+            name, (form, media_type) = document["id"], FORMATS[output["format"]]
         except (KeyError, TypeError) as error:
             raise RefusedError("InvalidRequest", f"A field is missing or wrong: {error}.") from None
         with self._one_at_a_time:
             images = self._model.try_on(person, garments, asked)
         xmp = MARK.format(self._model.source_type).encode() if self._model.source_type else None
         made = [{"media_type": media_type, "data": _encoded(each, form, xmp), "seed": asked.seed} for each in images]
-        return {"contract": CONTRACT, "id": document["id"], "images": made, "warnings": []}
+        return {"contract": CONTRACT, "id": name, "images": made, "warnings": []}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -85,7 +87,7 @@ class Handler(BaseHTTPRequestHandler):
                 raise RefusedError("InvalidRequest", f"The document has more than {MAX_BODY:,} bytes.")
             self._send(200, self.worker.answer(_document(body)))
         except RefusedError as refused:
-            self._send(400, _error(refused.name, str(refused)))
+            self._send(500 if refused.name in OURS else 400, _error(refused.name, str(refused)))
         except Exception as error:
             self.log_error("failed: %s", type(error).__name__)  # its text may hold what was sent
             self._send(500, _error("Internal", type(error).__name__))

@@ -122,7 +122,7 @@ class DeploymentSettings(BaseModel):
     limits: Annotated[dict[str, Limits], FromText] = {}
     """What a contract with a provider permits, if it differs from the catalogue."""
     provider_settings: Annotated[dict[str, dict[str, Any]], FromText] = {}
-    """By provider, facts about the account of this stage: see the provider's section of `docs/providers.md`."""
+    """By provider, facts about the account of this stage: see the provider's page in `docs/providers`."""
     result_hosts: Annotated[dict[str, list[Host]], FromText] = {}
     """By provider, more hosts from which results may be fetched, each with its subdomains."""
     callback_url: Annotated[str, written(r"(https?://[^\s?#]+)?", _URL)] | None = None

@@ -47,16 +47,16 @@ class Bucket(dict[str, bytes]):
 
 
 @contextmanager
-def container() -> Iterator[str]:
-    """The address of the example's container, which SageMaker would start with the word `serve`."""
+def container(server: Path = SERVER, ping: int = 200) -> Iterator[str]:
+    """The address of a container, which SageMaker would start with the word `serve`, once it answers a ping so."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     told = os.environ | {"HOST": "127.0.0.1", "SAGEMAKER_BIND_TO_PORT": str(port)}
-    with subprocess.Popen([sys.executable, str(SERVER), "serve"], env=told, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen([sys.executable, str(server), "serve"], env=told, stderr=subprocess.DEVNULL) as process:
         try:
             url = f"http://127.0.0.1:{port}"
-            _wait_for(url)
+            _wait_for(url, ping)
             yield url
             process.terminate()
             assert process.wait(10) == 0, "it ends when it is told to"
@@ -64,11 +64,11 @@ def container() -> Iterator[str]:
             process.kill()
 
 
-def _wait_for(url: str) -> None:
+def _wait_for(url: str, ping: int) -> None:
     until = time.monotonic() + 30
     while time.monotonic() < until:
         try:
-            if httpx.get(f"{url}/ping").status_code == 200:
+            if httpx.get(f"{url}/ping").status_code == ping:
                 return
         except httpx.TransportError:
             continue

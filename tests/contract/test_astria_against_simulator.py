@@ -17,6 +17,7 @@ from fitting_room.providers import catalogue
 from fitting_room.providers.adapter import Order, Reference
 from fitting_room.providers.astria import adapter
 from fitting_room.providers.astria.form import Form
+from fitting_room.providers.astria.options import AstriaSettings
 from fitting_room.providers.astria.prompts import prompt_of
 from fitting_room.providers.astria.tunes import reference_of, training_of
 from local.simulators.astria.app import Astria
@@ -501,3 +502,15 @@ def test_the_vendor_trains_what_was_ordered(account: Account) -> None:
     woman = account.woman()
     tune = account.vendor.http.get(f"tunes/{woman.made_id}").json()
     assert (tune["branch"], tune["name"], tune["token"], len(tune["orig_images"])) == ("sd15", "woman", "ohwx", 2)
+
+
+# models
+
+
+def test_the_partner_models_that_the_vendor_lists_by_another_tune_are_told(account: Account) -> None:
+    simulator, vendor = account.simulator, account.vendor
+    assert vendor.moved() == {}
+    simulator.call("PUT", "/_sim/models", json={"seedream": "777"})
+    assert vendor.moved() == {"seedream": "777"}
+    known = adapter.connect(connection(simulator.url, KEY, AstriaSettings(tunes={"seedream": 777})))
+    assert known.moved() == {}

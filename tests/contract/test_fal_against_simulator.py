@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from fitting_room.jobs.outcome import Failed, Pending, Ready, Unread
 from fitting_room.providers.adapter import Order
@@ -15,10 +16,10 @@ from fitting_room.providers.fal import adapter
 from fitting_room.providers.fal.body import body_of
 from fitting_room.providers.fal.entry import Settings
 from fitting_room.providers.fal.models import FASHN, FLUX, GPT_IMAGE, NANO_BANANA
-from tests.contract.clothes import GARMENT, NOBODY, PERSON, SIZE
+from tests.contract.clothes import GARMENT, NOBODY, PERSON, SIZE, data_url
 from tests.contract.conftest import Running, StandInEngine, assert_the_simulator_is_named, fetched
 from tests.contract.leaves import leaves, removed, replaced, with_stranger, wrong_values
-from tests.contract.orders import connection, order, try_on
+from tests.contract.orders import IMAGE, connection, order, try_on
 
 MODELS = (FASHN, FLUX, NANO_BANANA, GPT_IMAGE)
 OUTPUT: dict[str, dict[str, Any]] = {
@@ -27,6 +28,7 @@ OUTPUT: dict[str, dict[str, Any]] = {
     NANO_BANANA: {"count": 2, "quality": "fast", "format": "webp"},
     GPT_IMAGE: {"count": 2, "quality": "fast", "format": "jpeg"},
 }
+SHOES = data_url(Image.new("RGB", (400, 400), "crimson"))
 FREE_TEXT = ("prompt",)
 REQUIRED = {
     FASHN: {"model_image", "garment_image"},
@@ -159,3 +161,14 @@ def test_deletion_needs_an_admin_key(fal_simulator: Running) -> None:
     assert httpx.get(ready.addresses[0]).status_code == 200
     assert vendor.erase_job(submitted.provider_job_id)
     assert httpx.get(ready.addresses[0]).status_code == 404
+
+
+@pytest.mark.parametrize("model", [NANO_BANANA, GPT_IMAGE])
+def test_the_person_wears_every_garment_in_its_place(fal_simulator: Running, engine: StandInEngine, model: str) -> None:
+    garments = [{"image": IMAGE, "category": "tops"}, {"image": IMAGE, "category": "footwear"}]
+    engine.calls.clear()
+    body = try_on(provider=f"fal/{model}", garments=garments)
+    pictures = {"person": _bytes(PERSON), "garment-0": _bytes(GARMENT), "garment-1": _bytes(SHOES)}
+    asked = order("fal", body, pictures=pictures, media_type="image/png", size=SIZE, seed=11)
+    assert isinstance(finished(line(fal_simulator), asked), Ready)
+    assert [call["region"] for call in engine.calls] == ["upper", "foot"]

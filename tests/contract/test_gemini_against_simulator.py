@@ -112,3 +112,10 @@ def test_a_simulator_that_breaks_is_not_taken_for_gemini(
     outcome = line(gemini_simulator).start(wanted())
     assert isinstance(outcome, Failed)
     assert outcome.fault.detail.startswith("The simulator of the local cloud failed.")
+
+
+def test_the_person_wears_every_garment_in_its_place(gemini_simulator: Running, engine: StandInEngine) -> None:
+    garments = [{"image": IMAGE, "category": "tops"}, {"image": IMAGE, "category": "bottoms"}]
+    engine.calls.clear()
+    assert isinstance(line(gemini_simulator).start(wanted(garments=garments)), Finished)
+    assert [call["region"] for call in engine.calls] == ["upper", "lower"]

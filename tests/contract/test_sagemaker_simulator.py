@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
@@ -24,7 +28,7 @@ from local.simulators.sagemaker.app import SageMaker
 from tests.contract.bedrock import told
 from tests.contract.conftest import SAMPLES, Running, assert_the_simulator_is_named
 from tests.contract.orders import order, try_on
-from tests.contract.sagemaker import BUCKET, Bucket, container, png, runtime
+from tests.contract.sagemaker import BUCKET, SERVER, Bucket, container, png, runtime
 
 JOB = "job_01J00000000000000000000001"
 PICTURES = {"person": (SAMPLES / "person_a.png").read_bytes(), "garment": (SAMPLES / "tee.png").read_bytes()}
@@ -234,7 +238,32 @@ def test_the_container_answers_a_request_that_it_cannot_do_with_a_name(behind: s
     assert asked(json.dumps({"contract": "fitting-room/try-on/2"}).encode()) == (400, "InvalidRequest")
     assert asked(json.dumps(wanted).encode()) == (400, "InvalidRequest")
     assert asked(json.dumps(wanted | {"person": {"data": "AAAA"}}).encode()) == (400, "ImageUnreadable")
+    image = {"data": base64.b64encode(PICTURES["person"]).decode()}
+    output = {"count": 1, "seed": None, "quality": "fast", "format": "png"}
+    nameless = {key: value for key, value in wanted.items() if key != "id"} | {"person": image, "output": output}
+    assert asked(json.dumps(nameless).encode()) == (400, "InvalidRequest")
     assert httpx.get(f"{behind}/elsewhere").status_code == 404
+
+
+def test_the_script_of_the_documents_gets_an_image(
+    behind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (SERVER.parents[2] / "docs" / "sagemaker.md").read_text()
+    [script] = re.findall(r"```python\n(import base64.*?)```", text, re.DOTALL)
+    (tmp_path / "person.png").write_bytes(PICTURES["person"])
+    (tmp_path / "garment.png").write_bytes(PICTURES["garment"])
+    monkeypatch.chdir(tmp_path)
+    exec(script.replace("http://127.0.0.1:8080", behind), {})
+    assert Image.open(tmp_path / "result.png").size == Image.open(tmp_path / "person.png").size
+
+
+def test_a_container_whose_model_is_still_loading_says_that_the_client_can_change_nothing(tmp_path: Path) -> None:
+    shutil.copytree(SERVER.parent, tmp_path, dirs_exist_ok=True)
+    slow = (tmp_path / "model.py").read_text() + "\n\nModel.__init__ = lambda _: __import__('time').sleep(60)\n"
+    (tmp_path / "model.py").write_text(slow)
+    with container(tmp_path / "server.py", ping=503) as url:
+        answer = httpx.post(f"{url}/invocations", json={"contract": "fitting-room/try-on/1"})
+        assert (answer.status_code, answer.json()["error"]["name"]) == (500, "ModelNotReady")
 
 
 def test_a_refusal_of_the_container_reaches_the_client_by_its_name(line: Line) -> None:

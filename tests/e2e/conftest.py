@@ -58,8 +58,12 @@ class Simulator:
     def fault(self, **fault: Any) -> None:
         self.http.post("/_sim/faults", json=fault).raise_for_status()
 
+    def rename(self, **renamed: str) -> None:
+        """Give models other ids; the vendor knows the old ones no more."""
+        self.http.put("/_sim/models", json=renamed).raise_for_status()
+
     def reset(self) -> None:
-        for what in ("purchases", "requests", "callbacks", "faults"):
+        for what in ("purchases", "requests", "callbacks", "faults", "models"):
             self.http.delete(f"/_sim/{what}").raise_for_status()
 
 

@@ -98,9 +98,10 @@ def test_fal_calls_back_and_keeps_the_framing(
     assert [call["answered"] for call in cloud.fal.http.get("/_sim/callbacks").json()["callbacks"]] == [200]
 
 
-def test_fal_an_editor_with_two_garments(cloud: Cloud) -> None:
-    job, [picture] = bought(cloud, suit(cloud, provider="fal/fal-ai/nano-banana-2/edit"))
-    assert (job["usage"]["amount"], picture.width < picture.height) == (0.08, True)
+@pytest.mark.parametrize(("model", "amount"), [("fal-ai/nano-banana-2/edit", 0.08), ("openai/gpt-image-2/edit", None)])
+def test_fal_an_editor_with_two_garments(cloud: Cloud, model: str, amount: float | None) -> None:
+    job, [picture] = bought(cloud, suit(cloud, provider=f"fal/{model}"))
+    assert (job["usage"]["amount"], picture.width < picture.height) == (amount, True)
 
 
 def test_fal_is_told_to_stop_a_job_that_is_cancelled(cloud: Cloud, person: bytes, tee: bytes) -> None:
@@ -112,12 +113,21 @@ def test_fal_is_told_to_stop_a_job_that_is_cancelled(cloud: Cloud, person: bytes
     until(lambda: [r for r in cloud.fal.requests() if r["path"].endswith("/cancel")] or None, "fal to be told", 30)
 
 
+@pytest.mark.parametrize(
+    ("model", "most"),
+    [("gemini-nano-banana-2.1", 0.036), ("gemini-3.1-flash-lite-image", 0.034), ("gemini-3-pro-image", 0.135)],
+)
 def test_gemini_draws_in_the_shape_of_the_person_at_the_price_of_its_tokens(
-    cloud: Cloud, person: bytes, tee: bytes
+    cloud: Cloud, person: bytes, tee: bytes, model: str, most: float
 ) -> None:
-    job, [picture] = bought(cloud, cloud.try_on(person, tee, provider="gemini"))
+    job, [picture] = bought(cloud, cloud.try_on(person, tee, provider=f"gemini/{model}"))
     assert picture.width < picture.height
-    assert 0.0336 < job["usage"]["amount"] < 0.036
+    assert 0.0336 < job["usage"]["amount"] < most
+    assert [purchase["model"] for purchase in cloud.gemini.purchases()] == [model]
+
+
+def test_gemini_puts_on_two_garments(cloud: Cloud) -> None:
+    bought(cloud, suit(cloud, provider="gemini"))
 
 
 # --------------------------------------------------------------------------------------------------------- sagemaker
@@ -170,8 +180,9 @@ def test_aidge_on_several_photos(cloud: Cloud) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------ astria
-def test_astria_with_instant_references(cloud: Cloud) -> None:
-    body = suit(cloud, provider="astria", provider_options={"astria": {"person_class": "woman"}})
+@pytest.mark.parametrize("model", ["gemini", "seedream", "gpt-image-2"])
+def test_astria_with_instant_references(cloud: Cloud, model: str) -> None:
+    body = suit(cloud, provider=f"astria/{model}", provider_options={"astria": {"person_class": "woman"}})
     job, _ = bought(cloud, body)
     references = [purchase for purchase in cloud.astria.purchases() if purchase.get("kind") == "reference"]
     assert len(references) == 3, "the person and two garments"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from PIL import Image
 
 from .conftest import Cloud, until
 
@@ -84,29 +86,40 @@ def _refusal(cloud: Cloud, body: dict[str, Any]) -> dict[str, Any] | None:
     return None if answer.is_success else dict(answer.json())
 
 
-def test_an_override_replaces_a_model_s_id_as_it_is_sent_without_a_deployment(
+def test_a_model_that_its_vendor_renamed_is_bought_again_without_a_deployment(
     cloud: Cloud, person: bytes, tee: bytes
 ) -> None:
-    """FASHN's simulator refuses an id that it does not know, and names the field: so the new id was sent."""
+    body = cloud.try_on(person, tee, provider="fashn")
 
-    def done() -> dict[str, Any]:
-        return cloud.finished(cloud.submit(cloud.try_on(person, tee, provider="fashn"))["id"])
+    def ended() -> dict[str, Any]:
+        return cloud.finished(cloud.submit(body)["id"])
 
-    def refused() -> dict[str, Any] | None:
-        job = done()
-        return job if job["status"] == "failed" else None
+    def succeeded() -> dict[str, Any] | None:
+        job = ended()
+        return job if job["status"] == "succeeded" else None
 
-    assert done()["status"] == "succeeded"
-    admin("provider override fashn --model tryon-v1.6 --sent-as tryon-v9")
+    def cost() -> dict[str, Any] | None:
+        [offer] = cloud.live.post("/v1/jobs/estimate", json=body).raise_for_status().json()["plan"]
+        return dict(offer["cost"]) if offer["cost"]["amount"] == 0.05 else None
+
+    cloud.fashn.rename(**{"tryon-v1.6": "tryon-v1.7"})
+    [attempt] = ended()["attempts"]
+    assert "model_name" in attempt["error"]["provider_detail"]
+    assert (attempt["charged"], cloud.fashn.purchases()) == ("no", [])
+    admin("provider override fashn --model tryon-v1.6 --sent-as tryon-v1.7")
+    admin("provider override fashn --model tryon-v1.6 --price 0.05 --credits 2")
     try:
-        [attempt] = until(refused, "the override to be seen", 60)["attempts"]
-        assert "model_name" in attempt["error"]["provider_detail"]
-        assert attempt["charged"] == "no"
+        job = until(succeeded, "the override to be seen", 60)
+        assert [purchase["model"] for purchase in cloud.fashn.purchases()] == ["tryon-v1.7"]
+        [image] = job["images"]
+        assert cloud.picture(image).size == Image.open(io.BytesIO(person)).size
+        assert until(cost, "the price to be seen", 60)["credits"] == 2
         [row] = [row for row in admin("provider list") if row["provider"] == "fashn"]
-        assert (row["overridden"], row["models"][0]["sent_as"]) == (True, "tryon-v9")
+        assert (row["overridden"], row["models"][0]["sent_as"]) == (True, "tryon-v1.7")
     finally:
         admin("provider override fashn --clear")
-    until(lambda: done()["status"] == "succeeded" or None, "the catalogue's id to be sent again", 60)
+        cloud.fashn.reset()
+    until(succeeded, "the catalogue's id to be sent again", 60)
 
 
 def test_a_doctor_finds_a_healthy_stage_healthy(cloud: Cloud) -> None:

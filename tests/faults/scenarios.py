@@ -12,9 +12,12 @@ from fitting_room.actions.requests.ingest import ingest
 from fitting_room.actions.workflow import attempts
 from fitting_room.net import safe_http
 from fitting_room.providers import catalogue
+from fitting_room.providers.fal.models import NANO_BANANA
+from fitting_room.providers.fashn.entry import MAX
 from tests.deployment import choose
 from tests.faults.endpoint import EndpointLedger
 from tests.faults.house import Faults, House, Ledger, Mode, injected, quiet
+from tests.faults.vendors import WireLedger
 from tests.integration.atelier import atelier_entry, offer
 from tests.integration.conftest import deployed
 from tests.integration.endpoint import SETTING
@@ -28,7 +31,7 @@ class Scenario:
     """A job, and how its provider behaves. `submit` gives the id of the stored job.
 
     `work`, `count`, `free`, `trains`: of the provider's ledger. `endpoint`: the stage has one of its own, and the
-    real adapter.
+    real adapter. `wire`: the vendor whose real adapter speaks to the ledger.
     """
 
     submit: Callable[[World], str]
@@ -38,6 +41,7 @@ class Scenario:
     trains: bool = False
     calls_back: bool = False
     endpoint: bool = False
+    wire: str = ""
 
 
 class Cell(NamedTuple):
@@ -57,7 +61,7 @@ class Cell(NamedTuple):
         """What is wrong with the books."""
         books, wrong = self.books, []
         excused = self.blind and _may_be_blind(self)
-        if books["sold"] > max(1, 0):
+        if books["sold"] > 1:
             wrong.append(f"bought {books['sold']} times")
         if books["status"] != "succeeded" and not excused:
             wrong.append("a paid result was dropped" if books["sold"] else "died unbought")
@@ -88,14 +92,12 @@ def _polled(world: World, **changes: Any) -> str:
     return world.submit(provider="tryiton", **changes).job.id
 
 
-def _fal(world: World) -> str:
-    world.configure("fal")
-    return world.submit(provider="fal").job.id
+def _named(vendor: str, model: str = "") -> Callable[[World], str]:
+    def submit(world: World) -> str:
+        world.configure(vendor)
+        return world.submit(provider=f"{vendor}{model and '/'}{model}").job.id
 
-
-def _gemini(world: World) -> str:
-    world.configure("gemini")
-    return world.submit(provider="gemini").job.id
+    return submit
 
 
 def _failover(world: World) -> str:
@@ -127,8 +129,10 @@ SCENARIOS: dict[str, Scenario] = {
     "failover": Scenario(_failover, work=5, free=1),
     "training": Scenario(_training, work=90, trains=True),
     "drop": Scenario(_drop, work=5),
-    "fal": Scenario(_fal, work=15, calls_back=True),
-    "gemini": Scenario(_gemini),
+    "fal": Scenario(_named("fal"), work=15, calls_back=True, wire="fal"),
+    "fal editor": Scenario(_named("fal", NANO_BANANA), work=15, wire="fal"),
+    "tryon-max": Scenario(_named("fashn", MAX), work=15, calls_back=True, wire="fashn"),
+    "gemini": Scenario(_named("gemini"), wire="gemini"),
     "endpoint": Scenario(lambda world: world.submit(provider="sagemaker").job.id, work=20, endpoint=True),
 }
 
@@ -138,8 +142,9 @@ def run(name: str, mode: Mode | None = None, at: int = 0) -> Cell:
     scenario = SCENARIOS[name]
     with pytest.MonkeyPatch.context() as patch, deployed(patch) as world:
         faults = Faults(lambda: world.at.now().timestamp(), mode, at)
-        kind = EndpointLedger if scenario.endpoint else Ledger
+        kind = EndpointLedger if scenario.endpoint else WireLedger if scenario.wire else Ledger
         ledger = kind(world, faults, scenario.work, scenario.count, scenario.free, scenario.trains)
+        ledger.id = scenario.wire or ledger.id
         stage = "sagemaker" if scenario.endpoint else "dev"
         house = House(world, faults, ledger, calls_back=scenario.calls_back, stage=stage)
         _provide(patch, ledger, scenario)

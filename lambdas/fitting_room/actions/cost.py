@@ -36,7 +36,8 @@ def cost_of(job: Job, attempt: Attempt) -> Cost | None:
     price = entry(attempt.provider).cost(job.request, _side(job, attempt), job.made_for)
     credits = attempt.credits if attempt.credits is not None else (price.credits or 0) * count
     each = price.per_image(_units(job, attempt, price))
-    amount = attempt.amount if attempt.amount is not None else each and each * count
+    counted = None if price.basis == "image" else attempt.amount
+    amount = counted if counted is not None else each and each * count
     return Cost(count, amount and round(amount, 6), price.currency, credits or None, price.basis)
 
 

@@ -74,8 +74,9 @@ def _remedy(item: Any, model: type[BaseModel], path: Path, schema: dict[str, Any
             bare = "" if near is None or isinstance(choices[near], str) else " without quotes"
             return (f"Did you mean `{near}`{bare}? " if near else "") + f"Use {wanted}."
         case _:
-            text = isinstance(item.get("input"), str) and schema.get("type") in ("integer", "number", "boolean")
-            return f"Send {wanted}{', without quotes' if text and 'description' not in schema else ''}."
+            plain = ("number", "boolean") if "description" in schema else ("integer", "number", "boolean")
+            quoted = isinstance(item.get("input"), str) and schema.get("type") in plain
+            return f"Send {wanted}{', without quotes' if quoted else ''}."
 
 
 def chosen(item: Any) -> Any:

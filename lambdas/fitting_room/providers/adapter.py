@@ -178,3 +178,13 @@ class Account(Protocol):
     """
 
     def credits(self) -> float: ...
+
+
+class Listing(Protocol):
+    """A provider that lists its models, for free.
+
+    `moved`: by model of the catalogue, the id in the list where it is not the one that is used here; empty if the
+    list has no such model. Raises `JobFailure` for a list that cannot be read.
+    """
+
+    def moved(self) -> Mapping[str, str]: ...

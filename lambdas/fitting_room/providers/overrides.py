@@ -37,7 +37,10 @@ class ModelChange(_Frozen):
 
 
 class PriceChange(_Frozen):
-    """The prices of the catalogue with exactly this model, and this quality and size where they are named."""
+    """The prices of the catalogue with exactly this model, and this quality and size where they are named.
+
+    `amount` is that of an image, whatever the unit in the catalogue.
+    """
 
     model: str | None = None
     quality: str | None = None
@@ -100,7 +103,8 @@ class Override(_Frozen):
         for change in self.prices:
             if change.fits(price):
                 facts = change.model_dump(include={"amount", "credits"}, exclude_none=True)
-                price = price.model_copy(update={**facts, **self._source})
+                unit = {} if change.amount is None else {"basis": "image", "first": None, "units": None}
+                price = price.model_copy(update={**facts, **unit, **self._source})
         return price
 
     @property

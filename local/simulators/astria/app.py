@@ -86,6 +86,7 @@ class Astria(Simulator):
             Route("/tunes/{tune}/prompts/{id}", self.prompt),
             Route("/prompts/{id}", self.prompt),
             Route("/prompts/{id}", self.delete_prompt, methods=["DELETE"]),
+            Route("/cli/models", self.models),
             Route("/cdn/{file}", self.file),
         ]
 
@@ -236,6 +237,13 @@ class Astria(Simulator):
         tunes = sorted((t for t in tunes if before is None or t.id < before), key=lambda t: t.id, reverse=True)
         page = tunes[offset or 0 :][: min(limit or 20, 120)]
         return JSONResponse([self._tune_answer(tune, request) for tune in page])
+
+    async def models(self, _: Request) -> Response:
+        """List the partner models for the vendor's command line tool, which sends no key."""
+        listed = {
+            base.title: {"tune_id": self.renamed.get(base.title, base.id)} for base in BASES.values() if base.partner
+        }
+        return JSONResponse({"default": "gemini", "models": listed, "cache_ttl": 86400})
 
     async def delete_tune(self, request: Request) -> Response:
         tune = self._tune_of(request, "id", _owner(request))

@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from local.simulators.fal.request import MODELS, Input, detail
 from local.simulators.kit.callbacks import FAULTS, Callbacks, reachable
+from local.simulators.kit.editors import dressed
 from local.simulators.kit.loading import ImageLoadError, loaded
 from local.simulators.kit.previews import CannotDrawError, Previews
 from local.simulators.kit.server import BROKEN, BROKEN_WHY, AnswerError, Simulator
@@ -151,7 +152,7 @@ class Fal(Simulator):
     async def _sold(self, request: Request, body: Any) -> Job:
         """Sell a job. Raises AnswerError."""
         model = request.path_params["model"]
-        if model not in MODELS:
+        if (known := self.model_of(model)) not in MODELS:
             raise AnswerError(_platform(404, "not_found", "Application not found"))
         if unknown := sorted(set(request.query_params) - {"fal_webhook"}):
             raise AnswerError(_platform(400, "bad_request", f"unknown query parameter {unknown[0]}"))
@@ -161,7 +162,7 @@ class Fal(Simulator):
                 _platform(400, "bad_request", "fal_webhook is not on this machine, and this simulator calls no other")
             )
         try:
-            asked = MODELS[model].model_validate(body)
+            asked = MODELS[known].model_validate(body)
         except ValidationError as error:
             raise AnswerError(JSONResponse({"detail": [detail(each) for each in error.errors()]}, 422)) from None
         summary = f"{model}: {asked.count} images"
@@ -205,11 +206,9 @@ class Fal(Simulator):
             person = shaped(person, asked.ratio, PIXELS)
         elif person.width > RESOLUTION[0] or person.height > RESOLUTION[1]:
             person = ImageOps.contain(person, RESOLUTION, Image.Resampling.LANCZOS)
-        options: dict[str, Any] = {"region": asked.region, "shape": "bounding_box", "styling": {}, "merge": "balanced"}
-        options |= {"keep_face": True, "keep_hands": True, "keep_pose": False}
-        draw = partial(self._previews.try_on, person, garments[0], format=asked.format, label={"provider": self.name})
-        drawn = await asyncio.gather(*(draw(seed=asked.first_seed + n, **options) for n in range(asked.count)))
-        return [each.image for each in drawn]
+        worn = list(zip(garments, asked.regions, strict=True))
+        draw = partial(dressed, self._previews, person, worn, format=asked.format, provider=self.name)
+        return list(await asyncio.gather(*(draw(seed=asked.first_seed + n) for n in range(asked.count))))
 
     def _fail(self, job: Job, status: int, name: str, message: str) -> None:
         """Fail a job, and charge for a 422.

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from local.simulators.kit.editors import region
 from local.simulators.kit.strict import Strict
 
 MEGA = 1_000_000
@@ -49,8 +50,9 @@ class Input(Strict):
         return 1
 
     @property
-    def region(self) -> str:
-        return "auto"
+    def regions(self) -> list[str]:
+        """Of each garment, what the preview engine calls its place."""
+        return ["auto"]
 
     @property
     def format(self) -> Literal["png", "jpeg", "webp"]:
@@ -92,8 +94,8 @@ class FashnTryOn(Input):
         return self.num_samples
 
     @property
-    def region(self) -> str:
-        return CLOTHES[self.category]
+    def regions(self) -> list[str]:
+        return [CLOTHES[self.category]]
 
     @property
     def format(self) -> Literal["png", "jpeg", "webp"]:
@@ -136,7 +138,17 @@ class Edit(Input):
 
     @property
     def garments(self) -> list[str]:
-        return [each for each in self.image_urls if each != self.person] or self.image_urls
+        return [self.image_urls[n - 1] for n in self._numbers]
+
+    @property
+    def regions(self) -> list[str]:
+        return [region(self.prompt, n) for n in self._numbers]
+
+    @property
+    def _numbers(self) -> list[int]:
+        """Of the images that show no person, or of all where they are one and the same."""
+        every = range(1, len(self.image_urls) + 1)
+        return [n for n in every if self.image_urls[n - 1] != self.person] or list(every)
 
     @property
     def count(self) -> int:

@@ -1,13 +1,13 @@
 """The Gemini API, `models/{model}:generateContent` for images; for the vendor's Python client and the documented calls.
 
-The last image is taken for the person, and its garments from the image before it. A block and an answer without an image have
-status 200, as at the vendor, and count tokens. Not shown: Interactions, streaming, tools, files, rates of a project.
+The last image is taken for the person, and those before it for garments, which are put on in this order. A block and an
+answer without an image have status 200, as at the vendor, and count tokens. Not shown: Interactions, streaming, tools,
+files, rates of a project.
 """
 
 from __future__ import annotations
 
 import base64
-import re
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from local.simulators.gemini.request import MODELS, MOST_BYTES, MOST_IMAGES, GenerateContent
+from local.simulators.kit.editors import dressed, region
 from local.simulators.kit.loading import ImageLoadError, decoded
 from local.simulators.kit.previews import CannotDrawError, Previews
 from local.simulators.kit.server import AnswerError, Simulator
@@ -93,7 +94,8 @@ class Gemini(Simulator):
     async def model(self, request: Request) -> Response:
         """Say whether a model is in service: free, and exact."""
         _check(request)
-        if (name := request.path_params["model"]) not in MODELS:
+        name = request.path_params["model"]
+        if self.model_of(name) not in MODELS:
             return _unknown(name)
         return JSONResponse({"name": f"models/{name}", "supportedGenerationMethods": ["generateContent"]})
 
@@ -110,7 +112,7 @@ class Gemini(Simulator):
             name, _, method = request.path_params["call"].partition(":")
             if method != "generateContent":
                 raise AnswerError(_error(404, "NOT_FOUND", f"no method {method}"))
-            if name not in MODELS:
+            if self.model_of(name) not in MODELS:
                 raise AnswerError(_unknown(name))
             if len(raw) > MOST_BYTES:
                 raise AnswerError(_invalid("Request payload size exceeds the limit: 20971520 bytes."))
@@ -126,7 +128,7 @@ class Gemini(Simulator):
         config = asked.generationConfig
         image = config and config.imageConfig
         size = (image and image.imageSize) or "1K"
-        if size not in MODELS[model]:
+        if size not in MODELS[self.model_of(model)]:
             raise AnswerError(_invalid(f"imageSize {size} is not supported by {model}"))
         if not 2 <= len(asked.images) <= MOST_IMAGES:
             raise AnswerError(_invalid(f"this simulator dresses a person: send 2 to {MOST_IMAGES} images"))
@@ -168,21 +170,11 @@ class Gemini(Simulator):
         if ratio:
             person = shaped(person, ratio, pixels)
         seed = (asked.generationConfig and asked.generationConfig.seed) or 42
-        options: dict[str, Any] = {"shape": "bounding_box", "styling": {}, "merge": "balanced"}
-        options |= {"keep_face": True, "keep_hands": True, "keep_pose": False, "region": _region(asked.texts)}
+        worn = [(garment, region(" ".join(asked.texts), n)) for n, garment in enumerate(garments, 1)]
         try:
-            drawn = await self._previews.try_on(
-                person, garments[-1], format="png", label={"provider": self.name}, seed=seed, **options
-            )
+            return await dressed(self._previews, person, worn, format="png", seed=seed, provider=self.name)
         except CannotDrawError as error:
             raise AnswerError(_invalid(f"Unable to process input image. {error}")) from None
-        return drawn.image
-
-
-def _region(texts: list[str]) -> str:
-    words = {"the top": "upper", "the trousers": "lower", "the dress": "full", "the shoes": "foot"}
-    said = " ".join(texts)
-    return next((region for word, region in words.items() if re.search(rf"exactly {word}", said)), "auto")
 
 
 def _parsed(body: Any) -> GenerateContent:

@@ -63,6 +63,14 @@ class Simulator(ABC):
         self.purchases = Log()
         self.requests = Log()
         self.sent = Log()
+        self.renamed: dict[str, str] = {}
+        """By the documented id of a model: the id that its vendor has since given it."""
+
+    def model_of(self, name: str) -> str:
+        """Return the documented id of the model that has this id now; an id that was replaced is no longer known."""
+        if name in self.renamed:
+            return ""
+        return next((old for old, new in self.renamed.items() if new == name), name)
 
     @abstractmethod
     def routes(self) -> list[Route]: ...
@@ -115,6 +123,7 @@ class Simulator(ABC):
             Route("/_sim/requests", self._requests, methods=["GET", "DELETE"]),
             Route("/_sim/callbacks", self._sent, methods=["GET", "DELETE"]),
             Route("/_sim/faults", self._faults, methods=["GET", "POST", "DELETE"]),
+            Route("/_sim/models", self._models, methods=["GET", "PUT", "DELETE"]),
         ]
         return Starlette(
             routes=[*control, *self.routes()],
@@ -144,6 +153,12 @@ class Simulator(ABC):
         except ValueError as error:
             return JSONResponse({"error": str(error)}, 400)
         return JSONResponse(fault.model_dump(exclude_none=True), 201)
+
+    async def _models(self, request: Request) -> Response:
+        """Rename models, as a vendor does that puts a successor in the place of one."""
+        if request.method != "GET":
+            self.renamed = await request.json() if request.method == "PUT" else {}
+        return JSONResponse({"renamed": self.renamed})
 
 
 def listed(request: Request, name: str, log: Log) -> Response:

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from local.simulators.kit.callbacks import FAULTS
 from local.simulators.kit.previews import Previews
 from local.simulators.predictions.app import API_ERRORS, Job, Predictions, check_key
-from local.simulators.predictions.fashn_request import Inputs, MaxInputs, request_of
+from local.simulators.predictions.fashn_request import MODELS, Inputs, MaxInputs, request_of
 from local.simulators.predictions.request import BadRequestError, parse
 
 RUNTIME_ERRORS = (
@@ -59,13 +59,24 @@ class Fashn(Predictions):
         ]
 
     async def run(self, request: Request) -> Response:
+        named: dict[str, Any] = {}
+
         def asked(body: Any) -> Inputs | MaxInputs:
             if unknown := sorted(set(request.query_params) - {"webhook_url"}):
                 raise BadRequestError(f"unknown query parameter {unknown[0]}")
+            if isinstance(body, dict) and isinstance(body.get("model_name"), str):
+                named["model"] = body["model_name"]
+                if (known := self.model_of(named["model"])) not in MODELS:
+                    raise BadRequestError(f"model_name must be one of {', '.join(MODELS)}")
+                body = {**body, "model_name": known}
             return parse(request_of(body), body).inputs
 
+        def accepted(job: Job) -> dict[str, Any]:
+            job.purchase.update(named)
+            return {"id": job.id, "error": None}
+
         webhook = request.query_params.get("webhook_url")
-        return await self.submit(request, asked, lambda job: {"id": job.id, "error": None}, webhook)
+        return await self.submit(request, asked, accepted, webhook)
 
     def told(self, job: Job) -> dict[str, Any]:
         waiting = job.status == "processing" and job.reads < len(WAITING)

@@ -84,6 +84,9 @@ class MaxRequest(Strict):
     inputs: MaxInputs
 
 
+MODELS: dict[str, type[RunRequest | MaxRequest]] = {"tryon-v1.6": RunRequest, "tryon-max": MaxRequest}
+
+
 def request_of(body: Any) -> type[RunRequest | MaxRequest]:
     """Choose the request by the model that a body names."""
     named = body.get("model_name") if isinstance(body, dict) else None

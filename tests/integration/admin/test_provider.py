@@ -6,12 +6,14 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 
 from fitting_room.actions.requests.context import deployment
+from fitting_room.actions.requests.estimate import estimate
 from fitting_room.actions.requests.list_providers import list_providers
 from fitting_room.jobs.errors import Refusal
 from fitting_room.settings import settings
@@ -20,9 +22,16 @@ from tests.integration.world import LIVE, SECRET, Vendor, World, failed, finishe
 
 
 class Account(BaseHTTPRequestHandler):
-    """TryItOn's `GET /credits`, for one key."""
+    """TryItOn's `GET /credits`, for one key, and Astria's list of models."""
+
+    models = '{"models": {"gemini": {"tune_id": 3618064}, "seedream": {"tune_id": 777}}}'
 
     def do_GET(self) -> None:
+        if self.path == "/cli/models":
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(self.models.encode())
+            return
         known = (self.path, self.headers["Authorization"]) == ("/api/v1/credits", "Bearer the-vendors-key")
         self.send_response(200 if known else 401)
         self.end_headers()
@@ -36,10 +45,11 @@ class Account(BaseHTTPRequestHandler):
 def account(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     server = HTTPServer(("127.0.0.1", 0), Account)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}/api/v1"
-    deployment = json.loads(os.environ["DEPLOYMENT"]) | {"endpoints": {"tryiton": address}}
+    address = f"http://127.0.0.1:{server.server_port}"
+    endpoints = {"tryiton": f"{address}/api/v1", "astria": address}
+    deployment = json.loads(os.environ["DEPLOYMENT"]) | {"endpoints": endpoints}
     monkeypatch.setenv("DEPLOYMENT", json.dumps(deployment))
-    secrets = {name: f"secret-of-{name}" for name in ("tryiton", "aidge")}
+    secrets = {name: f"secret-of-{name}" for name in ("tryiton", "aidge", "astria")}
     monkeypatch.setenv("PROVIDER_SECRETS", json.dumps(secrets))
     settings.cache_clear()
     for name in secrets.values():
@@ -92,6 +102,23 @@ def test_a_check_proves_the_key_for_free(account: None, admin: Any, refused: Any
 def test_where_no_free_call_is_the_shape_is_told(account: None, admin: Any) -> None:
     admin("provider set aidge", stdin='{"app_key": "app-1", "app_secret": "secret-1"}')
     assert admin("provider check aidge")["accepted"] is None
+
+
+def test_the_models_that_a_provider_lists_by_another_id_are_told(
+    account: None, admin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """777 is another tune of seedream, and gpt-image-2 is not in the list."""
+    moved = {"seedream": "777", "gpt-image-2": ""}
+    assert admin("provider set astria", stdin="sd_the-key") == {
+        "provider": "astria",
+        "configured": True,
+        "moved": moved,
+    }
+    assert admin("provider check astria")["moved"] == moved
+    told = admin("provider check astria", text=True)
+    assert "(seedream: 777, gpt-image-2: none): set them in `provider_settings.astria`" in told
+    monkeypatch.setattr(Account, "models", "[]")
+    assert admin("provider set astria", stdin="sd_the-key")["moved"] is None, "the key is stored all the same"
 
 
 def test_a_rotated_key_is_used_within_30_seconds(
@@ -187,6 +214,22 @@ def test_an_override_changes_what_is_planned_bought_and_counted(
     assert admin("provider override fashn --clear")["override"].keys() == {"at", "models", "prices"}
     world.at.sleep(30)
     assert world.submit(provider="fashn").job.plan == ["fashn"]
+
+
+def test_an_overridden_price_is_that_of_an_image_where_the_catalogue_has_one_of_a_token(
+    world: World, vendor: Vendor, admin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROVIDER_SECRETS", json.dumps({"gemini": "secret-of-gemini"}))
+    settings.cache_clear()
+    world.configure("gemini")
+    admin("provider override gemini --model gemini-nano-banana-2.1 --price 0.05")
+    world.at.sleep(30)
+    [offer] = estimate(world.body(provider="gemini"), LIVE, world.at)["plan"]
+    assert (offer["cost"]["amount"], offer["cost"]["basis"]) == (0.05, "image")
+    vendor.starts = [replace(finished(), amount=0.0336)]
+    job_id = world.submit(provider="gemini").job.id
+    world.run(job_id)
+    assert world.job(job_id).usage.amount == 0.05
 
 
 @pytest.mark.parametrize(

@@ -271,7 +271,7 @@ def test_every_piece_of_advice_has_a_case() -> None:
     print(f"{len(CASES) + len(GHOSTS)} cases of {len(ADVICE)} pieces of advice")  # noqa: T201
     assert set(BY_CODE) == {case.code for case in CASES} | {"balanced_ghost"}
     assert len(BY_CODE) == len(ADVICE)
-    assert all(f"`{code}`" in (ROOT / "docs/providers.md").read_text() for code in BY_CODE)
+    assert all(f"`{code}`" in (ROOT / "docs/providers/nova_canvas.md").read_text() for code in BY_CODE)
     assert all(advice.source.startswith("https://docs.aws.amazon.com/nova/") for advice in ADVICE)
 
 

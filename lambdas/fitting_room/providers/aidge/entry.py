@@ -7,9 +7,9 @@ signature and the trial quota: its sample `VirtualTryOnProHttpExample.java` (Apa
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.geometry import FitSpec
@@ -24,34 +24,44 @@ _PAGE = "https://docs.aidc-ai.com, Virtual Try-on Submit API Reference"
 
 
 class Options(BaseModel):
-    """The options of Aidge alone.
-
-    `view`: how much of the body is shown; absent: the vendor's default, the full body. `quality_detect`: whether a
-    garment picture that is poor or no complete flat lay is refused; absent: it is not.
-    """
+    """The options of Aidge alone."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    view: Literal["fullbody", "halfbody", "mixed"] | None = None
-    quality_detect: bool | None = None
+    view: Annotated[
+        Literal["fullbody", "halfbody", "mixed"] | None,
+        Field(description="How much of the body is shown. Absent: the provider's default, the full body."),
+    ] = None
+    quality_detect: Annotated[
+        bool | None,
+        Field(
+            description="Whether a garment image that is poor or no complete flat lay is refused. Absent: it is not."
+        ),
+    ] = None
 
 
 class AidgeSettings(BaseModel):
-    """The operator's settings for Aidge.
-
-    `sign`: v2, or the classic one of the IopClient. `payload`: the name of the parameter that holds the order. By
-    default it is that of the document that describes the signature. `task_key`: the name of the task's id in a status
-    read, which documents give differently. `trial`: use the account's free trial quota. `host`: where the key was
-    bought.
-    """
+    """The operator's settings for Aidge, for what its documents contradict or only the account knows."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    sign: Literal["v2", "iop"] = "v2"
-    payload: Literal["requestParams", "paramJson"] | None = None
-    task_key: Literal["task_id", "taskId"] = "task_id"
-    trial: bool = False
-    host: Literal["global", "china"] = "global"
+    sign: Annotated[
+        Literal["v2", "iop"],
+        Field(description="The signature of the provider's HTTP samples, or the classic one of its IopClient."),
+    ] = "v2"
+    payload: Annotated[
+        Literal["requestParams", "paramJson"] | None,
+        Field(
+            description="The parameter that holds the order. Absent: that of the document which describes the"
+            " signature, so the first with `v2` and the second with `iop`."
+        ),
+    ] = None
+    task_key: Annotated[
+        Literal["task_id", "taskId"],
+        Field(description="The name of the task's id in a status read, which documents give differently."),
+    ] = "task_id"
+    trial: Annotated[bool, Field(description="Use the account's free trial quota.")] = False
+    host: Annotated[Literal["global", "china"], Field(description="Where the key was bought.")] = "global"
 
     @property
     def parameter(self) -> str:
@@ -96,7 +106,7 @@ ENTRY = CatalogueEntry(
     polled=True,
     tasks={
         "try_on": {
-            "person.photos": Option(minimum=1, maximum=8),
+            "person.photos": Option(minimum=1, maximum=8, meaning="Several images of the person."),
             "person.stock": Option(
                 values=(True,),
                 meaning="Absent traits have the provider's defaults: gender female, style universal_1, body slim. A name has"
@@ -105,7 +115,7 @@ ENTRY = CatalogueEntry(
             "garment.category": Option(
                 values=tuple(CATEGORIES),
                 default="auto",
-                meaning="`auto`: the provider finds the kind of a single garment.",
+                meaning="`auto`: the provider finds the kind of a single garment. Of two, one is `tops` and one `bottoms`.",
             ),
             "garment.photo": Option(  # 707: "not a complete flat lay"
                 values=("auto", "flat_lay"),

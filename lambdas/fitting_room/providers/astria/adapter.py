@@ -6,17 +6,19 @@ of a prompt and the workspace header by its command line tool.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 import httpx
+from pydantic import ValidationError
 
 from fitting_room.jobs.errors import JobFailure
 from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending, Reading
 from fitting_room.jobs.tasks import TrainSubject
 from fitting_room.providers.adapter import Connection, Order, Reference
-from fitting_room.providers.astria.answers import LOOK, PAUSE, ended, prompt, refused, tune, tunes
+from fitting_room.providers.astria.answers import LOOK, PAUSE, Models, ended, prompt, refused, tune, tunes
 from fitting_room.providers.astria.form import Form
-from fitting_room.providers.astria.options import ID, AstriaSettings
+from fitting_room.providers.astria.options import ID, TUNES, AstriaSettings
 from fitting_room.providers.astria.prompts import prompt_of
 from fitting_room.providers.astria.tunes import reference_of, training_of, training_title, trains
 from fitting_room.providers.shared.failures import LATER, Failures
@@ -63,6 +65,21 @@ class Astria:
             return answer
         accepted = prompt(answer.content)
         return Pending(f"{on}/{accepted.id}", POLL_SECONDS) if accepted else self._unreadable()
+
+    # models
+
+    def moved(self) -> Mapping[str, str]:
+        """Return the tunes of the partner models that are other ones in the vendor's list."""
+        try:
+            listed = Models.model_validate_json(self.http.get("cli/models").raise_for_status().content).models
+        except (httpx.HTTPError, ValidationError):
+            raise JobFailure(
+                "provider_unavailable", "Astria's list of models cannot be read.", "Ask again later.", provider=ID
+            ) from None
+        tunes = {model: (listed[model].tune_id or "") if model in listed else "" for model in TUNES}
+        return {model: tune for model, tune in tunes.items() if tune != str(self.settings.tune(model))}
+
+    # references
 
     def register(self, reference: Reference) -> str | Failed:
         if reference.model == "sd15" and not reference.kind.shared:

@@ -54,6 +54,18 @@ class Prompt(BaseModel):
     user_error: Any = None
 
 
+class Listed(BaseModel):
+    """A partner model in the list of the vendor's command line tool."""
+
+    tune_id: Id | None = None
+
+
+class Models(BaseModel):
+    """`GET /cli/models`, as the tool reads it (`bin/astria` 1.19.1)."""
+
+    models: dict[str, Listed]
+
+
 Kind = TypeVar("Kind", Tune, Prompt)
 
 

@@ -23,10 +23,15 @@ _CHECKED = date(2026, 11, 20)
 _DOCS = "https://docs.astria.ai"
 _PAGE = f"{_DOCS}, Virtual Try-on, Overview"
 _TRY_ON = {
-    "person.subject": Option(values=(True,)),
-    "garment.subject": Option(values=(True,)),
-    "garment.category": Option(values=tuple(CLASSES)),
-    "garment.photo": Option(values=("auto", "flat_lay", "model")),
+    "person.subject": Option(values=(True,), meaning="One that was made for the same model. `sd15` needs one."),
+    "garment.subject": Option(values=(True,), meaning="One that was made for the same model."),
+    "garment.category": Option(
+        values=tuple(CLASSES),
+        meaning="`headwear`, `eyewear`, `jewelry` and `accessories` need a word in `provider_options.astria.garment_classes`.",
+    ),
+    "garment.photo": Option(
+        values=("auto", "flat_lay", "model"), meaning="`flat_lay` is said in the title of the reference."
+    ),
     "prompt": Option(meaning="Background and scene, and what else the person wears."),
     "output.count": Option(minimum=1, maximum=8, meaning="Always sent: the documents name no default."),
     "output.seed": Option(

@@ -14,6 +14,23 @@ from fitting_room.jobs.fields import ClassName, rule_error
 ID = "astria"
 Partner = Literal["gemini", "seedream", "gpt-image-2"]
 AspectRatio = Literal["1:1", "16:9", "9:16", "21:9", "9:21", "3:2", "2:3", "5:4", "4:5", "4:3", "3:4"]
+Control = Literal[
+    "composition",
+    "reference",
+    "segroom",
+    "ipadapter",
+    "lineart",
+    "canny",
+    "depth",
+    "mlsd",
+    "hed",
+    "pose",
+    "tile",
+    "qr",
+]
+Scheduler = Literal["euler", "euler_a", "dpm++2m_karras", "dpm++sde_karras", "dpm++2m", "dpm++sde", "lcm", "tcd"]
+_INPUT = "`sd15` with an input image."
+_ENLARGED = "Only with `super_resolution`. Absent: `true` with it."
 Share = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=8, multiple_of=8)]
 
@@ -21,68 +38,67 @@ Side = Annotated[int, Field(ge=8, multiple_of=8)]
 class Options(BaseModel):
     """The options of Astria alone.
 
-    Of a try-on: `person_class`, the word for a person given as a picture. `garment_classes`, by place: the word for a
-    garment picture, where the category's own is too coarse.
-
-    Of a partner model: `aspect_ratio` (absent: the nearest to the person picture's) and `resolution` (absent: by
-    `output.quality`). The vendor decides which ones a model has.
-
-    Of `sd15`: every field of the vendor's try-on page; absent ones have the value of the page's example. `w` and `h`
-    in px.
-
-    Of a training of `sd15`: `branch: fast` makes a free mock, whose pictures are mocks too.
+    The vendor decides which ratio and resolution a partner model has. Of `sd15`: every field of the vendor's try-on
+    page; absent ones have the value of the page's example. `steps`: 30 if absent; `w` and `h` in px.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    person_class: Literal["woman", "man", "girl", "boy", "baby"] | None = None
-    garment_classes: Annotated[list[ClassName | None], Field(max_length=8)] | None = None
+    person_class: Annotated[
+        Literal["woman", "man", "girl", "boy", "baby"] | None,
+        Field(description="The word for a person who is given as an image."),
+    ] = None
+    garment_classes: Annotated[
+        list[ClassName | None] | None,
+        Field(max_length=8, description="By place: the word for a garment image, where its category's is too coarse."),
+    ] = None
 
-    aspect_ratio: AspectRatio | None = None
-    resolution: Literal["1K", "2K", "4K"] | None = None
+    aspect_ratio: Annotated[
+        AspectRatio | None, Field(description="Partner models. Absent: the nearest to the person's image.")
+    ] = None
+    resolution: Annotated[
+        Literal["1K", "2K", "4K"] | None,
+        Field(description="Partner models, as far as the model has it. Absent: by `output.quality`."),
+    ] = None
 
-    controlnet: (
-        Literal[
-            "composition",
-            "reference",
-            "segroom",
-            "ipadapter",
-            "lineart",
-            "canny",
-            "depth",
-            "mlsd",
-            "hed",
-            "pose",
-            "tile",
-            "qr",
-        ]
-        | None
-    ) = None
-    denoising_strength: Share | None = None
-    controlnet_conditioning_scale: Share | None = None
-    controlnet_txt2img: bool | None = None
-    super_resolution: bool | None = None
-    inpaint_faces: bool | None = None
-    hires_fix: bool | None = None
-    face_correct: bool | None = None
-    face_swap: bool | None = None
-    film_grain: bool | None = None
-    color_grading: Literal["Film Velvia", "Film Portra", "Ektar"] | None = None
-    backend_version: Literal[0, 1] | None = None
-    prompt_expansion: bool | None = None
-    use_lpw: bool | None = None
-    scheduler: (
-        Literal["euler", "euler_a", "dpm++2m_karras", "dpm++sde_karras", "dpm++2m", "dpm++sde", "lcm", "tcd"] | None
-    ) = None
+    controlnet: Annotated[Control | None, Field(description=f"{_INPUT} Absent: `pose`.")] = None
+    denoising_strength: Annotated[Share | None, Field(description=f"{_INPUT} Absent: 0.9.")] = None
+    controlnet_conditioning_scale: Annotated[Share | None, Field(description=f"{_INPUT} Absent: 0.4.")] = None
+    controlnet_txt2img: Annotated[bool | None, Field(description=f"{_INPUT} Absent: `false`.")] = None
+    super_resolution: Annotated[bool | None, Field(description="`sd15`. Absent: `true`.")] = None
+    inpaint_faces: Annotated[bool | None, Field(description=f"`sd15`. {_ENLARGED}")] = None
+    hires_fix: Annotated[bool | None, Field(description=f"`sd15`. {_ENLARGED}")] = None
+    face_correct: Annotated[bool | None, Field(description="`sd15`. Absent: `false`.")] = None
+    face_swap: Annotated[bool | None, Field(description="`sd15`. Absent: `true`.")] = None
+    film_grain: Annotated[bool | None, Field(description="`sd15`. Absent: `false`.")] = None
+    color_grading: Annotated[
+        Literal["Film Velvia", "Film Portra", "Ektar"] | None, Field(description="`sd15`. Absent: not sent.")
+    ] = None
+    backend_version: Annotated[Literal[0, 1] | None, Field(description="`sd15`. Absent: 1.")] = None
+    prompt_expansion: Annotated[bool | None, Field(description="`sd15`. Absent: not sent.")] = None
+    use_lpw: Annotated[bool | None, Field(description="`sd15`. Absent: `true`.")] = None
+    scheduler: Annotated[Scheduler | None, Field(description="`sd15`. Absent: `dpm++sde_karras`.")] = None
     steps: Annotated[int, Field(ge=0, le=50)] | None = None
-    cfg_scale: Annotated[float, Field(ge=0, le=15)] | None = None
-    ar: Literal["1:1", "portrait", "16:9", "landscape"] | None = None
+    cfg_scale: Annotated[
+        float | None, Field(ge=0, le=15, description="`sd15`. Absent: not sent, so the provider's own.")
+    ] = None
+    ar: Annotated[
+        Literal["1:1", "portrait", "16:9", "landscape"] | None,
+        Field(description="`sd15`. Absent: `1:1`, unless `w` and `h` are there."),
+    ] = None
     w: Side | None = None
     h: Side | None = None
 
-    branch: Literal["fast"] | None = None
-    face_crop: bool | None = None
-    training_face_correct: bool | None = None
+    branch: Annotated[
+        Literal["fast"] | None,
+        Field(description="Training of a person on `sd15`: a free mock, whose images are mocks too."),
+    ] = None
+    face_crop: Annotated[
+        bool | None, Field(description="Training of a person on `sd15`. Absent: not sent, so the provider's own.")
+    ] = None
+    training_face_correct: Annotated[
+        bool | None, Field(description="Training of a person on `sd15`. Absent: not sent, so the provider's own.")
+    ] = None
 
     @model_validator(mode="after")
     def together(self) -> Options:
@@ -132,17 +148,22 @@ TUNES: dict[str, int] = {"gemini": 3618064, "seedream": 3691308, "gpt-image-2": 
 
 
 class AstriaSettings(BaseModel):
-    """The operator's settings for Astria.
-
-    `workspace`: the id of the workspace that owns and pays for everything (None: the key's personal scope). `tunes`:
-    the vendor's tune of a partner model, where it is no longer the one known here. `GET
-    https://api.astria.ai/cli/models` lists them.
-    """
+    """The operator's settings for Astria."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    workspace: int | None = None
-    tunes: dict[Partner, int] = {}
+    workspace: Annotated[
+        int | None,
+        Field(description="The id of the workspace that owns and pays. Absent: the key's personal scope."),
+    ] = None
+    tunes: Annotated[
+        dict[Partner, int],
+        Field(
+            description="Astria's tune of a partner model, where it is no longer the one known here: "
+            + ", ".join(f"`{model}` {tune}" for model, tune in TUNES.items())
+            + "."
+        ),
+    ] = {}
 
     def tune(self, model: str) -> int:
         return next(tune for name, tune in (*self.tunes.items(), *TUNES.items()) if name == model)

@@ -8,7 +8,9 @@ pages.
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from fitting_room.jobs.geometry import FitSpec
 from fitting_room.providers.base import CatalogueEntry
@@ -27,17 +29,20 @@ class Options(BaseModel):
 
 
 class Settings(BaseModel):
-    """The operator's settings for fal.
-
-    `erases`: the stored key has fal's ADMIN scope, without which fal deletes nothing. `store_io`: false asks fal not
-    to keep the JSON of requests and answers. No document says whether a result can then be read later, so try it
-    first.
-    """
+    """The operator's settings for fal."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    erases: bool = False
-    store_io: bool = True
+    erases: Annotated[
+        bool, Field(description="The stored key has fal's ADMIN scope, without which fal deletes nothing.")
+    ] = False
+    store_io: Annotated[
+        bool,
+        Field(
+            description="`false` asks fal not to keep the JSON of requests and answers. No document says whether a"
+            " result can then be read later, so try it first."
+        ),
+    ] = True
 
 
 ENTRY = CatalogueEntry(

@@ -37,15 +37,17 @@ class Options(BaseModel):
 
 
 class Settings(BaseModel):
-    """The operator's settings for Gemini.
-
-    `models`: by model of the catalogue, its names at Google. A later one is tried once Google no longer knows those
-    before it, which costs nothing.
-    """
+    """The operator's settings for Gemini."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    models: Mapping[str, Annotated[list[ModelName], Field(min_length=1, max_length=4)]] = {}
+    models: Annotated[
+        Mapping[str, Annotated[list[ModelName], Field(min_length=1, max_length=4)]],
+        Field(
+            description="By model of the catalogue, its names at Google. A later one is called once Google no longer"
+            " knows those before it, which costs nothing."
+        ),
+    ] = {}
 
 
 class Rates(BaseModel):

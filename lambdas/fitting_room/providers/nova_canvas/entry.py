@@ -65,25 +65,26 @@ _REMOVES = Option(
 _MASK = {"mask": Option(values=("prompt", "image"))}
 
 
-def _kept(part: str) -> Option:
-    return Option(
-        values=(True, False, "default"),
-        meaning=f"Whether the {part} of a person stays as in the photo or is redrawn. Absent: nothing is sent. The"
-        " document does not say what the provider then does, nor whether its DEFAULT is the same.",
-        meanings={
-            "true": "ON: kept, and taken out of the mask of any type.",
-            "false": "OFF: redrawn.",
-            "default": "DEFAULT.",
-        },
-    )
-
+_KEEP = Option(
+    values=(True, False, "default"),
+    meaning="Whether this part of a person stays as in the photo or is redrawn. Absent: nothing is sent. The document does"
+    " not say what the provider then does, nor whether its DEFAULT is the same.",
+    meanings={
+        "true": "ON: kept, and taken out of the mask of any type.",
+        "false": "OFF: redrawn.",
+        "default": "DEFAULT.",
+    },
+)
 
 TASKS: dict[Task, dict[str, Option]] = {
     # no prompt: "virtual try-on does not support a text prompt or negative text prompt"
     "try_on": {
         **_OUTPUT,
         "output.mask": Option(meaning="The mask that was used comes back with the images."),
-        "scene": _ANY,
+        "scene": Option(
+            meaning="A room or a wall in the place of the person, with a prompt or image mask that says where the object"
+            " goes."
+        ),
         "mask": Option(
             values=("garment", "prompt", "image"),
             meaning="Absent: a garment mask.",
@@ -113,9 +114,9 @@ TASKS: dict[Task, dict[str, Option]] = {
                 "detailed": "Much finer logos and text, above all in a small area; a seam may show.",
             },
         ),
-        "keep.face": _kept("face"),
-        "keep.hands": _kept("hands"),
-        "keep.pose": _kept("body pose"),
+        "keep.face": _KEEP,
+        "keep.hands": _KEEP,
+        "keep.pose": _KEEP,
         "styling.sleeves": Option(
             values=("up", "down"),
             meaning="Of a shirt with long sleeves. `up` needs a person who does not wear long sleeves down.",
@@ -129,10 +130,12 @@ TASKS: dict[Task, dict[str, Option]] = {
                 "closed": "Everything on the upper body is replaced; a jacket may still come out open.",
             },
         ),
-        # these describe the pictures; the vendor takes garments "on or off a body"
-        "garment.category": _ANY,
-        "garment.type": _ANY,
-        "garment.photo": _ANY,
+        "garment.category": Option(
+            meaning="With a prompt or image mask any. With a garment mask `tops`, `bottoms`, `one_piece`, `outfit` or"
+            " `footwear`, or `auto` with a `type`. An image of several pieces is an `outfit`."
+        ),
+        "garment.type": Option(meaning="Any that fits the category."),
+        "garment.photo": Option(meaning="Nothing is sent: the provider takes garments on or off a body."),
     },
     "text_to_image": {
         **_OUTPUT,

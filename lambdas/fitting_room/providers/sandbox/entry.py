@@ -38,21 +38,22 @@ Told = Literal[
 
 
 class Options(BaseModel):
-    """The behaviour that the client asks of the sandbox.
-
-    `outcome`: `success`; `partial` (`images` of them arrive, or one fewer than asked for, with a warning); `blocked`
-    (every picture held back by the content filter after it was drawn, so perhaps charged); `unknown` (the call breaks
-    off, so perhaps charged); or a job code, failed and not charged.
-
-    `seconds` the work takes. `polled`: answer a job id first and let the status be read; work that takes time always
-    does.
-    """
+    """The behaviour that the client asks of the sandbox."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    outcome: Told = "success"
-    seconds: Annotated[float, Field(ge=0, le=600)] = 0
-    polled: bool = False
+    outcome: Annotated[
+        Told,
+        Field(
+            description="`success`. `partial`: `images` of them arrive, or one fewer than asked for, with a warning."
+            " `blocked`: all were held back after they were drawn, so they are perhaps charged. `unknown`: the call"
+            " breaks off, so it is perhaps charged. Else the job fails with this code and is not charged."
+        ),
+    ] = "success"
+    seconds: Annotated[
+        float, Field(ge=0, le=600, description="How long the work takes; work that takes time is polled.")
+    ] = 0
+    polled: Annotated[bool, Field(description="Answer a job id first, and let the status be read.")] = False
     images: Annotated[int, Field(ge=1, le=8)] | None = None
 
 
