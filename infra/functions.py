@@ -110,7 +110,7 @@ class Functions:
             function.add_environment("JOB_MACHINE_ARN", machine.state_machine_arn)
         for function in (self.api, self.settle, self.sweep):
             function.add_environment("ERASE_FUNCTION", self.erase.function_name)
-        for function in self.starts_with_keys:
+        for function in (self.api, *self.starts_with_keys):
             function.add_environment("API_URL", api_url)
         for function in self.telling:
             function.add_environment("WEBHOOK_QUEUE", webhooks.queue_url)

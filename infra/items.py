@@ -53,6 +53,8 @@ ITEMS = {
     ),
     "WEBHOOK_SECRETS#*": _row(Notify="get"),
     "IDEMPOTENCY#*": _row(Api="get put", BedrockDialect="get put", Ingest="get put"),
+    "REPEATS#*": _row(Api="query put update"),
+    "LINK_SECRET": _row(Api="get put"),
     "BUDGET#*": _row(
         Api="get query update", BedrockDialect="query update", Ingest="query update", Settle="update", Sweep="update"
     ),

@@ -313,11 +313,9 @@ def _seed(state: State) -> None:
 
 def _endpoints(state: State) -> Endpoints:
     assert state.keys
-    # `http://<id>.execute-api...`: such a host needs a resolver, so we use the emulator's form with the id in the path
-    api_id, dialect_id = (
-        (urlsplit(state.outputs[name]).hostname or "").split(".")[0] for name in ("ApiUrl", "BedrockDialectUrl")
-    )
-    api = f"{state.url('emulator')}/_aws/execute-api/{api_id}"
+    # `http://<id>.lambda-url...`: such a host needs a resolver, so we use the emulator's form with the id in the path
+    dialect_id = (urlsplit(state.outputs["BedrockDialectUrl"]).hostname or "").split(".")[0]
+    api = state.outputs["ApiUrl"]
     return Endpoints(
         api=api,
         api_key=state.keys.live,

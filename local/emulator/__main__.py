@@ -21,7 +21,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from local.emulator import functions, interception, machines, policies, tls, usage
+from local.emulator import functions, gateway, interception, machines, policies, tls, usage
 from local.emulator.control import control
 from local.emulator.faults import Faults
 from local.emulator.guard import guard
@@ -63,6 +63,7 @@ def answer_like_aws() -> None:
     functions.allow_answers_without_body()
     functions.reserve_concurrency()
     functions.retry_asynchronous_invocations()
+    gateway.tell_an_address_that_resolves()
     machines.name_throttles()
     machines.pause_as_told()
     machines.start_once()
