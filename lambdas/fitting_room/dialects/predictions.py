@@ -5,7 +5,7 @@ The vendors' APIs resemble each other. TryItOn's table of API errors is FASHN's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
@@ -15,6 +15,7 @@ from fitting_room.actions.job_view import provider_of
 from fitting_room.actions.requests.account import account
 from fitting_room.clock import Clock
 from fitting_room.dialects.http import Answer
+from fitting_room.dialects.wording import sentence, telling
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.fields import rule_error
 from fitting_room.jobs.job import Job
@@ -56,29 +57,13 @@ API_ERRORS = {
 def refused(refusal: Refusal, fields: Mapping[str, str]) -> Answer:
     """Answer `{"error": name, "message": text}`. `fields`: the vendor's names, by the JSON pointers of our request."""
     status, name = API_ERRORS.get(refusal.faults[0].code, (400, "BadRequest"))
-    told = dict.fromkeys(_told(fault, fields) for fault in _nearest(refusal.faults))
+    told = " ".join(dict.fromkeys(sentence(fault, fields) for fault in telling(refusal.faults)))
+    if all(fault.provider for fault in refusal.faults):
+        told = f"No provider of this deployment does this. {told}"
     headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
     if name == "OutOfCredits":
         headers["x-should-retry"] = "false"  # else a client that Stainless made tries three times more
-    return Answer(status, {"error": name, "message": " ".join(told)}, headers)
-
-
-def _nearest(faults: Sequence[Fault]) -> list[Fault]:
-    """Return the faults that one change of the request mends: of several providers', those of the one that lacks least."""
-    by_provider: dict[str | None, list[Fault]] = {None: []}
-    for fault in faults:
-        by_provider.setdefault(fault.provider, []).append(fault)
-    general = by_provider.pop(None)
-    return general + min(by_provider.values(), key=len, default=[])
-
-
-def _told(fault: Fault, fields: Mapping[str, str]) -> str:
-    pointer = fault.pointer or ""
-    ours = max((each for each in fields if f"{pointer}/".startswith(f"{each}/")), key=len, default="")
-    field = fields.get(ours) or pointer.strip("/").replace("/", ".")
-    if field.startswith(("provider", "fallback")):
-        field = ""  # the caller named none
-    return f"{field and f'{field}: '}{fault.detail} {fault.remedy}"
+    return Answer(status, {"error": name, "message": told}, headers)
 
 
 def ended(job: Job, name: str) -> dict[str, str]:

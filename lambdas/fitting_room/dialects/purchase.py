@@ -15,6 +15,8 @@ from fitting_room.stores import jobs, repeats
 from fitting_room.stores.api_keys import Caller
 
 _MOST_FALLBACKS = 4
+_ABOUT = {"owner": "x-fitting-room-owner", "reference": "x-fitting-room-reference"}
+"""Fields of a job that the vendors do not know, and the headers that set them."""
 
 
 def buy(body: dict[str, Any], model: str | None, call: Call, caller: Caller, at: Clock) -> Job:
@@ -23,6 +25,7 @@ def buy(body: dict[str, Any], model: str | None, call: Call, caller: Caller, at:
     A client that Stainless made sends a call again by itself when its connection breaks, and counts that in a header.
     Such a repeat gets the job of the call that it repeats. Equal calls that are no repeats are purchases of their own.
     """
+    body = body | {name: call.headers[header] for name, header in _ABOUT.items() if header in call.headers}
     digest, retry = jobs.body_hash([call.path, body]), _retry(call)
     known = repeats.take(caller.key, digest, retry, at.now()) if retry else None
     if known is None:

@@ -134,6 +134,14 @@ def test_a_test_key_makes_sandbox_jobs_for_nothing(api: Api) -> None:
     assert (job.mode, job.plan, job.reserved) == ("test", ["sandbox"], None)
 
 
+def test_headers_name_the_owner_whose_jobs_can_be_erased_together(both: Api) -> None:
+    headers = {"x-fitting-room-owner": "shopper-8812", "x-fitting-room-reference": "A-1"}
+    job = run(both, extra_headers=headers)
+    assert (job.owner, job.request.reference) == ("shopper-8812", "A-1")
+    status, _, message = refusal(both, INLINE, extra_headers={"x-fitting-room-owner": "x" * 200})
+    assert (status, message.partition(":")[0]) == (400, "owner")
+
+
 def test_credits_are_the_images_left_of_the_day(both: Api) -> None:
     assert both.call("GET", "/fashn/v1/credits").json() == {
         "credits": {"total": 10, "subscription": 10, "on_demand": 0}
@@ -177,8 +185,16 @@ def test_what_our_checks_find_is_told_with_the_vendors_names_too(both: Api) -> N
 def test_what_no_provider_honours_is_told_for_the_one_that_lacks_least(api: Api) -> None:
     _, name, message = refusal(api, TOPS | {"segmentation_free": False})
     assert name == "BadRequest"
-    assert message.startswith("inputs.segmentation_free: Amazon Nova Canvas does not take")
-    assert len(message) < 500, "and not ten providers' reasons"
+    assert message == (
+        "No provider of this deployment does this. inputs.segmentation_free: Amazon Nova Canvas does not take"
+        " `inputs.segmentation_free` for the task `try_on`. Leave it out."
+    )
+
+
+def test_where_no_provider_is_there_each_is_told(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose(monkeypatch, bedrock_regions={})
+    _, _, message = refusal(api, TOPS)
+    assert "python -m admin provider set fashn" in message
 
 
 def test_a_budget_that_is_used_up_is_told_once_as_out_of_credits(both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
