@@ -76,7 +76,7 @@ def size_of(name: str) -> tuple[int, int]:
 
 
 def test_fashns_client_from_run_to_download(cloud: Cloud, key: str, images: Any) -> None:
-    client = fashn.Fashn(api_key=key, base_url=f"{cloud.api}/dialects/fashn")
+    client = fashn.Fashn(api_key=key, base_url=cloud.dialects["fashn"])
     words = list[str]()
     done = client.predictions.subscribe(
         model_name="tryon-v1.6",
@@ -93,7 +93,7 @@ def test_fashns_client_from_run_to_download(cloud: Cloud, key: str, images: Any)
 
 def test_fashns_client_is_served_by_another_provider_while_fashn_is_dead(cloud: Cloud, key: str, images: Any) -> None:
     cloud.fashn.fault(on="submit", kind="status", status=503, times=10)
-    client = fashn.Fashn(api_key=key, base_url=f"{cloud.api}/dialects/fashn")
+    client = fashn.Fashn(api_key=key, base_url=cloud.dialects["fashn"])
     done = client.predictions.subscribe(
         model_name="tryon-v1.6",
         inputs=images | {"category": "tops"},
@@ -106,7 +106,7 @@ def test_fashns_client_is_served_by_another_provider_while_fashn_is_dead(cloud: 
 
 
 def test_tryitons_client_from_submit_to_download(cloud: Cloud, key: str, images: Any) -> None:
-    client = TryItOn(key, base_url=f"{cloud.api}/dialects/tryiton")
+    client = TryItOn(key, base_url=cloud.dialects["tryiton"])
     before = client.get_credits().on_demand
     job = client.try_on_fashion(**images, category="clothing", subcategory="tops", output_format="jpeg")
     (url,) = client.wait_for_result(job, poll_interval=0.5)
@@ -117,7 +117,7 @@ def test_tryitons_client_from_submit_to_download(cloud: Cloud, key: str, images:
 
 def test_tryitons_quick_start_as_a_user_types_it(cloud: Cloud, key: str, tmp_path: Any) -> None:
     """The page's program, with links to a user's own images. It is TryItOn's own older call that serves it."""
-    program = (QUICK_START + POLLING).replace("https://tryiton.now", f"{cloud.api}/dialects/tryiton")
+    program = (QUICK_START + POLLING).replace("https://tryiton.now", cloud.dialects["tryiton"])
     program = program.replace("YOUR_API_KEY", key)
     for name, sample in (("model", "person_a"), ("garment", "tee")):
         put = f"uploads/{cloud.tenant}/quick-start-{name}"
@@ -168,7 +168,7 @@ def cut_off(target: str, times: int) -> Iterator[tuple[str, list[str]]]:
 
 
 def test_the_clients_own_retry_after_cut_connections_is_one_purchase(cloud: Cloud, key: str, images: Any) -> None:
-    with cut_off(f"{cloud.api}/dialects/fashn", times=2) as (url, counts):
+    with cut_off(cloud.dialects["fashn"], times=2) as (url, counts):
         client = fashn.Fashn(api_key=key, base_url=url)
         ran = client.predictions.run(model_name="tryon-v1.6", inputs=images | {"category": "tops"})
     assert counts == ["0", "1", "2"]

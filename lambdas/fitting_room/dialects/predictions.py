@@ -100,7 +100,7 @@ def _stranger(item: Any, model: type[BaseModel], root: str) -> Fault | None:
     """Return the fault of a field that the vendor's request does not have."""
     if item["type"] != "extra_forbidden":
         return None
-    name, known = str(item["loc"][-1]), [name for name, field in model.model_fields.items() if not field.exclude]
+    name, known = str(item["loc"][-1])[:64], [name for name, field in model.model_fields.items() if not field.exclude]
     if "webhook" in name or "callback" in name:
         return Fault.of("unsupported_option", *WEBHOOK, pointer=f"{root}/{name}")
     near = nearest(name, known)

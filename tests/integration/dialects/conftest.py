@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from tryiton import TryItOn
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from fitting_room.settings import settings
+from tests.integration.functions.events import CONTEXT, event
 from tests.integration.functions.gateway import gateway
 from tests.integration.world import LIVE_KEY, World
 
@@ -31,6 +33,7 @@ class Api:
 
     url: str
     world: World
+    function: Callable[[dict[str, Any], Any], dict[str, Any]]
     cuts: list[str | None] = field(default_factory=list)
     sent: list[tuple[str, str, str]] = field(default_factory=list)
     """Method, path and retry count of each request."""
@@ -48,6 +51,14 @@ class Api:
         headers = {**({"authorization": f"Bearer {key}"} if key else {}), **more.pop("headers", {})}
         return httpx.request(method, f"{self.url}/dialects{path}", headers=headers, trust_env=False, **more)
 
+    def send(self, method: str, path: str, body: Any) -> dict[str, Any]:
+        """What the function answers to a body, without a connection."""
+        headers = {"authorization": f"Bearer {LIVE_KEY}", "content-type": "application/json"}
+        answer: dict[str, Any] = self.function(
+            event(method, f"/dialects{path}", json.dumps(body), headers=headers), CONTEXT
+        )
+        return answer
+
     def jobs(self) -> list[str]:
         """The ids of all jobs, the oldest first: each is a purchase."""
         return sorted({str(item["id"]) for item in self.world.items() if item["sk"] == "JOB"})
@@ -58,7 +69,7 @@ def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     handler = importlib.import_module("functions.http.api.handler")
     monkeypatch.setattr(handler, "clock", world.at)
     application = gateway(handler.handler)
-    api = Api("", world)
+    api = Api("", world, handler.handler)
 
     def cutting(environ: dict[str, Any], start: Any) -> Any:
         api.sent.append(

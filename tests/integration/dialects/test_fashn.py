@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from typing import Any
 
 import fashn
 import httpx
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 from PIL import Image
 
 from fitting_room.actions.requests.delete import delete_job
+from fitting_room.dialects.fashn.request import MODELS
 from fitting_room.jobs.job import Job
 from fitting_room.stores import aws
 from tests.deployment import choose
 from tests.integration.dialects.conftest import Api
-from tests.integration.world import LIVE, OTHER_KEY, TENANT, TEST_KEY, Vendor, api_key, failed, finished, picture
+from tests.integration.world import (
+    LIVE,
+    LIVE_KEY,
+    OTHER_KEY,
+    TENANT,
+    TEST_KEY,
+    Vendor,
+    api_key,
+    failed,
+    finished,
+    picture,
+)
 
 INPUTS: Any = {"model_image": "https://shop.example/person.png", "garment_image": "https://shop.example/tee.png"}
 TOPS: Any = INPUTS | {"category": "tops"}
@@ -247,6 +262,31 @@ def test_a_crash_is_told_in_the_vendors_shape(both: Api, monkeypatch: pytest.Mon
     answer = both.call("POST", "/fashn/v1/run", json={"model_name": "tryon-v1.6", "inputs": INLINE})
     assert (answer.status_code, answer.json()["error"]) == (500, "InternalServerError")
     assert "secret" not in answer.text
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20)
+ANYTHING = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner))
+FIELDS = st.sampled_from([name for model in MODELS.values() for name in model.model_fields] + ["webhook_url", "x/~y"])
+
+
+@hypothesis.settings(deadline=None, max_examples=150, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.given(model=st.sampled_from([*MODELS, "else"]), inputs=st.dictionaries(FIELDS, ANYTHING) | ANYTHING)
+def test_whatever_is_sent_is_answered_in_the_vendors_words(both: Api, model: str, inputs: Any) -> None:
+    for path, body in (
+        ("/fashn/v1/run", {"model_name": model, "inputs": inputs}),
+        ("/tryiton/tryon/fashion", inputs),
+        ("/tryiton/tryon/clothes", inputs),
+    ):
+        answer = both.send("POST", path, body)
+        assert (answer["statusCode"], set(json.loads(answer["body"]))) == (400, {"error", "message"})
+
+
+def test_nothing_that_opens_or_shows_a_photo_is_logged(both: Api, logs: io.StringIO) -> None:
+    job, link = done(both)
+    httpx.get(link, trust_env=False)
+    assert job.id in logs.getvalue()
+    for secret in (link.rsplit("-", 1)[1].partition("/")[0], LIVE_KEY, INLINE["model_image"][40:80]):
+        assert secret not in logs.getvalue()
 
 
 # links
