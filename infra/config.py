@@ -32,6 +32,7 @@ FUNCTION_GROUPS = {
     "settle": ("Settle",),
     "upkeep": ("Sweep", "Erase"),
     "notify": ("Notify",),
+    "dialect": ("BedrockDialect",),
 }
 MOST_BYTES = 2500
 """Of the settings as JSON: Lambda takes 4 KB of environment, and the addresses of a stage need the rest."""
@@ -78,6 +79,8 @@ class StageConfig(BaseModel):
         | None
     ) = None
     """The certificate for `domain_name`, in ACM and in the Region of the stage."""
+    bedrock_dialect: bool = False
+    """Whether the stage has an address that takes calls for Nova Canvas on Bedrock, as docs/dialects.md says."""
     customer_key: bool = False
     """Whether a KMS key of the stage encrypts all it stores. Else AWS's own keys do."""
 
@@ -124,6 +127,7 @@ class StageConfig(BaseModel):
 
     def _check_reserved(self) -> None:
         absent = {RUNNERS[name].state for name in RUNNERS.keys() - self.runners.keys()}
+        absent |= set() if self.bedrock_dialect else {"BedrockDialect"}
         wanted = sum(
             count * len(set(FUNCTION_GROUPS[group]) - absent) for group, count in self.reserved_concurrency.items()
         )

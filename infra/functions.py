@@ -21,7 +21,7 @@ class Functions:
     """All functions of a stage, as constructs of the stack itself, so that their logical ids stay.
 
     `starts`: by runner, the function that buys from its providers. `wake`: None where no provider answers into the media
-    bucket.
+    bucket. `bedrock_dialect`: None in a stage without that address.
     """
 
     def __init__(
@@ -58,6 +58,9 @@ class Functions:
         self.collect = self._function("Collect", "job/collect", 1769, 120)
         self.settle = self._function("Settle", "job/settle", 512, 60)
         self.callback = self._function("Callback", "http/callback", 256, 10)
+        self.bedrock_dialect = (
+            self._function("BedrockDialect", "http/bedrock_dialect", 512, 900) if config.bedrock_dialect else None
+        )
         self.wake = self._function("Wake", "event/wake", 256, 10) if config.deployment.sagemaker else None
         self.ingest = self._function("Ingest", "event/ingest", 512, 60)
         self.erase = self._function("Erase", "event/erase", 512, 120, keys)
@@ -92,17 +95,22 @@ class Functions:
         }
 
     @property
+    def accepting(self) -> list[ServiceFunction]:
+        """Those that take jobs from clients, and start them."""
+        return [self.api, self.ingest, *filter(None, (self.bedrock_dialect,))]
+
+    @property
     def telling(self) -> list[ServiceFunction]:
         """Those that settle a job, send its event, or repeat what was not sent."""
         return [self.api, self.settle, self.sweep, self.notify]
 
     def connect(self, machine: sfn.StateMachine, api_url: str, webhooks: sqs.Queue) -> None:
         """Tell the functions the addresses of what they call and is made of others of them."""
-        for function in (self.api, self.ingest, self.sweep):
+        for function in (*self.accepting, self.sweep):
             function.add_environment("JOB_MACHINE_ARN", machine.state_machine_arn)
         for function in (self.api, self.settle, self.sweep):
             function.add_environment("ERASE_FUNCTION", self.erase.function_name)
-        for function in self.starts_with_keys:
+        for function in (self.api, *self.starts_with_keys):
             function.add_environment("API_URL", api_url)
         for function in self.telling:
             function.add_environment("WEBHOOK_QUEUE", webhooks.queue_url)

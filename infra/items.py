@@ -23,6 +23,7 @@ def _row(**does: str) -> dict[str, frozenset[str]]:
 ITEMS = {
     "JOB#*": _row(  # the job; what it still owes, to a webhook too; its tombstone
         Api="get batch put update",
+        BedrockDialect="get put update",
         Ingest="get put",
         Prepare="get update",
         Starts="get update",
@@ -37,27 +38,36 @@ ITEMS = {
     "USED#*": _row(Api="put query", Ingest="put", Erase="query delete"),
     "UPLOAD#*": _row(Api="get put", Erase="get delete"),
     "OWNER#*": _row(  # what belongs to an owner, and since when it is to go
-        Api="get query put update", Settle="get", Sweep="get update", Erase="get query update delete"
+        Api="get query put update",
+        BedrockDialect="get put",
+        Settle="get",
+        Sweep="get update",
+        Erase="get query update delete",
     ),
-    "TOKEN#*": _row(Api="get put update", Erase="delete"),
-    "TODAY#*": _row(Api="update"),
+    "TOKEN#*": _row(Api="get put update", BedrockDialect="get", Erase="delete"),
+    "TODAY#*": _row(Api="update", BedrockDialect="update"),
     "SALT": _row(Api="get put"),
     "MADE#*": _row(Prepare="get", Settle="put", Sweep="put", Erase="delete"),
     "SUBJECTS#*": _row(
         Api="get query put update", Settle="update", Sweep="update", Erase="get update delete", Notify="get"
     ),
     "WEBHOOK_SECRETS#*": _row(Notify="get"),
-    "IDEMPOTENCY#*": _row(Api="get put", Ingest="get put"),
-    "BUDGET#*": _row(Api="get query update", Ingest="query update", Settle="update", Sweep="update"),
-    "TESTS#*": _row(Api="get update"),
+    "IDEMPOTENCY#*": _row(Api="get put", BedrockDialect="get put", Ingest="get put"),
+    "REPEATS#*": _row(Api="query put update"),
+    "LINK_SECRET": _row(Api="get put"),
+    "BUDGET#*": _row(
+        Api="get query update", BedrockDialect="query update", Ingest="query update", Settle="update", Sweep="update"
+    ),
+    "TESTS#*": _row(Api="get update", BedrockDialect="update"),
     "USAGE#*": _row(Api="query", Settle="put", Sweep="put", Erase="update"),
-    "KEYS": _row(Api="get"),
-    "TENANTS": _row(Api="get", Ingest="get"),
-    "KEY#*": _row(Api="get"),  # release 0.1.0 kept keys and tenants here
-    "TENANT#*": _row(Api="get", Ingest="get"),
-    "PROVIDERS": _row(Api="query", Ingest="query"),
+    "KEYS": _row(Api="get", BedrockDialect="get"),
+    "TENANTS": _row(Api="get", BedrockDialect="get", Ingest="get"),
+    "KEY#*": _row(Api="get", BedrockDialect="get"),  # release 0.1.0 kept keys and tenants here
+    "TENANT#*": _row(Api="get", BedrockDialect="get", Ingest="get"),
+    "PROVIDERS": _row(Api="query", BedrockDialect="query", Ingest="query"),
     "OVERRIDES": _row(
         Api="get",
+        BedrockDialect="get",
         Ingest="get",
         Prepare="get",
         Starts="get",
@@ -68,9 +78,10 @@ ITEMS = {
         Erase="get",
     ),
     "REFUSALS": _row(Prepare="update", Starts="update", Poll="update"),
-    "MODELS": _row(Api="query", Ingest="query", Starts="put", Poll="put", WatchModels="put"),
+    "MODELS": _row(Api="query", BedrockDialect="query", Ingest="query", Starts="put", Poll="put", WatchModels="put"),
     "RATE": _row(Api="get", Starts="get update", Poll="update"),
     "LEASE#waiters": _row(Api="query update"),
+    "LEASE#dialect_waiters": _row(BedrockDialect="query update"),
     "LEASE#*": _row(Starts="query update", Poll="update", Settle="update", Sweep="update"),
     "CALLBACK#*": _row(StartsWithKeys="put", StartSagemaker="put", Wait="update", Callback="update", Wake="update"),
     "REFERENCES#*": _row(StartsWithKeys="get put update delete"),

@@ -74,6 +74,10 @@ class Permissions:
         self._objects(functions.api, get, self.media, "staging/")  # a retry copies what the old job had
         self._objects(functions.api, get, self.inbox, "drop/")
         self._objects(functions.api, get, self.media, "results/")
+        if dialect := functions.bedrock_dialect:
+            self._objects(dialect, put, self.media, "staging/")
+            self._objects(dialect, get, self.media, "results/")
+            self._objects(dialect, "s3:DeleteObject", self.media, "staging/")  # what a refused job left
         self._objects(functions.prepare, get, self.inbox, "")
         self._objects(functions.prepare, get, self.media, "")
         self._objects(functions.prepare, put, self.media, "staging/")
@@ -108,7 +112,8 @@ class Permissions:
         functions, action = self.functions, "s3:ListBucket"
         functions.api.allow([action], [self.inbox, self.media])
         functions.prepare.allow([action], [self.inbox, self.media])
-        for function in (*functions.starts.values(), functions.poll, functions.collect):
+        reading = (*functions.starts.values(), functions.poll, functions.collect, functions.bedrock_dialect)
+        for function in filter(None, reading):
             function.allow([action], [self.media])
         for function, bucket, prefixes in (  # these do list
             (functions.ingest, self.inbox, ["drop/*"]),
@@ -165,7 +170,7 @@ class Permissions:
 
     def _executions(self) -> None:
         functions = self.functions
-        for function in (functions.api, functions.ingest, functions.sweep):
+        for function in (*functions.accepting, functions.sweep):
             function.allow(["states:StartExecution"], [self.machine.state_machine_arn])
         executions = self.stack.format_arn(
             service="states",

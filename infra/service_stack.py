@@ -8,6 +8,7 @@ from typing import Any
 import aws_cdk as cdk
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_lambda_event_sources as event_sources
 from aws_cdk import aws_sqs as sqs
@@ -41,6 +42,9 @@ class ServiceStack(cdk.Stack):
             **self._encrypted(),
         )
         self.functions = functions = Functions(self, config, storage, self.key)
+        self.dialect_url = functions.bedrock_dialect and functions.bedrock_dialect.add_function_url(
+            auth_type=lambda_.FunctionUrlAuthType.NONE  # the function checks the API key itself
+        )
         self.workflow = JobWorkflow(self, "Job", config, functions.of_the_machine(), self.key)
         self.http_api = HttpApi(self, "HttpApi", config, functions.api, functions.callback, self.key)
         self.webhooks = webhooks = self._queue("Webhooks", functions.notify)
@@ -190,6 +194,7 @@ class ServiceStack(cdk.Stack):
             "WebhooksUrl": self.webhooks.queue_url,
             "ProviderSecrets": self.to_json_string(self.storage.provider_secrets),
             "ProviderEndpoints": json.dumps(self.config.deployment.endpoints),
+            **({"BedrockDialectUrl": self.dialect_url.url} if self.dialect_url else {}),
             **({"DomainTarget": self.http_api.domain_target} if self.http_api.domain_target else {}),
         }.items():
             cdk.CfnOutput(self, name, value=value)

@@ -41,6 +41,7 @@ from local.deploy import HOME, MARK, ROOT, CloudError
 
 STATE = HOME / "cloud.json"
 ENDPOINTS = HOME / "endpoints.json"
+CERTIFICATE = HOME / "emulator.pem"
 EMULATOR_PYTHON = ROOT / ".local" / "emulator-venv" / "bin" / "python"
 TENANT = "demo"
 
@@ -106,7 +107,8 @@ class Endpoints(BaseModel):
     """Where everything is, as stored in `.local/endpoints.json`.
 
     `api` takes `/v1/...`. `providers` are the simulators' base URLs. `webhook_receiver` takes webhooks
-    that are signed with `webhook_secret`.
+    that are signed with `webhook_secret`. `dialects`: the base URL that a client of each vendor is given in place of the
+    vendor's own. `ca_bundle`: the certificate of those with https, for `AWS_CA_BUNDLE` or `NODE_EXTRA_CA_CERTS`.
     """
 
     api: str
@@ -120,6 +122,8 @@ class Endpoints(BaseModel):
     table: str
     job_machine: str
     providers: dict[str, str]
+    dialects: dict[str, str]
+    ca_bundle: str
     webhook_receiver: str
     webhook_secret: str
 
@@ -146,7 +150,7 @@ def down() -> None:
     with _one_at_a_time():
         stop()
         shutil.rmtree(HOME / "emulator", ignore_errors=True)
-        for file in (STATE, ENDPOINTS):
+        for file in (STATE, ENDPOINTS, CERTIFICATE, CERTIFICATE.with_suffix(".key")):
             file.unlink(missing_ok=True)
 
 
@@ -178,16 +182,18 @@ def _start_emulator(state: State) -> None:
             raise CloudError(
                 f"the emulator (pid {state.pids['emulator']}) does not answer: `make down`, then `make up`"
             )
+        if "tls" not in state.ports:
+            raise CloudError("the cloud that is up has no TLS port yet: `make down`, then `make up`")
         return
     if wanted and _free_port(wanted) != wanted:
         raise CloudError(f"port {wanted} is taken by another program: free it, or set FITTING_ROOM_PORT to another")
     if not EMULATOR_PYTHON.exists():
         raise CloudError("the emulator is not installed: run `make up`, which installs it")
     state.ports["emulator"] = _free_port(wanted or state.ports.get("emulator", 0))
-    command = [str(EMULATOR_PYTHON), "-m", "local.emulator", "--port", str(state.ports["emulator"])]
-    _start(
-        state, "emulator", [*command, "--home", str(HOME / "emulator")], [state.url("emulator") + "/_ministack/health"]
-    )
+    state.ports["tls"] = _free_port(state.ports.get("tls", 0))
+    command = [str(EMULATOR_PYTHON), "-m", "local.emulator", "--home", str(HOME / "emulator")]
+    command += ["--port", str(state.ports["emulator"]), "--tls-port", str(state.ports["tls"])]
+    _start(state, "emulator", command, [state.url("emulator") + "/_ministack/health"])
 
 
 def _start_container(state: State) -> None:
@@ -274,6 +280,7 @@ def _context(state: State) -> dict[str, str]:
         "sagemaker": json.dumps({"vton": {"endpoint": "vton", "price_per_image": 0.01, "licence": "a placeholder"}}),
         "bedrock_regions": json.dumps({"nova_canvas": "us-east-1", "stability": "us-west-2"}),
         "fetch_allow": ",".join(f"127.0.0.1:{state.ports[name]}" for name in (*VENDORS, RECEIVER, "emulator")),
+        "bedrock_dialect": "true",
         "private_access": "nova_canvas",  # retired for the public; the simulator still answers
         "legacy_models": "tryiton/clothes",
         "limits": json.dumps({"aidge": {"seconds": AIDGE_SECONDS}}),
@@ -306,10 +313,11 @@ def _seed(state: State) -> None:
 
 def _endpoints(state: State) -> Endpoints:
     assert state.keys
-    # `http://<id>.execute-api...`: such a host needs a resolver, so we use the emulator's form with the id in the path
-    api_id = (urlsplit(state.outputs["ApiUrl"]).hostname or "").split(".")[0]
+    # `http://<id>.lambda-url...`: such a host needs a resolver, so we use the emulator's form with the id in the path
+    dialect_id = (urlsplit(state.outputs["BedrockDialectUrl"]).hostname or "").split(".")[0]
+    api = state.outputs["ApiUrl"]
     return Endpoints(
-        api=f"{state.url('emulator')}/_aws/execute-api/{api_id}",
+        api=api,
         api_key=state.keys.live,
         test_key=state.keys.test,
         tenant=TENANT,
@@ -320,6 +328,11 @@ def _endpoints(state: State) -> Endpoints:
         table=state.keys.table,
         job_machine=state.outputs["JobMachineArn"],
         providers={name: state.url(name) for name in SIMULATORS},
+        dialects={
+            "bedrock": f"https://127.0.0.1:{state.ports['tls']}/_aws/lambda-url/{dialect_id}",
+            **{name: f"{api}/dialects/{name}" for name in ("fashn", "tryiton")},
+        },
+        ca_bundle=str(CERTIFICATE),
         webhook_receiver=state.url(RECEIVER),
         webhook_secret=state.keys.webhook_secret,
     )

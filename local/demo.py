@@ -44,7 +44,9 @@ def run() -> bool:
         print(f"\n{overview(found)}")
         for paths in found.values():
             print(*paths, sep="\n")
-    print(f"\nAPI   {endpoints.api}\nkeys  {cloud.ENDPOINTS}\n{time.monotonic() - began:.1f} s in all")
+    print(f"\nAPI   {endpoints.api}\nkeys  {cloud.ENDPOINTS}\n\nin place of a vendor's address (docs/dialects.md):")
+    print(*(f"{name:<10}{address}" for name, address in endpoints.dialects.items()), sep="\n")
+    print(f"\n{time.monotonic() - began:.1f} s in all")
     return len(found) == len(PROVIDERS)
 
 

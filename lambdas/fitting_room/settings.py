@@ -149,6 +149,8 @@ class DeploymentSettings(BaseModel):
     """Requests of one API key at once, counted likewise."""
     waiters: Annotated[int, Field(ge=0)] = 3
     """Callers of the API that may wait inside a function at once, as `Prefer: wait` asks. 0: none may."""
+    dialect_waiters: Annotated[int, Field(ge=0)] = 3
+    """Calls of a dialect that may wait inside a function at once. 0: every call is refused as throttled."""
 
 
 class Settings(BaseModel):

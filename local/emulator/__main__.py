@@ -1,11 +1,12 @@
 """Starts the pinned emulator of AWS (ministack), safe to leave running on a laptop.
 
-    .local/emulator-venv/bin/python -m local.emulator --port 4566 --home .local/emulator
+    .local/emulator-venv/bin/python -m local.emulator --port 4566 --tls-port 4567 --home .local/emulator
 
 Loopback only, no leftovers, an environment of its own (the Lambdas inherit it), signatures and policies checked
 (`AUTH`), no web page may drive it, and the few places where it answers differently from AWS in a way this product can
 see are put right. `/_emulator/faults` makes it fail as AWS can, `/_emulator/usage` counts what AWS would bill.
-Runs in the emulator's environment, so this package imports only the standard library and ministack.
+It listens for TLS on a second port: an AWS SDK sends no bearer token without it. Runs in the emulator's environment, so
+this package imports only the standard library, ministack and what that brings.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from local.emulator import functions, interception, machines, policies, usage
+from local.emulator import functions, gateway, interception, machines, policies, tls, usage
 from local.emulator.control import control
 from local.emulator.faults import Faults
 from local.emulator.guard import guard
@@ -33,7 +34,13 @@ WORKERS_PER_FUNCTION = max(4, os.cpu_count() or 1)
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--home", type=Path, required=True, help="folder for its temporary files, emptied at start")
+    parser.add_argument("--tls-port", type=int, required=True)
+    parser.add_argument(
+        "--home",
+        type=Path,
+        required=True,
+        help="folder for its temporary files, emptied at start; beside it, as .pem, stands the certificate of the TLS port",
+    )
     args = parser.parse_args()
     found = importlib.metadata.version("ministack")
     if found != VERSION:
@@ -44,6 +51,7 @@ def main() -> None:
     faults, counts = Faults(ministack.SERVICE_HANDLERS), Usage()
     observe(ministack, faults, counts)
     functions.queue_beyond(WORKERS_PER_FUNCTION)
+    tls.listen(ministack, args.tls_port, args.home.resolve().with_suffix(".pem"))
     ministack.app = guard(control(ministack.app, faults, counts))
     sys.argv = ["ministack"]
     ministack.main()
@@ -55,6 +63,7 @@ def answer_like_aws() -> None:
     functions.allow_answers_without_body()
     functions.reserve_concurrency()
     functions.retry_asynchronous_invocations()
+    gateway.tell_an_address_that_resolves()
     machines.name_throttles()
     machines.pause_as_told()
     machines.start_once()

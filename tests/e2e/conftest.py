@@ -85,6 +85,7 @@ class Cloud:
     fal: Simulator
     gemini: Simulator
     sagemaker: Simulator
+    dialects: dict[str, str]
     aws: Callable[[str], Any]
     table: str
     job_machine: str
@@ -192,6 +193,7 @@ def cloud() -> Iterator[Cloud]:
             fal=Simulator(found["providers"]["fal"]),
             gemini=Simulator(found["providers"]["gemini"]),
             sagemaker=Simulator(found["providers"]["sagemaker"]),
+            dialects=found["dialects"],
             aws=lambda service: boto3.client(service),  # type: ignore[call-overload]
             table=found["table"],
             job_machine=found["job_machine"],

@@ -57,7 +57,7 @@ def test_the_function_ends_before_the_gateway_gives_up_on_it(stage: Synthesized)
     assert max(stage.functions()[name]["Timeout"] for name in ("Api", "Callback")) < 30
 
 
-def test_a_stage_s_own_domain_leads_to_the_api_and_providers_are_told_it(every: Synthesized) -> None:
+def test_a_stage_s_own_domain_leads_to_the_api_and_providers_and_clients_are_told_it(every: Synthesized) -> None:
     domain, settings = every.service.one("AWS::ApiGatewayV2::DomainName")
     (facts,) = settings["DomainNameConfigurations"]
     assert (settings["DomainName"], facts["SecurityPolicy"]) == ("api.shop.example", "TLS_1_2")
@@ -65,5 +65,6 @@ def test_a_stage_s_own_domain_leads_to_the_api_and_providers_are_told_it(every: 
     _, mapping = every.service.one("AWS::ApiGatewayV2::ApiMapping")
     api, _ = every.service.one("AWS::ApiGatewayV2::Api")
     assert (mapping["ApiId"], mapping["DomainName"]) == (f"${{{api}}}", f"${{{domain}}}")
-    told = every.functions()["StartHttp"]["Environment"]["Variables"]
-    assert told["API_URL"] == "https://api.shop.example"
+    for name in ("StartHttp", "Api"):
+        told = every.functions()[name]["Environment"]["Variables"]
+        assert told["API_URL"] == "https://api.shop.example", name

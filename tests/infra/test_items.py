@@ -89,7 +89,7 @@ def test_the_functions_that_strangers_reach_write_only_what_a_request_needs(stag
     assert written("Ingest") == {"JOB#*", "USED#*", "IDEMPOTENCY#*", "BUDGET#*"}
     shoppers = {"OWNER#*", "TOKEN#*", "TODAY#*", "SALT"}
     jobs = {"JOB#*", "USED#*", "UPLOAD#*", "SUBJECTS#*", "IDEMPOTENCY#*", "BUDGET#*", "TESTS#*"}
-    assert written("Api") == jobs | shoppers | {"LEASE#waiters"}
+    assert written("Api") == jobs | shoppers | {"LEASE#waiters", "REPEATS#*", "LINK_SECRET"}
     assert not any(may(stage, "Api", "DeleteItem", [key]) for key in KEYS.values())
 
 

@@ -52,6 +52,7 @@ from fitting_room.stores import (  # noqa: E402
     aws,
     budgets,
     daily,
+    link_secret,
     model_lifecycles,
     offers,
     provider_keys,
@@ -91,6 +92,7 @@ KEPT = (
     tenants.find,
     tokens._read,
     daily._salt,
+    link_secret.secret,
 )
 
 walk.begin()

@@ -21,12 +21,12 @@ def to_png(image: Image.Image) -> bytes:
     return _saved(image, "PNG", compress_level=1)
 
 
-def to_jpeg(image: Image.Image, quality: int) -> bytes:
-    """Return the image as a JPEG with full-resolution colour (4:4:4).
+def to_jpeg(image: Image.Image, quality: int, *, full_colour: bool = True) -> bytes:
+    """Return the image as a JPEG, with full-resolution colour (4:4:4) or a quarter of it (4:2:0).
 
     A garment's edge is often an edge of colour only.
     """
-    return _saved(image, "JPEG", quality=quality, subsampling=0)
+    return _saved(image, "JPEG", quality=quality, subsampling=0 if full_colour else 2)
 
 
 def to_webp(image: Image.Image, quality: int) -> bytes:

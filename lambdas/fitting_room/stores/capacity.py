@@ -134,5 +134,15 @@ def shorten_lease(provider: str, number: int, job_id: str, until_ms: int) -> Non
     )
 
 
+def renew_lease(provider: str, number: int, job_id: str, until_ms: int, renewed_ms: int) -> bool:
+    """Move the end of a lease, unless it was taken over meanwhile, be it by another call for the same job."""
+    return update_if(
+        _lease(provider, number),
+        "SET expires_ms = :renewed",
+        "job_id = :job AND expires_ms = :until",
+        values={":job": job_id, ":until": until_ms, ":renewed": renewed_ms},
+    )
+
+
 def _lease(provider: str, number: int) -> dict[str, str]:
     return {"pk": f"LEASE#{provider}", "sk": f"{number:04d}"}

@@ -14,8 +14,8 @@ from tests.integration.functions.events import CONTEXT, event
 def gateway(handler: Callable[[dict[str, Any], Any], dict[str, Any]]) -> Any:
     """Return a WSGI application.
 
-    Repeated headers and parameters are joined by commas, and bodies that are no text packed in base64, as the
-    gateway does it.
+    Repeated headers and parameters are joined by commas, and bodies that are no text are packed in base64 on both
+    ways, as the gateway does it.
     """
 
     @Request.application
@@ -29,6 +29,7 @@ def gateway(handler: Callable[[dict[str, Any], Any], dict[str, Any]]) -> Any:
         headers = {name.lower(): value for name, value in request.headers.items()}
         sent = event(request.method, request.path, body, headers=headers, query=query, base64_encoded=packed)
         answer = handler(sent, CONTEXT)
-        return Response(answer["body"], answer["statusCode"], answer["headers"])
+        told = base64.b64decode(answer["body"]) if answer["isBase64Encoded"] else answer["body"]
+        return Response(told, answer["statusCode"], answer["headers"])
 
     return application

@@ -49,6 +49,11 @@ def test_on_lambda_a_function_starts_with_its_clients_and_collects_garbage_after
     assert "ulid" not in report["modules"], "only a new id needs it"
 
 
+def test_the_api_reads_a_vendor_s_words_only_for_a_request_in_them() -> None:
+    spoken = [name for name in imported("functions.http.api")["modules"] if name.startswith("fitting_room.dialects")]
+    assert spoken == []
+
+
 def test_elsewhere_nothing_is_made_before_it_is_used() -> None:
     report = imported("functions.http.api")
     assert (report["made"], report["gc"], report["frozen"]) == ([], True, 0)

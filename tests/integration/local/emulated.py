@@ -151,10 +151,12 @@ def invoking(function: str, **more: Any) -> dict[str, Any]:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Emulated]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [str(EMULATOR_PYTHON), "-m", "local.emulator", "--port", str(port), "--home", str(folder / "home")]
+    with socket.socket() as probe, socket.socket() as other:
+        for each in (probe, other):
+            each.bind(("127.0.0.1", 0))
+        port, tls_port = probe.getsockname()[1], other.getsockname()[1]
+    command = [str(EMULATOR_PYTHON), "-m", "local.emulator", "--home", str(folder / "home")]
+    command += ["--port", str(port), "--tls-port", str(tls_port)]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"

@@ -138,17 +138,3 @@ def test_a_missing_emulator_is_one_line(monkeypatch: pytest.MonkeyPatch, home: P
     monkeypatch.setattr(cloud, "EMULATOR_PYTHON", home / "nowhere")
     with pytest.raises(CloudError, match="not installed: run `make up`"):
         cloud.up()
-
-
-def test_the_api_url_needs_no_resolver() -> None:
-    state = cloud.State(
-        ports={"emulator": 4566, **dict.fromkeys(cloud.SERVERS, 1)},
-        outputs={
-            "ApiUrl": "http://1a2b.execute-api.127.0.0.1:4566",
-            "InboxBucket": "i",
-            "MediaBucket": "m",
-            "JobMachineArn": "a",
-        },
-        keys=cloud.Keys(table="t", live="l", test="x"),
-    )
-    assert cloud._endpoints(state).api == "http://127.0.0.1:4566/_aws/execute-api/1a2b"

@@ -113,7 +113,7 @@ def test_another_version_is_refused_before_anything_is_touched(monkeypatch: pyte
     kept = tmp_path / "home" / "kept"
     kept.parent.mkdir()
     kept.touch()
-    monkeypatch.setattr(sys, "argv", ["emulator", "--port", "1", "--home", str(kept.parent)])
+    monkeypatch.setattr(sys, "argv", ["emulator", "--port", "1", "--tls-port", "2", "--home", str(kept.parent)])
     monkeypatch.setattr(importlib.metadata, "version", lambda _: "1.5.34")
     with pytest.raises(SystemExit, match=r"1\.5\.33, found 1\.5\.34"):
         launcher.main()

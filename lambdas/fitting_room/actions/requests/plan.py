@@ -138,6 +138,8 @@ def _at(place: str | None, faults: list[Fault]) -> list[Fault]:
 
 
 _FEWER = "Spread the garments over several jobs."
+OTHER_WAYS = " Or name another provider that can: "
+"""Begins the end of a remedy, for clients that may name a provider."""
 
 
 def faults_for(
@@ -271,7 +273,7 @@ def _or_else(
 
 def _ways(providers: Iterable[str]) -> str:
     names = ", ".join(f"`{name}`" for name in providers)
-    return f" Or name another provider that can: {names}." if names else ""
+    return f"{OTHER_WAYS}{names}." if names else ""
 
 
 def _no_model(request: AnyRequest, entry: CatalogueEntry) -> Fault:

@@ -6,6 +6,7 @@ There are few places: callers that wait must not hold the functions that their j
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from fitting_room.clock import Clock
 from fitting_room.jobs.job import Job
@@ -45,11 +46,21 @@ def wait_for(job: Job, seconds: float, waiter: str, at: Clock) -> tuple[Job, boo
     if place is None:
         return job, False
     try:
-        pause, longest = LOOKS
-        while not job.final and at.ms() < until:
-            at.sleep(min(pause, (until - at.ms()) / 1000))
-            job, pause = jobs.get(job.id, at.now()) or job, min(2 * pause, longest)
-        return job, True
+        return watched(job, until, LOOKS, at), True
     finally:
         with unimportant("the place of a caller that waited"):
             capacity.free_lease(_PLACES, place, waiter)
+
+
+def watched(
+    job: Job, until_ms: float, looks: tuple[float, float], at: Clock, go_on: Callable[[], bool] = lambda: True
+) -> Job:
+    """Return the job as it is at its end, at that time, or when there is no reason to go on or nothing to look at."""
+    pause, longest = looks
+    while not job.final and at.ms() < until_ms and go_on():
+        at.sleep(min(pause, (until_ms - at.ms()) / 1000))
+        found = jobs.get(job.id, at.now())
+        if found is None:
+            break
+        job, pause = found, min(2 * pause, longest)
+    return job

@@ -91,7 +91,7 @@ class ConditionedTextToImageParams(TextToImageParams):
 class TextImage(Shape):
     task_type: Literal["TEXT_IMAGE"] = "TEXT_IMAGE"
     text_to_image_params: ConditionedTextToImageParams | TextToImageParams
-    image_generation_config: GenerationConfig | None
+    image_generation_config: GenerationConfig | None = None
 
 
 # COLOR_GUIDED_GENERATION
@@ -109,7 +109,7 @@ class ColorGuidedGenerationParams(Shape):
 class ColorGuidedGeneration(Shape):
     task_type: Literal["COLOR_GUIDED_GENERATION"] = "COLOR_GUIDED_GENERATION"
     color_guided_generation_params: ColorGuidedGenerationParams
-    image_generation_config: GenerationConfig | None
+    image_generation_config: GenerationConfig | None = None
 
 
 # IMAGE_VARIATION
@@ -127,7 +127,7 @@ class ImageVariationParams(Shape):
 class ImageVariation(Shape):
     task_type: Literal["IMAGE_VARIATION"] = "IMAGE_VARIATION"
     image_variation_params: ImageVariationParams
-    image_generation_config: VariationConfig | None
+    image_generation_config: VariationConfig | None = None
 
 
 # INPAINTING, OUTPAINTING
@@ -150,7 +150,7 @@ class InPaintingParams(Shape):
 class InPainting(Shape):
     task_type: Literal["INPAINTING"] = "INPAINTING"
     in_painting_params: InPaintingParams
-    image_generation_config: EditingConfig | None
+    image_generation_config: EditingConfig | None = None
 
 
 class OutPaintingParams(Shape):
@@ -172,7 +172,7 @@ class OutPaintingParams(Shape):
 class OutPainting(Shape):
     task_type: Literal["OUTPAINTING"] = "OUTPAINTING"
     out_painting_params: OutPaintingParams
-    image_generation_config: EditingConfig | None
+    image_generation_config: EditingConfig | None = None
 
 
 # BACKGROUND_REMOVAL
@@ -253,7 +253,7 @@ class VirtualTryOnParams(Shape):
 class VirtualTryOn(Shape):
     task_type: Literal["VIRTUAL_TRY_ON"] = "VIRTUAL_TRY_ON"
     virtual_try_on_params: VirtualTryOnParams
-    image_generation_config: EditingConfig | None
+    image_generation_config: EditingConfig | None = None
 
 
 Body = TextImage | ColorGuidedGeneration | ImageVariation | InPainting | OutPainting | BackgroundRemoval | VirtualTryOn

@@ -226,6 +226,23 @@ KNOWN = [(route.method, route.path) for route in ROUTES] + [("GET", path) for pa
 KNOWN.append(("POST", "/v1/callbacks/<provider>/<token>"))  # has a function of its own: only other methods come here
 
 
+@app.route("/dialects/.+", method=["GET", "POST"])
+def speak_a_dialect() -> Response[Any]:
+    """Answer in the words of a vendor.
+
+    The dialects have their own table of routes, each with its scope. No other request imports anything of them.
+    """
+    from fitting_room.dialects import http
+
+    event = app.current_event
+    path = event.path.removeprefix("/dialects/")
+    answer = http.answer(http.Call(event.http_method, path, event.headers, event.query_string_parameters, _body), clock)
+    headers = {**answer.headers, **_common()}
+    if isinstance(answer.body, bytes):
+        return Response(answer.status, body=answer.body, headers=headers)
+    return Response(answer.status, content_type="application/json", body=json.dumps(answer.body), headers=headers)
+
+
 def _fits(rule: str, path: str) -> bool:
     return re.fullmatch(re.sub(r"<\w+>", "[^/]+", rule), path) is not None
 
