@@ -7,9 +7,9 @@ Source: Amazon Bedrock API reference, `API_runtime_InvokeModel`, "Errors". The S
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import groupby
 from types import MappingProxyType
+from typing import NamedTuple
 
 from fitting_room.actions.job_view import provider_of
 from fitting_room.actions.requests.plan import OTHER_WAYS
@@ -67,8 +67,7 @@ class BedrockError(Exception):
         return STATUS[self.kind]
 
 
-@dataclass(frozen=True)
-class Names:
+class Names(NamedTuple):
     """What the parts of a job's request are called by the vendor.
 
     `fields`: by JSON pointer of the job's request. `mask`: what to send in place of a mask that a provider does not take.
