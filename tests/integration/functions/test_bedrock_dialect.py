@@ -283,6 +283,12 @@ def test_an_image_that_is_no_base64_is_named(world: World, invoke: Invoke) -> No
     assert stored(world) == 0
 
 
+def test_a_header_that_breaks_a_rule_is_named(world: World, invoke: Invoke) -> None:
+    answer = invoke(x_fitting_room_owner="x" * 200)
+    assert answer.error() == (400, "ValidationException")
+    assert "x-fitting-room-owner: " in answer.text and stored(world) == 0
+
+
 # ------------------------------------------------------------------------------------------------ repeats
 def test_the_same_call_again_is_the_same_job(world: World, vendor: Vendor, invoke: Invoke, machine: None) -> None:
     answers = [invoke(amz_sdk_invocation_id="one", amz_sdk_request=f"attempt={n}; max=3") for n in (1, 2)]

@@ -76,6 +76,9 @@ class Names(NamedTuple):
     fields: Mapping[str, str] = MappingProxyType({})
     mask: str | None = None
 
+    def with_fields(self, more: Mapping[str, str]) -> Names:
+        return self._replace(fields={**self.fields, **more})
+
     def sentence(self, fault: Fault) -> str:
         """Return an error and its remedy: with the vendor's names, and without what only our own API has."""
         pointer = fault.pointer or ""
