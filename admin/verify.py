@@ -73,6 +73,7 @@ class Trial:
         yield Check("lifecycle rules act at midnight UTC", self._lifecycles)
         yield Check("colliding transactions are told as TransactionConflict", self._conflicts)
         yield Check("bodies that are too large are refused by the gateway", self._bodies)
+        yield Check("a function's own address lets everybody in", self._function_url)
         yield Check("inference profiles may be called in each region", self._profiles)
         yield Check("Bedrock's errors read as documented", self._bedrock_errors)
         yield Check("a secret keeps the version before", self._versions)
@@ -225,6 +226,17 @@ class Trial:
             own = "our" if "urn:fitting-room" in answer.text else "AWS's"
             said.append(f"{size // 1_000_000} MB: {answer.status_code} in {own} words")
         return ok("; ".join(said)) if "AWS's" in said[-1] else unknown("; ".join(said))
+
+    def _function_url(self) -> Answer:
+        """Call the Bedrock dialect without a key: the refusal must be the function's own."""
+        if "BedrockDialectUrl" not in self.stage.outputs:
+            return unknown("the stage has no such address: `bedrock_dialect` is off")
+        if self.stage.address:
+            return unknown("the address of AWS is not reached from here")
+        answer = httpx.post(f"{self.stage.outputs['BedrockDialectUrl']}model/a%3A0/invoke", timeout=60)
+        if answer.headers.get("x-amzn-errortype") == "AccessDeniedException" and "API key" in answer.text:
+            return ok("refused by the function, for want of a key")
+        return wrong(f"it answered {answer.status_code}, not in the function's words", "Look at its resource policy.")
 
     def _profiles(self) -> Answer:
         used = [

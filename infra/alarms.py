@@ -79,6 +79,7 @@ def alarms(seen: Watched) -> list[Watch]:
             low=2,
             of=3,
         ),
+        *_of_the_dialect(functions),
         Watch(
             "JobsThrottled",
             "Lambda refuses to run steps of jobs: they wait.",
@@ -118,6 +119,14 @@ def alarms(seen: Watched) -> list[Watch]:
         Watch("CopiesRemain", "A provider does not delete its copies.", seen.own("ErasureFailed")),
         *_ends_of_models(seen),
     ]
+
+
+def _of_the_dialect(functions: Functions) -> list[Watch]:
+    """Watch the address of the Bedrock dialect where a stage has one. No gateway counts its answers; Lambda does."""
+    if functions.bedrock_dialect is None:
+        return []
+    errors = functions.bedrock_dialect.metric("Url5xxCount", **SUM)
+    return [Watch("DialectErrors", "The Bedrock dialect answers 5xx.", errors, low=2, of=3)]
 
 
 def _throttles(*functions: ServiceFunction) -> cloudwatch.MathExpression:

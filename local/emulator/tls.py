@@ -20,7 +20,12 @@ def listen(ministack: Any, port: int, certificate: Path) -> None:
     """Serve the same over TLS on a port. Programs that trust the file `certificate` can call it."""
     key = certificate.with_suffix(".key")
     _make(certificate, key)
-    ministack.TLS = {"bind": [f"127.0.0.1:{port}"], "certfile": str(certificate), "keyfile": str(key)}
+    ministack.TLS = {
+        "bind": [f"127.0.0.1:{port}"],
+        "certfile": str(certificate),
+        "keyfile": str(key),
+        "alpn_protocols": ["http/1.1"],  # over HTTP/2 the server cuts long answers to Node.js
+    }
     bound = 'config.bind = [f"{bind_host}:{port}"]'
     rewrite(
         ministack,

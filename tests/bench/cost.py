@@ -15,11 +15,13 @@ import os
 import threading
 import time
 import uuid
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import boto3
 import httpx
+from botocore.config import Config
 
 from fitting_room.providers.catalogue import entry
 from local.deploy import credentials
@@ -94,6 +96,7 @@ def kinds(wait: int) -> list[Kind]:
         Kind("Astria, two garments it knows", try_on(suit, **astria)),
         Kind("Aidge", try_on(top, provider="aidge")),
         Kind("drop folder", drop),
+        Kind("Bedrock dialect, Nova Canvas, a call of 20 s", by_the_dialect, lasts("bedrock", "submit", 20)),
         Kind(f"FASHN, after {wait / 60:g} min for a place", try_on(top, provider="fashn"), full("fashn", wait)),
     ]
 
@@ -114,6 +117,24 @@ def try_on(garments: tuple[dict[str, str], ...], **more: Any) -> Callable[[Cloud
         return job | {"bytes": len(image)}
 
     return run
+
+
+def by_the_dialect(cloud: Cloud) -> dict[str, Any]:
+    """One call of an AWS SDK, which sends the images and waits for them: no uploads, no looks, no download."""
+    os.environ["AWS_BEARER_TOKEN_BEDROCK"] = cloud.found["api_key"]
+    client = boto3.client(
+        "bedrock-runtime",
+        endpoint_url=cloud.found["dialects"]["bedrock"],
+        verify=cloud.found["ca_bundle"],
+        config=Config(read_timeout=900),
+    )
+    images = {"sourceImage": "person_a.png", "referenceImage": "tee.png"}
+    params = {name: b64encode((SAMPLES / file).read_bytes()).decode() for name, file in images.items()}
+    garment = {"maskType": "GARMENT", "garmentBasedMask": {"garmentClass": "UPPER_BODY"}}
+    body = {"taskType": "VIRTUAL_TRY_ON", "virtualTryOnParams": {**params, **garment}}
+    answer = client.invoke_model(modelId="amazon.nova-canvas-v1:0", body=json.dumps(body))
+    job_id = answer["ResponseMetadata"]["HTTPHeaders"]["x-fitting-room-job"]
+    return cloud.client.finished(job_id)
 
 
 def drop(cloud: Cloud) -> dict[str, Any]:

@@ -85,6 +85,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"key_rate": 0}, "key_rate: Input should be greater than 0."),
     ({"key_burst": 0.5}, "key_burst: Input should be greater than or equal to 1."),
     ({"waiters": -1}, "waiters: Input should be greater than or equal to 0."),
+    ({"dialect_waiters": -1}, "dialect_waiters: Input should be greater than or equal to 0."),
+    ({"bedrock_dialect": "perhaps"}, "bedrock_dialect: Input should be a valid boolean"),
     ({"lambda_quota": 0}, "lambda_quota: Input should be greater than or equal to 1."),
     ({"api_rate": "fast"}, "api_rate: Input should be a valid integer"),
     (

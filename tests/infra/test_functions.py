@@ -151,6 +151,7 @@ def test_settings_reach_the_functions(prod: Synthesized) -> None:
         "key_rate": 20.0,
         "key_burst": 40.0,
         "waiters": 3,
+        "dialect_waiters": 3,
         "sagemaker": {},
     }
 

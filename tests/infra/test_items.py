@@ -45,7 +45,7 @@ def test_each_call_that_the_walk_allows_is_allowed_by_the_policy(stage: Synthesi
     assert denied == []
     named = {function for row in items.ITEMS.values() for function in row}
     of_endpoints = {"StartSagemaker", "Wake"}  # of a stage that has some: test_sagemaker.py
-    assert named - FUNCTIONS == {"Starts", "StartsWithKeys"} | of_endpoints
+    assert named - FUNCTIONS == {"Starts", "StartsWithKeys", "BedrockDialect"} | of_endpoints
 
 
 def test_a_transaction_is_allowed_even_if_it_is_judged_by_all_of_its_keys_at_once(stage: Synthesized) -> None:

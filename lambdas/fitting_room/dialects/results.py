@@ -23,7 +23,9 @@ SECONDS = 72 * 3600
 MOST_BYTES = 4_400_000
 """Of images in one answer. Base64 makes it 5.9 MB, and Lambda answers with 6 MB at most."""
 _HOUR = 3600
-_LINK = re.compile(r"(job_[0-9A-Z]{26})/(\d{10})-([\w-]{22})/output_(\d)\.[a-z]+")
+_LINK = re.compile(
+    r"(?P<job>job_[0-9A-Z]{26})/(?P<until>[0-9]{10})-(?P<signature>[A-Za-z0-9_-]{22})/output_(?P<n>[0-9])\.[a-z]+"
+)
 
 
 def links(job: Job, at: Clock) -> list[str]:
@@ -47,9 +49,10 @@ def serve(path: str, at: Clock) -> Answer:
 
     The bytes themselves, because few programs follow a redirect unasked; only an image too large for that is redirected.
     """
-    image, admitted = _named(path, at)
-    admit(admitted, at)
-    if image is None:
+    link = _signed(path, at)
+    admit(link and link["signature"], at)
+    image = link and _image(link["job"], int(link["n"]) + 1, at)
+    if not image:
         raise Refusal.of(
             "not_found", "There is no such result, or its link has ended.", "Read the status of the job for a new link."
         )
@@ -61,17 +64,20 @@ def serve(path: str, at: Clock) -> Answer:
     return Answer(200, data, {"Content-Type": f"image/{image.format}", "X-Content-Type-Options": "nosniff"})
 
 
-def _named(path: str, at: Clock) -> tuple[JobImage | None, str | None]:
-    """Return the image of a link, and in whose name its request counts: the link's own if it is ours, else a stranger's."""
-    match = _LINK.fullmatch(path)
-    if match is None or int(match[2]) * 1000 < at.ms():
-        return None, None
-    if not hmac.compare_digest(match[3], _signature(match[1], int(match[2]), at)):
-        return None, None
-    job = jobs.get(match[1], at.now())
-    wanted = int(match[4]) + 1
-    found = next((image for image in job.images if image.n == wanted), None) if job else None
-    return found, match[3]
+def _signed(path: str, at: Clock) -> re.Match[str] | None:
+    """Return the parts of a link that was given out here and has not ended."""
+    link = _LINK.fullmatch(path)
+    if link is None or int(link["until"]) * 1000 < at.ms():
+        return None
+    ours = _signature(link["job"], int(link["until"]), at)
+    return link if hmac.compare_digest(link["signature"], ours) else None
+
+
+def _image(job_id: str, n: int, at: Clock) -> JobImage | None:
+    job = jobs.get(job_id, at.now())
+    if job is None or job.erase_requested_at:
+        return None
+    return next((image for image in job.images if image.n == n), None)
 
 
 def _signature(job_id: str, until: int, at: Clock) -> str:

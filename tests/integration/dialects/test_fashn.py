@@ -309,6 +309,7 @@ def test_a_link_lives_for_72_hours_and_a_status_renews_it(both: Api) -> None:
 def test_erasing_a_job_ends_its_links(both: Api) -> None:
     job, link = done(both)
     delete_job(job.id, LIVE, both.world.at)
+    assert httpx.get(link, trust_env=False).status_code == 404, "at once, though the image is still there"
     both.world.erase()
     assert httpx.get(link, trust_env=False).status_code == 404
     assert both.call("GET", f"/fashn/v1/status/{job.id}").status_code == 404

@@ -37,8 +37,8 @@ def until(look: Callable[[], Any], what: str, seconds: float = 30) -> Any:
 class Emulated:
     """The emulator as an SDK, an operator and a browser reach it."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, tls_url: str, certificate: Path) -> None:
+        self.url, self.tls_url, self.certificate = url, tls_url, certificate
         self.control = EmulatorControl(url)
         self.role("anybody", [{"Effect": "Allow", "Action": "*", "Resource": "*"}])
 
@@ -163,7 +163,7 @@ def running(folder: Path) -> Iterator[Emulated]:
     try:
         until(lambda: _answers(url) or process.poll() is not None, "the emulator to answer")
         assert process.poll() is None, (folder / "log").read_text()
-        yield Emulated(url)
+        yield Emulated(url, f"https://127.0.0.1:{tls_port}", folder / "home.pem")
     finally:
         process.terminate()
         process.wait(20)

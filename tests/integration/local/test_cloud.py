@@ -138,3 +138,24 @@ def test_a_missing_emulator_is_one_line(monkeypatch: pytest.MonkeyPatch, home: P
     monkeypatch.setattr(cloud, "EMULATOR_PYTHON", home / "nowhere")
     with pytest.raises(CloudError, match="not installed: run `make up`"):
         cloud.up()
+
+
+def test_no_address_needs_a_resolver() -> None:
+    state = cloud.State(
+        ports={"emulator": 4566, "tls": 4567, **dict.fromkeys(cloud.SERVERS, 1)},
+        outputs={
+            "ApiUrl": "http://127.0.0.1:4566/_aws/execute-api/1a2b",
+            "BedrockDialectUrl": "https://3c4d.lambda-url.us-east-1.on.aws/",
+            "InboxBucket": "i",
+            "MediaBucket": "m",
+            "JobMachineArn": "a",
+        },
+        keys=cloud.Keys(table="t", live="l", test="x"),
+    )
+    found = cloud._endpoints(state)
+    assert found.api == "http://127.0.0.1:4566/_aws/execute-api/1a2b"
+    assert found.dialects == {
+        "bedrock": "https://127.0.0.1:4567/_aws/lambda-url/3c4d",
+        "fashn": f"{found.api}/dialects/fashn",
+        "tryiton": f"{found.api}/dialects/tryiton",
+    }

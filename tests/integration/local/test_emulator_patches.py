@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import ssl
+import urllib.error
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -38,6 +41,20 @@ def code(call: Callable[[], Any]) -> str:
     with pytest.raises(ClientError) as refused:
         call()
     return str(refused.value.response["Error"]["Code"])
+
+
+# Ports
+
+
+def test_the_same_is_served_over_tls_to_those_who_trust_its_certificate(emulator: Emulated) -> None:
+    def usage(trusted: str | None) -> bytes:
+        context = ssl.create_default_context(cafile=trusted)
+        with urllib.request.urlopen(f"{emulator.tls_url}/_emulator/usage", context=context) as answer:
+            return bytes(answer.read())
+
+    assert b"requests" in usage(str(emulator.certificate))
+    with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+        usage(None)
 
 
 # Functions

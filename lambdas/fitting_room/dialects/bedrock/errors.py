@@ -6,13 +6,13 @@ Source: Amazon Bedrock API reference, `API_runtime_InvokeModel`, "Errors". The S
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
 from fitting_room.actions.job_view import provider_of
 from fitting_room.actions.requests.plan import OTHER_WAYS
+from fitting_room.dialects.wording import telling
 from fitting_room.jobs.document import within
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.job import Job
@@ -67,8 +67,7 @@ class BedrockError(Exception):
         return STATUS[self.kind]
 
 
-@dataclass(frozen=True)
-class Names:
+class Names(NamedTuple):
     """What the parts of a job's request are called by the vendor.
 
     `fields`: by JSON pointer of the job's request. `mask`: what to send in place of a mask that a provider does not take.
@@ -76,6 +75,9 @@ class Names:
 
     fields: Mapping[str, str] = MappingProxyType({})
     mask: str | None = None
+
+    def with_fields(self, more: Mapping[str, str]) -> Names:
+        return self._replace(fields={**self.fields, **more})
 
     def sentence(self, fault: Fault) -> str:
         """Return an error and its remedy: with the vendor's names, and without what only our own API has."""
@@ -98,7 +100,7 @@ def of_refusal(refusal: Refusal, names: Names) -> BedrockError:
     codes = {fault.code for fault in refusal.faults}
     kind = _OF_REFUSALS.get(codes.pop(), "ValidationException") if len(codes) == 1 else "ValidationException"
     wait = {} if refusal.retry_after is None else {"retry-after": str(refusal.retry_after)}
-    told = " ".join(dict.fromkeys(names.sentence(fault) for fault in _telling(refusal.faults)))
+    told = " ".join(dict.fromkeys(names.sentence(fault) for fault in telling(refusal.faults)))
     by_plan = all(fault.provider for fault in refusal.faults)
     return BedrockError(kind, f"No provider of this deployment does this. {told}" if by_plan else told, wait)
 
@@ -108,21 +110,3 @@ def of_job(job: Job, names: Names) -> BedrockError:
     fault = job.error or Fault.of("cancelled", "The job was cancelled.", "Send the request again.")
     message = f"{names.sentence(fault)} This was the job {job.id} at {provider_of(job)}."
     return BedrockError(_OF_JOBS.get(fault.code, "ModelErrorException"), message, named(job))
-
-
-def _telling(faults: Iterable[Fault]) -> list[Fault]:
-    """Return the faults that help: of the providers that could do the task, those of the one that lacks least.
-
-    A provider that is retired, not configured or not allowed has a fault at `/provider`. It is told of where all are so.
-    """
-    own = [fault for fault in faults if not fault.provider]
-    excluded = [
-        list(group) for _, group in groupby((f for f in faults if f.provider), key=lambda fault: fault.provider)
-    ]
-    there = [group for group in excluded if not any(fault.pointer == "/provider" for fault in group)]
-    nearest = min(there, key=len) if there else [fault for group in excluded for fault in group if _absent(fault)]
-    return own + nearest
-
-
-def _absent(fault: Fault) -> bool:
-    return fault.pointer == "/provider"

@@ -36,7 +36,7 @@ _REMEDY = (
     " and AWS_ENDPOINT_URL_BEDROCK_RUNTIME to this address."
 )
 _ABOUT = {"owner": "x-fitting-room-owner", "reference": "x-fitting-room-reference"}
-"""Fields of a job that Nova does not know, and the headers that set them. A fault in one names the field."""
+"""Fields of a job that Nova does not know, and the headers that set them."""
 
 
 def invoke(call: Call, at: Clock) -> tuple[bytes, dict[str, str]]:
@@ -47,6 +47,7 @@ def invoke(call: Call, at: Clock) -> tuple[bytes, dict[str, str]]:
         check_address(call)
         job, names = translated(_json(call.body))
         job |= {name: call.headers[header] for name, header in _ABOUT.items() if header in call.headers}
+        names = names.with_fields({f"/{name}": header for name, header in _ABOUT.items()})
         _check_room(job)
         tries = call.headers.get("amz-sdk-invocation-id")
         waiter = (
