@@ -60,12 +60,10 @@ def _unknown() -> Refusal:
     return Refusal.of("not_found", "There is no such job.", "Check the id; a job is kept for a limited time only.")
 
 
-def view(job: Job, at: Clock, *, links: bool = True) -> dict[str, Any]:
-    """Return the whole job, with fresh links to its images unless `links` is false."""
+def view(job: Job, at: Clock) -> dict[str, Any]:
+    """Return the whole job, with fresh links to its images."""
     until = clock.later(at.now(), media.LINK_SECONDS)
     shown = {**summary(job), "retry_until": _retry_until(job)}
-    if not links:
-        return shown
     for image, stored in [
         *zip(shown["images"], job.images, strict=True),
         *([(shown["mask"], job.mask)] if job.mask else []),
