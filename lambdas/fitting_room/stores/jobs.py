@@ -310,7 +310,7 @@ def claim(job: Job, claimed: Attempt) -> bool:
     return update_if(
         key(job.id),
         "SET attempts.#n.claimed_at = :now, attempts.#n.claimed_until = :until, attempts.#n.deadline_at = :deadline,"
-        " attempts.#n.claimed_by = :me, #status = :running, #step = :submitting, slot_at = :none,"
+        " attempts.#n.claimed_by = :me, attempts.#n.prices = :prices, #status = :running, #step = :submitting, slot_at = :none,"
         " timeline = list_append(timeline, :entry), started_at = if_not_exists(started_at, :now)",
         f"{_OPEN} AND (attribute_not_exists(attempts.#n.claimed_at) OR attempts.#n.claimed_by = :me)"
         " AND cancel_requested = :false",
@@ -320,6 +320,7 @@ def claim(job: Job, claimed: Attempt) -> bool:
             ":now": claimed.claimed_at,
             ":until": claimed.claimed_until,
             ":me": claimed.claimed_by,
+            ":prices": to_item(claimed)["prices"],
             ":deadline": claimed.deadline_at,
             ":submitting": "submitting",
             ":none": None,

@@ -479,7 +479,7 @@ def known_of(world: World, call: Call, atelier: Atelier, key: str) -> dict[tuple
     """The answers to every call that a key of one scope may make about Jane, by route."""
     named = {**ABOUT_JANE, "webhook": {"url": f"{SHOP}/hook"}}
     webhooks.create(TENANT, world.at.now())
-    ids = []
+    ids: list[str] = []
     for ending in (finished(), pending("vendor-2"), failed(charged="unknown")):
         atelier.starts = [ending]
         ids.append(call("POST", "/v1/jobs", world.body(**named), idempotency_key=f"order-{len(ids)}").json["id"])

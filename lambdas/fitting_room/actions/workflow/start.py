@@ -217,6 +217,10 @@ def _claim(job: Job, attempt: Attempt, provider: CatalogueEntry, until: float, a
             "claimed_until": clock.text(clock.from_ms(int(until) + SPARE_SECONDS * 1000)),
             "claimed_by": secrets.token_hex(8),
             "deadline_at": clock.later(now, provider.seconds(job.request.task)),
+            "prices": [
+                price.model_dump(mode="json", exclude_none=True)
+                for price in provider.prices_of(job.request, job.made_for)
+            ],
         }
     )
     try:
