@@ -173,7 +173,16 @@ OPERATIONS: dict[str, Operation] = {
         answers.JobShown,
         RetryRequest,
         optional_body=True,
-        codes=(*_BODY, *_JOB, *_PLAN, ("upload_missing", 409), "conflict", "may_be_charged", "budget_exceeded"),
+        codes=(
+            *_BODY,
+            *_JOB,
+            *_PLAN,
+            ("upload_missing", 409),
+            "webhook_not_configured",
+            "conflict",
+            "may_be_charged",
+            "budget_exceeded",
+        ),
         headers=_NEW_JOB,
     ),
     "recover_a_job": Operation(
