@@ -221,7 +221,7 @@ def test_an_override_changes_what_is_planned_bought_and_counted(
     monkeypatch.setenv("PROVIDER_SECRETS", json.dumps({"fashn": "secret-of-fashn"}))
     settings.cache_clear()
     world.configure("fashn")
-    assert offers.entry("fashn").models[0].sent_as is None
+    assert offers.entry("fashn", world.at).models[0].sent_as is None
     admin("provider override fashn --model tryon-v1.6 --sent-as tryon-v1.7")
     admin("provider override fashn --model tryon-v1.6 --price 0.05 --credits 2")
     world.at.sleep(30)
@@ -282,10 +282,10 @@ def test_an_override_of_an_unknown_shape_is_refused(world: World, refused: Any, 
 
 def test_a_table_in_trouble_leaves_the_last_reading(world: World, admin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     admin("provider pause fashn")
-    assert offers.pauses().keys() == {"fashn"}
+    assert offers.pauses(world.at).keys() == {"fashn"}
     world.at.sleep(30)
     monkeypatch.setattr(offers, "read", lambda: (_ for _ in ()).throw(TimeoutError("the table is away")))
-    assert offers.pauses().keys() == {"fashn"}
+    assert offers.pauses(world.at).keys() == {"fashn"}
 
 
 @pytest.mark.parametrize("change", [{"since_release": 9}, {"prices": "none"}, {"paused": True}])
@@ -295,7 +295,7 @@ def test_a_pause_holds_though_the_rest_of_its_override_cannot_be_read(
     world.configure("tryiton")
     stored = {"at": "2026-09-01", "paused": {"at": "2026-09-01", "reason": "outage"}} | change
     aws.table().put_item(Item={"pk": "OVERRIDES", "sk": "OVERRIDES", "tryiton": stored, "fashn": {"prices": "none"}})
-    assert offers.pauses().keys() == {"tryiton"}
+    assert offers.pauses(world.at).keys() == {"tryiton"}
     with pytest.raises(Refusal) as caught:
         world.submit(provider="tryiton")
     assert [fault.code for fault in caught.value.faults] == ["provider_paused"]

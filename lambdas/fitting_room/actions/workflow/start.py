@@ -57,7 +57,7 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
         return stands or step("failed", again=True)
     attempt = job.latest
     assert attempt is not None, "a prepared job has an attempt"
-    provider = entry(attempt.provider)
+    provider = entry(attempt.provider, at)
     remaining = min(remaining, provider.answers + WRITING_SECONDS)
     until = began + (remaining - SPARE_SECONDS) * 1000
     try:
@@ -148,7 +148,7 @@ def _capacity(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -
     The queue limit is checked only where a place or a slot is refused. The lease comes first: a slot that passes
     while a job waits for a lease would be lost to all jobs.
     """
-    if provider.id in pauses():
+    if provider.id in pauses(at):
         return _rest(job, attempt, provider, at)
     rate, concurrency = stage_limits(provider)
     if concurrency and (waits := _place(job, attempt, provider, concurrency, at)) is not None:
