@@ -23,7 +23,8 @@ FAULT = {
 }
 ENDPOINTS = cloud.Endpoints(
     api="http://api.test/base", api_key="fr_live_x", test_key="", tenant="demo", region="", aws="", inbox_bucket="",
-    media_bucket="", table="", job_machine="", providers={}, webhook_receiver="", webhook_secret="",
+    media_bucket="", table="", job_machine="", providers={}, dialects={}, ca_bundle="", webhook_receiver="",
+    webhook_secret="",
 )  # fmt: skip
 
 
