@@ -1,6 +1,6 @@
 # Everything made here lives in .local/ and node_modules/.
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check openapi check-catalogue providers-doc bench load cost faults tools synth deploy destroy
+.PHONY: help demo up down test check openapi check-catalogue providers-doc bench load cost faults fuzz tools synth deploy destroy
 SHELL := /bin/bash
 
 RECENT := import sys; sys.exit(sys.version_info < (3, 11))
@@ -69,6 +69,10 @@ cost: $(TOOLS) $(EMULATOR) $(CDK) ## what AWS bills for one job of each kind, co
 
 faults: $(TOOLS) $(CDK) ## fail every call of a job's life once, and print how each of these jobs ends
 	@PYTHONPATH=.:lambdas $(BIN)/python tests/faults/table.py
+
+fuzz: $(TESTS) $(EMULATOR) $(CDK) ## every route of the deployed API, with what its document allows and forbids; EXAMPLES=200 of each route
+	@$(BIN)/python -m local.cloud up
+	@SCHEMATHESIS_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/pytest -p no:cacheprovider tests/e2e/test_schemathesis.py
 
 tools: $(TOOLS) $(CDK) ## what a deployment to AWS needs: Python packages, Node and the CDK CLI, all inside this folder
 

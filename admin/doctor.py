@@ -212,7 +212,7 @@ def _dead_letters(stage: Stage) -> Answer:
 
 def _providers(stage: Stage) -> Answer:
     paused, usable = (
-        offers.pauses(),
+        offers.pauses(stage.at),
         provider_keys.configured.fresh(stage.at)
         | set(settings().deployment.bedrock_regions)
         | {entry.id for entry in entries() if entry.models and RUNNERS[entry.runner].setting},

@@ -124,7 +124,7 @@ def _show(stage: Stage, args: argparse.Namespace) -> Said:
             return Said({"id": stone.id, "tenant": stone.tenant, "mode": stone.mode, "erased_at": stone.erased_at})
         raise _no_job(args.job)
     shown = {"id": job.id, "tenant": job.tenant, "mode": job.mode, "run": job.run, "plan": job.plan, "drop": job.drop}
-    return Said(shown | summary(job))
+    return Said(shown | summary(job, stage.at))
 
 
 def _cancel(stage: Stage, args: argparse.Namespace) -> Said:

@@ -154,7 +154,7 @@ def _check(stage: Stage, args: argparse.Namespace) -> Said:
 
 def _list(stage: Stage, args: argparse.Namespace) -> Said:
     offers.forget()
-    here, changed, refused = deployment(stage.at), offers.overrides(), refusals.listed()
+    here, changed, refused = deployment(stage.at), offers.overrides(stage.at), refusals.listed()
     rows = [_shown(entry, here, changed, refused.get(entry.id, {})) for entry in here.entries]
     return Said(rows, "\n".join(map(_lines, rows)))
 

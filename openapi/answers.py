@@ -95,10 +95,7 @@ class AttemptShown(Answer):
 
 
 class MaskShown(Answer):
-    """`url` works until `url_expires_at`; a key without the scope `read` gets none.
-
-    Store the address in the job's `links` instead.
-    """
+    """`url` works until `url_expires_at`. Store the address in the job's `links` instead."""
 
     width: int
     height: int
@@ -127,7 +124,10 @@ class JobLinks(Answer):
 
 
 class JobShown(Answer):
-    """`status` says how the job stands, `step` what happens to it now. It is over once `step` is `done`."""
+    """`status` says how the job stands, `step` what happens to it now. It is over once `step` is `done`.
+
+    For a key without the scope `read`, what is about the person or the images is empty.
+    """
 
     id: str
     task: Task

@@ -17,8 +17,8 @@ from openapi import answers
 Codes = tuple[str | tuple[str, int], ...]
 """Of errors; with a status where it is not the one of the table of codes."""
 
-_ALWAYS: Codes = ("unauthorized", "forbidden", "throttled", "internal")
-_BODY: Codes = (("invalid_input", 400), "invalid_input", "too_large", "unsupported_media_type")
+_ALWAYS: Codes = (("invalid_input", 400), "unauthorized", "forbidden", "throttled", "internal")
+_BODY: Codes = ("invalid_input", "too_large", "unsupported_media_type")
 _JOB: Codes = ("not_found", "erased")
 _PLAN: Codes = (
     "unsupported_option",
@@ -38,7 +38,7 @@ _SUBMIT: Codes = (
     "erased",
 )
 
-NO_KEY: Codes = ("throttled", "internal")
+NO_KEY: Codes = ("invalid_input", "throttled", "internal")
 
 
 class Parameter(NamedTuple):
@@ -157,9 +157,7 @@ OPERATIONS: dict[str, Operation] = {
         "JobRequest",
         codes=(*_BODY, *_PLAN, "webhook_not_configured"),
     ),
-    "get_the_jobs": Operation(
-        "List jobs, newest first", answer=answers.Jobs, codes=(("invalid_input", 400),), parameters=JOBS
-    ),
+    "get_the_jobs": Operation("List jobs, newest first", answer=answers.Jobs, parameters=JOBS),
     "get_a_job": Operation(
         "Look at a job",
         answer=answers.JobShown,
@@ -175,7 +173,16 @@ OPERATIONS: dict[str, Operation] = {
         answers.JobShown,
         RetryRequest,
         optional_body=True,
-        codes=(*_BODY, *_JOB, *_PLAN, ("upload_missing", 409), "conflict", "may_be_charged", "budget_exceeded"),
+        codes=(
+            *_BODY,
+            *_JOB,
+            *_PLAN,
+            ("upload_missing", 409),
+            "webhook_not_configured",
+            "conflict",
+            "may_be_charged",
+            "budget_exceeded",
+        ),
         headers=_NEW_JOB,
     ),
     "recover_a_job": Operation(
@@ -201,9 +208,7 @@ OPERATIONS: dict[str, Operation] = {
         headers=_NEW_JOB,
         parameters=(IDEMPOTENCY,),
     ),
-    "get_the_subjects": Operation(
-        "List subjects, newest first", answer=answers.Subjects, codes=(("invalid_input", 400),), parameters=PAGE
-    ),
+    "get_the_subjects": Operation("List subjects, newest first", answer=answers.Subjects, parameters=PAGE),
     "get_a_subject": Operation(
         "Look at a subject", answer=answers.SubjectShown, codes=("not_found",), headers=("Retry-After",)
     ),
@@ -223,7 +228,6 @@ OPERATIONS: dict[str, Operation] = {
     "get_the_usage": Operation(
         "See what was made and spent",
         answer=answers.UsageReport,
-        codes=(("invalid_input", 400),),
         parameters=USAGE,
     ),
 }

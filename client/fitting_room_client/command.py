@@ -70,8 +70,9 @@ def _estimate(fr: FittingRoom, asked: argparse.Namespace) -> None:
     )
     plan = ((offer.provider, offer.model, offer.images, offer.cost, offer.starts_at) for offer in estimate.plan)
     _table(("PROVIDER", "MODEL", "IMAGES", "AT MOST", "STARTS"), plan)
-    for no in estimate.excluded:
-        print(f"not {no.provider}: {' '.join(filter(None, (no.pointer and f'{no.pointer}:', no.detail, no.remedy)))}")
+    if estimate.excluded:
+        print()
+        _table(("CANNOT", "WHY"), ((no.provider, no.detail) for no in estimate.excluded))
 
 
 def _providers(fr: FittingRoom, _: argparse.Namespace) -> None:

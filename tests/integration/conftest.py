@@ -162,7 +162,6 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         world = World(FakeClock(), machine)
         monkeypatch.setattr(aws, "functions", lambda: world)
         monkeypatch.setattr(aws, "queues", lambda: world)
-        monkeypatch.setattr(offers, "clock", world.at)
         with aws.table().batch_writer() as batch:
             for tenant in (TENANT, OTHER):
                 batch.put_item({"pk": "TENANTS", "sk": tenant})

@@ -275,7 +275,7 @@ def _bought(simulator: Running) -> int:
 
 def _keeps_its_promises(world: World, job: Job, vendor: Vendor, simulator: Running) -> None:
     """What holds whatever broke."""
-    told = str(summary(job))
+    told = str(summary(job, world.at))
     assert vendor.secret not in told and simulator.url not in told
     maybe_paid = [attempt for attempt in job.attempts.values() if attempt.charged != "no"]
     assert len(maybe_paid) <= 1, "never bought again once it may have been paid"

@@ -1,13 +1,15 @@
-"""The cost of an attempt, by the catalogue's price list or the vendor's own word."""
+"""The cost of an attempt, by the price list at which it was bought or the vendor's own word."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil
 from typing import NamedTuple
 
+from fitting_room.clock import Clock
 from fitting_room.jobs.job import Attempt, Job
 from fitting_room.jobs.tasks import AnyRequest, Size
-from fitting_room.providers.base import Basis, Price
+from fitting_room.providers.base import Basis, Price, of_size
 from fitting_room.stores.offers import entry
 
 
@@ -25,7 +27,7 @@ class Cost(NamedTuple):
     basis: Basis = "image"
 
 
-def cost_of(job: Job, attempt: Attempt) -> Cost | None:
+def cost_of(job: Job, attempt: Attempt, at: Clock) -> Cost | None:
     """Return the cost of an attempt, or None when nothing was charged.
 
     An attempt whose outcome is unknown counts as charged, so that a budget is never exceeded.
@@ -33,12 +35,18 @@ def cost_of(job: Job, attempt: Attempt) -> Cost | None:
     if attempt.charged == "no":
         return None
     count = len(attempt.results) or job.request.output.count
-    price = entry(attempt.provider).cost(job.request, _side(job, attempt), job.made_for)
+    price = of_size(_prices(job, attempt, at), _side(job, attempt))
     credits = attempt.credits if attempt.credits is not None else (price.credits or 0) * count
     each = price.per_image(_units(job, attempt, price))
     counted = None if price.basis == "image" else attempt.amount
     amount = counted if counted is not None else each and each * count
     return Cost(count, amount and round(amount, 6), price.currency, credits or None, price.basis)
+
+
+def _prices(job: Job, attempt: Attempt, at: Clock) -> Sequence[Price]:
+    """Return the prices of the day on which the attempt was bought; today's where its record has none."""
+    bought = [Price.model_validate(price, extra="ignore") for price in attempt.prices]
+    return bought or entry(attempt.provider, at).prices_of(job.request, job.made_for)
 
 
 def _units(job: Job, attempt: Attempt, price: Price) -> float | None:

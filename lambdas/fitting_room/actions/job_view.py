@@ -60,12 +60,10 @@ def _unknown() -> Refusal:
     return Refusal.of("not_found", "There is no such job.", "Check the id; a job is kept for a limited time only.")
 
 
-def view(job: Job, at: Clock, *, links: bool = True) -> dict[str, Any]:
-    """Return the whole job, with fresh links to its images unless `links` is false."""
+def view(job: Job, at: Clock) -> dict[str, Any]:
+    """Return the whole job, with fresh links to its images."""
     until = clock.later(at.now(), media.LINK_SECONDS)
-    shown = {**summary(job), "retry_until": _retry_until(job)}
-    if not links:
-        return shown
+    shown = {**summary(job, at), "retry_until": _retry_until(job)}
     for image, stored in [
         *zip(shown["images"], job.images, strict=True),
         *([(shown["mask"], job.mask)] if job.mask else []),
@@ -74,7 +72,7 @@ def view(job: Job, at: Clock, *, links: bool = True) -> dict[str, Any]:
     return shown
 
 
-def summary(job: Job) -> dict[str, Any]:
+def summary(job: Job, at: Clock) -> dict[str, Any]:
     """Return the job without links, so that it may be stored."""
     facts = {name: value for name, value in job.model_dump(mode="json").items() if name in _FACTS}
     request = job.request.model_dump(mode="json", include=set(_ECHOED))
@@ -82,8 +80,8 @@ def summary(job: Job) -> dict[str, Any]:
     return {
         **facts,
         "provider": provider,
-        "model": _model(job, provider),
-        "attempts": [_attempt(job, job.attempts[n]) for n in sorted(job.attempts, key=int)],
+        "model": _model(job, provider, at),
+        "attempts": [_attempt(job, job.attempts[n], at) for n in sorted(job.attempts, key=int)],
         "images": [_image(image) for image in job.images],
         "mask": _image(job.mask, number=False) if job.mask else None,
         **request,
@@ -139,24 +137,24 @@ def _erased(tombstone: Tombstone) -> Refusal:
     )
 
 
-def _attempt(job: Job, attempt: Attempt) -> dict[str, Any]:
+def _attempt(job: Job, attempt: Attempt, at: Clock) -> dict[str, Any]:
     shown = attempt.model_dump(
         mode="json", include={"n", "provider", "outcome", "provider_job_id", "submitted_at", "finished_at", "error"}
     )
     recovered = attempt.recovered_n is not None  # another job has paid for it, and tells the cost
-    cost = cost_of(job, attempt) if (attempt.over or job.final) and not recovered else None
+    cost = cost_of(job, attempt, at) if (attempt.over or job.final) and not recovered else None
     return {
         **shown,
-        "model": _model(job, attempt.provider),
+        "model": _model(job, attempt.provider, at),
         "charged": attempt.charged,
         "cost": cost and cost._asdict(),
         "recovered": recovered,
     }
 
 
-def _model(job: Job, provider: str) -> str | None:
+def _model(job: Job, provider: str, at: Clock) -> str | None:
     """Return the model that does the job at a provider."""
-    model = entry(provider).model(job.request, job.made_for)
+    model = entry(provider, at).model(job.request, job.made_for)
     return model.id if model else None
 
 

@@ -18,7 +18,7 @@ def of_job(job: Job, at: Clock) -> int:
     if job.subject:
         return of_training(job.created_at, at)
     provider = job.latest.provider if job.latest else job.plan[0]
-    return _seconds(job.created_at, entry(provider).usual or SOONEST, at)
+    return _seconds(job.created_at, entry(provider, at).usual or SOONEST, at)
 
 
 def of_training(created_at: str, at: Clock) -> int:

@@ -119,6 +119,8 @@ class Attempt(_Record):
     claimed_at: str | None = None
     claimed_by: str | None = None
     claimed_until: str | None = None
+    prices: list[dict[str, Any]] = []
+    """Those at which it was bought, one for each size (`providers.base.Price`). Earlier releases kept none."""
     deadline_at: str | None = None
     outcome: Literal["pending", "finished", "failed"] | None = None
     known_charge: Charged | None = Field(default=None, alias="charged")

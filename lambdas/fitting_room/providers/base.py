@@ -5,7 +5,7 @@ The entry is read by the API, the planner and the CDK app, so this module import
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, Literal
 
@@ -334,18 +334,26 @@ class CatalogueEntry(_Frozen):
         return self.training_deadline if task == "train_subject" else self.deadline
 
     def cost(self, request: AnyRequest, side: int | None = None, made_for: frozenset[str] = frozenset()) -> Price:
-        """Return the price that applies.
+        """Return the price that applies; see `of_size`."""
+        return of_size(self.prices_of(request, made_for), side)
 
-        Without `side` (px of the longer side) it is the dearest that can happen.
-        """
+    def prices_of(self, request: AnyRequest, made_for: frozenset[str] = frozenset()) -> tuple[Price, ...]:
+        """Return the prices for the model and the quality of a request, one for each size."""
         model = self.model(request, made_for)
         quality = request.output.quality or "standard"
-        fitting = [
+        fitting = tuple(
             price
             for price in self.prices
-            if price.model in (None, model and model.id)
-            and price.quality in (None, quality)
-            and (side is None or price.max_side is None or side <= price.max_side)
-        ]
-        pick = max if side is None else min
-        return pick(fitting or self.prices, key=lambda price: price.per_image() or 0)
+            if price.model in (None, model and model.id) and price.quality in (None, quality)
+        )
+        return fitting or self.prices
+
+
+def of_size(prices: Sequence[Price], side: int | None) -> Price:
+    """Return the price for a result of this size.
+
+    Without `side` (px of the longer side) it is the dearest that can happen.
+    """
+    fitting = [price for price in prices if side is None or price.max_side is None or side <= price.max_side]
+    pick = max if side is None else min
+    return pick(fitting or prices, key=lambda price: price.per_image() or 0)

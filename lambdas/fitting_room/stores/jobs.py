@@ -310,7 +310,7 @@ def claim(job: Job, claimed: Attempt) -> bool:
     return update_if(
         key(job.id),
         "SET attempts.#n.claimed_at = :now, attempts.#n.claimed_until = :until, attempts.#n.deadline_at = :deadline,"
-        " attempts.#n.claimed_by = :me, #status = :running, #step = :submitting, slot_at = :none,"
+        " attempts.#n.claimed_by = :me, attempts.#n.prices = :prices, #status = :running, #step = :submitting, slot_at = :none,"
         " timeline = list_append(timeline, :entry), started_at = if_not_exists(started_at, :now)",
         f"{_OPEN} AND (attribute_not_exists(attempts.#n.claimed_at) OR attempts.#n.claimed_by = :me)"
         " AND cancel_requested = :false",
@@ -320,6 +320,7 @@ def claim(job: Job, claimed: Attempt) -> bool:
             ":now": claimed.claimed_at,
             ":until": claimed.claimed_until,
             ":me": claimed.claimed_by,
+            ":prices": to_item(claimed)["prices"],
             ":deadline": claimed.deadline_at,
             ":submitting": "submitting",
             ":none": None,
@@ -523,15 +524,13 @@ def finish(
 
 
 def retried(old: Job, new: Job) -> dict[str, Any]:
-    """Return the transaction item that makes `new` the one retry of `old`."""
-    return _followed(old, "retried_by", new.id, "attribute_not_exists(retried_by)", {})
+    """Return the transaction item that makes `new` the retry of `old`, if that has no other than the one that was read."""
+    return _followed(old, "retried_by", old.retried_by, new.id)
 
 
 def recovered(old: Job, new: Job) -> dict[str, Any]:
     """Return the transaction item that makes `new` the recovery of `old`, if that has no other than the one that was read."""
-    if old.recovered_by is None:
-        return _followed(old, "recovered_by", new.id, "attribute_not_exists(recovered_by)", {})
-    return _followed(old, "recovered_by", new.id, "recovered_by = :before", {":before": old.recovered_by})
+    return _followed(old, "recovered_by", old.recovered_by, new.id)
 
 
 def not_charged(job: Job, attempt: Attempt, usage: dict[str, Any]) -> dict[str, Any]:
@@ -548,14 +547,15 @@ def not_charged(job: Job, attempt: Attempt, usage: dict[str, Any]) -> dict[str, 
     }
 
 
-def _followed(old: Job, name: str, new_id: str, condition: str, values: dict[str, Any]) -> dict[str, Any]:
+def _followed(old: Job, name: str, before: str | None, new_id: str) -> dict[str, Any]:
+    condition = f"{name} = :before" if before else f"attribute_not_exists({name})"
     return {
         "Update": {
             "TableName": aws.table().name,
             "Key": key(old.id),
             "UpdateExpression": f"SET {name} = :new",
             "ConditionExpression": f"attribute_exists(pk) AND {condition} AND attribute_not_exists(erase_requested_at)",
-            "ExpressionAttributeValues": {":new": new_id, **values},
+            "ExpressionAttributeValues": {":new": new_id, **({":before": before} if before else {})},
         }
     }
 

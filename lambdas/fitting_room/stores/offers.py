@@ -21,7 +21,6 @@ from fitting_room.stores import aws
 from fitting_room.stores.cache import kept_for
 from fitting_room.stores.items import to_item, without_decimals
 
-clock = Clock()
 _KEY = {"pk": "OVERRIDES", "sk": "OVERRIDES"}
 
 
@@ -36,12 +35,12 @@ class _Reading:
 _last = _Reading()
 
 
-def entry(provider_id: str) -> CatalogueEntry:
+def entry(provider_id: str, at: Clock) -> CatalogueEntry:
     """Return the entry of a provider, with the operator's override applied.
 
     Raises `KeyError` for a provider that does not exist.
     """
-    given, changed = catalogue.entry(provider_id), overrides().get(provider_id)
+    given, changed = catalogue.entry(provider_id), overrides(at).get(provider_id)
     if changed is None:
         return given
     if provider_id not in _last.entries:
@@ -49,18 +48,18 @@ def entry(provider_id: str) -> CatalogueEntry:
     return _last.entries[provider_id]
 
 
-def entries() -> tuple[CatalogueEntry, ...]:
-    return tuple(map(entry, catalogue.PROVIDERS))
+def entries(at: Clock) -> tuple[CatalogueEntry, ...]:
+    return tuple(entry(provider_id, at) for provider_id in catalogue.PROVIDERS)
 
 
-def pauses() -> dict[str, Pause]:
+def pauses(at: Clock) -> dict[str, Pause]:
     """Return the paused providers, each with the time and the reason."""
-    return {provider: override.paused for provider, override in overrides().items() if override.paused}
+    return {provider: override.paused for provider, override in overrides(at).items() if override.paused}
 
 
-def overrides() -> dict[str, Override]:
+def overrides(at: Clock) -> dict[str, Override]:
     """Return the operator's changes by provider, at most 30 s old."""
-    _look(clock)
+    _look(at)
     return _last.overrides
 
 

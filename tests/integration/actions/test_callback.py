@@ -54,7 +54,7 @@ def vendor(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> Ven
     calling = entry(PROVIDER).model_copy(update={"callbacks": True, "rate": None, "concurrency": None})
     for module in (start, purchase):
         if hasattr(module, "entry"):
-            monkeypatch.setattr(module, "entry", lambda name: calling if name == PROVIDER else entry(name))
+            monkeypatch.setattr(module, "entry", lambda name, _: calling if name == PROVIDER else entry(name))
     choose(monkeypatch, callback_url=OURS)
     world.configure(PROVIDER)
     vendor.starts, vendor.polls = [pending("v-1")], [pending("v-1")]
@@ -243,7 +243,7 @@ def test_a_vendor_or_a_stage_without_callbacks_is_polled(
     world: World, machine: Machine, vendor: Vendor, monkeypatch: pytest.MonkeyPatch, calls: bool, address: str
 ) -> None:
     silent = entry(PROVIDER).model_copy(update={"callbacks": calls, "rate": None, "concurrency": None})
-    monkeypatch.setattr(start, "entry", lambda _: silent)
+    monkeypatch.setattr(start, "entry", lambda *_: silent)
     choose(monkeypatch, callback_url=address)
     job_id = world.prepared(provider=PROVIDER)
     assert world.start(job_id) == {"outcome": "pending", "wait": 2}

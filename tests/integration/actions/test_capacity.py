@@ -29,7 +29,7 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> Any:
         changed = entry("nova_canvas").model_copy(update=limits)
         for module in (start, purchase):
             if hasattr(module, "entry"):
-                monkeypatch.setattr(module, "entry", lambda name: changed if name == changed.id else entry(name))
+                monkeypatch.setattr(module, "entry", lambda name, _: changed if name == changed.id else entry(name))
         return changed
 
     return change

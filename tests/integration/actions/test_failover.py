@@ -43,7 +43,7 @@ def test_every_attempt_is_told_with_its_provider_and_its_fault(world: World, ven
     vendor.starts = [failed("provider_unavailable"), finished(864, 1296)]
     job_id = world.submit().job.id
     assert world.run(job_id) == ["Prepare", "Start", "Prepare", "Start", "Collect", "Settle"]
-    shown = summary(world.job(job_id))
+    shown = summary(world.job(job_id), world.at)
     assert [(a["n"], a["provider"], a["outcome"], a["charged"]) for a in shown["attempts"]] == [
         (1, "nova_canvas", "failed", "no"),
         (2, "tryiton", "finished", "yes"),
@@ -151,7 +151,7 @@ def test_what_each_attempt_cost_is_told(world: World, vendor: Vendor) -> None:
     vendor.starts, vendor.polls = [failed("provider_unavailable"), pending()], [finished(864, 1296, credits=1)]
     job_id = world.submit().job.id
     world.run(job_id)
-    assert [attempt["cost"] for attempt in summary(world.job(job_id))["attempts"]] == [
+    assert [attempt["cost"] for attempt in summary(world.job(job_id), world.at)["attempts"]] == [
         None,
         {"images": 1, "amount": None, "currency": "USD", "credits": 1, "basis": "image"},
     ]

@@ -215,7 +215,7 @@ def test_after_five_minutes_of_refusals_the_place_is_free_and_the_attempt_goes_o
     world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     narrow = entry("tryiton").model_copy(update={"rate": None, "concurrency": 1})
-    monkeypatch.setattr(start, "entry", lambda _: narrow)
+    monkeypatch.setattr(start, "entry", lambda *_: narrow)
     world.configure("tryiton")
     vendor.starts, vendor.polls = [pending("v-1"), pending("v-2")], [Unread("HTTP 403", 403)]
     one, two = world.prepared(provider="tryiton"), world.prepared(provider="tryiton")

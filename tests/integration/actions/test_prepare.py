@@ -112,7 +112,7 @@ def test_pictures_above_the_vendors_limit_are_compressed_and_the_mask_stays_pure
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = entry("nova_canvas").model_copy(update={"max_body": 1_600_000})
-    monkeypatch.setattr(prepare_module, "entry", lambda _: small)
+    monkeypatch.setattr(prepare_module, "entry", lambda *_: small)
     mask = Image.new("L", (600, 900), 255)
     mask.paste(0, (200, 300, 400, 600))
     file = io.BytesIO()
@@ -260,7 +260,7 @@ def test_what_cannot_be_fitted_below_the_limit_is_told_before_any_purchase(
     world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = entry("nova_canvas").model_copy(update={"max_body": 4_000})
-    monkeypatch.setattr(prepare_module, "entry", lambda _: small)
+    monkeypatch.setattr(prepare_module, "entry", lambda *_: small)
     job_id = world.submit(person={"s3": f"s3://{INBOX}/{world.put('noise.png', noise(600, 900))}"}).job.id
     assert prepare(job_id, world.at) == {"outcome": "failed", "again": False}
     failure = world.job(job_id).failure
@@ -269,7 +269,7 @@ def test_what_cannot_be_fitted_below_the_limit_is_told_before_any_purchase(
 
 def test_a_base_that_loses_pixels_keeps_its_mask_and_its_framing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     small = entry("nova_canvas").model_copy(update={"max_body": 1_200_000})
-    monkeypatch.setattr(prepare_module, "entry", lambda _: small)
+    monkeypatch.setattr(prepare_module, "entry", lambda *_: small)
     mask, file = Image.new("L", (900, 1350), 255), io.BytesIO()
     mask.paste(0, (0, 0, 450, 1350))
     mask.save(file, "PNG")
@@ -289,7 +289,7 @@ def test_a_base_that_loses_pixels_keeps_its_mask_and_its_framing(world: World, m
 
 def test_images_that_travel_by_themselves_share_no_budget(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     files = entry("nova_canvas").model_copy(update={"max_body": None, "max_image": 1_000_000})
-    monkeypatch.setattr(prepare_module, "entry", lambda _: files)
+    monkeypatch.setattr(prepare_module, "entry", lambda *_: files)
     images = [{"s3": f"s3://{INBOX}/{world.put(f'{n}.png', noise(900, 1000))}"} for n in range(3)]
     job_id = world.submit({"task": "image_variation", "images": images}).job.id
     assert prepare(job_id, world.at)["outcome"] == "prepared"

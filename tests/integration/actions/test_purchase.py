@@ -205,7 +205,7 @@ def test_an_exception_after_the_claim_is_a_purchase_of_unknown_fate(world: World
         "nova_canvas",
     )
     assert "may have been charged" in job.error.remedy
-    assert [(a["provider"], a["outcome"], a["charged"]) for a in summary(job)["attempts"]] == [
+    assert [(a["provider"], a["outcome"], a["charged"]) for a in summary(job, world.at)["attempts"]] == [
         ("nova_canvas", None, "unknown")
     ]
     assert world.spent() == (1, 40_000), "no refund of what may have been charged"

@@ -125,7 +125,7 @@ def test_it_takes_no_place_at_the_provider_and_counts_as_no_attempt(
     world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     narrow = entry("tryiton").model_copy(update={"rate": None, "concurrency": 1})
-    monkeypatch.setattr(start, "entry", lambda _: narrow)
+    monkeypatch.setattr(start, "entry", lambda *_: narrow)
     old = lost(world, vendor)
     assert world.job(old).attempts["1"].lease == 0
     counted: list[str] = []

@@ -54,7 +54,7 @@ def vendor(world: World, monkeypatch: pytest.MonkeyPatch) -> Registrar:
     monkeypatch.setattr("fitting_room.actions.workflow.attempts.adapter", lambda _: vendor)
     for module in (start, purchase):
         if hasattr(module, "entry"):
-            monkeypatch.setattr(module, "entry", lambda name: needing if name == PROVIDER else entry(name))
+            monkeypatch.setattr(module, "entry", lambda name, _: needing if name == PROVIDER else entry(name))
     world.configure(PROVIDER)
     return vendor
 

@@ -20,7 +20,7 @@ from fitting_room.jobs.job import Job
 from fitting_room.jobs.outcome import Finished
 from fitting_room.net import safe_http
 from fitting_room.net.safe_http import Fetched
-from fitting_room.stores import aws, items, jobs
+from fitting_room.stores import aws, items, jobs, webhooks
 from tests.deployment import choose
 from tests.integration.atelier import ID, Atelier
 from tests.integration.world import (
@@ -179,6 +179,29 @@ def test_a_job_that_is_erased_or_is_to_be_is_not_retried(world: World, vendor: V
     assert refused(world, old).faults[0].code == "conflict"
     erase_job(old, world.at)
     assert (refused(world, old).status, refused(world, old).faults[0].code) == (410, "erased")
+
+
+def test_a_job_whose_retry_was_erased_has_another_one(world: World, vendor: Vendor) -> None:
+    old = ended(world, vendor)
+    first = again(world, old).job.id
+    vendor.starts = [failed("content_blocked")]
+    world.run(first)
+    delete_job(first, LIVE, world.at)
+    assert again(world, old).job.id == first, "until it is erased"
+    erase_job(first, world.at)
+    second = again(world, old)
+    assert not second.replayed and world.job(old).retried_by == second.job.id != first
+    assert again(world, old) == Accepted(world.job(second.job.id), replayed=True)
+
+
+def test_a_webhook_that_can_no_longer_be_signed_is_refused_as_at_submit(world: World, vendor: Vendor) -> None:
+    secret = webhooks.create(TENANT, world.at.now())
+    old = ended(world, vendor, webhook={"url": "https://shop.example/hook"})
+    webhooks.revoke(TENANT, secret.id, world.at.now())
+    [fault] = refused(world, old).faults
+    assert (fault.code, fault.pointer) == ("webhook_not_configured", "/webhook")
+    webhooks.create(TENANT, world.at.now())
+    assert again(world, old).job.request.webhook
 
 
 def test_an_erasure_that_is_asked_for_meanwhile_wins(

@@ -14,6 +14,7 @@ from fitting_room.actions.workflow import reuse as reusing
 from fitting_room.actions.workflow.prepare import prepare
 from fitting_room.actions.workflow.settle import settle
 from fitting_room.jobs.job import Job
+from fitting_room.providers.catalogue import entry
 from fitting_room.stores import aws, jobs, media
 from tests.integration.world import INBOX, LIVE, MEDIA, OTHER, TENANT, Vendor, World, failed, finished, picture
 
@@ -113,8 +114,6 @@ def test_a_test_key_reuses_nothing_of_a_live_one(world: World, first: Job) -> No
 
 
 def reusing_entry(job: Job) -> Any:
-    from fitting_room.stores.offers import entry
-
     return entry(job.attempts["1"].provider)
 
 

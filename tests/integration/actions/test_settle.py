@@ -288,7 +288,7 @@ def test_a_place_that_cannot_be_freed_does_not_keep_a_job_from_its_end(
     world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     narrow = entry("nova_canvas").model_copy(update={"rate": None, "concurrency": 1})
-    monkeypatch.setattr(start, "entry", lambda _: narrow)
+    monkeypatch.setattr(start, "entry", lambda *_: narrow)
     vendor.starts = [failed("content_blocked")]
     job_id = world.prepared()
     monkeypatch.setattr(capacity, "free_lease", lambda *_: (_ for _ in ()).throw(TimeoutError("the table is away")))

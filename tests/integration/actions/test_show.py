@@ -48,13 +48,13 @@ def test_images_have_fresh_links_in_the_view_and_none_in_what_is_stored(world: W
     for image in [*shown["images"], shown["mask"]]:
         assert "X-Amz-Expires=900" in image["url"]
         assert image["url_expires_at"] == "2026-09-01T12:15:00.000Z"
-    assert "X-Amz" not in str(summary(done))
+    assert "X-Amz" not in str(summary(done, world.at))
 
 
 def test_images_are_numbered_from_one_and_the_mask_has_a_name(world: World, done: Job) -> None:
-    assert [image["n"] for image in summary(done)["images"]] == [1, 2]
+    assert [image["n"] for image in summary(done, world.at)["images"]] == [1, 2]
     base = f"/v1/jobs/{done.id}"
-    assert summary(done)["links"] == {
+    assert summary(done, world.at)["links"] == {
         "self": base,
         "images": [f"{base}/images/{n}" for n in (1, 2)],
         "mask": f"{base}/images/mask",
@@ -72,7 +72,7 @@ def test_a_job_without_a_mask_says_how_one_is_asked_for(world: World, vendor: Ve
     job_id = world.submit().job.id
     world.run(job_id)
     job = world.job(job_id)
-    assert summary(job)["links"]["mask"] is None
+    assert summary(job, world.at)["links"]["mask"] is None
     with pytest.raises(Refusal) as caught:
         image_link(job, "mask")
     assert "`output.mask`" in caught.value.faults[0].remedy

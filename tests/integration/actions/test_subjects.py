@@ -117,7 +117,7 @@ def test_a_field_that_breaks_its_rule_is_named(
         create(world, **changes)
     [fault] = caught.value.faults
     assert (fault.code, fault.pointer) == ("invalid_input", pointer)
-    assert subjects.list_subjects(LIVE, "100", None, world.at)["items"] == []
+    assert subjects.list_subjects(LIVE, {}, world.at)["items"] == []
 
 
 @pytest.mark.parametrize("given", [None, [], "woman", 1])
@@ -129,12 +129,12 @@ def test_a_body_that_is_no_object_is_refused(world: World, given: Any) -> None:
 
 def test_a_list_comes_in_pages_newest_first_and_ends(world: World, atelier: Atelier) -> None:
     ids = [str(create(world).job.subject) for _ in range(3)]
-    first = subjects.list_subjects(LIVE, "2", None, world.at)
+    first = subjects.list_subjects(LIVE, {"limit": "2"}, world.at)
     assert [item["id"] for item in first["items"]] == [ids[2], ids[1]]
-    last = subjects.list_subjects(LIVE, "2", first["next_cursor"], world.at)
+    last = subjects.list_subjects(LIVE, {"limit": "2", "cursor": first["next_cursor"]}, world.at)
     assert ([item["id"] for item in last["items"]], last["next_cursor"]) == ([ids[0]], None)
     for caller in (RIVAL, TEST):
-        assert subjects.list_subjects(caller, "100", None, world.at) == {"items": [], "next_cursor": None}
+        assert subjects.list_subjects(caller, {}, world.at) == {"items": [], "next_cursor": None}
 
 
 def test_a_subject_of_another_tenant_or_mode_is_as_unknown_as_none(world: World, atelier: Atelier) -> None:

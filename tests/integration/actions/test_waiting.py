@@ -24,7 +24,7 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> Any:
     def change(**limits: Any) -> CatalogueEntry:
         changed = entry("nova_canvas").model_copy(update=limits)
         for module in (start, attempts):
-            monkeypatch.setattr(module, "entry", lambda name: changed if name == changed.id else entry(name))
+            monkeypatch.setattr(module, "entry", lambda name, _: changed if name == changed.id else entry(name))
         return changed
 
     return change
@@ -181,7 +181,7 @@ def test_the_first_look_is_after_the_usual_time_and_the_next_ones_grow(
     world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch, usual: int | None, looks: list[int]
 ) -> None:
     told = entry("nova_canvas").model_copy(update={"usual": usual})
-    monkeypatch.setattr(standing, "entry", lambda _: told)
+    monkeypatch.setattr(standing, "entry", lambda *_: told)
     vendor.starts, vendor.polls = [pending()], [pending()]
     job_id, waits = world.prepared(provider="nova_canvas"), []
     said = world.start(job_id)

@@ -12,13 +12,16 @@ from typing import Any
 
 import pytest
 
+from fitting_room.actions.job_view import view
 from fitting_room.actions.requests.context import deployment
 from fitting_room.actions.requests.estimate import estimate
 from fitting_room.actions.requests.list_providers import list_providers
+from fitting_room.actions.requests.recover import recover
 from fitting_room.jobs.errors import Refusal
+from fitting_room.jobs.outcome import Failed
 from fitting_room.settings import settings
-from fitting_room.stores import aws, model_lifecycles, offers, provider_keys
-from tests.integration.world import LIVE, SECRET, Vendor, World, failed, finished
+from fitting_room.stores import aws, jobs, model_lifecycles, offers, provider_keys
+from tests.integration.world import LIVE, SECRET, Vendor, World, failed, finished, pending
 
 
 class Account(BaseHTTPRequestHandler):
@@ -188,13 +191,37 @@ def test_a_pause_ends_a_job_only_after_its_queue_limit(world: World, vendor: Ven
 
 
 # ----------------------------------------------------------------------------------------------------- overrides
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_was_bought_costs_what_it_cost_then(world: World, vendor: Vendor, admin: Any, kept: bool) -> None:
+    """A job without the price in its record is one of an earlier release: it is told at today's price."""
+    world.configure("fashn")
+    admin("provider override fashn --model tryon-v1.6 --price 0.05 --credits 2")
+    world.at.sleep(30)
+    vendor.starts, vendor.polls = [pending("f-1")], [Failed(failed().fault, "unknown")]
+    job_id = world.submit(provider="fashn/tryon-v1.6", output={"count": 2}).job.id
+    world.run(job_id)
+    if not kept:
+        aws.table().update_item(
+            Key=jobs.key(job_id), UpdateExpression="REMOVE attempts.#1.prices", ExpressionAttributeNames={"#1": "1"}
+        )
+    admin("provider override fashn --model tryon-v1.6 --price 0.5 --credits 20")
+    world.at.sleep(30)
+    [attempt] = view(world.job(job_id), world.at)["attempts"]
+    assert attempt["cost"]["amount"] == (0.1 if kept else 1)
+    assert (world.job(job_id).usage.amount, world.spent()) == (0.1, (2, 100_000))
+    if kept:  # its recovery learns that nothing was charged: what is given back is what was paid
+        vendor.polls = [failed(charged="no", retryable=False)]
+        world.run(recover(job_id, LIVE, world.at).job.id)
+        assert (world.job(job_id).usage.amount, world.spent()) == (None, (0, 0))
+
+
 def test_an_override_changes_what_is_planned_bought_and_counted(
     world: World, vendor: Vendor, admin: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PROVIDER_SECRETS", json.dumps({"fashn": "secret-of-fashn"}))
     settings.cache_clear()
     world.configure("fashn")
-    assert offers.entry("fashn").models[0].sent_as is None
+    assert offers.entry("fashn", world.at).models[0].sent_as is None
     admin("provider override fashn --model tryon-v1.6 --sent-as tryon-v1.7")
     admin("provider override fashn --model tryon-v1.6 --price 0.05 --credits 2")
     world.at.sleep(30)
@@ -255,10 +282,10 @@ def test_an_override_of_an_unknown_shape_is_refused(world: World, refused: Any, 
 
 def test_a_table_in_trouble_leaves_the_last_reading(world: World, admin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     admin("provider pause fashn")
-    assert offers.pauses().keys() == {"fashn"}
+    assert offers.pauses(world.at).keys() == {"fashn"}
     world.at.sleep(30)
     monkeypatch.setattr(offers, "read", lambda: (_ for _ in ()).throw(TimeoutError("the table is away")))
-    assert offers.pauses().keys() == {"fashn"}
+    assert offers.pauses(world.at).keys() == {"fashn"}
 
 
 @pytest.mark.parametrize("change", [{"since_release": 9}, {"prices": "none"}, {"paused": True}])
@@ -268,7 +295,7 @@ def test_a_pause_holds_though_the_rest_of_its_override_cannot_be_read(
     world.configure("tryiton")
     stored = {"at": "2026-09-01", "paused": {"at": "2026-09-01", "reason": "outage"}} | change
     aws.table().put_item(Item={"pk": "OVERRIDES", "sk": "OVERRIDES", "tryiton": stored, "fashn": {"prices": "none"}})
-    assert offers.pauses().keys() == {"tryiton"}
+    assert offers.pauses(world.at).keys() == {"tryiton"}
     with pytest.raises(Refusal) as caught:
         world.submit(provider="tryiton")
     assert [fault.code for fault in caught.value.faults] == ["provider_paused"]

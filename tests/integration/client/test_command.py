@@ -126,6 +126,17 @@ def test_cancel_says_whether_it_was_charged(shell: Run, deployment: Deployment) 
     assert "  remedy: " in err
 
 
+def test_an_estimate_says_in_a_line_what_stops_each_other_provider(
+    shell: Run, deployment: Deployment, person: Path, tee: Path
+) -> None:
+    code, out, _ = shell("estimate", person, tee, "--category", "tops", "--set", "output.seed=12")
+    can, cannot = (part.splitlines() for part in out.split("\n\n"))
+    assert code == 0 and can[0].startswith("PROVIDER") and cannot[0].split() == ["CANNOT", "WHY"]
+    assert all(len(line) <= 110 for line in (*can, *cannot)), "it is read in a terminal"
+    assert {line.split()[0] for line in cannot[1:]} >= {"fashn", "tryiton", "fal", "astria", "aidge", "gemini"}
+    assert "tryiton    TryItOn does not take `output.seed` for the task `try_on`." in cannot
+
+
 def test_estimate_and_providers_are_tables(shell: Run, deployment: Deployment, person: Path, tee: Path) -> None:
     code, out, _ = shell("estimate", person, tee, "--provider", "nova_canvas", "--category", "tops")
     assert (code, [line.split()[:5] for line in out.splitlines()][:2]) == (

@@ -6,6 +6,7 @@ import base64
 import importlib
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -109,7 +110,7 @@ SCOPES = {
     ("GET", "/v1/jobs/<job_id>/images/<name>"): "read",
     ("GET", "/v1/jobs/<job_id>/deliveries"): "read",
     ("POST", "/v1/jobs/<job_id>/deliveries"): "submit",
-    ("POST", "/v1/tokens"): "submit",
+    ("POST", "/v1/tokens"): "admin",
     ("POST", "/v1/subjects"): "submit",
     ("GET", "/v1/subjects"): "read",
     ("GET", "/v1/subjects/<subject_id>"): "read",
@@ -178,6 +179,28 @@ def test_a_key_without_the_scope_is_403_and_is_told_which(world: World, call: Ca
 def test_a_key_with_the_scope_alone_reaches_the_route(world: World, call: Call, method: str, path: str) -> None:
     world.allow_key(LIVE_KEY, TENANT, "live", scopes={SCOPES[method, path]})
     assert call(method, filled(path), {}).status not in (401, 403)
+
+
+@pytest.mark.parametrize(("method", "path"), [*ROUTES, ("GET", "/v1/docs"), ("GET", "/v1/openapi.json")])
+def test_no_route_ignores_a_name_in_its_query(call: Call, method: str, path: str) -> None:
+    answer = call(method, filled(path), {}, query={"limt": "1"})
+    assert (answer.status, answer.codes) == (400, [("invalid_input", "/limt")])
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "meant"),
+    [
+        ("/v1/jobs", "created_afer", "Did you mean `created_after`?"),
+        ("/v1/subjects", "curser", "Did you mean `cursor`?"),
+        ("/v1/usage", "form", "Did you mean `from`?"),
+        ("/v1/usage", "group", "use one of: from, to, by."),
+        ("/v1/account", "by", "this call takes no query."),
+    ],
+)
+def test_a_misspelt_name_of_a_query_is_answered_with_the_right_one(
+    call: Call, path: str, asked: str, meant: str
+) -> None:
+    assert meant in call("GET", path, query={asked: "x"}).json["remedy"]
 
 
 def test_a_scope_that_this_release_does_not_know_gives_nothing(world: World, call: Call) -> None:
@@ -448,20 +471,74 @@ def test_a_key_that_may_not_read_jobs_does_not_wait_for_one(world: World, call: 
     assert (answer.status, world.at.slept) == (202, []) and "preference-applied" not in answer.headers
 
 
-@pytest.mark.parametrize("scopes", [{"submit"}, {"submit", "read"}])
-def test_only_a_key_that_may_read_jobs_gets_links_to_images(
-    world: World, vendor: Vendor, call: Call, scopes: set[str]
-) -> None:
-    vendor.starts = [finished()]
-    body, name = world.body(), {"idempotency_key": "order-1"}
-    path = call("POST", "/v1/jobs", body, **name).headers["location"]
-    world.run(path.rpartition("/")[2])
-    world.allow_key(LIVE_KEY, TENANT, "live", scopes=scopes)
+ABOUT_JANE: dict[str, Any] = {"owner": "jane-8812", "reference": "A-77/8812", "metadata": {"note": "for Jane"}}
+TOLD_OF_JANE = ("jane-8812", "A-77/8812", "for Jane", "s3://", "X-Amz-Signature", "/images/", "shop.example", "ohwx")
+
+
+def known_of(world: World, call: Call, atelier: Atelier, key: str) -> dict[tuple[str, str], Answer]:
+    """The answers to every call that a key of one scope may make about Jane, by route."""
+    named = {**ABOUT_JANE, "webhook": {"url": f"{SHOP}/hook"}}
+    webhooks.create(TENANT, world.at.now())
+    ids: list[str] = []
+    for ending in (finished(), pending("vendor-2"), failed(charged="unknown")):
+        atelier.starts = [ending]
+        ids.append(call("POST", "/v1/jobs", world.body(**named), idempotency_key=f"order-{len(ids)}").json["id"])
+        if isinstance(ending, Pending):
+            world.run_until_pending(ids[-1])
+            world.cancel(ids[-1])
+        else:
+            world.run(ids[-1])
+    made, perhaps, dead = ids
+    person = world.body()["person"]
+    taught = {**PERSON, **named, "provider": "atelier", "pictures": [person]}
+    atelier.starts, atelier.polls = [pending("tune")], [Finished([], token="ohwx")]
+    subject = call("POST", "/v1/subjects", taught, idempotency_key="person").json
+    world.run(subject["links"]["job"].rpartition("/")[2])
+    world.allow_key(LIVE_KEY, TENANT, "live", scopes={key})
     world.at.sleep(31)
-    for answer in (call("POST", f"{path}/cancel"), call("POST", "/v1/jobs", body, **name)):
-        assert (answer.status, answer.json["status"]) == (202, "succeeded")
-        assert ["url" in image for image in answer.json["images"]] == ["read" in scopes]
-        assert ("X-Amz-Signature" in answer.text) is ("read" in scopes)
+    calls: dict[tuple[str, str], Any] = {
+        ("POST", "/v1/uploads"): ("", {"content_type": "image/png", "bytes": 10_000}),
+        ("POST", "/v1/jobs"): ("order-0", world.body(**named)),
+        ("POST", "/v1/jobs/<job_id>/cancel"): (made, None),
+        ("POST", "/v1/jobs/<job_id>/retry"): (dead, {"buy_again": True}),
+        ("POST", "/v1/jobs/<job_id>/recover"): (perhaps, None),
+        ("POST", "/v1/jobs/<job_id>/deliveries"): (made, None),
+        ("POST", "/v1/subjects"): ("person", taught),
+        ("POST", "/v1/tokens"): ("", {"owner": "jane-8812", "garments": ["https://shop.example/"]}),
+        ("DELETE", "/v1/jobs/<job_id>"): (made, None),
+        ("DELETE", "/v1/subjects/<subject_id>"): (subject["id"], None),
+        ("DELETE", "/v1/owners/<owner>"): ("somebody", None),
+    }
+    assert set(calls) == {route for route, scope in SCOPES.items() if scope != "read"}
+    answers = {}
+    for (method, path), (name, body) in calls.items():
+        if SCOPES[method, path] == key:
+            there = re.sub("<.*>", name, path)
+            answers[method, path] = call(method, there, body, idempotency_key=name or "new")
+    return answers
+
+
+@pytest.mark.parametrize("scope", ["submit", "erase", "admin"])
+def test_a_key_that_may_not_read_is_told_nothing_of_the_person_and_the_images(
+    world: World, call: Call, atelier: Atelier, scope: str
+) -> None:
+    for route, answer in known_of(world, call, atelier, scope).items():
+        assert answer.status in (201, 202), (route, answer.text)
+        about = answer.text if route != ("POST", "/v1/uploads") else ""  # its form is a signed one, for the new file
+        assert not [word for word in TOLD_OF_JANE if word in about], route
+
+
+def test_it_is_told_where_a_job_stands_in_the_form_that_all_keys_get(world: World, vendor: Vendor, call: Call) -> None:
+    vendor.starts = [finished()]
+    path = call("POST", "/v1/jobs", world.body(**ABOUT_JANE)).headers["location"]
+    world.run(path.rpartition("/")[2])
+    whole = call("POST", f"{path}/cancel").json
+    world.allow_key(LIVE_KEY, TENANT, "live", scopes={"submit"})
+    world.at.sleep(31)
+    part = call("POST", f"{path}/cancel").json
+    empty: dict[str, Any] = {"owner": None, "reference": None, "metadata": {}, "images": [], "mask": None}
+    assert part == {**whole, **empty, "links": {"self": path, "images": [], "mask": None}}
+    assert whole["images"][0]["url"] and whole["owner"] == "jane-8812"
 
 
 @pytest.mark.parametrize("prefer", ["wait", "wait=soon", "wait=0", "wait=-1", "await=3", "return=minimal", ""])

@@ -64,6 +64,12 @@ def test_every_example_keeps_its_schema() -> None:
                     assert jsonschema_rs.is_valid(each["schema"], each["example"]), each["name"]
 
 
+def test_every_name_of_a_query_is_described() -> None:
+    for route in importlib.import_module("functions.http.api.handler").ROUTES:
+        described = DOCUMENT["paths"][re.sub(r"<(\w+)>", r"{\1}", route.path)][route.method.lower()]
+        assert set(route.query) == {p["name"] for p in described.get("parameters", ()) if p["in"] == "query"}
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_the_example_of_a_task_is_taken_by_the_api(world: World, api: Any, task: str) -> None:
     """A training is taken only where the provider is configured, and a webhook where the tenant has a secret."""

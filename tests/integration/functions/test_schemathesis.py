@@ -1,47 +1,32 @@
-"""The API keeps its OpenAPI document: schemathesis sends what the document allows and what it forbids, and checks answers.
-
-`SCHEMATHESIS_EXAMPLES=1000` is the long run.
-"""
+"""The API keeps its OpenAPI document, in memory: the API with moto behind it, and providers that do as they are told."""
 
 from __future__ import annotations
 
 import importlib
 import json
-import os
-import re
-from collections import Counter
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
-import hypothesis
 import pytest
-import schemathesis
-from schemathesis.config import SchemathesisConfig
 
 from fitting_room.jobs.outcome import Finished, Pending
 from fitting_room.stores import webhooks
-from openapi.__main__ import FILE
+from tests import fuzzing
 from tests.deployment import choose
 from tests.integration.functions.gateway import gateway
 from tests.integration.world import LIVE_KEY, TENANT, Vendor, World, failed, finished, pending
 
-EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "15"))
-BEYOND_THE_SCHEMA = ["2xx", "3xx", "400", "404", "409", "410", "415", "422"]
-"""Rules over several fields, and things that are not there, are in no schema."""
-CONFIG: dict[str, Any] = {
-    "checks": {
-        "positive_data_acceptance": {"expected-statuses": BEYOND_THE_SCHEMA},
-        "negative_data_rejection": {"expected-statuses": ["4xx"]},
-    },
-    "generation": {"allow-extra-parameters": False},  # the API ignores parameters that it does not know
-}
-STATUSES: Counter[str] = Counter()
-"""How often a call was answered with a status."""
 HANDLER: Any = importlib.import_module("functions.http.api.handler")
-SCHEMA: Any = schemathesis.openapi.from_dict(
-    json.loads(FILE.read_text(encoding="utf-8")), config=SchemathesisConfig.from_dict(CONFIG)
-)
+SCHEMA: Any = fuzzing.schema(boundaries=True)
 SCHEMA.app = gateway(HANDLER.handler)
+
+
+@pytest.fixture(scope="module")
+def cases(request: pytest.FixtureRequest) -> Iterator[fuzzing.Cases]:
+    cases = fuzzing.Cases()
+    yield cases
+    cases.tell(request.config)
 
 
 class Things:
@@ -91,27 +76,7 @@ def things(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> Thi
     return Things(world, vendor)
 
 
-def with_upload(body: Any, things: Things) -> Any:
-    """Name the upload that there is wherever a body names one, so that more bodies than few are taken."""
-    if isinstance(body, dict):
-        return {name: with_upload(part, things) for name, part in body.items()}
-    if isinstance(body, list):
-        return [with_upload(part, things) for part in body]
-    return things.upload_id if isinstance(body, str) and re.fullmatch(r"upl_[0-9A-Z]{26}", body) else body
-
-
 @SCHEMA.parametrize()  # type: ignore[untyped-decorator]
-@hypothesis.settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize="SCHEMATHESIS_EXAMPLES" not in os.environ,
-    suppress_health_check=list(hypothesis.HealthCheck),
-)
-def test_the_api_keeps_its_document(case: Any, things: Things) -> None:
-    for name in ("job_id", "subject_id"):
-        if re.fullmatch(r"[a-z]{3}_[0-9A-HJKMNP-TV-Z]{26}", str(case.path_parameters.get(name))):
-            known = getattr(things, name)
-            case.path_parameters[name] = known[STATUSES.total() % len(known)]
-    case.body = with_upload(case.body, things)
-    response = case.call_and_validate(headers={"Authorization": f"Bearer {LIVE_KEY}"})
-    STATUSES[f"{case.operation.label} {response.status_code}"] += 1
+@fuzzing.examples(15)
+def test_the_api_keeps_its_document(case: Any, things: Things, cases: fuzzing.Cases) -> None:
+    cases.send(case, things, LIVE_KEY)

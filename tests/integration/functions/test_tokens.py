@@ -98,7 +98,7 @@ def test_a_garment_under_the_prefix_may_not_be_redirected_out_of_it(
 def test_a_token_has_no_more_scopes_than_its_key(
     world: World, call: Call, token: Callable[..., str], send: Shopper
 ) -> None:
-    world.allow_key(LIVE_KEY, TENANT, "live", scopes={"submit"})
+    world.allow_key(LIVE_KEY, TENANT, "live", scopes={"admin", "submit"})
     assert send(token(), "GET", "/v1/jobs").codes == [("forbidden", None)]
 
 

@@ -38,7 +38,7 @@ def cost(
         created_at=clock.text(at.now()),
         expires_at=clock.later(at.now(), 86400),
     )
-    return cost_of(job, attempt)
+    return cost_of(job, attempt, at)
 
 
 RESULT: dict[str, Any] = {"results": [StoredPicture(key="1")], "charged": "yes"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -28,9 +29,9 @@ def test_what_waiting_costs_is_reckoned_from_its_pauses(monkeypatch: pytest.Monk
     rows = re.findall(r"^\| (\d+) (second|minute)s? \| (\d+) \| (\d+) \| ([\d.]+) \|", BEDROCK, re.MULTILINE)
     assert [int(count) * (60 if unit == "minute" else 1) for count, unit, *_ in rows] == [10, 60, 300, LONGEST_WAIT]
     for count, unit, gigabytes, reads, told in rows:
-        seconds, looks, at = int(count) * (60 if unit == "minute" else 1), list[None](), FakeClock()
-        monkeypatch.setattr("fitting_room.actions.requests.wait.jobs.get", lambda *_: looks.append(None) or job())
+        seconds, look, at = int(count) * (60 if unit == "minute" else 1), Mock(return_value=job()), FakeClock()
+        monkeypatch.setattr("fitting_room.actions.requests.wait.jobs.get", look)
         watched(job(), at.ms() + seconds * 1000, LOOKS, at)
-        price = GIGABYTES * seconds * usd.LAMBDA_GB_SECOND + 2 * len(looks) * usd.DYNAMODB_READ_UNIT
-        assert (int(gigabytes), int(reads)) == (GIGABYTES * seconds, len(looks))
+        price = GIGABYTES * seconds * usd.LAMBDA_GB_SECOND + 2 * look.call_count * usd.DYNAMODB_READ_UNIT
+        assert (int(gigabytes), int(reads)) == (GIGABYTES * seconds, look.call_count)
         assert float(told) == pytest.approx(price, rel=0.15)

@@ -127,7 +127,7 @@ def reservation(
     Returns None for a free request.
     """
     count, made_for = request.output.count, frozenset(subject.made_for for subject in used.values())
-    prices = [entry(name).cost(request, asked_side(request), made_for) for name in providers]
+    prices = [entry(name, at).cost(request, asked_side(request), made_for) for name in providers]
     if all(price.free for price in prices):
         return None
     amount = max(price.per_image() or 0 for price in prices)

@@ -48,7 +48,7 @@ def check(body: Any, caller: Caller, at: Clock, *, find_uploads: bool) -> Checke
     here, planned = deployment(at), None
     subjects, faults = subjects_of(draft.request, caller, at)
     sources, unusable = located(draft.request, caller, at, find_uploads=find_uploads)
-    faults += unusable + _unsigned(draft.request, caller)
+    faults += unusable + unsigned(draft.request, caller)
     try:
         planned = plan(draft.request, caller, here, subjects=subjects)
     except Refusal as refusal:  # where auto finds nobody for a body that had to be mended, that may be why
@@ -60,7 +60,7 @@ def check(body: Any, caller: Caller, at: Clock, *, find_uploads: bool) -> Checke
     return Checked(draft.request, subjects, sources, planned)
 
 
-def _unsigned(request: AnyRequest, caller: Caller) -> list[Fault]:
+def unsigned(request: AnyRequest, caller: Caller) -> list[Fault]:
     """Return a fault if the request names a webhook and the tenant has no secret.
 
     A receiver cannot distinguish a webhook without a signature from a forged one.
@@ -71,7 +71,7 @@ def _unsigned(request: AnyRequest, caller: Caller) -> list[Fault]:
         Fault.of(
             "webhook_not_configured",
             "This tenant has no secret to sign webhooks with.",
-            "Ask the operator to create one, or leave `webhook` out.",
+            "Ask the operator to create one, or submit the job without `webhook`.",
             pointer="/webhook",
         )
     ]

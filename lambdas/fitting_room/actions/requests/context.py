@@ -27,7 +27,7 @@ def deployment(at: Clock) -> Deployment:
         place = _NEAREST.index(entry.photos_stay_in) if config.prefer else 0
         return not entry.live, place, first.get(entry.id, len(first)), entry.editor
 
-    ordered = sorted(entries(), key=order)
+    ordered = sorted(entries(at), key=order)
     return Deployment(
         ordered,
         provider_keys.configured(at),
@@ -37,7 +37,7 @@ def deployment(at: Clock) -> Deployment:
         at.now().date(),
         frozenset(config.legacy_models),
         frozenset(config.unmoderated),
-        frozenset(pauses()),
+        frozenset(pauses(at)),
         frozenset(name for name, given in config.provider_settings.items() if given.get("erases") is True),
         {entry.id: _regions(entry) for entry in ordered},
     )

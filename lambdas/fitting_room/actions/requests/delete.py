@@ -64,7 +64,7 @@ def delete_subject(subject_id: str, caller: Caller, at: Clock) -> dict[str, Any]
     _want(subjects.key(caller.tenant, subject_id), at, subject_id=subject_id, tenant=caller.tenant)
     for each in _linked(job, _SAME_IMAGES, at) if job else ():
         _want_job(each, at)
-    return _answer(subject_id, remains(job, at) if job else _kept(subject.provider))
+    return _answer(subject_id, remains(job, at) if job else _kept(subject.provider, at))
 
 
 def delete_owner(name: str, caller: Caller, at: Clock) -> dict[str, Any]:
@@ -137,10 +137,10 @@ def remains(job: Job, at: Clock, with_it: Set[str] = frozenset()) -> list[Remain
     """Return what stays of a job that is erased, and until when. `with_it`: jobs that are erased with it."""
     found: list[Remaining] = []
     for attempt in job.attempts.values():
-        provider = entry(attempt.provider)
+        provider = entry(attempt.provider, at)
         references = provider.references(job.request)
         if attempt.claimed_at and not erases(provider):
-            found += _kept(provider.id)
+            found += _kept(provider.id, at)
         bought_blind = attempt.charged == "unknown" and not attempt.provider_job_id
         broke_off = job.final and not (
             attempt.claimed_at or attempt.outcome or job.failure
@@ -180,8 +180,8 @@ def _each_once(found: list[Remaining]) -> list[Remaining]:
     return list({one.model_dump_json(): one for one in found}.values())
 
 
-def _kept(provider_id: str) -> list[Remaining]:
-    provider = entry(provider_id)
+def _kept(provider_id: str, at: Clock) -> list[Remaining]:
+    provider = entry(provider_id, at)
     return (
         []
         if erases(provider)

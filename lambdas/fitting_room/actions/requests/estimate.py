@@ -43,7 +43,7 @@ def _offer(provider: str, request: AnyRequest, made_for: frozenset[str], at: Clo
     The cost is the exact one where the request asks for a size, else the dearest that can apply. `starts_at`: when
     the vendor's next slot is free.
     """
-    offered, count = entry(provider), request.output.count
+    offered, count = entry(provider, at), request.output.count
     model = offered.model(request, made_for)
     price = offered.cost(request, asked_side(request), made_for)
     each = price.per_image()

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from fitting_room import clock
 from fitting_room.actions.job_view import provider_of, view
 from fitting_room.actions.requests import paging
+from fitting_room.actions.requests.query import fault, strangers
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.job import Job, Status
@@ -19,7 +20,7 @@ from fitting_room.stores.api_keys import Caller
 _KNOWN_TO_THE_INDEX = ("task", "owner", "reference")
 _CHOICES = {"status": get_args(Status), "task": tuple(TASKS)}
 _TIMES = ("created_after", "created_before")
-FILTERS = ("status", "provider", *_KNOWN_TO_THE_INDEX, *_TIMES)
+QUERY = (*paging.NAMES, "status", "provider", *_KNOWN_TO_THE_INDEX, *_TIMES)
 
 
 def list_jobs(caller: Caller, asked: dict[str, str], at: Clock) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def list_jobs(caller: Caller, asked: dict[str, str], at: Clock) -> dict[str, Any
         if asked.get("owner", caller.token.owner) != caller.token.owner:
             raise Refusal.of("forbidden", "A token lists the jobs of its owner.", "Leave `owner` out.")
         asked = {**asked, "owner": caller.token.owner}
-    faults = [_unknown(name) for name in asked if name not in (*FILTERS, "limit", "cursor")]
+    faults = strangers(asked, QUERY)
     limit = paging.limit(asked.get("limit"), faults)
     faults += [_no_such(name) for name in _CHOICES if name in asked and asked[name] not in _CHOICES[name]]
     after, before = (_moment(asked, name, faults) for name in _TIMES)
@@ -73,17 +74,9 @@ def _moment(asked: dict[str, str], name: str, faults: list[Fault]) -> datetime |
             return moment
     except ValueError:
         pass
-    faults.append(
-        paging.fault(name, f"`{name}` is no time.", "Send a time with its zone, such as 2026-11-26T10:00:00Z.")
-    )
+    faults.append(fault(name, f"`{name}` is no time.", "Send a time with its zone, such as 2026-11-26T10:00:00Z."))
     return None
 
 
 def _no_such(name: str) -> Fault:
-    return paging.fault(name, f"There is no such `{name}`.", f"Use one of: {', '.join(_CHOICES[name])}.")
-
-
-def _unknown(name: str) -> Fault:
-    return paging.fault(
-        name[:40], "Jobs cannot be filtered by this.", f"Use `limit`, `cursor`, or one of: {', '.join(FILTERS)}."
-    )
+    return fault(name, f"There is no such `{name}`.", f"Use one of: {', '.join(_CHOICES[name])}.")

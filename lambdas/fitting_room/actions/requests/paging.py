@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from fitting_room.actions.requests.query import fault
 from fitting_room.jobs.errors import Fault
 
 MOST = 100
+NAMES = ("limit", "cursor")
 
 
 def limit(text: str | None, faults: list[Fault]) -> int:
@@ -22,7 +24,3 @@ def bad_cursor() -> Fault:
         "Invalid `cursor`.",
         "Use the `next_cursor` of the page before, or leave it out to begin with the newest.",
     )
-
-
-def fault(name: str, detail: str, remedy: str) -> Fault:
-    return Fault.of("invalid_input", detail, remedy, pointer=f"/{name}")

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fitting_room.actions.job_view import find_job
 from fitting_room.actions.requests.accept import Accepted, accept, changed
+from fitting_room.actions.requests.check import unsigned
 from fitting_room.actions.requests.context import deployment, subjects_of
 from fitting_room.actions.requests.plan import plan
 from fitting_room.actions.requests.submit import new_job
@@ -37,11 +38,11 @@ def retry(job_id: str, body: Any, caller: Caller, at: Clock) -> Accepted:
     """
     asked = _parsed(body)
     old = find_job(job_id, caller, at)
-    if old.retried_by:
-        return Accepted(find_job(old.retried_by, caller, at), replayed=True)
+    if other := _retry_of(old, at):
+        return Accepted(other, replayed=True)
     _check(old, asked)
     used, unusable = subjects_of(old.request, caller, at)
-    if unusable:
+    if unusable := [*unusable, *unsigned(old.request, caller)]:
         raise Refusal(*unusable)
     planned = plan(old.request, caller, deployment(at), subjects=used)
     new_id = at.new_id("job")
@@ -60,10 +61,14 @@ def retry(job_id: str, body: Any, caller: Caller, at: Clock) -> Accepted:
         raise
     except Conflict as conflict:  # another call was faster, or the job is being erased
         _take_back(job.sources)
-        other = find_job(job_id, caller, at).retried_by
-        if other is None:
+        if (other := _retry_of(find_job(job_id, caller, at), at)) is None:
             raise changed() from conflict
-        return Accepted(find_job(other, caller, at), replayed=True)
+        return Accepted(other, replayed=True)
+
+
+def _retry_of(old: Job, at: Clock) -> Job | None:
+    """Return the one retry of a job; an erased one is none, so that the job may be retried once more."""
+    return jobs.get(old.retried_by, at.now()) if old.retried_by else None
 
 
 def may_be_charged(job: Job) -> bool:

@@ -6,9 +6,10 @@ from typing import Any
 
 from fitting_room.actions.requests import paging
 from fitting_room.actions.requests.accept import Accepted
+from fitting_room.actions.requests.query import strangers
 from fitting_room.actions.requests.submit import submit
 from fitting_room.clock import Clock, is_id
-from fitting_room.jobs.errors import Fault, Refusal
+from fitting_room.jobs.errors import Refusal
 from fitting_room.stores import subjects
 from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.subjects import StoredSubject
@@ -63,11 +64,11 @@ def view(subject: StoredSubject) -> dict[str, Any]:
     return {**subject.model_dump(mode="json", include=_SHOWN), "provider_subject_id": subject.made_id, "links": links}
 
 
-def list_subjects(caller: Caller, limit: str | None, cursor: str | None, at: Clock) -> dict[str, Any]:
-    """`{items, next_cursor}`, newest first. Raises `Refusal` with status 400 for a limit or a cursor that is none."""
-    faults: list[Fault] = []
-    most = paging.limit(limit, faults)
-    if cursor is not None and not is_id(cursor, "sub"):
+def list_subjects(caller: Caller, asked: dict[str, str], at: Clock) -> dict[str, Any]:
+    """Answer `{items, next_cursor}` for a query, newest first. Raises `Refusal` with status 400 and all faults."""
+    faults = strangers(asked, paging.NAMES)
+    most = paging.limit(asked.get("limit"), faults)
+    if (cursor := asked.get("cursor")) is not None and not is_id(cursor, "sub"):
         faults.append(paging.bad_cursor())
     if faults:
         raise Refusal(*faults, status=400)

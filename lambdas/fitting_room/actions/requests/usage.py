@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
+from fitting_room.actions.requests.query import fault, strangers
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.stores import usage
@@ -13,6 +14,7 @@ from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.usage import Spent
 
 MOST_DAYS = 31
+QUERY = ("from", "to", "by")
 BY = ("day", "provider", "owner")
 _ENDS = ("succeeded", "failed", "cancelled")
 
@@ -22,16 +24,16 @@ def report(caller: Caller, asked: dict[str, str], at: Clock) -> dict[str, Any]:
 
     Without dates, those of today. Raises `Refusal` with all faults.
     """
-    today, faults = at.now().date(), list[Fault]()
+    today, faults = at.now().date(), strangers(asked, QUERY)
     first, last = (_day(asked.get(name), name, today, faults) for name in ("from", "to"))
     if "from" not in asked and "to" in asked:
         first = last
     by = [name for name in asked.get("by", "").split(",") if name]
     if not set(by) <= set(BY):
-        faults.append(_fault("by", "`by` names something that usage is not grouped by.", f"Use {', '.join(BY)}."))
+        faults.append(fault("by", "`by` names something that usage is not grouped by.", f"Use {', '.join(BY)}."))
     if not faults and not 0 <= (last - first).days < MOST_DAYS:
         faults.append(
-            _fault(
+            fault(
                 "to",
                 f"`to` is before `from`, or the range has more than {MOST_DAYS} days.",
                 "Send `from`, and a `to` that is 0 to 30 days later.",
@@ -79,9 +81,5 @@ def _day(text: str | None, name: str, today: date, faults: list[Fault]) -> date:
     try:
         return today if text is None else date.fromisoformat(text)
     except ValueError:
-        faults.append(_fault(name, f"`{name}` is no date.", "Send a day such as 2026-11-26."))
+        faults.append(fault(name, f"`{name}` is no date.", "Send a day such as 2026-11-26."))
         return today
-
-
-def _fault(name: str, detail: str, remedy: str) -> Fault:
-    return Fault.of("invalid_input", detail, remedy, pointer=f"/{name}")

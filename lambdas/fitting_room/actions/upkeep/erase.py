@@ -69,7 +69,7 @@ def erase_subject(subject_id: str, tenant: str, at: Clock) -> None:
     if subject is None or not subject.erase_requested_at:
         return
     job = jobs.get(subject.job_id, at.now())
-    copy = _made(subject, job)
+    copy = _made(subject, job, at)
     deleted = copy is None or _deleted(copy, at)
     if job and not job.final:
         set_due(subjects.key(tenant, subject_id), clock.later(at.now(), LOOK_AGAIN))
@@ -173,12 +173,12 @@ def _ask_vendors(tombstone: Tombstone, at: Clock) -> None:
         clear_due(jobs.key(tombstone.id))
         return
     kept = [copy for copy in tombstone.owed if not _deleted(copy, at)]
-    late = [copy for copy in tombstone.owed if copy not in kept and at.now() < _last_write(copy, tombstone)]
+    late = [copy for copy in tombstone.owed if copy not in kept and at.now() < _last_write(copy, tombstone, at)]
     owed, look_at = kept + late, None
     if kept:
         look_at = _next_try(tombstone.erase_requested_at, at)
     elif late:
-        look_at = clock.text(max(_last_write(copy, tombstone) for copy in late))
+        look_at = clock.text(max(_last_write(copy, tombstone, at) for copy in late))
     failed_at = clock.text(at.now()) if owed and look_at is None else None
     tombstones.put(tombstone.model_copy(update={"owed": owed, "erase_failed_at": failed_at}), look_at)
     if failed_at:
@@ -191,7 +191,7 @@ def _copies(job: Job, at: Clock) -> Iterator[VendorCopy]:
     References that other jobs of the tenant use stay. A subject has a DELETE of its own.
     """
     for attempt in job.attempts.values():
-        provider = entry(attempt.provider)
+        provider = entry(attempt.provider, at)
         if not erases(provider):
             continue
         if attempt.provider_job_id and not (job.subject and _made_the_subject(job, attempt, at)):
@@ -217,7 +217,7 @@ def _made_the_subject(job: Job, attempt: Attempt, at: Clock) -> bool:
     return subject is not None and subject.made_id == attempt.provider_job_id
 
 
-def _made(subject: subjects.StoredSubject, job: Job | None) -> VendorCopy | None:
+def _made(subject: subjects.StoredSubject, job: Job | None, at: Clock) -> VendorCopy | None:
     """Return the vendor's copy of a subject, made or in the making.
 
     None where nothing was made, or where the vendor does not delete it.
@@ -225,14 +225,14 @@ def _made(subject: subjects.StoredSubject, job: Job | None) -> VendorCopy | None
     made_id, provider = subject.made_id, subject.provider
     if made_id is None and job and job.latest:
         made_id, provider = job.latest.provider_job_id, job.latest.provider
-    if made_id is None or not erases(entry(provider)):
+    if made_id is None or not erases(entry(provider, at)):
         return None
     return VendorCopy(provider=provider, what="reference", id=made_id)
 
 
 def _deleted(copy: VendorCopy, at: Clock) -> bool:
     try:
-        vendor = cast(Eraser, connect(entry(copy.provider), at))
+        vendor = cast(Eraser, connect(entry(copy.provider, at), at))
         return vendor.erase_job(copy.id) if copy.what == "job" else vendor.erase_reference(copy.id)
     except (
         Exception
@@ -241,9 +241,9 @@ def _deleted(copy: VendorCopy, at: Clock) -> bool:
         return False
 
 
-def _last_write(copy: VendorCopy, tombstone: Tombstone) -> datetime:
+def _last_write(copy: VendorCopy, tombstone: Tombstone, at: Clock) -> datetime:
     """Return the time until which a provider may still write what it made for an erased job."""
-    return clock.parse(tombstone.erase_requested_at) + timedelta(seconds=entry(copy.provider).late)
+    return clock.parse(tombstone.erase_requested_at) + timedelta(seconds=entry(copy.provider, at).late)
 
 
 def _next_try(requested_at: str, at: Clock) -> str | None:

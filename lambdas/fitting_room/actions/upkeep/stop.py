@@ -20,7 +20,7 @@ def stop(provider_id: str, provider_job_id: str, at: Clock) -> None:
     Nothing here depends on its answer.
     """
     try:
-        stopped = cast(Canceller, connect(entry(provider_id), at)).cancel(provider_job_id)
+        stopped = cast(Canceller, connect(entry(provider_id, at), at)).cancel(provider_job_id)
     except Exception as error:  # a key that is missing, an adapter that breaks
         logger.warning("a provider could not be told to stop", provider=provider_id, **error_facts(error))
         return

@@ -174,7 +174,7 @@ def repeat(job: Job, at: Clock) -> Step | None:
     last = job.latest
     if last is None or next_position(job) != job.position or last.provider != job.plan[job.position]:
         return None
-    provider, pause = entry(last.provider), math.ceil(last.retry_after or 0)
+    provider, pause = entry(last.provider, at), math.ceil(last.retry_after or 0)
     attempt = Attempt(
         n=last.n + 1,
         provider=last.provider,
@@ -216,7 +216,7 @@ def _rested(job: Job, attempt: Attempt, refused: Failed, at: Clock) -> Failed:
     An answer without a call to the provider sets no pause. The sandbox answers 429 because its client asked for it,
     so it gets no pause.
     """
-    asked = entry(attempt.provider).live and (attempt.claimed_at or refused.retry_after is not None)
+    asked = entry(attempt.provider, at).live and (attempt.claimed_at or refused.retry_after is not None)
     if refused.fault.code != "rate_limited" or refused.charged != "no" or not asked:
         return refused
     pause = refused_pause(job, refused.retry_after)
@@ -263,7 +263,7 @@ def _note_refusal(job: Job, attempt: Attempt, at: Clock) -> None:
     if code in refusals.CODES and (attempt.claimed_at or code == "provider_auth"):
         refusals.note(attempt.provider, code, job.id, at.now())
     if code == "model_retired" and attempt.claimed_at:
-        _note_gone(job, entry(attempt.provider), at)
+        _note_gone(job, entry(attempt.provider, at), at)
 
 
 def _note_gone(job: Job, provider: CatalogueEntry, at: Clock) -> None:

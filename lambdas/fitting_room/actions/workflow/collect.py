@@ -55,18 +55,18 @@ def collect(job_id: str, at: Clock) -> Step:
         return step("ended")
     attempt = job.latest
     jobs.show_step(job, "collecting", at.now())
-    frame = _frame(job, attempt)
+    frame = _frame(job, attempt, at)
     sent = [fingerprint(media.read(prepared.key) or b"") for prepared in attempt.inputs.values()]
     images: list[JobImage] = []
     warnings: list[JobWarning] = []
     for stored in attempt.results:
         data = media.read(stored.key) or b""
-        verdict = check_result(data, _expected(job, attempt, frame), sent)
+        verdict = check_result(data, _expected(job, attempt, frame, at), sent)
         if verdict.image is None:
             warnings.append(_rejected(verdict.reason))
             continue
         result, notes = _restored(data, verdict.image, frame, job.request.output)
-        result = _marked(result, provenance.read(data).source_type or _source_type(job, attempt))
+        result = _marked(result, provenance.read(data).source_type or _source_type(job, attempt, at))
         warnings += [*verdict.warnings, *notes]
         images.append(_write(job, len(images) + 1, str(len(images) + 1), result, stored.seed))
     if not images:
@@ -105,9 +105,9 @@ def _take_back(job: Job, written: list[JobImage], at: Clock) -> None:
         media.remove(image.key for image in written)
 
 
-def _expected(job: Job, attempt: Attempt, frame: Frame | None) -> Expected:
+def _expected(job: Job, attempt: Attempt, frame: Frame | None, at: Clock) -> Expected:
     """Return the properties that the task promises of each picture."""
-    provider = _provider(job, attempt)
+    provider = _provider(job, attempt, at)
     size = getattr(job.request, "size", None) if provider.exact_size else None
     shape = frame or (_fitted(job, attempt) if provider.keeps_shape else None)
     mask = getattr(job.request, "mask", None)
@@ -127,16 +127,16 @@ def _rejected(reason: Rejection | None) -> JobWarning:
     )
 
 
-def _frame(job: Job, attempt: Attempt) -> Frame | None:
+def _frame(job: Job, attempt: Attempt, at: Clock) -> Frame | None:
     """Return the frame that undoes the fit of the base picture.
 
     None where the provider's results do not keep its framing, or where there is no such picture.
     """
-    return _fitted(job, attempt) if _provider(job, attempt).keeps_framing else None
+    return _fitted(job, attempt) if _provider(job, attempt, at).keeps_framing else None
 
 
-def _provider(job: Job, attempt: Attempt) -> CatalogueEntry:
-    provider = entry(attempt.provider)
+def _provider(job: Job, attempt: Attempt, at: Clock) -> CatalogueEntry:
+    provider = entry(attempt.provider, at)
     return provider.as_of(provider.model(job.request, job.made_for))
 
 
@@ -164,8 +164,8 @@ def _restored(
     return Result(_encoded(picture, wanted), wanted, *picture.size), [*warnings, *dropped]
 
 
-def _source_type(job: Job, attempt: Attempt) -> provenance.SourceType:
-    if not entry(attempt.provider).generative:
+def _source_type(job: Job, attempt: Attempt, at: Clock) -> provenance.SourceType:
+    if not entry(attempt.provider, at).generative:
         return "algorithmicMedia"
     return provenance.SOURCE_TYPES[job.request.task]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from fitting_room import clock
 from fitting_room.actions.cost import cost_of
+from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Attempt, Job
 from fitting_room.observability import MetricUnit, measure
@@ -16,9 +17,9 @@ _ACCOUNT = ("provider_auth", "quota_exhausted")
 """What only the owner of the account at the provider can put right, even if another provider did the job."""
 
 
-def measure_end(job: Job, status: str, error: Fault | None) -> None:
+def measure_end(job: Job, status: str, error: Fault | None, at: Clock) -> None:
     """Publish the metrics of a job that has just ended. docs/operations.md lists them."""
-    if not all(entry(provider).live for provider in job.plan):
+    if not all(entry(provider, at).live for provider in job.plan):
         return
     failed = {"code": error.code} if error and status == "failed" else {}
     measure({f"Job{status.capitalize()}": (MetricUnit.Count, 1)}, **failed)
@@ -26,7 +27,7 @@ def measure_end(job: Job, status: str, error: Fault | None) -> None:
     if bought:
         measure({"QueueTime": (MetricUnit.Seconds, _seconds(job.created_at, str(bought[0].claimed_at)))})
     for attempt in job.attempts.values():
-        if not attempt.recovered_n and (values := _of_attempt(job, attempt, status)):
+        if not attempt.recovered_n and (values := _of_attempt(job, attempt, status, at)):
             measure(values, provider=attempt.provider)
 
 
@@ -40,11 +41,11 @@ def provider_seconds(attempt: Attempt) -> float | None:
     return None
 
 
-def _of_attempt(job: Job, attempt: Attempt, status: str) -> dict[str, tuple[MetricUnit, float]]:
+def _of_attempt(job: Job, attempt: Attempt, status: str, at: Clock) -> dict[str, tuple[MetricUnit, float]]:
     values: dict[str, tuple[MetricUnit, float]] = {}
     if attempt.outcome == "finished" and (seconds := provider_seconds(attempt)) is not None:
         values["ProviderLatency"] = (MetricUnit.Seconds, seconds)
-    cost = cost_of(job, attempt)
+    cost = cost_of(job, attempt, at)
     if cost and cost.amount:
         values["Spend"] = (MetricUnit.NoUnit, cost.amount)
     if attempt.charged == "unknown" and status != "cancelled":  # a client that cancels can recover the result

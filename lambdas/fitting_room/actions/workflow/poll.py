@@ -58,7 +58,7 @@ def poll(job_id: str, at: Clock) -> Step:
     attempt, stands = job.latest, standing(job, at)
     if attempt is None or attempt.outcome != "pending" or (stands and stands["outcome"] != "pending"):
         return stands or step("failed", again=True)
-    provider = entry(attempt.provider)
+    provider = entry(attempt.provider, at)
     match reading := _read(job, attempt, provider, at):
         case Finished() | Failed():
             return record_outcome(job, attempt, reading, at)

@@ -44,7 +44,7 @@ def _next_attempt(job: Job, again: Attempt | None, at: Clock) -> Step:
     """Prepare the next attempt, or once more one whose images are gone from staging."""
     position, last = job.position if again else next_position(job), job.latest
     assert position is not None, "a job that stands nowhere is to be prepared"
-    provider, shelf = entry(job.plan[position]), Shelf()
+    provider, shelf = entry(job.plan[position], at), Shelf()
     attempt = again or Attempt(n=last.n + 1 if last else 1, provider=provider.id, seed=drawn_seed(job, provider))
     try:
         if attempt.renewed:

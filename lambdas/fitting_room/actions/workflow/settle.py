@@ -76,9 +76,9 @@ def over(job: Job, at: Clock) -> bool:
 def pay_debt(job: Job, kind: Kind, at: Clock) -> None:
     """Put the result beside the images of a drop folder, or write down how the making of a subject ended."""
     if kind == "subject":
-        subjects.finish(job, _made_for(job), at.now())
+        subjects.finish(job, _made_for(job, at), at.now())
     else:
-        _deliver(job)
+        _deliver(job, at)
     debts.remove(job.id, kind)
 
 
@@ -89,9 +89,9 @@ def _tell(job: Job) -> None:
             deliveries.enqueue(delivery)
 
 
-def _deliver(job: Job) -> None:
+def _deliver(job: Job, at: Clock) -> None:
     name, other = ("result", "error") if job.status == "succeeded" else ("error", "result")
-    body = json.dumps(summary(job), indent=2, ensure_ascii=False, allow_nan=False).encode()
+    body = json.dumps(summary(job, at), indent=2, ensure_ascii=False, allow_nan=False).encode()
     media.put(written := f"{job.results_prefix}/{name}.json", body, "application/json")
     media.remove([f"{job.results_prefix}/{old}.json" for old in (other, "status")])  # of before, or of an earlier try
     if jobs.unwanted(job.id):
@@ -114,7 +114,7 @@ def _finish(job: Job, at: Clock) -> None:
     """
     error = None if job.made else _error(job)
     status: Status = "succeeded" if error is None else "cancelled" if error.code == "cancelled" else "failed"
-    usage = _usage(job)
+    usage = _usage(job, at)
     counted = {"usage": spending.of_job(job, status, usage, at.now())}
     look_at = clock.later(at.now(), _OWED_SECONDS)
     erased = clock.text(at.now()) if job.erase_requested_at else None
@@ -131,9 +131,9 @@ def _finish(job: Job, at: Clock) -> None:
         return
     with unimportant("places at providers"):
         _free(job, at)
-    _stop_providers(job)
+    _stop_providers(job, at)
     logger.info("job settled", job_id=job.id, status=status, code=error.code if error else None)
-    measure_end(job, status, error)
+    measure_end(job, status, error, at)
 
 
 def _offer(job: Job, status: Status) -> dict[str, dict[str, Any]]:
@@ -153,23 +153,25 @@ def _free(job: Job, at: Clock) -> None:
         if attempt.lease is None:
             continue
         if attempt.outcome == "pending":
-            capacity.shorten_lease(attempt.provider, attempt.lease, job.id, at.ms() + entry(attempt.provider).usual_ms)
+            capacity.shorten_lease(
+                attempt.provider, attempt.lease, job.id, at.ms() + entry(attempt.provider, at).usual_ms
+            )
         else:
             capacity.free_lease(attempt.provider, attempt.lease, job.id)
 
 
-def _stop_providers(job: Job) -> None:
+def _stop_providers(job: Job, at: Clock) -> None:
     """Ask every provider that still works on the job to stop, where it can."""
     for attempt in job.attempts.values():
-        if attempt.outcome == "pending" and attempt.provider_job_id and entry(attempt.provider).cancels:
+        if attempt.outcome == "pending" and attempt.provider_job_id and entry(attempt.provider, at).cancels:
             background.ask({"stop": attempt.provider_job_id, "provider": attempt.provider})
 
 
-def _made_for(job: Job) -> str | None:
+def _made_for(job: Job, at: Clock) -> str | None:
     """Return the `provider/model` that can use the subject made by the job."""
     if job.latest is None:
         return None
-    provider = entry(job.latest.provider)
+    provider = entry(job.latest.provider, at)
     model = provider.model(job.request)
     return f"{provider.id}/{model.id}" if model else None
 
@@ -201,11 +203,11 @@ def _cancelled(job: Job) -> Fault:
     )
 
 
-def _usage(job: Job) -> Usage:
+def _usage(job: Job, at: Clock) -> Usage:
     """Return the total that the vendors charged for all attempts."""
     usage = Usage(basis=_basis("image"))
     for attempt in job.attempts.values():
-        if attempt.recovered_n or (cost := cost_of(job, attempt)) is None:
+        if attempt.recovered_n or (cost := cost_of(job, attempt, at)) is None:
             continue
         usage.images += cost.images
         usage.basis = _basis(cost.basis)
@@ -251,7 +253,7 @@ def _correction(job: Job, at: Clock) -> dict[str, dict[str, Any]]:
     free = old.model_copy(
         update={"attempts": {**old.attempts, str(attempt.n): attempt.model_copy(update={"known_charge": "no"})}}
     )
-    before, after = _usage(old), _usage(free)
+    before, after = _usage(old, at), _usage(free, at)
     writes = {
         "not charged": jobs.not_charged(old, attempt, _item(after)),
         "less usage": spending.of_job(free, old.status, after, clock.parse(str(old.finished_at))),

@@ -27,7 +27,7 @@ def standing(job: Job, at: Clock) -> Step | None:
     """
     last = job.latest
     if last and in_flight(last, at):
-        return step("busy", runner=entry(last.provider).runner, wait=_until_outcome(last, at))
+        return step("busy", runner=entry(last.provider, at).runner, wait=_until_outcome(last, at))
     if job.failure or job.made or job.erase_requested_at:
         return step("ended")
     if last and last.outcome == "finished":  # paid for and in staging: collected even when the job is to be cancelled
@@ -37,7 +37,9 @@ def standing(job: Job, at: Clock) -> Step | None:
     if last is None:
         return None
     if last.outcome is None:
-        provider = entry(last.provider)  # an answer that lies in the media bucket is found though nobody was told of it
+        provider = entry(
+            last.provider, at
+        )  # an answer that lies in the media bucket is found though nobody was told of it
         unknown = last.claimed_at and not provider.answers_in_media
         return step("failed", again=False) if unknown else step("prepared", runner=provider.runner)
     if last.outcome == "pending":
@@ -55,7 +57,7 @@ def waiting(job: Job, attempt: Attempt, at: Clock, wait: float = 0) -> Step:
     """Return `pending` with the wait until the next look, in seconds: at least `wait`, and longer from look to look."""
     since = _since(job.created_at if attempt.recovered_n else attempt.submitted_at, at)
     longest = LONGEST_TRAINING_WAIT if job.subject else LONGEST_WAIT
-    first = FIRST_LOOK if job.subject else entry(attempt.provider).usual or FIRST_LOOK
+    first = FIRST_LOOK if job.subject else entry(attempt.provider, at).usual or FIRST_LOOK
     grown = first - since if since < first else min(longest, SECOND_WAIT + int(since - first))
     if attempt.callback and not wait:
         # with a wait too: an execution that began before callbacks were known can only poll

@@ -57,7 +57,7 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
         return stands or step("failed", again=True)
     attempt = job.latest
     assert attempt is not None, "a prepared job has an attempt"
-    provider = entry(attempt.provider)
+    provider = entry(attempt.provider, at)
     remaining = min(remaining, provider.answers + WRITING_SECONDS)
     until = began + (remaining - SPARE_SECONDS) * 1000
     try:
@@ -148,7 +148,7 @@ def _capacity(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -
     The queue limit is checked only where a place or a slot is refused. The lease comes first: a slot that passes
     while a job waits for a lease would be lost to all jobs.
     """
-    if provider.id in pauses():
+    if provider.id in pauses(at):
         return _rest(job, attempt, provider, at)
     rate, concurrency = stage_limits(provider)
     if concurrency and (waits := _place(job, attempt, provider, concurrency, at)) is not None:
@@ -217,6 +217,10 @@ def _claim(job: Job, attempt: Attempt, provider: CatalogueEntry, until: float, a
             "claimed_until": clock.text(clock.from_ms(int(until) + SPARE_SECONDS * 1000)),
             "claimed_by": secrets.token_hex(8),
             "deadline_at": clock.later(now, provider.seconds(job.request.task)),
+            "prices": [
+                price.model_dump(mode="json", exclude_none=True)
+                for price in provider.prices_of(job.request, job.made_for)
+            ],
         }
     )
     try:

@@ -16,7 +16,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from fitting_room.actions import pace
 from fitting_room.actions.job_view import find_job, image_link, view
-from fitting_room.actions.requests import deliveries, subjects
+from fitting_room.actions.requests import deliveries, list_jobs, paging, subjects, usage
 from fitting_room.actions.requests.accept import Accepted
 from fitting_room.actions.requests.account import account
 from fitting_room.actions.requests.authenticate import authenticate, permit
@@ -24,15 +24,15 @@ from fitting_room.actions.requests.cancel import cancel
 from fitting_room.actions.requests.context import deployment
 from fitting_room.actions.requests.delete import delete_job, delete_owner, delete_subject
 from fitting_room.actions.requests.estimate import estimate
-from fitting_room.actions.requests.list_jobs import list_jobs
 from fitting_room.actions.requests.list_providers import list_providers
+from fitting_room.actions.requests.query import strangers
 from fitting_room.actions.requests.recover import recover
 from fitting_room.actions.requests.retry import retry
 from fitting_room.actions.requests.submit import submit
 from fitting_room.actions.requests.throttle import admit
 from fitting_room.actions.requests.tokens import create_token
 from fitting_room.actions.requests.upload import create_upload
-from fitting_room.actions.requests.usage import report
+from fitting_room.actions.requests.visible import visible
 from fitting_room.actions.requests.wait import SPARE_SECONDS, preferred, wait_for
 from fitting_room.clock import Clock
 from fitting_room.cold import warm
@@ -68,7 +68,7 @@ def estimate_a_job(caller: Caller) -> Response[str]:
 
 
 def get_the_jobs(caller: Caller) -> Response[str]:
-    return _answer(200, list_jobs(caller, app.current_event.query_string_parameters, clock))
+    return _answer(200, list_jobs.list_jobs(caller, _query(), clock))
 
 
 def get_a_job(caller: Caller, job_id: str) -> Response[str]:
@@ -103,7 +103,7 @@ def get_the_deliveries(caller: Caller, job_id: str) -> Response[str]:
 
 
 def send_a_webhook_again(caller: Caller, job_id: str) -> Response[str]:
-    return _answer(202, deliveries.resend(job_id, caller, clock))
+    return _answer(202, visible(deliveries.resend(job_id, caller, clock), caller))
 
 
 def create_a_token(caller: Caller) -> Response[str]:
@@ -114,12 +114,13 @@ def create_a_subject(caller: Caller) -> Response[str]:
     accepted = subjects.create(_body(), caller, app.current_event.headers.get("idempotency-key"), clock)
     subject = subjects.view(subjects.find_subject(str(accepted.job.subject), caller, clock))
     headers = {"Location": subject["links"]["self"], **_look_again(accepted.job)}
-    return _answer(202, subject, headers | ({"Idempotent-Replayed": "true"} if accepted.replayed else {}))
+    return _answer(
+        202, visible(subject, caller), headers | ({"Idempotent-Replayed": "true"} if accepted.replayed else {})
+    )
 
 
 def get_the_subjects(caller: Caller) -> Response[str]:
-    asked = app.current_event.query_string_parameters
-    return _answer(200, subjects.list_subjects(caller, asked.get("limit"), asked.get("cursor"), clock))
+    return _answer(200, subjects.list_subjects(caller, _query(), clock))
 
 
 def get_a_subject(caller: Caller, subject_id: str) -> Response[str]:
@@ -141,7 +142,7 @@ def get_the_providers(caller: Caller) -> Response[str]:
 
 
 def get_the_usage(caller: Caller) -> Response[str]:
-    return _answer(200, report(caller, app.current_event.query_string_parameters, clock))
+    return _answer(200, usage.report(caller, _query(), clock))
 
 
 def get_the_account(caller: Caller) -> Response[str]:
@@ -155,13 +156,15 @@ class Route(NamedTuple):
     answer: Callable[..., Response[str]]
     shoppers: bool = False
     """Whether a token may make this call."""
+    query: tuple[str, ...] = ()
+    """The names that its query may have. A call that takes some refuses all others together with wrong values."""
 
 
 ROUTES = [
     Route("POST", "/v1/uploads", "submit", create_an_upload, shoppers=True),
     Route("POST", "/v1/jobs", "submit", create_a_job, shoppers=True),
     Route("POST", "/v1/jobs/estimate", "read", estimate_a_job),
-    Route("GET", "/v1/jobs", "read", get_the_jobs, shoppers=True),
+    Route("GET", "/v1/jobs", "read", get_the_jobs, shoppers=True, query=list_jobs.QUERY),
     Route("GET", "/v1/jobs/<job_id>", "read", get_a_job, shoppers=True),
     Route("DELETE", "/v1/jobs/<job_id>", "erase", delete_a_job, shoppers=True),
     Route("POST", "/v1/jobs/<job_id>/cancel", "submit", cancel_a_job, shoppers=True),
@@ -170,14 +173,14 @@ ROUTES = [
     Route("GET", "/v1/jobs/<job_id>/images/<name>", "read", get_an_image, shoppers=True),
     Route("GET", "/v1/jobs/<job_id>/deliveries", "read", get_the_deliveries),
     Route("POST", "/v1/jobs/<job_id>/deliveries", "submit", send_a_webhook_again),
-    Route("POST", "/v1/tokens", "submit", create_a_token),
+    Route("POST", "/v1/tokens", "admin", create_a_token),
     Route("POST", "/v1/subjects", "submit", create_a_subject),
-    Route("GET", "/v1/subjects", "read", get_the_subjects),
+    Route("GET", "/v1/subjects", "read", get_the_subjects, query=paging.NAMES),
     Route("GET", "/v1/subjects/<subject_id>", "read", get_a_subject),
     Route("DELETE", "/v1/subjects/<subject_id>", "erase", delete_a_subject),
     Route("DELETE", "/v1/owners/<owner>", "erase", delete_an_owner),
     Route("GET", "/v1/providers", "read", get_the_providers),
-    Route("GET", "/v1/usage", "read", get_the_usage),
+    Route("GET", "/v1/usage", "read", get_the_usage, query=usage.QUERY),
     Route("GET", "/v1/account", "read", get_the_account),
 ]
 
@@ -193,6 +196,7 @@ _PAGE_POLICY = "default-src 'none'; connect-src 'self'; script-src 'unsafe-inlin
 def _file(name: str, content_type: str) -> Callable[[], Response[str]]:
     def answer() -> Response[str]:
         admit(None, clock)
+        _without_query()
         headers = {"Content-Security-Policy": _PAGE_POLICY, "X-Content-Type-Options": "nosniff", **_common()}
         text = Path(__file__).with_name(name).read_text(encoding="utf-8")
         return Response(200, content_type=content_type, body=text, headers=headers)
@@ -211,6 +215,8 @@ def _guarded(route: Route) -> Callable[..., Response[str]]:
         admit(authorization, clock)
         caller = authenticate(authorization, clock)
         permit(caller, route.scope, shoppers=route.shoppers)
+        if not route.query:
+            _without_query()
         if caller.token:
             caller = caller._replace(address=app.current_event.request_context.http.source_ip)
         return route.answer(caller, **found)
@@ -315,11 +321,7 @@ def _one_name(path: str) -> str:
 
 
 def _shown(job: Job, caller: Caller) -> dict[str, Any]:
-    """Return the job, with links to its images only for a key that may read jobs.
-
-    Other keys may cancel or retry a job that has images.
-    """
-    return view(job, clock, links="read" in caller.scopes)
+    return visible(view(job, clock), caller)
 
 
 def _accepted(accepted: Accepted, caller: Caller, waited: dict[str, str] | None = None) -> Response[str]:
@@ -339,6 +341,15 @@ def _waited(job: Job, caller: Caller) -> tuple[Job, dict[str, str]]:
 
 def _look_again(job: Job) -> dict[str, str]:
     return {} if job.final else {"Retry-After": str(pace.of_job(job, clock))}
+
+
+def _query() -> dict[str, str]:
+    return dict(app.current_event.query_string_parameters)
+
+
+def _without_query() -> None:
+    if faults := strangers(_query(), ()):
+        raise Refusal(*faults, status=400)
 
 
 def _body(*, optional: bool = False) -> Any:
