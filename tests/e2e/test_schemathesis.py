@@ -97,4 +97,4 @@ def cases(request: pytest.FixtureRequest) -> Iterator[fuzzing.Cases]:
 @SCHEMA.parametrize()  # type: ignore[untyped-decorator]
 @fuzzing.examples(2)
 def test_the_deployed_api_keeps_its_document(case: Any, shop: Shop, things: Things, cases: fuzzing.Cases) -> None:
-    cases.send(case, things, shop.key, base_url=shop.cloud.api)
+    cases.send(case, things, shop.key, base_url=shop.cloud.api, timeout=60)  # some cases wait, by `Prefer`
