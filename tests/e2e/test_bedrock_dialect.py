@@ -263,8 +263,8 @@ def test_the_sdk_s_own_try_after_a_cut_connection_buys_nothing_again(cloud: Clou
 
 
 def test_a_client_that_is_less_patient_than_the_provider_buys_once(cloud: Cloud, live: str) -> None:
-    cloud.bedrock.fault(on="submit", kind="delay", seconds=5, times=1)
-    [answer] = call(live, try_on(), read_timeout=3, retries={"total_max_attempts": 8})
+    cloud.bedrock.fault(on="submit", kind="delay", seconds=4, times=1)
+    [answer] = call(live, try_on(), read_timeout=2, retries={"total_max_attempts": 8})
     assert answer["RetryAttempts"] >= 1 and size(answer) == (832, 1248), answer.get("message")
     assert len(cloud.bedrock.purchases()) == 1
 

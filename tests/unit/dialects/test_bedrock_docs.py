@@ -11,6 +11,7 @@ import pytest
 from fitting_room.actions.requests.wait import watched
 from fitting_room.dialects.bedrock.errors import STATUS
 from fitting_room.dialects.bedrock.invoke import LONGEST_WAIT, LOOKS
+from fitting_room.jobs.job import Job
 from tests.bench import list_prices as usd
 from tests.unit.dialects.jobs import job
 from tests.unit.memory import FakeClock
@@ -29,9 +30,20 @@ def test_what_waiting_costs_is_reckoned_from_its_pauses(monkeypatch: pytest.Monk
     rows = re.findall(r"^\| (\d+) (second|minute)s? \| (\d+) \| (\d+) \| ([\d.]+) \|", BEDROCK, re.MULTILINE)
     assert [int(count) * (60 if unit == "minute" else 1) for count, unit, *_ in rows] == [10, 60, 300, LONGEST_WAIT]
     for count, unit, gigabytes, reads, told in rows:
-        seconds, look, at = int(count) * (60 if unit == "minute" else 1), Mock(return_value=job()), FakeClock()
-        monkeypatch.setattr("fitting_room.actions.requests.wait.jobs.get", look)
-        watched(job(), at.ms() + seconds * 1000, LOOKS, at)
-        price = GIGABYTES * seconds * usd.LAMBDA_GB_SECOND + 2 * look.call_count * usd.DYNAMODB_READ_UNIT
-        assert (int(gigabytes), int(reads)) == (GIGABYTES * seconds, look.call_count)
+        seconds = int(count) * (60 if unit == "minute" else 1)
+        looks = _looks(seconds, monkeypatch)
+        price = GIGABYTES * seconds * usd.LAMBDA_GB_SECOND + 2 * looks * usd.DYNAMODB_READ_UNIT
+        assert (int(gigabytes), int(reads)) == (GIGABYTES * seconds, looks)
         assert float(told) == pytest.approx(price, rel=0.15)
+
+
+def _looks(seconds: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    at, looks = FakeClock(), list[str]()
+
+    def get(job_id: str, _: object) -> Job:
+        looks.append(job_id)
+        return job()
+
+    monkeypatch.setattr("fitting_room.actions.requests.wait.jobs.get", get)
+    watched(job(), at.ms() + seconds * 1000, LOOKS, at)
+    return len(looks)

@@ -28,7 +28,7 @@ from fitting_room.stores.api_keys import Caller
 LONGEST_WAIT = 14 * 60
 SPARE_SECONDS = 20
 """Left of an invocation to read the images and to make them smaller."""
-LOOKS = 1.0, 4.0
+LOOKS = 1.0, 2.0
 """Seconds between two looks at the job: the first pause, which doubles, and the longest."""
 POOL = "dialect_waiters"
 _REMEDY = (
