@@ -34,7 +34,7 @@ _PAGE = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src *; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'">
+ content="default-src 'none'; img-src * file:; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
 <meta name="robots" content="noindex">
