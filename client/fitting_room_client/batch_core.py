@@ -31,6 +31,8 @@ _IMAGE = re.compile(r'(?:<a href="[^"]+" download="(?P<name>[^"]+)">)?<img src="
 INLINE = 100
 """Rows that a request may hold itself."""
 LOOK_SECONDS = 5.0
+_LINKS_SECONDS = 600.0
+"""How long the links of a page are surely good."""
 _SUFFIXES = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/avif": "avif", "image/heic": "heic"}
 
 
@@ -104,21 +106,24 @@ class BatchCore(Core):
         return folder / _page_name(1)
 
     def _saved_page(self, batch_id: str, page: int, folder: Path, names: dict[str, str]) -> Flow[str]:
-        """Save the images of a page, and return it with the names of their files.
+        """Save the images of a page, and return it with the names of their files. An image that is gone is left out.
 
-        `names`: of the files, by the path of their links. The rest of a link is a signature, which may expire meanwhile.
+        `names`: of the files that are saved already, by what names an image (`_image`).
         """
         while True:
             html = (yield from self._report(batch_id, "html", page=str(page))).decode()
-            known = len(names)
-            try:
-                for name, link in _IMAGE.findall(html):
-                    if _place(link) not in names:
-                        content = yield from self.fetch(unescape(link), self.until(CALL_SECONDS))
-                        names[_place(link)] = _keep(folder, unescape(name), content, names.values())
-            except Refused:
-                if len(names) == known:
-                    raise
+            old = self.until(_LINKS_SECONDS)
+            for name, link in _IMAGE.findall(html):
+                if _image(link) in names:
+                    continue
+                try:
+                    content = yield from self.fetch(unescape(link), self.until(CALL_SECONDS))
+                except Refused:
+                    if self.clock.now() > old:
+                        break
+                    names[_image(link)] = ""
+                else:
+                    names[_image(link)] = _keep(folder, unescape(name), content, names.values())
             else:
                 return _own(html, names)
 
@@ -145,13 +150,15 @@ def _keep(folder: Path, name: str, content: bytes, taken: Collection[str]) -> st
 def _own(html: str, names: Mapping[str, str]) -> str:
     """Return a page whose images and other pages are files beside it."""
     html = re.sub(
-        r'(href|src)="(https?://[^"]+)"', lambda tag: f'{tag[1]}="{escape(quote(names.get(_place(tag[2]), "")))}"', html
+        r'(href|src)="(https?://[^"]+)"', lambda tag: f'{tag[1]}="{escape(quote(names.get(_image(tag[2]), "")))}"', html
     )
     return re.sub(r'<(?:a|span)[^>]* data-page="(\d+)">', lambda tag: f'<a href="{_page_name(int(tag[1]))}">', html)
 
 
-def _place(link: str) -> str:
-    return urlsplit(unescape(link)).path
+def _image(link: str) -> str:
+    """Return what names an image: the API marks equal ones behind a `#`. The signature is another one each time."""
+    parts = urlsplit(unescape(link))
+    return parts.fragment or parts.path
 
 
 def _page_name(page: int) -> str:

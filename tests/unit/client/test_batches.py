@@ -16,7 +16,7 @@ import pytest
 
 from fitting_room.actions.batch.contact_sheet import sheet
 from fitting_room.actions.batch.report import Facts, ReportRow
-from fitting_room_client import BadInput, DeadlinePassed, FittingRoom, Refused, command
+from fitting_room_client import BadInput, DeadlinePassed, FittingRoom, command
 from tests.client import KEY, URL, Do, StillClock, doing, told
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n" + b"p" * 9, b"\xff\xd8\xff" + b"j" * 9
@@ -24,7 +24,7 @@ ROWS = [
     ReportRow(2, "succeeded", "anna-tee", "job_1", results=("anna", "anna2"), person="person", garments=("tee",)),
     ReportRow(3, "succeeded", "anna/tee", "job_2", results=("again",), person="person", garments=("cap",)),
     ReportRow(4, "succeeded", "../../etc/passwd", "job_3", results=("evil",)),
-    ReportRow(5, "failed", "ben", "job_4", person="person"),
+    ReportRow(5, "failed", "ben", "job_4", person="person2"),
 ]
 
 
@@ -87,7 +87,8 @@ class Api:
         self.signature += 1
 
         def link(name: str) -> str:
-            return name and f"https://bucket.example/{name}?Signature={self.signature}&X=1"
+            mark = "#abc" if name in ("person", "person2") else ""
+            return name and f"https://bucket.example/{name}?Signature={self.signature}&X=1{mark}"
 
         rows = [
             row._replace(
@@ -185,7 +186,7 @@ def test_the_folder_has_report_images_and_pages_that_work_without_the_api(do: Do
     assert (out / "report.csv").read_bytes() == b"line,id\n"
     names = {path.name for path in (out / "results").iterdir()}
     assert names == {"anna-tee.jpg", "anna-tee_2.jpg", "anna_tee.png", "_.._etc_passwd.png"}
-    assert len(list((out / "inputs").iterdir())) == 3, "the person is there once"
+    assert len(list((out / "inputs").iterdir())) == 3, "equal images are there once"
     for page, other in (("index.html", "page-2.html"), ("page-2.html", "index.html")):
         html = (out / page).read_text()
         assert f'<a href="{other}">' in html
@@ -196,20 +197,29 @@ def test_the_folder_has_report_images_and_pages_that_work_without_the_api(do: Do
     assert all((out / name).is_file() for name in shown)
 
 
-def test_links_that_expire_meanwhile_are_asked_for_again(do: Do, api: Api, tmp_path: Path) -> None:
+def test_links_that_expire_meanwhile_are_asked_for_again(do: Do, api: Api, clock: StillClock, tmp_path: Path) -> None:
     served = api._bucket
 
-    def late(request: httpx.Request) -> httpx.Response:
+    def slow(request: httpx.Request) -> httpx.Response:
         if request.url.path == "/anna2" and request.url.params["Signature"] == "1":
+            clock.moment += 900
             return httpx.Response(403, text="<Message>Request has expired</Message>")
         return served(request)
 
-    api._bucket = late
+    api._bucket = slow
     do("batches.save", "bat_1", tmp_path)
     assert api.signature == 3, "the first page was asked for twice"
-    api._bucket = lambda request: served(request) if "report" in request.url.path else httpx.Response(403)
-    with pytest.raises(Refused):
-        do("batches.save", "bat_1", tmp_path)
+    assert (tmp_path / "results" / "anna-tee_2.jpg").exists()
+
+
+def test_an_image_that_is_gone_is_left_out(do: Do, api: Api, tmp_path: Path) -> None:
+    served = api._bucket
+    api._bucket = lambda request: (
+        httpx.Response(404) if request.url.path == "/person" else served(request)
+    )
+    do("batches.save", "bat_1", tmp_path)
+    assert '<img src="" alt="Person of anna-tee"' in (tmp_path / "index.html").read_text()
+    assert (tmp_path / "results" / "anna-tee.jpg").exists()
 
 
 def test_one_call_goes_from_the_manifest_to_the_folder(do: Do, api: Api, manifest: Path, tmp_path: Path) -> None:
