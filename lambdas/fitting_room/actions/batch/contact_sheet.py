@@ -94,7 +94,7 @@ def sheet(batch: Facts, rows: Iterable[ReportRow], page: int, pages: int, link_o
             ("Began", _time(batch.created_at)),
             ("Ended", _time(batch.finished_at)),
             ("Spent", f"{batch.spent:,.2f} {batch.currency}"),
-            ("Set aside", f"{batch.reserved:,.2f} {batch.currency}" if batch.reserved else ""),
+            ("Set aside", f"{batch.reserved:,.2f} {batch.currency}"),
         ),
         counts=_joined(
             _html('<li class="{name}"><b>{count:,}</b> {name}</li>', name=name, count=batch.counts[name])
