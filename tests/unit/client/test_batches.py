@@ -214,9 +214,7 @@ def test_links_that_expire_meanwhile_are_asked_for_again(do: Do, api: Api, clock
 
 def test_an_image_that_is_gone_is_left_out(do: Do, api: Api, tmp_path: Path) -> None:
     served = api._bucket
-    api._bucket = lambda request: (
-        httpx.Response(404) if request.url.path == "/person" else served(request)
-    )
+    api._bucket = lambda request: httpx.Response(404) if request.url.path == "/person" else served(request)
     do("batches.save", "bat_1", tmp_path)
     assert '<img src="" alt="Person of anna-tee"' in (tmp_path / "index.html").read_text()
     assert (tmp_path / "results" / "anna-tee.jpg").exists()
@@ -299,7 +297,7 @@ def test_a_person_sees_the_estimate_and_is_asked(
     api.looks = [held, {"status": "finished", "counts": {"rows": 2, "succeeded": 2}}]
     code, out, err = shell("run", manifest, answer=answer)
     assert code == 0
-    assert "2 rows, 1 invalid; at most 4 images and 0.3 USD at list prices, credits not counted\nrun it? [y/N] " in err
+    assert "2 rows, 1 invalid; at most 4 images and 0.3 USD\nrun it? [y/N] " in err
     assert api.sent("POST", "/v1/batches")[0]["hold"] is True
     assert len(api.sent("POST", "/v1/batches/bat_1/resume")) == bought
     assert bool(out) == bought
