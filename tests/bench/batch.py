@@ -65,6 +65,7 @@ def measure(provider: str, count: int) -> None:
 
 
 def manifest(provider: str, count: int, person: str, garment: str) -> bytes:
+    first = int(time.time()) % 4_000_000 * 1000  # of no earlier run
     rows = [
         {
             "id": f"row-{n}",
@@ -72,7 +73,7 @@ def manifest(provider: str, count: int, person: str, garment: str) -> bytes:
             "garment": garment,
             "category": "tops",
             "provider": provider,
-            "output": {"seed": n},
+            "output": {"seed": first + n},
         }
         for n in range(count)
     ]

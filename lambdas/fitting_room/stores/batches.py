@@ -67,18 +67,18 @@ def raw_item(batch_id: str) -> dict[str, Any] | None:
 def listed(tenant: str, mode: Mode, now: datetime, limit: int, after: str | None) -> tuple[list[Batch], str | None]:
     """Return at most `limit` batches, newest first and older than `after`.
 
-    The second value is the id to go on after, if there may be more.
+    The second value is the id to go on after, if there are more.
     """
     here = Key("listed").eq(_listing(tenant, mode))
     answer = aws.table().query(
         IndexName="listed",
         ScanIndexForward=False,
-        Limit=limit,
+        Limit=limit + 1,
         KeyConditionExpression=here & Key("id").lt(after) if after else here,
     )
-    found = [get(str(item["id"]), now) for item in answer["Items"]]
-    last = answer.get("LastEvaluatedKey")
-    return [batch for batch in found if batch], str(last["id"]) if last else None
+    ids = [str(item["id"]) for item in answer["Items"]]
+    found = [get(batch_id, now) for batch_id in ids[:limit]]
+    return [batch for batch in found if batch], ids[limit - 1] if len(ids) > limit else None
 
 
 def expanded(batch: Batch, status: BatchStatus, now: datetime, look_at: str) -> dict[str, Any]:
