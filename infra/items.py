@@ -41,7 +41,7 @@ ITEMS = {
     ),
     "BATCH#*": _row(  # the batch, its counts and its rows; what it owes to a webhook
         Api="get query put update",
-        Ingest="put",
+        Ingest="get put",
         Expand="get query update write",
         Admit="get update",
         Settle="update",

@@ -116,7 +116,6 @@ class Permissions:
             self._objects(functions.admit, get, self.inbox, prefix)  # whether an upload is there
         for prefix in ("staging/", "results/"):
             self._objects(functions.expand, get, self.media, prefix)
-        self._objects(functions.ingest, put, self.media, "staging/")
         self._objects(functions.expand, put, self.media, "staging/")
         self._objects(functions.expand, "s3:DeleteObject", self.media, "staging/")
         self._objects(functions.admit, put, self.media, "staging/")

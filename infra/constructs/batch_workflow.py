@@ -42,6 +42,8 @@ class BatchWorkflow(Workflow):
         super().__init__(scope, construct_id, config, definition, functions, encryption_key, others)
         self._let_run(jobs)
         self._let_map(storage)
+        if encryption_key:  # of the object with the map's items
+            self.role.add_to_policy(iam.PolicyStatement(actions=["kms:Decrypt"], resources=[encryption_key.key_arn]))
 
     def _let_run(self, jobs: sfn.StateMachine) -> None:
         stack = cdk.Stack.of(self)

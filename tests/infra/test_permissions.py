@@ -102,7 +102,6 @@ WILDCARDS = {
         for role in ("Expand", "Admit")
         for action in ("s3:PutObject", "s3:DeleteObject")
     ),
-    ("Ingest", "s3:PutObject", f"{MEDIA}/staging/*"),
     *(("Finish", action, f"{MEDIA}/results/*") for action in ("s3:GetObject", "s3:PutObject")),
 }
 

@@ -126,7 +126,7 @@ class Catalogue:
         return finish(batch_id, self.world.at)
 
     def broken(self, batch_id: str) -> None:
-        """The event of the run that broke or was stopped arrives, and the next run does its work."""
+        """The event of the run that broke arrives, and the next run does its work."""
         try:
             resume_run(batch_id, self.batch(batch_id).run, self.world.at)
         finally:

@@ -147,14 +147,14 @@ def pause(batch_id: str, why: Fault, *, after: int) -> bool:
     )
 
 
-def resume(batch_id: str) -> bool:
+def resume(batch_id: str, look_at: str) -> bool:
     """Let a paused batch run again. False for one that is not paused."""
     return update_if(
         key(batch_id),
-        "SET #status = :running, exhausted = :none REMOVE paused_for",
+        "SET #status = :running, exhausted = :none, due_at = :at REMOVE paused_for",
         "#status = :paused",
         names=_STATUS,
-        values={":running": "running", ":paused": "paused", ":none": 0},
+        values={":running": "running", ":paused": "paused", ":none": 0, ":at": look_at},
     )
 
 

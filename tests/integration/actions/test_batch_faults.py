@@ -139,8 +139,9 @@ def test_a_cancelled_batch_admits_nothing_more_and_gives_back_what_was_not_spent
     assert cancelled.cancel_requested_at
     assert world.job(open_id).cancel_requested
     assert catalogue.admit({"batch": batch.id, "rows": [3]}) == {"outcome": "ended"}
+    assert f"{batch.id}.r2" in world.executions(world.batch_machine)
     world.broken(open_id)
-    catalogue.broken(batch.id)
+    catalogue.run(batch.id)
     assert catalogue.counts(batch.id) == {"rows": 6, "succeeded": 2, "cancelled": 4}
     assert (catalogue.batch(batch.id).status, len(vendor.orders)) == ("cancelled", 2)
     assert world.spent() == (2, 2 * PRICE)
@@ -165,7 +166,7 @@ def test_a_row_that_is_admitted_while_the_batch_is_cancelled_is_cancelled_too(
         job_id = catalogue.admit({"batch": batch.id, "rows": [0]})["job_id"]
     assert world.job(job_id).cancel_requested
     world.run(job_id)
-    catalogue.broken(batch.id)
+    catalogue.run(batch.id)
     assert (catalogue.counts(batch.id), vendor.orders) == ({"rows": 2, "cancelled": 2}, [])
     adds_up(catalogue, batch.id)
 
@@ -301,7 +302,7 @@ def test_an_erased_batch_takes_its_jobs_rows_and_files_along(catalogue: Catalogu
         catalogue.run(batch.id)
     assert requests.delete_batch(batch.id, LIVE, world.at) == {"id": batch.id, "jobs": 2}
     world.erase()
-    catalogue.broken(batch.id)
+    catalogue.run(batch.id)
     for _ in range(3):
         world.at.sleep(200)
         world.sweep()

@@ -275,6 +275,24 @@ def test_images_in_a_bucket_that_the_tenant_may_read(
     assert catalogue.counts(batch.id) == {"rows": 1, "succeeded": 1}
 
 
+def test_a_manifest_of_a_drop_folder_names_the_files_beside_it(world: World, catalogue: Catalogue) -> None:
+    catalogue.rows(1)
+    for name in ("person.png", "garment-0.png"):
+        world.put(name, world.read(f"drop/{TENANT}/{name}", INBOX), folder=f"drop/{TENANT}/look-1/photos")
+    text = (
+        "person,garment,category\nphotos/person.png,photos/garment-0.png,tops\nphotos/person.png,photos/none.png,tops\n"
+    )
+    key = world.put("manifest.csv", text.encode(), folder=f"drop/{TENANT}/look-1")
+    batch = catalogue.create(manifest={"s3": f"s3://{INBOX}/{key}"}, drop="look-1")
+    catalogue.run(batch.id)
+    assert catalogue.counts(batch.id) == {"rows": 2, "invalid": 1, "succeeded": 1}
+    report = json.loads(world.read(f"results/{TENANT}/drop/look-1/report.json"))
+    [fault] = report["rows"][1]["faults"]
+    assert (fault["code"], fault["pointer"]) == ("upload_missing", "/garments/0/image")
+    assert "photos/none.png" in fault["detail"]
+    assert world.keys(key, INBOX), "the manifest stays"
+
+
 def test_rows_whose_files_expire_before_their_turn_are_refused(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, world: World, vendor: Vendor
 ) -> None:

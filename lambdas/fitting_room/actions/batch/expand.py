@@ -83,6 +83,8 @@ class _Reckoning:
     first: dict[bytes, int] = field(default_factory=dict)
     """By what a row asks for: the first that asks for it."""
     uploads: dict[str, bool] = field(default_factory=dict)
+    dropped: set[str] | None = None
+    """The files of the drop folder; None for a manifest that lies in none."""
 
 
 def _expand(batch: Batch, at: Clock) -> None:
@@ -101,8 +103,8 @@ def _expand(batch: Batch, at: Clock) -> None:
         day = at.now().date().isoformat()
         batch.reserved = Reservation(day=day, images=sums.reserved["paid"], microusd=batch.most_microusd)
     _begin(batch, at)
-    if batch.manifest.bucket == settings().media_bucket and batch.manifest.key:
-        media.remove([batch.manifest.key])
+    if str(batch.manifest.key).startswith(f"staging/{batch.id}/"):
+        media.remove([str(batch.manifest.key)])
 
 
 def _read(batch: Batch) -> Iterator[rows.Row | BadRow]:
@@ -133,7 +135,10 @@ def _stored(
     batch: Batch, found: Iterator[rows.Row | BadRow], caller: Caller, sums: _Reckoning, at: Clock
 ) -> Iterator[Row]:
     most, defaults = settings().deployment.batch_rows, json.loads(batch.defaults)
-    folder = f"s3://{batch.manifest.bucket}/{str(batch.manifest.key).rpartition('/')[0]}" if batch.drop else None
+    folder = _folder(batch)
+    if batch.drop:
+        listed = media.listing(str(batch.manifest.bucket), f"{str(batch.manifest.key).rpartition('/')[0]}/", deep=True)
+        sums.dropped = {f"s3://{batch.manifest.bucket}/{found.key}" for found in listed}
     for n, row in enumerate(found):
         if n == most:
             raise _refusal(f"The manifest has more than {most:,} rows.", "Split it into several batches.")
@@ -143,7 +148,7 @@ def _stored(
         try:
             body = rows.resolved({"reuse": True, **rows.merged(defaults, row.body)}, folder)
             checked = check(body, caller, at, find_uploads=False)
-            _find_uploads(checked.request, caller, sums, at)
+            _find_files(checked.request, caller, sums, folder, at)
         except Refusal as refusal:
             yield Row(n=n, line=row.line, id=row.id, faults=list(refusal.faults))
             continue
@@ -152,10 +157,28 @@ def _stored(
         yield Row(n=n, line=row.line, id=row.id, request=text, plan=checked.plan.providers, same_as=same_as)
 
 
-def _find_uploads(request: AnyRequest, caller: Caller, sums: _Reckoning, at: Clock) -> None:
-    """Look for each upload that a row names; many rows name the same."""
+def _folder(batch: Batch) -> str | None:
+    """Return the folder in which a manifest lies with the files that it names; None where it is alone."""
+    bucket = str(batch.manifest.bucket)
+    if not (batch.drop or bucket in settings().deployment.tenant_buckets):
+        return None
+    return f"s3://{bucket}/{str(batch.manifest.key).rpartition('/')[0]}".rstrip("/")
+
+
+def _find_files(request: AnyRequest, caller: Caller, sums: _Reckoning, folder: str | None, at: Clock) -> None:
+    """Look for each upload that a row names, of which many rows may name the same, and for the files of a drop folder."""
     missing = []
     for _, pointer, ref in request.images():
+        if ref.s3 and sums.dropped is not None and ref.s3.startswith(f"{folder}/") and ref.s3 not in sums.dropped:
+            name = ref.s3.removeprefix(f"{folder}/")
+            missing.append(
+                Fault.of(
+                    "upload_missing",
+                    f"The folder has no file `{name}`.",
+                    "Put it beside the manifest, then put the manifest again.",
+                    pointer=pointer,
+                )
+            )
         if ref.upload is None:
             continue
         if ref.upload not in sums.uploads:

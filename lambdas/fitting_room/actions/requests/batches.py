@@ -7,7 +7,7 @@ from typing import Any
 
 from fitting_room import clock
 from fitting_room.actions.batch.finish import cancel_open
-from fitting_room.actions.batch.reports import counts_of, start_next_run
+from fitting_room.actions.batch.reports import LOOK_AGAIN, counts_of, start_next_run
 from fitting_room.actions.requests import paging
 from fitting_room.actions.requests.delete import GRACE
 from fitting_room.clock import Clock, is_id
@@ -91,8 +91,8 @@ def list_batches(caller: Caller, asked: dict[str, str], at: Clock) -> dict[str, 
 def cancel_batch(batch_id: str, caller: Caller, at: Clock) -> Batch:
     """Ask for the end of a batch and return it; one that is over stays as it is.
 
-    No row is admitted from now on. Then the open rows are cancelled, and the machine is stopped. The next run of that sees
-    to the end.
+    No row is admitted from now on. Then the open rows are cancelled, and the machine is stopped. Its next run sees to the
+    end.
     """
     batch = find_batch(batch_id, caller, at)
     if not batch.over and batches.request_cancel(batch.id, at.now(), clock.text(at.now())):
@@ -112,7 +112,8 @@ def resume_batch(batch_id: str, caller: Caller, at: Clock) -> Batch:
             f"This batch is {'being cancelled' if batch.unwanted and not batch.over else batch.status}.",
             "Only a paused batch can be resumed. To run its manifest again, create a new batch.",
         )
-    if batches.resume(batch.id) and executions.start_run(batch.id, batch.run) == "was":
+    look_at = clock.later(at.now(), LOOK_AGAIN)  # the run may be ending just now, because the batch was paused
+    if batches.resume(batch.id, look_at) and executions.start_run(batch.id, batch.run) == "was":
         start_next_run(batch, at)
     return find_batch(batch_id, caller, at)
 
@@ -138,6 +139,7 @@ def _stop(batch: Batch, at: Clock) -> None:
         cancel_open(batch, counts.admitted - counts.done, at)
     with unimportant("stopping a batch"):
         executions.stop_run(batch.id, batch.run)
+    start_next_run(batch, at)
 
 
 def _cost(microusd: int, millicredits: int = 0) -> dict[str, Any]:
