@@ -23,6 +23,7 @@ import httpx
 
 from local.emulator_control import EmulatorControl, Usage
 from tests.bench.client import Client, Provider, endpoints
+from tests.bench.cost import row
 from tests.bench.load import small
 
 OVER = ("finished", "cancelled", "failed")
@@ -32,13 +33,15 @@ LOOK_SECONDS = 2.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("runs", nargs="+", help="provider=rows")
+    costs: list[str] = []
     print("| rows | ended | s | s a row | expanding, s | bought | most | live, s | moves |\n|---|" + "---:|" * 8)
     for run in parser.parse_args().runs:
         provider, _, count = run.partition("=")
-        measure(provider, int(count))
+        measure(provider, int(count), costs)
+    print("\nWhat AWS would bill for each whole batch, as `make cost` reckons it:", *costs, sep="\n")
 
 
-def measure(provider: str, count: int) -> None:
+def measure(provider: str, count: int, costs: list[str]) -> None:
     found = endpoints()
     client, emulator = Client(found["api"], found["api_key"]), EmulatorControl(found["aws"])
     simulator = Provider(found["providers"][provider]) if provider in found["providers"] else None
@@ -52,14 +55,16 @@ def measure(provider: str, count: int) -> None:
         batch, began, waited = run(client, data, images, live)
         orders = simulator.purchases() if simulator else []
         bought = len(orders) if simulator else batch["images"]["bought"]
+        usage = emulator.usage()
         seconds = moment(batch["finished_at"]) - moment(batch["created_at"])
         counts = ", ".join(f"{name} {number}" for name, number in batch["counts"].items() if number and name != "rows")
         print(
             f"| {count} {provider} | {batch['status']}: {counts} | {seconds:.0f} | {seconds / count:.2f}"
             f" | {moment(batch['started_at']) - began:.0f} | {bought} | {busiest(orders)}"
-            f" | {'' if waited is None else f'{waited:.1f}'} | {moves(emulator.usage(), batch['id']) / count:.1f} |",
+            f" | {'' if waited is None else f'{waited:.1f}'} | {moves(usage) / count:.1f} |",
             flush=True,
         )
+        costs.append(row(f"{count} {provider}", {"provider": provider, "usage": {}}, usage))
         if again or not simulator:
             return
 
@@ -110,13 +115,12 @@ def run(
 
 def busiest(orders: list[dict[str, Any]]) -> int:
     """Orders in the busiest minute."""
-    times = sorted(float(order["at"]) for order in orders)
+    times = sorted(moment(order["at"]) for order in orders)
     return max((sum(begin <= each < begin + 60 for each in times) for begin in times), default=0)
 
 
-def moves(usage: Usage, batch_id: str) -> int:
+def moves(usage: Usage) -> int:
     """State transitions since the usage was reset. Nothing else runs here."""
-    assert batch_id
     return sum(sum(executions.values()) for executions in usage.transitions.values())
 
 
