@@ -152,7 +152,11 @@ def _own(html: str, names: Mapping[str, str]) -> str:
     html = re.sub(
         r'(href|src)="(https?://[^"]+)"', lambda tag: f'{tag[1]}="{escape(quote(names.get(_image(tag[2]), "")))}"', html
     )
-    return re.sub(r'<(?:a|span)[^>]* data-page="(\d+)">', lambda tag: f'<a href="{_page_name(int(tag[1]))}">', html)
+    return re.sub(
+        r'<span data-page="(\d+)"[^>]*>\d+</span>',
+        lambda other: f'<a href="{_page_name(int(other[1]))}">{other[1]}</a>',
+        html,
+    )
 
 
 def _image(link: str) -> str:

@@ -1,7 +1,8 @@
 """A batch as a page to look at: what came of it, and each row with person, garment and result side by side.
 
 The page is one HTML file without scripts, and its policy lets it load nothing but images. `fitting-room batch run` saves
-it with them: whatever an `<img>` shows, a result under the name of its `download`, other pages by their `data-page`.
+it with them: whatever an `<img>` shows, a result under the name of its `download`. A link to an image may end with `#`
+and a mark that equal images share. Other pages have a `data-page` and no link, for only the API can make them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
@@ -76,7 +77,7 @@ class Html(str):
     __slots__ = ()
 
 
-def sheet(batch: Facts, rows: Iterable[ReportRow], page: int, pages: int, link_of_page: Callable[[int], str]) -> str:
+def sheet(batch: Facts, rows: Iterable[ReportRow], page: int, pages: int) -> str:
     """Return one page of the contact sheet. Pages count from 1."""
     cards: dict[bool, list[Html]] = {True: [], False: []}
     for row in rows:
@@ -103,7 +104,7 @@ def sheet(batch: Facts, rows: Iterable[ReportRow], page: int, pages: int, link_o
         bar=_bar([(status, batch.counts[status]) for status in shown]),
         causes=_causes(batch.causes),
         filters=Html(_FILTERS),
-        turning=_turning(page, pages, link_of_page),
+        turning=_turning(batch.id, page, pages),
         cards=_joined(cards[False]),
         invalid=_html(_INVALID, cards=_joined(cards[True])) if cards[True] else "",
         id=batch.id,
@@ -219,16 +220,17 @@ def _bar(parts: Sequence[tuple[str, int]]) -> Html:
     )
 
 
-def _turning(page: int, pages: int, link_of_page: Callable[[int], str]) -> Html:
+def _turning(batch_id: str, page: int, pages: int) -> Html:
     if pages < 2:
         return Html()
-    links = (
+    path = f"/v1/batches/{batch_id}/report.html"
+    numbers = (
         _html('<b aria-current="page">{n}</b>', n=n)
         if n == page
-        else _html('<a href="{link}" data-page="{n}">{n}</a>', link=link_of_page(n), n=n)
+        else _html('<span data-page="{n}" title="GET {path}?page={n}">{n}</span>', n=n, path=path)
         for n in range(1, pages + 1)
     )
-    return _html('<nav aria-label="Pages">Page {links}</nav>', links=Html(" ".join(links)))
+    return _html('<nav aria-label="Pages">Page {numbers}</nav>', numbers=Html(" ".join(numbers)))
 
 
 def _facts(*facts: tuple[str, str | None]) -> Html:

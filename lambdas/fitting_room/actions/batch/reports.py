@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Literal
 
@@ -12,7 +13,7 @@ from fitting_room.actions.job_view import provider_of
 from fitting_room.clock import Clock
 from fitting_room.jobs.batch import Batch, Counts, Row, job_id_of
 from fitting_room.jobs.errors import Fault, Refusal
-from fitting_room.jobs.job import Job
+from fitting_room.jobs.job import Job, Source
 from fitting_room.settings import settings
 from fitting_room.stores import batch_rows, batches, executions, jobs, media
 
@@ -86,9 +87,7 @@ def sheet_link(batch: Batch, asked: dict[str, str], at: Clock) -> str:
     page, first = int(text), (int(text) - 1) * contact_sheet.PAGE
     found = _rows(batch, first, min(batch.rows, first + contact_sheet.PAGE), at)
     rows = [_with_links(row, job) for row, job in found]
-    html = contact_sheet.sheet(
-        _facts(batch, at), rows, page, pages, lambda other: f"/v1/batches/{batch.id}/report.html?page={other}"
-    )
+    html = contact_sheet.sheet(_facts(batch, at), rows, page, pages)
     key = f"staging/{batch.id}/sheet-{page}.html"
     media.put(key, html.encode(), "text/html; charset=utf-8")
     return media.link(key)
@@ -135,18 +134,18 @@ def _with_links(row: ReportRow, job: Job | None) -> ReportRow:
     """Add links to the images of a row, where they are still there."""
     if job is None or row.job_id is None:
         return row
-    staged = {role: source.staged for role, source in job.sources.items() if source.staged}
-    person = next((staged[role] for role in ("person", "scene", "image") if role in staged), None)
-    garments = [key for role, key in staged.items() if role.startswith("garment")]
+    links = {role: _link(source) for role, source in job.sources.items() if source.staged}
     return row._replace(
-        person=_link(person),
-        garments=tuple(_link(key) for key in garments),
+        person=next((links[role] for role in ("person", "scene", "image") if role in links), ""),
+        garments=tuple(link for role, link in links.items() if role.startswith("garment")),
         results=tuple(media.link(image.key, bucket=image.bucket) for image in job.images),
     )
 
 
-def _link(key: str | None) -> str:
-    return media.link(key) if key else ""
+def _link(source: Source) -> str:
+    """Return a link to a job's own copy of an image, with a mark that copies of the same object share."""
+    mark = f"#{hashlib.sha256(f'{source.bucket}/{source.key}'.encode()).hexdigest()[:16]}" if source.key else ""
+    return f"{media.link(str(source.staged))}{mark}"
 
 
 def _facts(batch: Batch, at: Clock) -> Facts:

@@ -44,7 +44,7 @@ def table(*rows: ReportRow) -> list[dict[str, str]]:
 
 
 def page(*rows: ReportRow, batch: Facts = FACTS, page: int = 1, pages: int = 1) -> str:
-    return sheet(batch, rows, page, pages, lambda n: f"https://sheets.example/{n}?signed&more")
+    return sheet(batch, rows, page, pages)
 
 
 class Seen(HTMLParser):
@@ -113,15 +113,12 @@ def test_an_invalid_row_stands_apart_and_has_no_picture() -> None:
     assert html.count('src="p.png"') == 1
 
 
-def test_pages_link_to_each_other() -> None:
+def test_a_page_names_the_others() -> None:
     seen = Seen(page(DONE, page=2, pages=3))
-    turning = [(link["data-page"], link["href"]) for link in seen.all("a") if "data-page" in link]
-    assert set(turning) == {
-        ("1", "https://sheets.example/1?signed&more"),
-        ("3", "https://sheets.example/3?signed&more"),
-    }
+    named = [(other["data-page"], other["title"]) for other in seen.all("span") if "data-page" in other]
+    assert set(named) == {(n, f"GET /v1/batches/bat_1/report.html?page={n}") for n in ("1", "3")}
     assert seen.all("html")[0]["data-pages"] == "3"
-    assert not [link for link in Seen(page(DONE)).all("a") if "data-page" in link]
+    assert not [other for other in Seen(page(DONE)).all("span") if "data-page" in other]
 
 
 @CALM
