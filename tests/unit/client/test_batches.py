@@ -297,7 +297,7 @@ def test_a_person_sees_the_estimate_and_is_asked(
     api.looks = [held, {"status": "finished", "counts": {"rows": 2, "succeeded": 2}}]
     code, out, err = shell("run", manifest, answer=answer)
     assert code == 0
-    assert "2 rows, 1 invalid; at most 4 images and 0.3 USD\nrun it? [y/N] " in err
+    assert "2 rows, 1 invalid; at most 4 images and 0.3 USD at list prices, credits not counted\nrun it? [y/N] " in err
     assert api.sent("POST", "/v1/batches")[0]["hold"] is True
     assert len(api.sent("POST", "/v1/batches/bat_1/resume")) == bought
     assert bool(out) == bought
