@@ -61,7 +61,7 @@ def _run(fr: FittingRoom, asked: argparse.Namespace, defaults: dict[str, Any]) -
     print(batch.id, file=sys.stderr)
     batch = fr.batches.wait(batch, on_change=_progress())
     if batch.status == "paused" and not batch.paused_for:
-        most = f"at most {batch.images.get('most')} images and {batch.cost.most} at list prices, credits not counted"
+        most = f"at most {batch.images.get('most')} images and {batch.cost.most} at list prices"
         print(f"{_counted(batch)}; {most}", file=sys.stderr)
         if asked.hold or not _agreed():
             print(f"nothing is bought; to run it: fitting-room batch resume {batch.id}", file=sys.stderr)

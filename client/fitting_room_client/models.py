@@ -38,8 +38,11 @@ class Cost(Answer):
     credits: float | None = None
 
     def __str__(self) -> str:
-        parts = [f"{self.amount:g} {self.currency}"] if self.amount is not None else []
-        parts += [f"{self.credits:g} credit{'' if self.credits == 1 else 's'}"] if self.credits is not None else []
+        parts = []
+        if self.amount is not None and (self.amount or not self.credits):
+            parts.append(f"{self.amount:g} {self.currency}")
+        if self.credits or (self.credits is not None and self.amount is None):
+            parts.append(f"{self.credits:g} credit{'' if self.credits == 1 else 's'}")
         return ", ".join(parts) or "not known"
 
 

@@ -259,7 +259,7 @@ def shell(api: Api, clock: StillClock, monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 def test_run_goes_from_a_manifest_to_the_contact_sheet(shell: Run, api: Api, manifest: Path) -> None:
-    spent = {"spent": {"amount": 0.15, "currency": "USD"}}
+    spent = {"spent": {"amount": 0.15, "currency": "USD", "credits": 2.0}}
     api.looks = [
         {"status": "running", "counts": {"rows": 2}, "cost": {"spent": {"amount": 0, "currency": "USD"}}},
         {"status": "finished", "counts": {"rows": 2, "succeeded": 2, "reused": 1}, "cost": spent},
@@ -270,9 +270,9 @@ def test_run_goes_from_a_manifest_to_the_contact_sheet(shell: Run, api: Api, man
         "2 of 2 files uploaded",
         "bat_1",
         "running: 2 rows, 0 USD",
-        "finished: 2 rows, 2 succeeded, 1 reused, 0.15 USD",
+        "finished: 2 rows, 2 succeeded, 1 reused, 0.15 USD, 2 credits",
         "page 2 of 2 saved",
-        "2 rows, 2 succeeded, 1 reused; spent 0.15 USD",
+        "2 rows, 2 succeeded, 1 reused; spent 0.15 USD, 2 credits",
     ]
     assert api.sent("POST", "/v1/batches") == [
         {
@@ -292,12 +292,12 @@ def test_a_person_sees_the_estimate_and_is_asked(
         "status": "paused",
         "counts": {"rows": 2, "invalid": 1},
         "images": {"most": 4},
-        "cost": {"most": {"amount": 0.3, "currency": "USD"}},
+        "cost": {"most": {"amount": 0.3, "currency": "USD", "credits": 0.0}},
     }
     api.looks = [held, {"status": "finished", "counts": {"rows": 2, "succeeded": 2}}]
     code, out, err = shell("run", manifest, answer=answer)
     assert code == 0
-    assert "2 rows, 1 invalid; at most 4 images and 0.3 USD at list prices, credits not counted\nrun it? [y/N] " in err
+    assert "2 rows, 1 invalid; at most 4 images and 0.3 USD at list prices\nrun it? [y/N] " in err
     assert api.sent("POST", "/v1/batches")[0]["hold"] is True
     assert len(api.sent("POST", "/v1/batches/bat_1/resume")) == bought
     assert bool(out) == bought

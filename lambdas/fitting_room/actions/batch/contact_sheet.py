@@ -94,7 +94,7 @@ def sheet(batch: Facts, rows: Iterable[ReportRow], page: int, pages: int) -> str
             ("Batch", batch.id),
             ("Began", _time(batch.created_at)),
             ("Ended", _time(batch.finished_at)),
-            ("Spent", f"{batch.spent:,.2f} {batch.currency}"),
+            ("Spent", _cost(round(batch.spent, 2), batch.currency, batch.credits)),
             ("Set aside", f"{batch.reserved:,.2f} {batch.currency}"),
         ),
         counts=_joined(
@@ -124,7 +124,7 @@ def _card(row: ReportRow) -> Html:
         facts=_facts(
             ("Row", str(row.line) if row.id else ""),
             ("Provider", row.provider),
-            ("Cost", f"{row.cost:,.4g} {row.currency}" if row.cost is not None else ""),
+            ("Cost", _cost(row.cost, row.currency, row.credits)),
             ("Reference", row.reference),
             ("Reused from", row.reused_from),
             ("Job", row.job_id),
@@ -237,6 +237,11 @@ def _facts(*facts: tuple[str, str | None]) -> Html:
     return _joined(
         _html("<span>{name} <b>{value}</b></span> ", name=name, value=value) for name, value in facts if value
     )
+
+
+def _cost(amount: float | None, currency: str, credits: float | None) -> str:
+    money = f"{amount:,.6g} {currency}" if amount is not None and (amount or not credits) else ""
+    return ", ".join(filter(None, (money, f"{credits:,.6g} credits" if credits else "")))
 
 
 def _time(text: str | None) -> str:

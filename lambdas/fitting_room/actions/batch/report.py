@@ -23,6 +23,7 @@ _COLUMNS = (
     "provider",
     "cost",
     "currency",
+    "credits",
     "images",
     "reused_from",
     "reference",
@@ -41,7 +42,8 @@ class Cause(NamedTuple):
 class Facts(NamedTuple):
     """A batch as its report begins.
 
-    `counts`: by what became of rows, `rows` being all of them. `finished_at`: None while rows are open.
+    `counts`: by what became of rows, `rows` being all of them. `finished_at`: None while rows are open. `spent` and
+    `credits`: what was bought for money, and for a provider's own credits.
     """
 
     id: str
@@ -51,6 +53,7 @@ class Facts(NamedTuple):
     reference: str | None = None
     finished_at: str | None = None
     spent: float = 0.0
+    credits: float = 0.0
     reserved: float = 0.0
     currency: str = "USD"
     causes: tuple[Cause, ...] = ()
@@ -70,6 +73,7 @@ class ReportRow(NamedTuple):
     provider: str | None = None
     cost: float | None = None
     currency: str = "USD"
+    credits: float | None = None
     images: int = 0
     reused_from: str | None = None
     reference: str | None = None
@@ -99,6 +103,7 @@ def csv_of(rows: Iterable[ReportRow]) -> str:
             row.provider,
             row.cost,
             row.currency if row.cost else None,
+            row.credits,
         )
         writer.writerow(map(_cell, (*facts, " ".join(_images(row)), row.reused_from, row.reference)))
     return file.getvalue()

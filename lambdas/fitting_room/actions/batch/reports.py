@@ -117,6 +117,7 @@ def _shown(batch: Batch, row: Row, job: Job | None) -> ReportRow:
         provider=provider_of(job),
         cost=job.usage.amount,
         currency=job.usage.currency,
+        credits=job.usage.credits,
         images=len(job.images),
         reused_from=job.reused_from,
         reference=job.request.reference,
@@ -158,6 +159,7 @@ def _facts(batch: Batch, at: Clock) -> Facts:
         reference=batch.reference,
         finished_at=batch.finished_at,
         spent=counts.microusd / 1e6,
+        credits=counts.millicredits / 1000,
         reserved=batch.reserved.microusd / 1e6 if batch.reserved and not batch.over else 0.0,
         causes=tuple(
             Cause(code, each.count, _example(each.example, at))

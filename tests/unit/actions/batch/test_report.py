@@ -107,6 +107,15 @@ def test_the_sheet_shows_person_garment_and_results_with_a_text_for_those_who_do
         assert told in seen.text
 
 
+def test_what_a_provider_bills_in_credits_is_told_as_such() -> None:
+    row = DONE._replace(cost=None, credits=2.0)
+    assert table(row)[0]["credits"] == "2.0"
+    assert "Cost 2 credits" in Seen(page(row)).text
+    assert "Spent 0.08 USD, 3 credits" in Seen(page(row, batch=FACTS._replace(spent=0.08, credits=3))).text
+    assert "Spent 3 credits" in Seen(page(row, batch=FACTS._replace(spent=0, credits=3))).text
+    assert "Spent 0 USD" in Seen(page(row, batch=FACTS._replace(spent=0))).text
+
+
 def test_an_invalid_row_stands_apart_and_has_no_picture() -> None:
     html = page(ReportRow(9, "invalid", None, faults=(OTHER,), person="p.png"), DONE)
     assert html.index("anna-tee") < html.index("Rows that could not be run") < html.index("Row 9")
