@@ -45,6 +45,7 @@ class Watched:
     config: StageConfig
     functions: Functions
     machine: sfn.StateMachine
+    batches: sfn.StateMachine
     api: apigw.HttpApi
     drops: sqs.Queue
     dead_letters: sqs.Queue
@@ -115,6 +116,8 @@ def alarms(seen: Watched) -> list[Watch]:
         ),
         Watch("ExecutionsFailed", "Runs of jobs broke; they are resumed.", machine.metric_failed(**SUM)),
         Watch("ExecutionsTimedOut", "Runs of jobs lasted 72 hours.", machine.metric_timed_out(**SUM)),
+        Watch("BatchesBroken", "Runs of batches broke; they are resumed.", seen.batches.metric_failed(**SUM)),
+        Watch("BatchesPaused", "Batches wait: a provider has no credit, or refuses its key.", seen.own("BatchPaused")),
         Watch("ReadsRefused", "A provider refuses status reads.", seen.over("LookRefused", "provider", "status")),
         Watch("CopiesRemain", "A provider does not delete its copies.", seen.own("ErasureFailed")),
         *_ends_of_models(seen),

@@ -30,6 +30,7 @@ FUNCTION_GROUPS = {
     "poll": ("Poll",),
     "collect": ("Collect",),
     "settle": ("Settle",),
+    "batch": ("Expand", "Admit", "Finish"),
     "upkeep": ("Sweep", "Erase"),
     "notify": ("Notify",),
     "dialect": ("BedrockDialect",),

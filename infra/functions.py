@@ -57,6 +57,9 @@ class Functions:
         self.wait = self._function("Wait", "job/wait", 256, 10)
         self.collect = self._function("Collect", "job/collect", 1769, 120)
         self.settle = self._function("Settle", "job/settle", 512, 60)
+        self.expand = self._function("Expand", "batch/expand", 1769, 900)
+        self.admit = self._function("Admit", "batch/admit", 512, 60)
+        self.finish = self._function("Finish", "batch/finish", 1769, 900)
         self.callback = self._function("Callback", "http/callback", 256, 10)
         self.bedrock_dialect = (
             self._function("BedrockDialect", "http/bedrock_dialect", 512, 900) if config.bedrock_dialect else None
@@ -94,6 +97,10 @@ class Functions:
             "Settle": self.settle,
         }
 
+    def of_the_batch_machine(self) -> dict[str, ServiceFunction]:
+        """Return the function of each task of the batch machine."""
+        return {"Expand": self.expand, "Admit": self.admit, "Finish": self.finish}
+
     @property
     def accepting(self) -> list[ServiceFunction]:
         """Those that take jobs from clients, and start them."""
@@ -101,13 +108,15 @@ class Functions:
 
     @property
     def telling(self) -> list[ServiceFunction]:
-        """Those that settle a job, send its event, or repeat what was not sent."""
-        return [self.api, self.settle, self.sweep, self.notify]
+        """Those that end a job or a batch, send its event, or repeat what was not sent."""
+        return [self.api, self.settle, self.finish, self.sweep, self.notify]
 
-    def connect(self, machine: sfn.StateMachine, api_url: str, webhooks: sqs.Queue) -> None:
+    def connect(self, jobs: sfn.StateMachine, batches: sfn.StateMachine, api_url: str, webhooks: sqs.Queue) -> None:
         """Tell the functions the addresses of what they call and is made of others of them."""
-        for function in (*self.accepting, self.sweep):
-            function.add_environment("JOB_MACHINE_ARN", machine.state_machine_arn)
+        for function in (*self.accepting, self.sweep, self.finish):
+            function.add_environment("JOB_MACHINE_ARN", jobs.state_machine_arn)
+        for function in (self.api, self.ingest, self.sweep):
+            function.add_environment("BATCH_MACHINE_ARN", batches.state_machine_arn)
         for function in (self.api, self.settle, self.sweep):
             function.add_environment("ERASE_FUNCTION", self.erase.function_name)
         for function in (self.api, *self.starts_with_keys):

@@ -11,8 +11,9 @@ from fnmatch import fnmatchcase
 from fitting_room.providers.runners import RUNNERS
 
 GET, BATCH, QUERY, PUT, UPDATE, DELETE = "GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"
+WRITE = "BatchWriteItem"
 READS = (GET, BATCH, QUERY)
-_ACTIONS = {"get": GET, "batch": BATCH, "query": QUERY, "put": PUT, "update": UPDATE, "delete": DELETE}
+_ACTIONS = {"get": GET, "batch": BATCH, "query": QUERY, "put": PUT, "update": UPDATE, "delete": DELETE, "write": WRITE}
 
 
 def _row(**does: str) -> dict[str, frozenset[str]]:
@@ -32,13 +33,28 @@ ITEMS = {
         Collect="get update",
         Settle="get put update delete",
         Sweep="get put update delete",
-        Erase="get put update delete",
+        Erase="get batch put update delete",
+        Notify="get update delete",
+        Expand="batch",
+        Admit="get put update",
+        Finish="get batch update",
+    ),
+    "BATCH#*": _row(  # the batch, its counts and its rows; what it owes to a webhook
+        Api="get query put update",
+        Ingest="get put",
+        Expand="get query update write",
+        Admit="get update",
+        Settle="update",
+        Finish="get query put update",
+        Sweep="get query update",
+        Erase="get query put update delete write",
         Notify="get update delete",
     ),
-    "USED#*": _row(Api="put query", Ingest="put", Erase="query delete"),
-    "UPLOAD#*": _row(Api="get put", Erase="get delete"),
+    "USED#*": _row(Api="put query", Ingest="put", Admit="put", Erase="query delete"),
+    "UPLOAD#*": _row(Api="get put", Expand="get", Admit="get", Erase="get delete"),
     "OWNER#*": _row(  # what belongs to an owner, and since when it is to go
         Api="get query put update",
+        Admit="get put",
         BedrockDialect="get put",
         Settle="get",
         Sweep="get update",
@@ -49,22 +65,34 @@ ITEMS = {
     "SALT": _row(Api="get put"),
     "MADE#*": _row(Prepare="get", Settle="put", Sweep="put", Erase="delete"),
     "SUBJECTS#*": _row(
-        Api="get query put update", Settle="update", Sweep="update", Erase="get update delete", Notify="get"
+        Api="get query put update",
+        Expand="get",
+        Admit="get put update",
+        Settle="update",
+        Sweep="update",
+        Erase="get update delete",
+        Notify="get",
     ),
     "WEBHOOK_SECRETS#*": _row(Notify="get"),
     "IDEMPOTENCY#*": _row(Api="get put", BedrockDialect="get put", Ingest="get put"),
     "REPEATS#*": _row(Api="query put update"),
     "LINK_SECRET": _row(Api="get put"),
     "BUDGET#*": _row(
-        Api="get query update", BedrockDialect="query update", Ingest="query update", Settle="update", Sweep="update"
+        Api="get query update",
+        BedrockDialect="query update",
+        Ingest="query update",
+        Expand="query update",
+        Finish="update",
+        Settle="update",
+        Sweep="update",
     ),
-    "TESTS#*": _row(Api="get update", BedrockDialect="update"),
+    "TESTS#*": _row(Api="get update", BedrockDialect="update", Expand="update"),
     "USAGE#*": _row(Api="query", Settle="put", Sweep="put", Erase="update"),
     "KEYS": _row(Api="get", BedrockDialect="get"),
-    "TENANTS": _row(Api="get", BedrockDialect="get", Ingest="get"),
+    "TENANTS": _row(Api="get", BedrockDialect="get", Ingest="get", Expand="get", Admit="get"),
     "KEY#*": _row(Api="get", BedrockDialect="get"),  # release 0.1.0 kept keys and tenants here
-    "TENANT#*": _row(Api="get", BedrockDialect="get", Ingest="get"),
-    "PROVIDERS": _row(Api="query", BedrockDialect="query", Ingest="query"),
+    "TENANT#*": _row(Api="get", BedrockDialect="get", Ingest="get", Expand="get", Admit="get"),
+    "PROVIDERS": _row(Api="query", BedrockDialect="query", Ingest="query", Expand="query", Admit="query"),
     "OVERRIDES": _row(
         Api="get",
         BedrockDialect="get",
@@ -76,9 +104,21 @@ ITEMS = {
         Settle="get",
         Sweep="get",
         Erase="get",
+        Expand="get",
+        Admit="get",
+        Finish="get",
     ),
     "REFUSALS": _row(Prepare="update", Starts="update", Poll="update"),
-    "MODELS": _row(Api="query", BedrockDialect="query", Ingest="query", Starts="put", Poll="put", WatchModels="put"),
+    "MODELS": _row(
+        Api="query",
+        BedrockDialect="query",
+        Ingest="query",
+        Expand="query",
+        Admit="query",
+        Starts="put",
+        Poll="put",
+        WatchModels="put",
+    ),
     "RATE": _row(Api="get", Starts="get update", Poll="update"),
     "LEASE#waiters": _row(Api="query update"),
     "LEASE#dialect_waiters": _row(BedrockDialect="query update"),

@@ -24,11 +24,14 @@ class Permissions:
         functions: Functions,
         config: StageConfig,
         storage: StorageStack,
-        machine: sfn.StateMachine,
+        jobs: sfn.StateMachine,
+        batches: sfn.StateMachine,
         webhooks: sqs.Queue,
     ) -> None:
-        self.functions, self.machine, self.webhooks = functions, machine, webhooks
-        self.stack = cdk.Stack.of(machine)
+        self.functions, self.webhooks = functions, webhooks
+        self.jobs, self.batches = jobs, batches
+        self.stack = cdk.Stack.of(jobs)
+        self.tenant_buckets = sorted(config.deployment.tenant_buckets)
         self.regions = config.deployment.bedrock_regions
         self.endpoints = {each.endpoint for each in config.deployment.sagemaker.values()}
         self.secrets = list(storage.provider_secrets.values())
@@ -38,6 +41,7 @@ class Permissions:
     def grant(self) -> None:
         self._items()
         self._pictures()
+        self._batches()
         self._absences()
         self._vendors()
         self._executions()
@@ -64,7 +68,8 @@ class Permissions:
                         )
                     )
         self.functions.sweep.allow(["dynamodb:Query"], [f"{self.table}/index/due"])
-        self.functions.api.allow(["dynamodb:Query"], [f"{self.table}/index/listed"])
+        for function in (self.functions.api, self.functions.finish):
+            function.allow(["dynamodb:Query"], [f"{self.table}/index/listed"])
 
     def _pictures(self) -> None:
         functions, get, put = self.functions, "s3:GetObject", "s3:PutObject"
@@ -103,6 +108,25 @@ class Permissions:
         ):  # what a refused job left, too
             self._objects(function, "s3:DeleteObject", self.media, "staging/")
 
+    def _batches(self) -> None:
+        """Allow what manifests, rows and reports need, and the other buckets that tenants may name images in."""
+        functions, get, put = self.functions, "s3:GetObject", "s3:PutObject"
+        for prefix in ("uploads/", "drop/"):
+            self._objects(functions.expand, get, self.inbox, prefix)
+            self._objects(functions.admit, get, self.inbox, prefix)  # whether an upload is there
+        for prefix in ("staging/", "results/"):
+            self._objects(functions.expand, get, self.media, prefix)
+        self._objects(functions.expand, put, self.media, "staging/")
+        self._objects(functions.expand, "s3:DeleteObject", self.media, "staging/")
+        self._objects(functions.admit, put, self.media, "staging/")
+        self._objects(functions.admit, "s3:DeleteObject", self.media, "staging/")  # what a refused row left
+        self._objects(functions.finish, get, self.media, "results/")
+        self._objects(functions.finish, put, self.media, "results/")
+        for bucket in (f"arn:{cdk.Aws.PARTITION}:s3:::{name}" for name in self.tenant_buckets):
+            for function in (functions.api, functions.expand, functions.prepare):
+                self._objects(function, get, bucket, "")
+                function.allow(["s3:ListBucket"], [bucket])
+
     def _absences(self) -> None:
         """Allow ListBucket to the functions that may meet a missing object: an unfinished upload, an expired image.
 
@@ -112,6 +136,9 @@ class Permissions:
         functions, action = self.functions, "s3:ListBucket"
         functions.api.allow([action], [self.inbox, self.media])
         functions.prepare.allow([action], [self.inbox, self.media])
+        functions.expand.allow([action], [self.inbox, self.media])
+        functions.admit.allow([action], [self.inbox])
+        functions.finish.allow([action], [self.media])
         reading = (*functions.starts.values(), functions.poll, functions.collect, functions.bedrock_dialect)
         for function in filter(None, reading):
             function.allow([action], [self.media])
@@ -170,20 +197,28 @@ class Permissions:
 
     def _executions(self) -> None:
         functions = self.functions
-        for function in (*functions.accepting, functions.sweep):
-            function.allow(["states:StartExecution"], [self.machine.state_machine_arn])
-        executions = self.stack.format_arn(
-            service="states",
-            resource="execution",
-            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
-            resource_name=f"{self.machine.state_machine_name}:*",
-        )
-        functions.sweep.allow(["states:DescribeExecution"], [executions], wildcard="An execution is named by its job.")
-        functions.api.allow(["states:StopExecution"], [executions], wildcard="An execution is named by its job.")
+        named = "An execution is named by its job or batch."
+        # Finish ends the rows of a cancelled batch: a run that never was is started, and ends at once
+        for function in (*functions.accepting, functions.finish, functions.sweep):
+            function.allow(["states:StartExecution"], [self.jobs.state_machine_arn])
+        functions.finish.allow(["states:StopExecution"], [self._executions_of(self.jobs)], wildcard=named)
+        for function in (functions.api, functions.ingest, functions.sweep):
+            function.allow(["states:StartExecution"], [self.batches.state_machine_arn])
+        for executions in map(self._executions_of, (self.jobs, self.batches)):
+            functions.sweep.allow(["states:DescribeExecution"], [executions], wildcard=named)
+            functions.api.allow(["states:StopExecution"], [executions], wildcard=named)
         for function in (functions.api, functions.settle, functions.sweep):  # erase, and stop a provider
             function.allow(["lambda:InvokeFunction"], [functions.erase.function_arn])
         for function in filter(None, (functions.callback, functions.wake, functions.wait)):
             function.allow(["states:SendTaskSuccess"], ["*"], wildcard="It knows no resource: the token is the key.")
+
+    def _executions_of(self, machine: sfn.StateMachine) -> str:
+        return self.stack.format_arn(
+            service="states",
+            resource="execution",
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+            resource_name=f"{machine.state_machine_name}:*",
+        )
 
     def _webhooks(self) -> None:
         """Let events be queued where jobs are settled or events repeated."""

@@ -1,4 +1,4 @@
-"""What can be thrown away and deployed anew: functions, the API, the job machine, events, alarms."""
+"""What can be thrown away and deployed anew: functions, the API, the machines, events, alarms."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from constructs import Construct
 from infra.acknowledged import acknowledge
 from infra.alarms import Watched, alarms
 from infra.config import StageConfig
+from infra.constructs.batch_workflow import BatchWorkflow
 from infra.constructs.http_api import HttpApi
 from infra.constructs.job_workflow import JobWorkflow
 from infra.constructs.monitoring import Monitoring
@@ -46,11 +47,14 @@ class ServiceStack(cdk.Stack):
             auth_type=lambda_.FunctionUrlAuthType.NONE  # the function checks the API key itself
         )
         self.workflow = JobWorkflow(self, "Job", config, functions.of_the_machine(), self.key)
+        self.batches = BatchWorkflow(
+            self, "Batch", config, functions.of_the_batch_machine(), self.workflow.machine, storage, self.key
+        )
         self.http_api = HttpApi(self, "HttpApi", config, functions.api, functions.callback, self.key)
         self.webhooks = webhooks = self._queue("Webhooks", functions.notify)
-        functions.connect(self.workflow.machine, self.http_api.url, webhooks)
+        functions.connect(self.workflow.machine, self.batches.machine, self.http_api.url, webhooks)
         self._keep_failures(functions.erase, retry_attempts=0, max_minutes=5)  # the sweep is the retry
-        Permissions(functions, config, storage, self.workflow.machine, webhooks).grant()
+        Permissions(functions, config, storage, self.workflow.machine, self.batches.machine, webhooks).grant()
         every_minute = self._sweep_every_minute()
         self._resume_broken_executions()
         self._watch_models_every_day()
@@ -69,12 +73,13 @@ class ServiceStack(cdk.Stack):
 
         It must start runs anyway, and a function of the machine cannot depend on the machine.
         """
-        events.Rule(
-            self,
-            "ExecutionBroken",
-            event_pattern=self.workflow.on_broken(),
-            targets=[targets.LambdaFunction(self.functions.sweep, dead_letter_queue=self.dead_letters)],
-        )
+        for name, workflow in (("ExecutionBroken", self.workflow), ("BatchBroken", self.batches)):
+            events.Rule(
+                self,
+                name,
+                event_pattern=workflow.on_broken(),
+                targets=[targets.LambdaFunction(self.functions.sweep, dead_letter_queue=self.dead_letters)],
+            )
 
     def _encrypted(self) -> dict[str, Any]:
         """Say how a queue is encrypted."""
@@ -166,7 +171,8 @@ class ServiceStack(cdk.Stack):
 
     def _monitor(self) -> Monitoring:
         functions, config = self.functions, self.config
-        seen = Watched(config, functions, self.workflow.machine, self.http_api.api, self.drops, self.dead_letters)
+        machines = self.workflow.machine, self.batches.machine
+        seen = Watched(config, functions, *machines, self.http_api.api, self.drops, self.dead_letters)
         groups = [function.log_group for function in functions.by_name().values()]
         monitoring = Monitoring(
             self,
@@ -188,6 +194,7 @@ class ServiceStack(cdk.Stack):
             "InboxBucket": self.storage.inbox_name,
             "MediaBucket": self.storage.media_name,
             "ApiFunction": self.functions.api.function_name,
+            "BatchMachineArn": self.batches.machine.state_machine_arn,
             "JobMachineArn": self.workflow.machine.state_machine_arn,
             "DeadLettersUrl": self.dead_letters.queue_url,
             "DropsUrl": self.drops.queue_url,

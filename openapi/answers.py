@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from fitting_room.jobs.batch import BatchStatus
 from fitting_room.jobs.errors import Fault, JobWarning
 from fitting_room.jobs.job import Status, StepName, Usage
 from fitting_room.jobs.outcome import Charged
@@ -141,6 +142,7 @@ class JobShown(Answer):
     images: list[ImageShown]
     mask: MaskShown | None
     subject: str | None
+    batch: str | None
     warnings: list[JobWarning]
     error: Fault | None
     usage: Usage
@@ -166,6 +168,109 @@ class Jobs(Answer):
 
     items: list[JobShown]
     next_cursor: str | None
+
+
+class RowCounts(Answer):
+    """How the rows stand.
+
+    `rows` counts all of them, `invalid` those that cannot be run. `queued`: not begun. `reused`: of those that succeeded, the
+    rows for which nothing was bought.
+    """
+
+    rows: int
+    invalid: int
+    queued: int
+    running: int
+    succeeded: int
+    failed: int
+    cancelled: int
+    reused: int
+
+
+class BatchImages(Answer):
+    """`most`: what all rows ask for; `bought`: what providers made so far."""
+
+    most: int
+    bought: int
+
+
+class Amount(Answer):
+    """`amount` is without what providers bill in credits."""
+
+    amount: float
+    currency: str
+    credits: float
+
+
+class BatchCost(Answer):
+    """`most`: the dearest that all rows can come to; `reserved`: set aside on the day's budget until the end."""
+
+    most: Amount
+    reserved: Amount
+    spent: Amount
+
+
+class RowErrors(Answer):
+    """How many rows ended with an error code. `example`: the job of one of them."""
+
+    code: str
+    count: int
+    example: str | None
+
+
+class BatchReports(Answer):
+    """The first two can be read once the batch is over, the contact sheet at any time."""
+
+    csv: str
+    json_: Annotated[str, Field(alias="json")]
+    html: str
+
+
+class BatchLinks(Answer):
+    self: str
+    jobs: str
+
+
+class BatchShown(Answer):
+    """Many jobs of one manifest. It is over once `status` is finished, cancelled or failed.
+
+    `errors`: why the batch as a whole failed, before anything was bought. `row_errors`: why rows failed. `paused_for`: why
+    it paused by itself. `seconds_left`: by its pace so far; null while that cannot be told.
+    """
+
+    id: str
+    status: BatchStatus
+    hold: bool
+    reference: str | None
+    counts: RowCounts
+    images: BatchImages
+    cost: BatchCost
+    row_errors: list[RowErrors]
+    errors: list[Fault]
+    paused_for: Fault | None
+    seconds_left: int | None
+    report: BatchReports
+    links: BatchLinks
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    expires_at: Time
+    cancel_requested_at: Time | None
+    erase_requested_at: Time | None
+
+
+class Batches(Answer):
+    """Newest first. `next_cursor` is null on the last page."""
+
+    items: list[BatchShown]
+    next_cursor: str | None
+
+
+class BatchErasure(Answer):
+    """`jobs`: how many are erased with the batch."""
+
+    id: str
+    jobs: int
 
 
 class TokenMade(Answer):

@@ -122,6 +122,7 @@ def _body(found: Operation) -> Json:
         "SubjectRequest": {"train_subject": _without_task(examples.TASKS["train_subject"])},
         "UploadRequest": {"photo": {"content_type": "image/jpeg", "bytes": 481233}},
         "TokenRequest": {"shopper": examples.TOKEN},
+        "BatchRequest": examples.BATCHES,
         "RetryRequest": {"buy_again": {"buy_again": True}},
     }[name]
     content = {"schema": _ref(name), "examples": {task: {"value": value} for task, value in shown.items()}}

@@ -45,6 +45,17 @@ TASKS: dict[str, dict[str, Any]] = {
     },
 }
 
+BATCHES: dict[str, dict[str, Any]] = {
+    "manifest": {
+        "manifest": {"upload": "upl_01K3Q8Z7M0T4N6V9X2B5C8D1E3"},
+        "defaults": {"provider": "fashn", "output": {"quality": "best"}},
+        "max_cost": {"amount": 50},
+        "hold": True,
+    },
+    "cross": {"cross": {"persons": [_PERSON], "garments": [{"image": _GARMENT, "category": "tops"}]}},
+    "jobs": {"jobs": [{"id": "A-1", **TASKS["try_on"]}]},
+}
+
 TOKEN: dict[str, Any] = {
     "owner": "shopper-8812",
     "max_jobs": 3,

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from fitting_room.actions.requests.retry import RetryRequest
 from fitting_room.actions.requests.upload import UploadRequest
+from fitting_room.jobs.batch import BatchRequest
 from fitting_room.jobs.errors import CODES
 from fitting_room.jobs.job import Status
 from fitting_room.jobs.tasks import TASKS
@@ -81,6 +82,7 @@ def _id(prefix: str) -> dict[str, Any]:
 
 PATH = {
     "job_id": Parameter("job_id", "path", "The id of a job.", _id("job"), "job_01K3Q8Z7M0T4N6V9X2B5C8D1E3"),
+    "batch_id": Parameter("batch_id", "path", "The id of a batch.", _id("bat"), "bat_01K3Q8Z7M0T4N6V9X2B5C8D1E3"),
     "subject_id": Parameter("subject_id", "path", "The id of a subject.", _id("sub"), "sub_01K3Q8Z7M0T4N6V9X2B5C8D1E3"),
     "owner": Parameter(
         "owner", "path", "The `owner` of jobs.", {"type": "string", "minLength": 1, "maxLength": 128}, "shopper-8812"
@@ -124,6 +126,8 @@ PAGE = (
     Parameter("limit", "query", "How many items at most.", {"type": "integer", "minimum": 1, "maximum": 100}, 100),
     Parameter("cursor", "query", "The `next_cursor` of the page before.", _id("sub")),
 )
+BATCHES = (PAGE[0], Parameter("cursor", "query", "The `next_cursor` of the page before.", _id("bat")))
+SHEET = Parameter("page", "query", "The number of a page, counted from 1.", {"type": "integer", "minimum": 1}, 1)
 JOBS = (
     PAGE[0],
     Parameter("cursor", "query", "The `next_cursor` of the page before.", {"type": "string"}),
@@ -132,6 +136,7 @@ JOBS = (
     Parameter("provider", "query", "Jobs that this provider does or did.", {"type": "string"}, "fashn"),
     Parameter("owner", "query", "Jobs of exactly this owner.", {"type": "string"}, "shopper-8812"),
     Parameter("reference", "query", "Jobs with exactly this reference.", {"type": "string"}),
+    Parameter("batch", "query", "Jobs of this batch.", _id("bat")),
     Parameter("created_after", "query", "Jobs created after this time.", _TIME, "2026-11-26T10:00:00Z"),
     Parameter("created_before", "query", "Jobs created before this time.", _TIME),
 )
@@ -139,7 +144,7 @@ _NEW_JOB = ("Location", "Retry-After", "Idempotent-Replayed")
 
 OPERATIONS: dict[str, Operation] = {
     "create_an_upload": Operation(
-        "Get a form to send one image with", (201,), answers.Upload, UploadRequest, codes=_BODY
+        "Get a form to send one image or one manifest with", (201,), answers.Upload, UploadRequest, codes=_BODY
     ),
     "create_a_job": Operation(
         "Submit a job. 202: it is stored; 200: it is over already, because the call waited for it",
@@ -215,6 +220,63 @@ OPERATIONS: dict[str, Operation] = {
     "delete_a_subject": Operation(
         "Erase a subject, and the job that made it", (202,), answers.Erasure, codes=("not_found",)
     ),
+    "create_a_batch": Operation(
+        "Have many jobs done: the rows of a manifest, or persons crossed with garments. 202: it is stored",
+        (202,),
+        answers.BatchShown,
+        BatchRequest,
+        codes=(*_BODY, "upload_missing", "webhook_not_configured", "idempotency_conflict", "erased"),
+        headers=_NEW_JOB,
+        parameters=(IDEMPOTENCY,),
+    ),
+    "get_the_batches": Operation(
+        "List batches, newest first", answer=answers.Batches, codes=(("invalid_input", 400),), parameters=BATCHES
+    ),
+    "get_a_batch": Operation(
+        "Look at a batch: its counts, its cost and its errors",
+        answer=answers.BatchShown,
+        codes=_JOB,
+        headers=("Retry-After",),
+    ),
+    "get_the_jobs_of_a_batch": Operation(
+        "List the jobs of a batch, the last row first",
+        answer=answers.Jobs,
+        codes=(*_JOB, ("invalid_input", 400)),
+        parameters=tuple(each for each in JOBS if each.name != "batch"),
+    ),
+    "cancel_a_batch": Operation(
+        "Cancel a batch: its open rows, and those that were not begun",
+        (202,),
+        answers.BatchShown,
+        codes=_JOB,
+        headers=("Retry-After",),
+    ),
+    "resume_a_batch": Operation(
+        "Go on with a batch that is paused, or on hold",
+        (202,),
+        answers.BatchShown,
+        codes=(*_JOB, "conflict"),
+        headers=("Retry-After",),
+    ),
+    "delete_a_batch": Operation(
+        "Erase a batch with all its jobs and reports", (202,), answers.BatchErasure, codes=_JOB
+    ),
+    "get_the_report_as_csv": Operation(
+        "Be redirected to the report of a batch as a table",
+        (303,),
+        codes=(*_JOB, "conflict"),
+        headers=("Location",),
+    ),
+    "get_the_report_as_json": Operation(
+        "Be redirected to the report of a batch as JSON", (303,), codes=(*_JOB, "conflict"), headers=("Location",)
+    ),
+    "get_a_contact_sheet": Operation(
+        "Be redirected to a page with the images of 200 rows, as they are now",
+        (303,),
+        codes=(*_JOB, ("invalid_input", 400)),
+        headers=("Location",),
+        parameters=(SHEET,),
+    ),
     "get_the_providers": Operation("List the providers and what they can do", answer=answers.Providers),
     "create_a_token": Operation(
         "Make a token for a shopper's browser",
@@ -235,9 +297,9 @@ OPERATIONS: dict[str, Operation] = {
 
 HEADERS = {
     "Request-Id": "The id by which the operator finds the request.",
-    "Location": "The address of the job or subject, or the link to the image.",
+    "Location": "The address of the job, batch or subject, or the link to the image or report.",
     "Retry-After": "Seconds after which to ask again.",
-    "Idempotent-Replayed": "`true`: this key had submitted the job already.",
+    "Idempotent-Replayed": "`true`: this key had submitted the job or batch already.",
     "Preference-Applied": "The API has waited, as `Prefer` asked.",
     "WWW-Authenticate": "`Bearer`.",
 }

@@ -11,13 +11,14 @@ from fitting_room_client.errors import (
     NotDelivered,
     Refused,
 )
-from fitting_room_client.models import Erased, Estimate, Event, Fault, Image, Job, Page, Provider
+from fitting_room_client.models import Batch, Erased, Estimate, Event, Fault, Image, Job, Page, Provider
 from fitting_room_client.results import Picture, Result
 
 __all__ = [
     "AnswerLost",
     "AsyncFittingRoom",
     "BadInput",
+    "Batch",
     "DeadlinePassed",
     "Erased",
     "Estimate",

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import httpx
 
+from fitting_room_client.batch_core import BatchCore, OnBatch, OnCount, Rows
 from fitting_room_client.core import CALL_SECONDS, JOB_SECONDS, Core, OnChange
 from fitting_room_client.flow import Awaiting, Blocking, Call, Clock, Flow
-from fitting_room_client.models import Erased, Estimate, Job, Page, Provider, Upload
+from fitting_room_client.models import Batch, BatchPage, Erased, Estimate, Job, Page, Provider, Upload
 from fitting_room_client.requests import ImageLike, try_on
 from fitting_room_client.results import Result
 
 
 class _Calls:
-    _core: Core
+    _core: BatchCore
 
     @Call
     def try_on(
@@ -55,6 +58,29 @@ class _Calls:
     ) -> Flow[Estimate]:
         """Say which providers can do this try-on, and what it costs at most. Sends no file and buys nothing."""
         return self._core.estimate(try_on(person, garment, category=category, provider=provider, **fields))
+
+    @Call
+    def batch(
+        self,
+        /,
+        rows: Rows,
+        *,
+        save: PathLike[str] | None = None,
+        deadline: float = math.inf,
+        idempotency_key: str | None = None,
+        on_change: OnBatch | None = None,
+        **fields: Any,
+    ) -> Flow[Batch]:
+        """Run a manifest, or rows: upload their files, create the batch, wait for its end, and save it into a folder.
+
+        `fields`: defaults, max_cost, max_images, reference, webhook. A batch that pauses is answered as it is. Raises
+        `DeadlinePassed` if it takes more than `deadline` seconds after its creation; it goes on then.
+        """
+        batch = yield from self._core.create_batch(rows, fields, idempotency_key)
+        batch = yield from self._core.wait_for_batch(batch, self._core.until(deadline), on_change)
+        if save and batch.over:
+            yield from self._core.save_batch(batch.id, Path(save), None)
+        return batch
 
     @Call
     def upload(self, image: Path | bytes) -> Flow[Upload]:
@@ -161,6 +187,73 @@ class AsyncJobs(_JobCalls, Awaiting):
             cursor = page.next_cursor
 
 
+class _BatchCalls:
+    _core: BatchCore
+
+    @Call
+    def create(
+        self,
+        /,
+        rows: Rows,
+        *,
+        idempotency_key: str | None = None,
+        on_upload: OnCount | None = None,
+        **fields: Any,
+    ) -> Flow[Batch]:
+        """Create a batch of a manifest (a path) or of rows, and do not wait. Files that rows name are uploaded once.
+
+        `fields`: those of POST /v1/batches, such as `max_cost={"amount": 20, "currency": "USD"}` or `hold=True`.
+        """
+        return self._core.create_batch(rows, fields, idempotency_key, on_upload)
+
+    @Call
+    def get(self, batch_id: str) -> Flow[Batch]:
+        """Read a batch as it is now. `fr.jobs.list(batch=batch_id)` has its jobs."""
+        return self._core.batch("GET", batch_id)
+
+    @Call
+    def wait(self, batch: Batch | str, *, deadline: float = math.inf, on_change: OnBatch | None = None) -> Flow[Batch]:
+        """Return the batch once it is over or paused. Raises `DeadlinePassed` after `deadline` seconds."""
+        return self._core.wait_for_batch(batch, self._core.until(deadline), on_change)
+
+    @Call
+    def save(self, batch_id: str, folder: PathLike[str], *, on_page: OnCount | None = None) -> Flow[Path]:
+        """Write report.csv, the images and the contact sheet of a batch that is over; return the sheet's first page."""
+        return self._core.save_batch(batch_id, Path(folder), on_page)
+
+    @Call
+    def page(self, *, limit: int = 20, cursor: str | None = None) -> Flow[BatchPage]:
+        """Read one page of the batches, newest first; `cursor` is the `next_cursor` of the page before."""
+        return self._core.batches(limit, cursor)
+
+    @Call
+    def cancel(self, batch_id: str) -> Flow[Batch]:
+        """Run no further row, and cancel those that are open."""
+        return self._core.batch("POST", batch_id, "/cancel")
+
+    @Call
+    def resume(self, batch_id: str) -> Flow[Batch]:
+        """Go on with a paused batch."""
+        return self._core.batch("POST", batch_id, "/resume")
+
+    @Call
+    def delete(self, batch_id: str) -> Flow[int]:
+        """Erase a batch with all its jobs, and return how many these are."""
+        return self._core.delete_batch(batch_id)
+
+
+class Batches(_BatchCalls, Blocking):
+    def __init__(self, core: BatchCore, http: httpx.Client) -> None:
+        super().__init__(http, core.clock)
+        self._core = core
+
+
+class AsyncBatches(_BatchCalls, Awaiting):
+    def __init__(self, core: BatchCore, http: httpx.AsyncClient) -> None:
+        super().__init__(http, core.clock)
+        self._core = core
+
+
 class FittingRoom(_Calls, Blocking):
     """The client for ordinary code. Address and key are those of `FITTING_ROOM_URL` and `FITTING_ROOM_KEY` if left out.
 
@@ -176,9 +269,9 @@ class FittingRoom(_Calls, Blocking):
         http: httpx.Client | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._core, self._own = Core(url, key, tries, clock or Clock()), http is None
+        self._core, self._own = BatchCore(url, key, tries, clock or Clock()), http is None
         super().__init__(http or httpx.Client(), self._core.clock)
-        self.jobs = Jobs(self._core, self._http)
+        self.jobs, self.batches = Jobs(self._core, self._http), Batches(self._core, self._http)
 
     def __enter__(self) -> FittingRoom:
         return self
@@ -203,9 +296,9 @@ class AsyncFittingRoom(_Calls, Awaiting):
         http: httpx.AsyncClient | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._core, self._own = Core(url, key, tries, clock or Clock()), http is None
+        self._core, self._own = BatchCore(url, key, tries, clock or Clock()), http is None
         super().__init__(http or httpx.AsyncClient(), self._core.clock)
-        self.jobs = AsyncJobs(self._core, self._http)
+        self.jobs, self.batches = AsyncJobs(self._core, self._http), AsyncBatches(self._core, self._http)
 
     async def __aenter__(self) -> AsyncFittingRoom:
         return self

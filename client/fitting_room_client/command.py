@@ -1,4 +1,4 @@
-"""The command `fitting-room`: one try-on from two files, and a look at jobs, prices and providers."""
+"""The command `fitting-room`: one try-on from two files, or a manifest of them, and a look at jobs and providers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from fitting_room_client import batch_command
 from fitting_room_client.client import FittingRoom
 from fitting_room_client.core import JOB_SECONDS
 from fitting_room_client.errors import FittingRoomError
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"error: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
     except KeyboardInterrupt:
-        print("interrupted; a job that was submitted goes on", file=sys.stderr)
+        print("interrupted; a job or batch that was submitted goes on", file=sys.stderr)
     else:
         return 0
     return 1
@@ -149,6 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     recover = _command(jobs, "recover", place, _recover, "fetch what a job may have paid for; buys nothing")
     for command in (show, cancel, recover):
         command.add_argument("job")
+    batch_command.add(commands, place, _fields)
     return parser
 
 

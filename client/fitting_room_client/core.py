@@ -55,7 +55,7 @@ class Core:
     ) -> Flow[Result]:
         until = self.until(deadline)
         answer = yield from self._submitted(request, key, until, hold=see is None)
-        submitted = _read(Job, answer)
+        submitted = read(Job, answer)
         try:
             job = yield from self.wait(submitted, until, see, retry_after(answer))
             return (yield from self.pictures(job, until))
@@ -64,13 +64,13 @@ class Core:
             raise
 
     def submit(self, request: Mapping[str, Any], key: str | None) -> Flow[Job]:
-        return _read(Job, (yield from self._submitted(request, key, self.until(CALL_SECONDS))))
+        return read(Job, (yield from self._submitted(request, key, self.until(CALL_SECONDS))))
 
     def _submitted(
         self, request: Mapping[str, Any], key: str | None, until: float, *, hold: bool = False
     ) -> Flow[httpx.Response]:
         """Upload the files of the request, and submit it with one key however often it is sent."""
-        body = yield from self._uploaded(request, "", until)
+        body = yield from self._uploaded(request, "", until, {})
         headers = {"Idempotency-Key": key or str(uuid.uuid4())}
         if hold and (seconds := int(min(SERVER_WAITS, until - self.clock.now()))) > 0:
             headers["Prefer"] = f"wait={seconds}"
@@ -94,7 +94,7 @@ class Core:
             yield Pause(max(0.0, min(pause or 0.0, left)))
             # the network may be away for a while
             answer = yield from self._ask("GET", _path(seen.id), until=until, tries=math.inf)
-            before, seen = seen, _read(Job, answer)
+            before, seen = seen, read(Job, answer)
             pause = retry_after(answer) or LOOK_SECONDS
             if see and seen.step != before.step:
                 see(seen)
@@ -117,20 +117,23 @@ class Core:
 
     def job(self, method: str, job_id: str, action: str = "", body: Mapping[str, Any] | None = None) -> Flow[Job]:
         """Get a job, or do something to it that answers a job."""
-        return _read(Job, (yield from self._ask(method, _path(job_id) + action, json=body)))
+        return read(Job, (yield from self._ask(method, _path(job_id) + action, json=body)))
 
     def delete(self, job_id: str) -> Flow[Erased]:
-        return _read(Erased, (yield from self._ask("DELETE", _path(job_id))))
+        return read(Erased, (yield from self._ask("DELETE", _path(job_id))))
 
     def page(self, limit: int, cursor: str | None, filters: Mapping[str, str | datetime | None]) -> Flow[Page]:
         query = {"limit": str(limit), "cursor": cursor, **{name: _text(value) for name, value in filters.items()}}
-        return _read(Page, (yield from self._ask("GET", "/v1/jobs", query=query)))
+        return read(Page, (yield from self._ask("GET", "/v1/jobs", query=query)))
 
     # -------------------------------------------------------------------------------------------------- everything else
     def upload(self, image: bytes, until: float, pointer: str = "") -> Flow[Upload]:
-        asked = {"content_type": content_type(image, pointer), "bytes": len(image)}
-        made = _read(Upload, (yield from self._ask("POST", "/v1/uploads", until=until, json=asked)))
-        form, files = made.post["fields"], {"file": image}
+        return (yield from self.store(image, content_type(image, pointer), until))
+
+    def store(self, content: bytes, kind: str, until: float) -> Flow[Upload]:
+        asked = {"content_type": kind, "bytes": len(content)}
+        made = read(Upload, (yield from self._ask("POST", "/v1/uploads", until=until, json=asked)))
+        form, files = made.post["fields"], {"file": content}
 
         def build() -> httpx.Request:
             return httpx.Request("POST", made.post["url"], data=form, files=files)
@@ -141,7 +144,7 @@ class Core:
         return made
 
     def estimate(self, request: Mapping[str, Any]) -> Flow[Estimate]:
-        return _read(Estimate, (yield from self._ask("POST", "/v1/jobs/estimate", json=_unsent(request))))
+        return read(Estimate, (yield from self._ask("POST", "/v1/jobs/estimate", json=_unsent(request))))
 
     def providers(self) -> Flow[list[Provider]]:
         answer = yield from self._ask("GET", "/v1/providers")
@@ -162,7 +165,10 @@ class Core:
         headers: Mapping[str, str] | None = None,
         tries: float | None = None,
     ) -> Flow[httpx.Response]:
-        """Ask the API; only it gets the key. Raises `Refused`, `NotDelivered` or `AnswerLost`."""
+        """Ask the API; only it gets the key. It may answer where to look instead.
+
+        Raises `Refused`, `NotDelivered` or `AnswerLost`.
+        """
         given = {name: value for name, value in (query or {}).items() if value is not None}
         sent = {"Authorization": f"Bearer {self._key}", "User-Agent": "fitting-room-python", **(headers or {})}
 
@@ -171,37 +177,42 @@ class Core:
 
         until = self.until(CALL_SECONDS) if until is None else until
         answer = yield from persist(build, until, tries or self._tries, self.clock)
-        if not answer.is_success:
+        if not answer.is_success and answer.status_code != 303:
             raise refusal(answer)
         return answer
 
-    def _uploaded(self, value: Any, pointer: str, until: float) -> Flow[Any]:
-        """Put an upload's id in the place of each file in a request."""
+    def _uploaded(self, value: Any, pointer: str, until: float, ids: dict[Any, str]) -> Flow[Any]:
+        """Put an upload's id in the place of each file in a request. `ids`: of the files that were uploaded already."""
         if isinstance(value, bytes | os.PathLike):
-            data = value if isinstance(value, bytes) else Path(value).read_bytes()
-            return {"upload": (yield from self.upload(data, until, pointer)).id}
+            if value not in ids:
+                data = value if isinstance(value, bytes) else Path(value).read_bytes()
+                ids[value] = (yield from self.upload(data, until, pointer)).id
+            return {"upload": ids[value]}
         if isinstance(value, Mapping):
             done = {}
             for name, part in value.items():
-                done[name] = yield from self._uploaded(part, f"{pointer}/{name}", until)
+                done[name] = yield from self._uploaded(part, f"{pointer}/{name}", until, ids)
             return done
         if isinstance(value, list | tuple):
             parts = []
             for n, part in enumerate(value):
-                parts.append((yield from self._uploaded(part, f"{pointer}/{n}", until)))
+                parts.append((yield from self._uploaded(part, f"{pointer}/{n}", until, ids)))
             return parts
         return value
 
     def _download(self, image: Image, until: float) -> Flow[Picture]:
+        return Picture(image, (yield from self.fetch(image.url or "", until)))
+
+    def fetch(self, link: str, until: float) -> Flow[bytes]:
         def build() -> httpx.Request:
-            request = httpx.Request("GET", image.url or "")
+            request = httpx.Request("GET", link)
             request.url = _Signed(request.url)
             return request
 
         answer = yield from persist(build, until, self._tries, self.clock)
         if not answer.is_success:
             raise refusal(answer)
-        return Picture(image, answer.content)
+        return answer.content
 
 
 class _Signed(httpx.URL):
@@ -215,7 +226,7 @@ def _path(job_id: str) -> str:
     return f"/v1/jobs/{quote(job_id, safe='')}"
 
 
-def _read(model: type[A], answer: httpx.Response) -> A:
+def read(model: type[A], answer: httpx.Response) -> A:
     try:
         return model.model_validate(_decoded(answer))
     except ValidationError as error:

@@ -6,7 +6,7 @@
   x Refused           the API said no; nothing was stored or bought
   x AnswerLost        the request left, and no answer came; the job may exist
   x JobFailed         the job ended without images
-  x DeadlinePassed    the job goes on, and the call waits no longer
+  x DeadlinePassed    the job or the batch goes on, and the call waits no longer
   x SignatureInvalid  a webhook that Fitting Room did not send, or an old one
 """
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fitting_room_client.models import Fault, Job, Problem
+from fitting_room_client.models import Batch, Fault, Job, Problem
 
 
 class FittingRoomError(Exception):
@@ -67,14 +67,14 @@ class JobFailed(FittingRoomError):
 
 
 class DeadlinePassed(FittingRoomError):
-    """Wait on with `jobs.wait(error.job.id)`, or end the job with `jobs.cancel(error.job.id)`."""
+    """Wait on with `jobs.wait(error.job)` or `batches.wait(error.batch)`, or cancel it."""
 
-    job: Job
-
-    def __init__(self, job: Job) -> None:
-        detail = f"{job.id} is not done yet: its step is {job.step}. It goes on."
+    def __init__(self, seen: Job | Batch) -> None:
+        at = f"step is {seen.step}" if isinstance(seen, Job) else f"status is {seen.status}"
+        detail = f"{seen.id} is not done yet: its {at}. It goes on."
         super().__init__(Fault(code="deadline_passed", detail=detail, remedy="Wait for it again, or cancel it."))
-        self.job = job
+        self.job = seen if isinstance(seen, Job) else None
+        self.batch = seen if isinstance(seen, Batch) else None
 
 
 class SignatureInvalid(FittingRoomError):

@@ -38,8 +38,11 @@ class Cost(Answer):
     credits: float | None = None
 
     def __str__(self) -> str:
-        parts = [f"{self.amount:g} {self.currency}"] if self.amount is not None else []
-        parts += [f"{self.credits:g} credit{'' if self.credits == 1 else 's'}"] if self.credits is not None else []
+        parts = []
+        if self.amount is not None and (self.amount or not self.credits):
+            parts.append(f"{self.amount:g} {self.currency}")
+        if self.credits or (self.credits is not None and self.amount is None):
+            parts.append(f"{self.credits:g} credit{'' if self.credits == 1 else 's'}")
         return ", ".join(parts) or "not known"
 
 
@@ -147,6 +150,59 @@ class Upload(Answer):
     id: str
     post: dict[str, Any] = Field(repr=False)
     usable_until: datetime | None = None
+
+
+class BatchCost(Answer):
+    """`most`: what all rows can cost; `reserved`: set aside today; `spent`: bought so far, at list prices."""
+
+    most: Cost = Cost()
+    reserved: Cost = Cost()
+    spent: Cost = Cost()
+
+
+class RowErrors(Answer):
+    """How many rows ended with an error, and the job of one of them."""
+
+    code: str
+    count: int
+    example: str | None = None
+
+
+class Batch(Answer):
+    """A batch. `status`: expanding, running or paused; then finished, cancelled or failed, and nothing more happens.
+
+    `errors`: why it failed as a whole; `row_errors`: why rows failed; `paused_for`: why it paused by itself.
+    """
+
+    id: str
+    status: str = ""
+    reference: str | None = None
+    counts: dict[str, int] = {}
+    images: dict[str, int] = {}
+    cost: BatchCost = BatchCost()
+    seconds_left: int | None = None
+    paused_for: Fault | None = None
+    errors: list[Fault] = []
+    row_errors: list[RowErrors] = []
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def over(self) -> bool:
+        return self.status in ("finished", "cancelled", "failed")
+
+    @property
+    def done(self) -> int:
+        """How many of its rows are over."""
+        return sum(self.counts.get(name, 0) for name in ("invalid", "succeeded", "failed", "cancelled"))
+
+
+class BatchPage(Answer):
+    """One page of batches, newest first."""
+
+    items: list[Batch]
+    next_cursor: str | None = None
 
 
 class Erased(Answer):

@@ -53,6 +53,7 @@ Origin = Annotated[
     written(r"\*|https?://[a-z0-9.-]+(:\d+)?", "an origin such as https://shop.example, without a slash at the end"),
 ]
 Loopback = Annotated[str, written(r"(127\.0\.0\.1|localhost):\d+", "a port on this machine such as 127.0.0.1:9000")]
+Bucket = Annotated[str, written(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of a bucket")]
 Days = Annotated[int, Field(ge=1, le=3650)]
 
 
@@ -139,6 +140,12 @@ class DeploymentSettings(BaseModel):
     daily_usd: Annotated[float, Field(gt=0)] = 50.0
     daily_test_jobs: Annotated[int, Field(ge=1)] = 500
     """Jobs of a tenant's test keys per UTC day."""
+    batch_rows: Annotated[int, Field(ge=1, le=100_000)] = 10_000
+    """Rows that a manifest may have."""
+    batch_concurrency: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Rows of one batch that run at once."""
+    tenant_buckets: Annotated[dict[Bucket, list[str]], FromText] = {}
+    """Other buckets of this account, each with the tenants that may name its images and manifests as `s3://...`."""
     daily_owner_jobs: Annotated[int, Field(ge=1)] = 1000
     """Jobs of one owner per UTC day."""
     daily_address_jobs: Annotated[int, Field(ge=1)] = 100
@@ -169,6 +176,7 @@ class Settings(BaseModel):
     deployment: Json[DeploymentSettings]
     aws_region: str = "us-east-1"
     job_machine_arn: str = ""
+    batch_machine_arn: str = ""
     erase_function: str = ""
     webhook_queue: str = ""
     api_url: str = ""

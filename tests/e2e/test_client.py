@@ -87,14 +87,20 @@ def test_the_example_of_the_readme(run: Run, tmp_path: Path) -> None:
 
 
 def test_the_examples_of_the_clients_readme(run: Run, tmp_path: Path) -> None:
-    blocking, awaiting, webhook = re.findall(
+    blocking, awaiting, batch, webhook = re.findall(
         r"```python\n(.*?)```", (ROOT / "client" / "README.md").read_text(), re.DOTALL
     )
-    for example, results in ((blocking, ["result.png"]), (awaiting, ["result_1.png", "result_2.png"]), (webhook, [])):
+    second = ("result_2.png", "out/results/b-dress.png")  # of the other person
+    for example, results in (
+        (blocking, ["result.png"]),
+        (awaiting, ["result_1.png", "result_2.png"]),
+        (batch, ["out/results/a-tee.png", "out/results/b-dress.png"]),
+        (webhook, []),
+    ):
         done = run("python", "-c", example)
         assert done.returncode == 0, done.stderr
         for name in results:
-            _changed(tmp_path / name, SAMPLES / ("person_b.png" if name == "result_2.png" else "person_a.png"))
+            _changed(tmp_path / name, SAMPLES / ("person_b.png" if name in second else "person_a.png"))
 
 
 def test_only_httpx_and_pydantic_come_with_it(environment: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -57,6 +58,9 @@ EVERY: dict[str, Any] = STAGES["prod"] | {
     "daily_images": 5000,
     "daily_usd": 200,
     "daily_test_jobs": 100,
+    "batch_rows": 50_000,
+    "batch_concurrency": 40,
+    "tenant_buckets": {"photos-of-acme": ["acme"]},
     "key_rate": 5,
     "key_burst": 10,
     "waiters": 20,
@@ -150,10 +154,17 @@ class Synthesized:
 
     def job_machine(self) -> dict[str, Any]:
         """The definition, each function's ARN replaced by the construct name of the function."""
-        _, machine = self.service.one("AWS::StepFunctions::StateMachine")
+        return self._definition("Job")
+
+    def batch_machine(self) -> dict[str, Any]:
+        """Likewise; the job machine and the bucket are named as in the template."""
+        return self._definition("Batch")
+
+    def _definition(self, workflow: str) -> dict[str, Any]:
+        _, machine = self.service.one("AWS::StepFunctions::StateMachine", f"{workflow}Machine")
         text: str = machine["DefinitionString"]
         for name, arn in machine["DefinitionSubstitutions"].items():
-            text = text.replace(f"${{{name}}}", arn[2:].partition(".")[0][:-8])
+            text = text.replace(f"${{{name}}}", re.sub(r"^\$\{(\w+)\w{8}(\.Arn)?\}$", r"\1", arn))
         definition: dict[str, Any] = json.loads(text)
         return definition
 

@@ -12,12 +12,13 @@ import pytest
 
 from fitting_room.actions.upkeep import erase, watch_models
 from fitting_room.actions.upkeep.sweep import sweep
+from fitting_room.actions.workflow import settle as settling
 from fitting_room.actions.workflow.poll import poll
 from fitting_room.actions.workflow.settle import settle
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.outcome import Unread
 from fitting_room.observability import metrics
-from fitting_room.stores import aws, jobs
+from fitting_room.stores import aws, batches, jobs
 from infra.config import StageConfig
 from tests.infra.synthesized import ROOT, Synthesized
 from tests.integration.conftest import vendor, world
@@ -138,6 +139,14 @@ def remaining_copies(world: World, vendor: Vendor) -> None:
     erase._alarm("job_1")
 
 
+def paused_batch(world: World, vendor: Vendor) -> None:
+    job = world.submit(provider="sandbox").job.model_copy(update={"batch": "bat_1"})
+    aws.table().put_item(Item={**batches.key("bat_1"), "status": "running"})
+    fault = Fault.of("quota_exhausted", "No credit is left.", "Buy some.")
+    for _ in range(3):
+        settling._pause_batch(job, fault)
+
+
 def ending_model(world: World, vendor: Vendor) -> None:
     watch_models.watch_models(world.at)  # on 2026-09-01; Nova Canvas ends on 2026-09-30
 
@@ -150,6 +159,7 @@ def ending_model(world: World, vendor: Vendor) -> None:
         ("ChargeUnknown", lost_answer),
         ("ReadsRefused", refused_reads),
         ("CopiesRemain", remaining_copies),
+        ("BatchesPaused", paused_batch),
         ("ModelsEnd-nova_canvas", ending_model),
     ],
 )
@@ -199,8 +209,17 @@ OF_AWS = [
     ("WebhooksFail", "AWS/Lambda", "Errors", "AWS::Lambda::Function", "Notify", 1, 1.0),
     ("DropsWait", "AWS/SQS", "ApproximateAgeOfOldestMessage", "AWS::SQS::Queue", "Drops", 1, 901.0),
     ("DeadLetters", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "AWS::SQS::Queue", "DeadLetters", 1, 1.0),
-    ("ExecutionsFailed", "AWS/States", "ExecutionsFailed", "AWS::StepFunctions::StateMachine", "", 1, 1.0),
-    ("ExecutionsTimedOut", "AWS/States", "ExecutionsTimedOut", "AWS::StepFunctions::StateMachine", "", 1, 1.0),
+    ("ExecutionsFailed", "AWS/States", "ExecutionsFailed", "AWS::StepFunctions::StateMachine", "JobMachine", 1, 1.0),
+    (
+        "ExecutionsTimedOut",
+        "AWS/States",
+        "ExecutionsTimedOut",
+        "AWS::StepFunctions::StateMachine",
+        "JobMachine",
+        1,
+        1.0,
+    ),
+    ("BatchesBroken", "AWS/States", "ExecutionsFailed", "AWS::StepFunctions::StateMachine", "BatchMachine", 1, 1.0),
 ]
 """Alarm, the metric as AWS publishes it, its resource, the periods that it must last, and a value that is too high."""
 

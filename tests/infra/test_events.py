@@ -36,7 +36,7 @@ def _function(stage: Synthesized, name: str) -> str:
 def test_every_rule_keeps_what_it_could_not_deliver(stage: Synthesized) -> None:
     dead = _arn(stage, "AWS::SQS::Queue", "DeadLetters")
     targets = [target for rule in stage.service.of("AWS::Events::Rule").values() for target in rule["Targets"]]
-    assert len(targets) == 4
+    assert len(targets) == 5
     assert {target["DeadLetterConfig"]["Arn"] for target in targets} == {dead}
 
 
@@ -54,14 +54,15 @@ def test_functions_that_events_call_keep_what_they_failed_on(stage: Synthesized)
 
 
 def test_an_execution_that_broke_is_resumed(stage: Synthesized) -> None:
-    rule, target = _rule(stage, "ExecutionBroken")
-    machine, _ = stage.service.one("AWS::StepFunctions::StateMachine")
-    assert rule["EventPattern"] == {
-        "source": ["aws.states"],
-        "detail-type": ["Step Functions Execution Status Change"],
-        "detail": {"stateMachineArn": [f"${{{machine}}}"], "status": ["FAILED", "TIMED_OUT", "ABORTED"]},
-    }
-    assert target["Arn"] == f"${{{_function(stage, 'Sweep')}.Arn}}"
+    for name, workflow in (("ExecutionBroken", "Job"), ("BatchBroken", "Batch")):
+        rule, target = _rule(stage, name)
+        machine, _ = stage.service.one("AWS::StepFunctions::StateMachine", f"{workflow}Machine")
+        assert rule["EventPattern"] == {
+            "source": ["aws.states"],
+            "detail-type": ["Step Functions Execution Status Change"],
+            "detail": {"stateMachineArn": [f"${{{machine}}}"], "status": ["FAILED", "TIMED_OUT", "ABORTED"]},
+        }
+        assert target["Arn"] == f"${{{_function(stage, 'Sweep')}.Arn}}"
 
 
 def test_the_sweep_runs_every_minute_and_the_next_minute_is_its_retry(stage: Synthesized) -> None:
@@ -123,7 +124,7 @@ def test_only_functions_that_settle_a_job_or_send_an_event_use_the_queue_of_webh
         for role, statement in stage.statements()
         if "sqs:SendMessage" in statement["Action"] and f"${{{queue}.Arn}}" in statement["Resource"]
     }
-    assert told == sent == {"Api", "Settle", "Sweep", "Notify"}
+    assert told == sent == {"Api", "Settle", "Finish", "Sweep", "Notify"}
 
 
 def test_dead_letters_wait_two_weeks(stage: Synthesized) -> None:
@@ -144,7 +145,8 @@ def test_the_sweep_calls_the_erase_function_again_and_only_once_it_must_be_over(
 
 def test_queues_refuse_plain_http_and_let_only_our_rules_send(stage: Synthesized) -> None:
     rules = {
-        _arn(stage, "AWS::Events::Rule", start) for start in ("Dropped", "ExecutionBroken", "EveryMinute", "EveryDay")
+        _arn(stage, "AWS::Events::Rule", start)
+        for start in ("Dropped", "ExecutionBroken", "BatchBroken", "EveryMinute", "EveryDay")
     }
     policies = stage.service.of("AWS::SQS::QueuePolicy").values()
     assert len(policies) == 3
@@ -167,6 +169,7 @@ def test_functions_are_called_by_their_own_rule_or_api_only(stage: Synthesized) 
     }
     assert allowed == {
         (names["Sweep"], "events.amazonaws.com", _arn(stage, "AWS::Events::Rule", "ExecutionBroken")),
+        (names["Sweep"], "events.amazonaws.com", _arn(stage, "AWS::Events::Rule", "BatchBroken")),
         (names["Sweep"], "events.amazonaws.com", _arn(stage, "AWS::Events::Rule", "EveryMinute")),
         (names["WatchModels"], "events.amazonaws.com", _arn(stage, "AWS::Events::Rule", "EveryDay")),
         (names["Api"], "apigateway.amazonaws.com", f"{gateway}/*/*"),

@@ -20,6 +20,9 @@ SIZES = {  # MB, seconds
     "Poll": (1024, 300),
     "Collect": (1769, 120),
     "Settle": (512, 60),
+    "Expand": (1769, 900),
+    "Admit": (512, 60),
+    "Finish": (1769, 900),
     "Ingest": (512, 60),
     "Sweep": (1769, 60),
     "WatchModels": (512, 120),
@@ -38,11 +41,12 @@ EVERYWHERE = {
     "POWERTOOLS_LOG_LEVEL",
 }
 TOLD = {
-    "Api": {"JOB_MACHINE_ARN", "ERASE_FUNCTION", "WEBHOOK_QUEUE", "API_URL"},
+    "Api": {"JOB_MACHINE_ARN", "BATCH_MACHINE_ARN", "ERASE_FUNCTION", "WEBHOOK_QUEUE", "API_URL"},
     "StartHttp": {"PROVIDER_SECRETS", "API_URL"},
     "Poll": {"PROVIDER_SECRETS"},
-    "Ingest": {"JOB_MACHINE_ARN"},
-    "Sweep": {"JOB_MACHINE_ARN", "ERASE_FUNCTION", "WEBHOOK_QUEUE"},
+    "Ingest": {"JOB_MACHINE_ARN", "BATCH_MACHINE_ARN"},
+    "Finish": {"JOB_MACHINE_ARN", "WEBHOOK_QUEUE"},
+    "Sweep": {"JOB_MACHINE_ARN", "BATCH_MACHINE_ARN", "ERASE_FUNCTION", "WEBHOOK_QUEUE"},
     "Settle": {"WEBHOOK_QUEUE", "ERASE_FUNCTION"},
     "Notify": {"WEBHOOK_QUEUE"},
     "Erase": {"PROVIDER_SECRETS"},
@@ -143,6 +147,9 @@ def test_settings_reach_the_functions(prod: Synthesized) -> None:
         "upload_days": 3,
         "staging_days": 3,
         "result_days": 14,
+        "batch_rows": 10_000,
+        "batch_concurrency": 20,
+        "tenant_buckets": {},
         "daily_images": 1000,
         "daily_usd": 50.0,
         "daily_test_jobs": 500,
@@ -175,8 +182,10 @@ def test_a_function_ignores_a_setting_that_its_code_does_not_know_yet(monkeypatc
 
 
 def test_functions_are_told_the_machine_and_the_keys_of_this_stage(prod: Synthesized) -> None:
-    machine, _ = prod.service.one("AWS::StepFunctions::StateMachine")
-    assert {_environment(prod, name)["JOB_MACHINE_ARN"] for name in ("Api", "Ingest", "Sweep")} == {f"${{{machine}}}"}
+    for workflow in ("Job", "Batch"):
+        machine, _ = prod.service.one("AWS::StepFunctions::StateMachine", f"{workflow}Machine")
+        name = f"{workflow.upper()}_MACHINE_ARN"
+        assert {_environment(prod, function)[name] for function in ("Api", "Ingest", "Sweep")} == {f"${{{machine}}}"}
     for name in ("StartHttp", "Poll", "Erase"):
         secrets = json.loads(_environment(prod, name)["PROVIDER_SECRETS"])
         assert secrets == {vendor: f"${{Key{vendor}.Id}}" for vendor in WITH_KEYS}
@@ -210,7 +219,8 @@ def test_what_a_function_is_told_is_what_it_reads(prod: Synthesized) -> None:
 
 
 def test_the_outputs_an_operator_reads(stage: Synthesized, every: Synthesized) -> None:
-    machine, _ = stage.service.one("AWS::StepFunctions::StateMachine")
+    machine, _ = stage.service.one("AWS::StepFunctions::StateMachine", "JobMachine")
+    batches, _ = stage.service.one("AWS::StepFunctions::StateMachine", "BatchMachine")
     api, _ = stage.service.one("AWS::ApiGatewayV2::Api")
     topics: set[str | None] = {f"${{{name}}}" for name in stage.service.of("AWS::SNS::Topic")}
     outputs = dict(stage.service.outputs)
@@ -221,6 +231,7 @@ def test_the_outputs_an_operator_reads(stage: Synthesized, every: Synthesized) -
         "InboxBucket": "${InboxA8E05DC3}",
         "MediaBucket": "${MediaA721A567}",
         "JobMachineArn": f"${{{machine}}}",
+        "BatchMachineArn": f"${{{batches}}}",
         "ApiFunction": f"${{{stage.service.one('AWS::Lambda::Function', 'Api')[0]}}}",
         "ProviderSecrets": "{" + ",".join(f'"{vendor}":"${{Key{vendor}.Id}}"' for vendor in WITH_KEYS) + "}",
         "ProviderEndpoints": json.dumps(_settings(stage)["endpoints"]),

@@ -39,7 +39,7 @@ def test_each_call_that_the_walk_allows_is_allowed_by_the_policy(stage: Synthesi
         f"{function} {action} {pattern}"
         for pattern in items.ITEMS
         for function in FUNCTIONS
-        for action in (items.GET, items.BATCH, items.QUERY, items.PUT, items.UPDATE, items.DELETE)
+        for action in (items.GET, items.BATCH, items.QUERY, items.PUT, items.UPDATE, items.DELETE, items.WRITE)
         if items.allows(function, action, KEYS[pattern]) and not may(stage, function, action, [KEYS[pattern]])
     ]
     assert denied == []
@@ -54,13 +54,20 @@ def test_a_transaction_is_allowed_even_if_it_is_judged_by_all_of_its_keys_at_onc
     accepted += [KEYS[each] for each in ("OWNER#*", "TOKEN#*")]
     assert all(may(stage, "Api", action, accepted) for action in ("PutItem", "UpdateItem"))
     settled = [KEYS[each] for each in ("JOB#*", "BUDGET#*", "USAGE#*", "MADE#*")]
+    admitted = [KEYS[each] for each in ("JOB#*", "USED#*", "OWNER#*", "BATCH#*", "SUBJECTS#*")]
+    assert all(may(stage, "Admit", action, admitted) for action in ("PutItem", "UpdateItem"))
+    expanded = [KEYS[each] for each in ("BATCH#*", "BUDGET#*", "TESTS#*")]
+    assert may(stage, "Expand", "UpdateItem", expanded)
+    finished = [KEYS[each] for each in ("BATCH#*", "BUDGET#*")]
+    assert all(may(stage, "Finish", action, finished) for action in ("PutItem", "UpdateItem"))
+    settled.append(KEYS["BATCH#*"])
     for function in ("Settle", "Sweep"):
         assert all(may(stage, function, action, settled) for action in ("PutItem", "UpdateItem")), function
 
 
 def test_a_request_that_names_no_key_is_refused(stage: Synthesized) -> None:
     for function in FUNCTIONS:
-        for action in ("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"):
+        for action in ("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"):
             assert not may(stage, function, action, []), (function, action)
 
 
@@ -82,13 +89,13 @@ def test_no_function_makes_a_key_or_changes_a_tenant_or_the_offer(stage: Synthes
 
 def test_the_functions_that_strangers_reach_write_only_what_a_request_needs(stage: Synthesized) -> None:
     def written(function: str) -> set[str]:
-        actions = ("PutItem", "UpdateItem", "DeleteItem")
+        actions = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem")
         return {kind for kind, key in KEYS.items() if any(may(stage, function, action, [key]) for action in actions)}
 
     assert written("Callback") == {"CALLBACK#*"}
-    assert written("Ingest") == {"JOB#*", "USED#*", "IDEMPOTENCY#*", "BUDGET#*"}
+    assert written("Ingest") == {"JOB#*", "BATCH#*", "USED#*", "IDEMPOTENCY#*", "BUDGET#*"}
     shoppers = {"OWNER#*", "TOKEN#*", "TODAY#*", "SALT"}
-    jobs = {"JOB#*", "USED#*", "UPLOAD#*", "SUBJECTS#*", "IDEMPOTENCY#*", "BUDGET#*", "TESTS#*"}
+    jobs = {"JOB#*", "BATCH#*", "USED#*", "UPLOAD#*", "SUBJECTS#*", "IDEMPOTENCY#*", "BUDGET#*", "TESTS#*"}
     assert written("Api") == jobs | shoppers | {"LEASE#waiters", "REPEATS#*", "LINK_SECRET"}
     assert not any(may(stage, "Api", "DeleteItem", [key]) for key in KEYS.values())
 
@@ -98,9 +105,9 @@ def test_only_the_sweep_reads_the_index_of_what_is_due(stage: Synthesized) -> No
     assert {role for role, statement in stage.statements() if index in statement["Resource"]} == {"Sweep"}
 
 
-def test_only_the_api_reads_the_list_of_jobs(stage: Synthesized) -> None:
+def test_only_the_api_and_the_end_of_a_batch_read_the_list_of_jobs(stage: Synthesized) -> None:
     index = f"{TABLE}/index/listed"
-    assert {role for role, statement in stage.statements() if index in statement["Resource"]} == {"Api"}
+    assert {role for role, statement in stage.statements() if index in statement["Resource"]} == {"Api", "Finish"}
 
 
 def test_what_webhooks_are_signed_with_is_readable_by_the_function_that_signs_alone(stage: Synthesized) -> None:

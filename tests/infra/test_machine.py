@@ -124,7 +124,7 @@ def test_jsonata_throughout(stage: Synthesized) -> None:
 
 
 def test_a_standard_machine_with_a_last_resort(stage: Synthesized) -> None:
-    _, machine = stage.service.one("AWS::StepFunctions::StateMachine")
+    _, machine = stage.service.one("AWS::StepFunctions::StateMachine", "JobMachine")
     assert machine["StateMachineType"] == "STANDARD"
     collected = 20 * HOUR
     queued = max(queueing.QUEUE_LIMIT, queueing.BATCH_QUEUE_LIMIT).total_seconds()
@@ -133,7 +133,7 @@ def test_a_standard_machine_with_a_last_resort(stage: Synthesized) -> None:
 
 
 def test_the_history_is_logged_without_its_data_and_traced(stage: Synthesized) -> None:
-    _, machine = stage.service.one("AWS::StepFunctions::StateMachine")
+    _, machine = stage.service.one("AWS::StepFunctions::StateMachine", "JobMachine")
     logging = machine["LoggingConfiguration"]
     assert (logging["Level"], logging.get("IncludeExecutionData", False)) == ("ALL", False)
     (destination,) = logging["Destinations"]

@@ -11,7 +11,7 @@ from moto.events.models import EventPattern
 from fitting_room.stores import executions
 from tests.infra.synthesized import Synthesized
 
-INBOX, MACHINE = "<the inbox>", "<the job machine>"
+INBOX, MACHINE, BATCH_MACHINE = "<the inbox>", "<the job machine>", "<the batch machine>"
 DROPPED: dict[str, Any] = {
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
     "version": "0",
@@ -75,6 +75,10 @@ TAKEN = {
         (BROKEN, {"detail.status": "TIMED_OUT"}),
         (BROKEN, {"detail.status": "ABORTED"}),
     ],
+    "BatchBroken": [
+        (BROKEN, {"detail.stateMachineArn": BATCH_MACHINE}),
+        (BROKEN, {"detail.stateMachineArn": BATCH_MACHINE, "detail.status": "ABORTED"}),
+    ],
 }
 LEFT = {
     "Dropped": [
@@ -93,6 +97,10 @@ LEFT = {
         (BROKEN, {"detail.stateMachineArn": "arn:aws:states:us-east-1:111122223333:stateMachine:another"}),
         (BROKEN, {"detail-type": "Step Functions Activity Status Change"}),
         (BROKEN, {"source": "acme.states"}),
+    ],
+    "BatchBroken": [
+        (BROKEN, {"detail.stateMachineArn": BATCH_MACHINE, "detail.status": "SUCCEEDED"}),
+        (BROKEN, {"detail.stateMachineArn": BATCH_MACHINE, "detail.status": "RUNNING"}),
     ],
 }
 
@@ -121,7 +129,8 @@ def _named(stage: Synthesized, value: Any) -> Any:
     names = {
         f"${{{stage.storage.one('AWS::S3::Bucket', 'Inbox')[0]}}}": INBOX,
         f"${{{stage.storage.one('AWS::S3::Bucket', 'Media')[0]}}}": "<the media bucket>",
-        f"${{{stage.service.one('AWS::StepFunctions::StateMachine')[0]}}}": MACHINE,
+        f"${{{stage.service.one('AWS::StepFunctions::StateMachine', 'JobMachine')[0]}}}": MACHINE,
+        f"${{{stage.service.one('AWS::StepFunctions::StateMachine', 'BatchMachine')[0]}}}": BATCH_MACHINE,
     }
     match value:
         case dict():

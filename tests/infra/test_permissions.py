@@ -18,14 +18,20 @@ FUNCTIONS = {
     "Wait",
     "Collect",
     "Settle",
+    "Expand",
+    "Admit",
+    "Finish",
     "Ingest",
     "Sweep",
     "WatchModels",
     "Erase",
     "Notify",
 }
-MACHINE = "Job"
-EXECUTIONS = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${JobMachine45953B44.Name}:*"
+MACHINES = ("Job", "Batch")
+_EXECUTION = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:"
+EXECUTIONS = _EXECUTION + "${JobMachine45953B44.Name}:*"
+BATCHES = _EXECUTION + "${BatchMachineAF41ABEC.Name}:*"
+CHILDREN = _EXECUTION + "${BatchMachineAF41ABEC.Name}/Rows:*"
 MEDIA, INBOX = "${MediaA721A567.Arn}", "${InboxA8E05DC3.Arn}"
 
 TRACES = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
@@ -35,7 +41,8 @@ WILDCARDS = {
     *((role, action, "*") for role in FUNCTIONS for action in TRACES),
     *((role, "states:SendTaskSuccess", "*") for role in ("Callback", "Wait")),
     *(
-        (MACHINE, action, "*")
+        (machine, action, "*")
+        for machine in MACHINES
         for action in [
             *TRACES,
             "xray:GetSamplingRules",
@@ -78,12 +85,28 @@ WILDCARDS = {
     *((role, "s3:DeleteObject", f"{MEDIA}/results/*") for role in ("Collect", "Settle", "Sweep", "Ingest", "Erase")),
     ("Erase", "s3:DeleteObject", f"{MEDIA}/staging/*"),
     *(("Erase", "s3:DeleteObject", f"{INBOX}/{folder}/*") for folder in ("uploads", "drop")),
-    ("Sweep", "states:DescribeExecution", EXECUTIONS),
-    ("Api", "states:StopExecution", EXECUTIONS),
+    *(("Sweep", "states:DescribeExecution", executions) for executions in (EXECUTIONS, BATCHES)),
+    *(("Api", "states:StopExecution", executions) for executions in (EXECUTIONS, BATCHES)),
+    ("Finish", "states:StopExecution", EXECUTIONS),
+    *(
+        ("Batch", action, executions)
+        for action in ("states:DescribeExecution", "states:StopExecution")
+        for executions in (EXECUTIONS, CHILDREN)
+    ),
+    ("Batch", "s3:GetObject", f"{MEDIA}/staging/*"),
+    # manifests and the uploads of rows; rows; reports
+    *((role, "s3:GetObject", f"{INBOX}/{folder}/*") for role in ("Expand", "Admit") for folder in ("uploads", "drop")),
+    *(("Expand", "s3:GetObject", f"{MEDIA}/{folder}/*") for folder in ("staging", "results")),
+    *(
+        (role, action, f"{MEDIA}/staging/*")
+        for role in ("Expand", "Admit")
+        for action in ("s3:PutObject", "s3:DeleteObject")
+    ),
+    *(("Finish", action, f"{MEDIA}/results/*") for action in ("s3:GetObject", "s3:PutObject")),
 }
 
 
-WRITERS_OF_STAGING = ("Api", "Prepare", "StartBedrock", "StartHttp", "Poll")
+WRITERS_OF_STAGING = ("Api", "Prepare", "StartBedrock", "StartHttp", "Poll", "Expand", "Admit")
 WRITERS_OF_RESULTS = ("Collect", "Settle", "Sweep", "Ingest", "Prepare")
 
 
@@ -110,7 +133,7 @@ def test_no_wildcard_beyond_the_reasoned_ones(stage: Synthesized) -> None:
 
 
 def test_every_role_s_policies_are_seen_by_these_tests(stage: Synthesized) -> None:
-    assert {role for role, _ in stage.statements()} == FUNCTIONS | {MACHINE}
+    assert {role for role, _ in stage.statements()} == FUNCTIONS | set(MACHINES)
     assert not [role for role in stage.service.of("AWS::IAM::Role").values() if role.get("Policies")]
     assert not stage.service.of("AWS::IAM::ManagedPolicy")
 
@@ -151,21 +174,22 @@ def test_only_the_watcher_may_ask_about_a_model_and_only_where_it_is_called(
 def test_runs_are_started_where_a_job_is_accepted_or_resumed_and_stopped_where_it_is_cancelled(
     stage: Synthesized,
 ) -> None:
-    machine = {"${JobMachine45953B44}"}
-    assert _holders(stage, "states:StartExecution") == dict.fromkeys(("Api", "Ingest", "Sweep"), machine)
-    assert _holders(stage, "states:StopExecution") == {"Api": {EXECUTIONS}}
-    assert _holders(stage, "states:DescribeExecution") == {"Sweep": {EXECUTIONS}}
+    jobs, both = {"${JobMachine45953B44}"}, {"${JobMachine45953B44}", "${BatchMachineAF41ABEC}"}
+    starting = {**dict.fromkeys(("Api", "Ingest", "Sweep", "Batch"), both), "Finish": jobs}
+    assert _holders(stage, "states:StartExecution") == starting
+    executions = {"Batch": {EXECUTIONS, CHILDREN}}
+    stopping = {**executions, "Api": {EXECUTIONS, BATCHES}, "Finish": {EXECUTIONS}}
+    assert _holders(stage, "states:StopExecution") == stopping
+    assert _holders(stage, "states:DescribeExecution") == {**executions, "Sweep": {EXECUTIONS, BATCHES}}
 
 
-def test_the_machine_calls_its_own_functions_and_the_api_and_the_sweep_the_one_that_erases(stage: Synthesized) -> None:
-    called = {
-        f"${{{name}.Arn}}"
-        for name in stage.service.of("AWS::Lambda::Function")
-        if name[:-8] in {"Prepare", "StartBedrock", "StartHttp", "Poll", "Wait", "Collect", "Settle"}
-    }
+def test_each_machine_calls_its_own_functions_and_the_api_and_the_sweep_the_one_that_erases(stage: Synthesized) -> None:
+    arns = {name[:-8]: f"${{{name}.Arn}}" for name in stage.service.of("AWS::Lambda::Function")}
+    tasks = ("Prepare", "StartBedrock", "StartHttp", "Poll", "Wait", "Collect", "Settle")
     (erase,) = {f"${{{name}.Arn}}" for name in stage.service.of("AWS::Lambda::Function") if name[:-8] == "Erase"}
     assert _holders(stage, "lambda:InvokeFunction") == {
-        MACHINE: called,
+        "Job": {arns[name] for name in tasks},
+        "Batch": {arns[name] for name in ("Expand", "Admit", "Finish")},
         "Api": {erase},
         "Settle": {erase},
         "Sweep": {erase},
@@ -174,9 +198,9 @@ def test_the_machine_calls_its_own_functions_and_the_api_and_the_sweep_the_one_t
 
 def test_listing_is_for_functions_that_must_tell_absent_from_forbidden_or_read_a_folder(stage: Synthesized) -> None:
     assert _holders(stage, "s3:ListBucket") == {
-        **{role: {INBOX, MEDIA} for role in ("Api", "Prepare")},
-        **{role: {MEDIA} for role in ("StartBedrock", "StartHttp", "Poll", "Collect", "Erase")},
-        "Ingest": {INBOX},
+        **{role: {INBOX, MEDIA} for role in ("Api", "Prepare", "Expand")},
+        **{role: {MEDIA} for role in ("StartBedrock", "StartHttp", "Poll", "Collect", "Finish", "Erase")},
+        **{role: {INBOX} for role in ("Ingest", "Admit")},
     }
     bounds = {
         role: statement["Condition"]["StringLike"]["s3:prefix"]
@@ -190,7 +214,7 @@ def test_each_function_that_reads_an_object_may_learn_that_it_is_not_there(stage
     may_list = _holders(stage, "s3:ListBucket")
     for role, objects in _holders(stage, "s3:GetObject").items():
         buckets = {MEDIA if each.startswith(MEDIA) else INBOX for each in objects}
-        assert role == "Api" or buckets <= may_list[role], role  # the Api only signs links to results
+        assert role in ("Api", "Batch") or buckets <= may_list[role], role  # the Api only signs links to results
 
 
 def test_images_are_deleted_by_erase_and_by_functions_that_may_have_written_one_too_late(stage: Synthesized) -> None:

@@ -43,7 +43,11 @@ def test_a_new_runner_has_a_function_two_states_and_the_permissions_of_every_sta
     assert "DEPLOYMENT" in told
     assert not {"PROVIDER_SECRETS", "API_URL"} & told.keys(), "it needs no key"
 
-    (machine,) = (item for item in service.values() if item["Type"] == "AWS::StepFunctions::StateMachine")
+    (machine,) = (
+        item
+        for name, item in service.items()
+        if item["Type"] == "AWS::StepFunctions::StateMachine" and name.startswith("Job")
+    )
     states = json.loads(machine["Properties"]["DefinitionString"])["States"]
     assert states["StartVertex"]["Next"] == "Next"
     assert states["WaitForVertex"]["Next"] == "StartVertex"

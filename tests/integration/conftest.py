@@ -14,6 +14,7 @@ from typing import Any, cast
 
 REGION, ACCOUNT = "us-east-1", "123456789012"
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:jobs"
+BATCH_MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:batches"
 DEPLOYMENT: dict[str, Any] = {
     "bedrock_regions": {"nova_canvas": REGION},
     "cors_origins": ["https://shop.example"],
@@ -31,6 +32,7 @@ ENVIRONMENT = {
     "MEDIA_BUCKET": "media-bucket",
     "ERASE_FUNCTION": "erase",
     "JOB_MACHINE_ARN": MACHINE,
+    "BATCH_MACHINE_ARN": BATCH_MACHINE,
     "WEBHOOK_QUEUE": "https://sqs.us-east-1.amazonaws.com/123456789012/webhooks",
     "DEPLOYMENT": json.dumps(DEPLOYMENT),
     "POWERTOOLS_SERVICE_NAME": "fitting-room",
@@ -154,12 +156,15 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         )
         for bucket in (INBOX, MEDIA):
             aws.s3().create_bucket(Bucket=bucket)
-        machine = aws.step_functions().create_state_machine(
-            name="jobs",
-            definition='{"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}',
-            roleArn=f"arn:aws:iam::{ACCOUNT}:role/machine",
-        )["stateMachineArn"]
-        world = World(FakeClock(), machine)
+        machine, batch_machine = (
+            aws.step_functions().create_state_machine(
+                name=name,
+                definition='{"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}',
+                roleArn=f"arn:aws:iam::{ACCOUNT}:role/machine",
+            )["stateMachineArn"]
+            for name in ("jobs", "batches")
+        )
+        world = World(FakeClock(), machine, batch_machine)
         monkeypatch.setattr(aws, "functions", lambda: world)
         monkeypatch.setattr(aws, "queues", lambda: world)
         with aws.table().batch_writer() as batch:

@@ -19,6 +19,9 @@ JOB_FUNCTIONS = frozenset({"Prepare", "StartBedrock", "StartHttp", "Poll", "Wait
 CALLED_BY = {
     "requests/ingest": {"Ingest"},
     "requests/": {"Api"},
+    "batch/expand": {"Expand"},
+    "batch/admit": {"Admit"},
+    "batch/finish": {"Finish"},
     "workflow/prepare": {"Prepare"},
     "workflow/start": {"StartBedrock", "StartHttp"},
     "workflow/poll": {"Poll"},
@@ -31,6 +34,7 @@ CALLED_BY = {
     "upkeep/erase": {"Erase"},
     "upkeep/watch_models": {"WatchModels"},
     "upkeep/notify": {"Notify"},
+    "upkeep/batches": {"Sweep"},
 }
 """By the beginning of an action's path, the functions that run it; the first row that fits counts."""
 WRITES = {"Put": items.PUT, "Update": items.UPDATE, "Delete": items.DELETE, "ConditionCheck": "ConditionCheckItem"}
@@ -102,6 +106,9 @@ def _touched(operation: str, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield items.QUERY, _queried(body)
     elif operation == "BatchGetItem":
         yield from ((operation, str(key["pk"]["S"])) for keys in body["RequestItems"].values() for key in keys["Keys"])
+    elif operation == "BatchWriteItem":
+        for one in (one for requests in body["RequestItems"].values() for one in requests):
+            yield operation, _key(one.get("PutRequest") or one["DeleteRequest"])
     elif operation != "TransactWriteItems":
         yield operation, _key(body)
 

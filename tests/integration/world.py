@@ -18,6 +18,7 @@ from fitting_room.actions.requests.accept import Accepted
 from fitting_room.actions.requests.cancel import cancel
 from fitting_room.actions.requests.submit import submit
 from fitting_room.actions.upkeep.erase import erase_job, erase_owner, erase_subject
+from fitting_room.actions.upkeep.erase_batch import erase_batch
 from fitting_room.actions.upkeep.notify import notify
 from fitting_room.actions.upkeep.resume import resume
 from fitting_room.actions.upkeep.stop import stop
@@ -95,6 +96,7 @@ def _next(answers: list[Answer | Exception]) -> Answer:
 class World:
     at: FakeClock
     machine: str
+    batch_machine: str
     stocked: bool = False
     erasures: list[dict[str, str]] = field(default_factory=list)
     """What the erase function was called with, and has not done yet."""
@@ -225,6 +227,8 @@ class World:
                     stop(asked["provider"], asked["stop"], self.at)
                 elif "job_id" in asked:
                     erase_job(asked["job_id"], self.at)
+                elif "batch_id" in asked:
+                    erase_batch(asked["batch_id"], 120, self.at)
                 elif "owner" in asked:
                     erase_owner(asked["owner"], self.at)
                 else:
@@ -257,8 +261,8 @@ class World:
         """Ids of all jobs and subjects that are owed something, now or later; a debt is `<job id>:<kind>`."""
         return [_owed(item) for item in aws.table().scan(IndexName="due")["Items"]]
 
-    def executions(self) -> list[str]:
-        found = aws.step_functions().list_executions(stateMachineArn=self.machine)["executions"]
+    def executions(self, machine: str | None = None) -> list[str]:
+        found = aws.step_functions().list_executions(stateMachineArn=machine or self.machine)["executions"]
         return [execution["name"] for execution in found]
 
     def keys(self, prefix: str, bucket: str = MEDIA) -> list[str]:

@@ -24,6 +24,7 @@ _FACTS = (
     "timeline",
     "provider",
     "subject",
+    "batch",
     "warnings",
     "error",
     "usage",

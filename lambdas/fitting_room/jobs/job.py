@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import CoreSchema, core_schema
 
 from fitting_room.jobs.errors import Fault, JobWarning
@@ -208,8 +208,10 @@ class Job(_Record):
     """The subject that this job makes."""
     subjects: dict[str, Subject] = {}
     """By id: the subjects that this job uses."""
-    batch: bool = False
-    """A row of a catalogue: it may queue for a day, and lets live shoppers go first."""
+    batch: Annotated[str | None, BeforeValidator(lambda value: value or None)] = None
+    """The batch of which it is a row: it may queue for a day, and lets live shoppers go first. Release 0.1.0 stored false."""
+    row: int | None = None
+    """The number of that row."""
     plan: list[str]
     position: int = 0
     attempts: dict[str, Attempt] = {}

@@ -21,6 +21,12 @@ from fitting_room.stores.cache import kept_for
 from fitting_room.stores.items import update_if
 
 GIVEN_BACK_ITEMS = 16
+_RESERVE = (
+    "ADD images :images, microusd :microusd",
+    "(attribute_not_exists(images) OR images <= :images_left)"
+    " AND (attribute_not_exists(microusd) OR microusd <= :money_left)",
+)
+_TEST = "ADD jobs :count SET #ttl = :ttl", "attribute_not_exists(jobs) OR jobs <= :left"
 
 
 def limits(tenant: str, at: Clock) -> tuple[int, int]:
@@ -42,20 +48,32 @@ def reserve(tenant: str, reservation: Reservation, at: Clock) -> bool:
 
     Returns False when the day's budget does not cover it any more.
     """
+    return update_if(_key(tenant, reservation.day), *_RESERVE, values=_reserving(tenant, reservation, at))
+
+
+def setting_aside(tenant: str, reservation: Reservation, at: Clock) -> dict[str, Any]:
+    """Return the transaction item that sets the cost of a whole batch aside, once and together with its own record."""
+    update, condition = _RESERVE
+    return {
+        "Update": {
+            "TableName": aws.table().name,
+            "Key": _key(tenant, reservation.day),
+            "UpdateExpression": update,
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": _reserving(tenant, reservation, at),
+        }
+    }
+
+
+def _reserving(tenant: str, reservation: Reservation, at: Clock) -> dict[str, int]:
     images, microusd = given_back(tenant, reservation.day, at)
     most_images, most_microusd = limits(tenant, at)
-    return update_if(
-        _key(tenant, reservation.day),
-        "ADD images :images, microusd :microusd",
-        "(attribute_not_exists(images) OR images <= :images_left)"
-        " AND (attribute_not_exists(microusd) OR microusd <= :money_left)",
-        values={
-            ":images": reservation.images,
-            ":microusd": reservation.microusd,
-            ":images_left": most_images + images - reservation.images,
-            ":money_left": most_microusd + microusd - reservation.microusd,
-        },
-    )
+    return {
+        ":images": reservation.images,
+        ":microusd": reservation.microusd,
+        ":images_left": most_images + images - reservation.images,
+        ":money_left": most_microusd + microusd - reservation.microusd,
+    }
 
 
 def count_test_job(tenant: str, now: datetime) -> bool:
@@ -63,17 +81,29 @@ def count_test_job(tenant: str, now: datetime) -> bool:
 
     Returns False when the day's number is used up.
     """
-    return update_if(
-        _tests(tenant, now),
-        "ADD jobs :one SET #ttl = :ttl",
-        "attribute_not_exists(jobs) OR jobs < :limit",
-        names={"#ttl": "ttl"},
-        values={
-            ":one": 1,
-            ":limit": settings().deployment.daily_test_jobs,
-            ":ttl": int((now + timedelta(days=2)).timestamp()),
-        },
-    )
+    update, condition = _TEST
+    return update_if(_tests(tenant, now), update, condition, names={"#ttl": "ttl"}, values=_testing(now, 1))
+
+
+def counting_tests(tenant: str, now: datetime, count: int) -> dict[str, Any]:
+    """Return the transaction item that counts the rows of a batch of a test key."""
+    update, condition = _TEST
+    return {
+        "Update": {
+            "TableName": aws.table().name,
+            "Key": _tests(tenant, now),
+            "UpdateExpression": update,
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": {"#ttl": "ttl"},
+            "ExpressionAttributeValues": _testing(now, count),
+        }
+    }
+
+
+def _testing(now: datetime, count: int) -> dict[str, int]:
+    most = settings().deployment.daily_test_jobs
+    ttl = int((now + timedelta(days=2)).timestamp())
+    return {":count": count, ":left": most - count, ":ttl": ttl}
 
 
 def test_jobs(tenant: str, now: datetime) -> int:

@@ -1,4 +1,4 @@
-"""The event owed to a job's webhook: one item beside the job's, on the `due` index until the webhook has taken the event.
+"""The event owed to the webhook of a job or a batch: one item beside its own, on the `due` index until it was taken.
 
 It stays when nothing is owed any more: its tries can be read, and the event sent again.
 """
@@ -12,9 +12,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from fitting_room import clock
+from fitting_room.jobs.batch import Batch
 from fitting_room.jobs.job import Job
 from fitting_room.settings import settings
 from fitting_room.stores import aws
+from fitting_room.stores.executions import of_batch
 from fitting_room.stores.items import due_attributes, to_item, update_and_return, update_if, without_decimals
 
 SORT_KEY = "WEBHOOK"
@@ -46,8 +48,9 @@ class Delivery(_Model):
     """
 
     job_id: str
+    """Of the job, or of the batch."""
     tenant: str
-    event: Literal["job.finished", "subject.finished"]
+    event: Literal["job.finished", "subject.finished", "batch.finished"]
     status: Status = "scheduled"
     next_at: str | None = None
     round: int = 0
@@ -55,12 +58,12 @@ class Delivery(_Model):
 
     @property
     def webhook_id(self) -> str:
-        """The same in every try: a job has one event."""
-        return self.job_id.replace("job_", "msg_", 1)
+        """The same in every try: a job or a batch has one event."""
+        return f"msg_{self.job_id.partition('_')[2]}"
 
 
-def key(job_id: str) -> dict[str, str]:
-    return {"pk": f"JOB#{job_id}", "sk": SORT_KEY}
+def key(thing_id: str) -> dict[str, str]:
+    return {"pk": f"{'BATCH' if of_batch(thing_id) else 'JOB'}#{thing_id}", "sk": SORT_KEY}
 
 
 def new_item(job: Job, now: datetime, look_at: str) -> dict[str, Any]:
@@ -71,8 +74,18 @@ def new_item(job: Job, now: datetime, look_at: str) -> dict[str, Any]:
         event="subject.finished" if job.subject else "job.finished",
         next_at=clock.text(now),
     )
-    ttl = int(clock.parse(job.expires_at).timestamp())
-    item = {**key(job.id), **to_item(delivery), **due_attributes(job.id, look_at), "ttl": ttl}
+    return _new(delivery, job.expires_at, look_at)
+
+
+def new_item_of_batch(batch: Batch, now: datetime, look_at: str) -> dict[str, Any]:
+    """Return the transaction item that owes the end of a batch to its webhook."""
+    delivery = Delivery(job_id=batch.id, tenant=batch.tenant, event="batch.finished", next_at=clock.text(now))
+    return _new(delivery, batch.expires_at, look_at)
+
+
+def _new(delivery: Delivery, expires_at: str, look_at: str) -> dict[str, Any]:
+    item = {**key(delivery.job_id), **to_item(delivery), **due_attributes(delivery.job_id, look_at)}
+    item["ttl"] = int(clock.parse(expires_at).timestamp())
     return {"Put": {"TableName": aws.table().name, "Item": item}}
 
 

@@ -1,7 +1,8 @@
-"""The executions of a job: one for each run, named by the job's id and, from the second on, by the run's number."""
+"""The executions of a job or a batch: one for each run, named by its id and, from the second on, by the run's number."""
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Literal
 
@@ -11,54 +12,65 @@ from fitting_room.observability import logger
 from fitting_room.settings import settings
 from fitting_room.stores import aws
 
-_LATER_RUN = re.compile(r"(?P<job>.+)\.r(?P<run>[0-9]+)")
+_LATER_RUN = re.compile(r"(?P<thing>.+)\.r(?P<run>[0-9]+)")
 
 
-def name_of(job_id: str, run: int) -> str:
-    return job_id if run == 1 else f"{job_id}.r{run}"
+def name_of(thing_id: str, run: int) -> str:
+    return thing_id if run == 1 else f"{thing_id}.r{run}"
 
 
 def parsed(name: str) -> tuple[str, int]:
-    """Split an execution's name into the job's id and the run."""
+    """Split an execution's name into the id of the job or batch and the run."""
     later = _LATER_RUN.fullmatch(name)
-    return (later["job"], int(later["run"])) if later else (name, 1)
+    return (later["thing"], int(later["run"])) if later else (name, 1)
 
 
-def start_run(job_id: str, run: int = 1) -> Literal["runs", "was", "refused"]:
+def of_batch(thing_id: str) -> bool:
+    return thing_id.startswith("bat_")
+
+
+def start_run(thing_id: str, run: int = 1) -> Literal["runs", "was", "refused"]:
     """Start a run.
 
     Returns `runs` also for one that was started before and still runs, `was` for one that has ended. A start that is
     refused stays owed: the sweep repeats it.
     """
+    name = "batch_id" if of_batch(thing_id) else "job_id"
     try:
         aws.step_functions().start_execution(
-            stateMachineArn=settings().job_machine_arn, name=name_of(job_id, run), input=f'{{"job_id":"{job_id}"}}'
+            stateMachineArn=_machine(thing_id),
+            name=name_of(thing_id, run),
+            input=json.dumps({name: thing_id}, separators=(",", ":")),
         )
     except aws.step_functions().exceptions.ExecutionAlreadyExists:
-        logger.info("run was started before", job_id=job_id, run=run)
+        logger.info("run was started before", extra={name: thing_id, "run": run})
         return "was"
     except (ClientError, BotoCoreError) as error:
-        logger.warning("start refused", job_id=job_id, run=run, error=type(error).__name__)
+        logger.warning("start refused", extra={name: thing_id, "run": run, "error": type(error).__name__})
         return "refused"
     return "runs"
 
 
-def stop_run(job_id: str, run: int) -> bool:
+def stop_run(thing_id: str, run: int) -> bool:
     """Stop a run; the function that it is in goes on to its own end.
 
     Return False for a run that was never started.
     """
     try:
-        aws.step_functions().stop_execution(executionArn=_arn(job_id, run))
+        aws.step_functions().stop_execution(executionArn=_arn(thing_id, run))
     except aws.step_functions().exceptions.ExecutionDoesNotExist:
         return False
     return True
 
 
-def is_running(job_id: str, run: int) -> bool:
+def is_running(thing_id: str, run: int) -> bool:
     """Return whether a run that was started has not ended."""
-    return aws.step_functions().describe_execution(executionArn=_arn(job_id, run))["status"] == "RUNNING"
+    return aws.step_functions().describe_execution(executionArn=_arn(thing_id, run))["status"] == "RUNNING"
 
 
-def _arn(job_id: str, run: int) -> str:
-    return settings().job_machine_arn.replace(":stateMachine:", ":execution:") + f":{name_of(job_id, run)}"
+def _machine(thing_id: str) -> str:
+    return settings().batch_machine_arn if of_batch(thing_id) else settings().job_machine_arn
+
+
+def _arn(thing_id: str, run: int) -> str:
+    return _machine(thing_id).replace(":stateMachine:", ":execution:") + f":{name_of(thing_id, run)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -75,18 +75,21 @@ def listed(
     facts: Mapping[str, str] = MappingProxyType({}),
     wanted: Callable[[Job], bool] | None = None,
     between: tuple[datetime | None, datetime | None] = (None, None),
+    ids: tuple[str, str] | None = None,
 ) -> Page:
     """Return a tenant's jobs of one mode, newest first.
 
-    `facts`: `task`, `owner` or `reference`, which the index itself knows. `wanted` needs the job, so it costs a read of each.
-    `between`: no jobs outside these times need to be looked at. One call looks at 1,000 jobs at most. Raises `ValueError`
-    for a cursor that this function did not give out.
+    `facts`: `task`, `owner`, `reference` or `batch`, which the index itself knows. `wanted` needs the job, so it costs a
+    read of each. `between` and `ids`: no jobs outside these times and ids need to be looked at. One call looks at 1,000 jobs
+    at most. Raises `ValueError` for a cursor that this function did not give out.
     """
     found: list[Job] = []
     after, looked = position(cursor) if cursor else None, 0
     if cursor and after is None:
         raise ValueError("no cursor")
     oldest, newest = (clock.first_id("job", moment) if moment else None for moment in _widened(between))
+    if ids:
+        oldest, newest = max(oldest or ids[0], ids[0]), min(newest or ids[1], ids[1])
     if newest and (after is None or newest < after):
         after = newest
     if oldest and after and oldest > after:
@@ -107,6 +110,16 @@ def listed(
     return Page(found, after and _cursor(after))
 
 
+def of_batch(tenant: str, mode: Mode, ids: tuple[str, str], now: datetime) -> Iterator[Job]:
+    """Yield the jobs of a batch, the last row first. `ids`: the first and the last that they may have."""
+    cursor: str | None = None
+    while True:
+        page = listed(tenant, mode, now, limit=100, cursor=cursor, ids=ids)
+        yield from page.jobs
+        if (cursor := page.cursor) is None:
+            return
+
+
 def many(job_ids: list[str], now: datetime) -> list[Job]:
     """Return those of up to 100 jobs that are neither erased nor expired, in the order of their ids here.
 
@@ -122,6 +135,19 @@ def many(job_ids: list[str], now: datetime) -> list[Job]:
         asked = answer.get("UnprocessedKeys", {})
     items = [found[job_id] for job_id in job_ids if job_id in found]
     return [_job(item) for item in items if not ("erased_at" in item or str(item["expires_at"]) <= clock.text(now))]
+
+
+def there(job_ids: list[str]) -> set[str]:
+    """Return those of these ids that a job, or what is left of an erased one, has."""
+    table, found = aws.table(), set[str]()
+    for start in range(0, len(job_ids), 100):
+        keys = {"Keys": [key(job_id) for job_id in job_ids[start : start + 100]], "ConsistentRead": True}
+        asked: dict[str, Any] = {table.name: {**keys, "ProjectionExpression": "id"}}
+        while asked:
+            answer = table.meta.client.batch_get_item(RequestItems=asked)
+            found |= {str(item["id"]) for item in answer["Responses"].get(table.name, [])}
+            asked = answer.get("UnprocessedKeys", {})
+    return found
 
 
 def _widened(between: tuple[datetime | None, datetime | None]) -> tuple[datetime | None, datetime | None]:

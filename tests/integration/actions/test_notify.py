@@ -28,6 +28,7 @@ from fitting_room.stores import deliveries, webhooks
 from fitting_room_client import webhooks as client
 from tests.deployment import choose
 from tests.integration.atelier import Atelier
+from tests.integration.catalogue import Catalogue
 from tests.integration.net.server import Server, running
 from tests.integration.net.test_safe_http import names
 from tests.integration.world import LIVE, OTHER, RIVAL, TENANT, Vendor, World, finished, pending
@@ -89,6 +90,29 @@ def ended(world: World, shop: Shop, **changes: Any) -> str:
     job_id = world.submit(**{"webhook": {"url": shop.url}, **changes}).job.id
     world.run(job_id)
     return job_id
+
+
+def test_the_end_of_a_batch_is_told_once(world: World, shop: Shop) -> None:
+    catalogue = Catalogue(world)
+    rows = catalogue.rows(1)
+    batch = catalogue.create(jobs=rows, webhook={"url": shop.url}, reference="spring")
+    assert world.messages == []
+    catalogue.run(batch.id)
+    world.notify()
+    catalogue.run(batch.id)
+    pass_time(world, 7200)
+    [event] = shop.events()
+    assert event == {
+        "type": "batch.finished",
+        "timestamp": catalogue.batch(batch.id).finished_at,
+        "data": {
+            "id": batch.id,
+            "status": "finished",
+            "reference": "spring",
+            "links": {"self": f"/v1/batches/{batch.id}"},
+        },
+    }
+    assert shop.ids() == [batch.id.replace("bat_", "msg_")]
 
 
 def pass_time(world: World, seconds: float) -> None:

@@ -82,6 +82,7 @@ def test_the_published_fields_and_no_others_are_shown(world: World, done: Job) -
     shown = view(done, world.at)
     assert set(shown) == {
         "id",
+        "batch",
         "reused_from",
         "task",
         "status",

@@ -149,6 +149,7 @@ def test_after_the_deadline_the_job_goes_on_and_can_be_fetched(
         do("try_on", person, tee, provider="tryiton", deadline=30)
     assert 29 <= sum(clock.slept) <= 30
     vendor.starts, clock.meanwhile = [finished()], run
+    assert passed.value.job
     job = do("jobs.wait", passed.value.job.id)
     assert (job.status, job.done) == ("succeeded", True)
     assert do("jobs.result", job.id).images[0].content == deployment.stored(job.id)

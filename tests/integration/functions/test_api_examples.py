@@ -21,6 +21,7 @@ from fitting_room.settings import settings
 from fitting_room.stores import deliveries, uploads, webhooks
 from infra.constructs.bundle import ROOT
 from openapi.operations import OPERATIONS
+from tests.integration.catalogue import Catalogue
 from tests.integration.functions import described
 from tests.integration.functions.events import CONTEXT, event
 from tests.integration.world import LIVE_KEY, TENANT, Vendor, World, finished, pending, picture
@@ -148,6 +149,9 @@ class Reader:
             case "ID makes the subject":
                 self.vendor.starts, self.vendor.polls = [pending("tune-1")], [Finished([], token="ohwx")]
                 self.world.run(ids[0])
+            case "ID is run":
+                self.vendor.starts, self.vendor.polls = [pending("fa-125")], [finished(864, 1296, credits=1)]
+                Catalogue(self.world).run(ids[0])
             case "what is to be erased is erased":
                 self.world.erase()
             case other:

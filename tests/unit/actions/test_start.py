@@ -38,7 +38,7 @@ class Desk:
     ended: list[Failed] = field(default_factory=list)
     count: int = 0
 
-    def job(self, *, batch: bool = False, waited: int = 0) -> Job:
+    def job(self, *, batch: str | None = None, waited: int = 0) -> Job:
         self.count += 1
         return Job(
             id=f"job_{self.count}",
@@ -232,7 +232,7 @@ def test_nobody_waits_for_a_place_for_ever(desk: Desk) -> None:
 
 def test_a_row_of_a_batch_takes_no_slot_far_ahead_and_lets_a_live_shopper_go_first(desk: Desk) -> None:
     desk.rate = Rate(submits=1, seconds=47)
-    rows = [desk.job(batch=True) for _ in range(6)]
+    rows = [desk.job(batch="bat_1") for _ in range(6)]
     assert desk.ask(rows[0]) is None
     assert [desk.wait(row) for row in rows[1:3]] == [50, 100]
     for row in rows[3:]:
@@ -243,8 +243,8 @@ def test_a_row_of_a_batch_takes_no_slot_far_ahead_and_lets_a_live_shopper_go_fir
 
 def test_a_row_of_a_batch_without_a_slot_takes_nobody_s_place(desk: Desk) -> None:
     desk.rate, desk.concurrency = Rate(submits=1, seconds=147), 2
-    desk.ask(desk.job(batch=True))
-    waiting = desk.job(batch=True)
+    desk.ask(desk.job(batch="bat_1"))
+    waiting = desk.job(batch="bat_1")
     assert BATCH_SECONDS[0] <= desk.wait(waiting) <= BATCH_SECONDS[1]
     assert waiting.id not in {job_id for job_id, _ in desk.capacity.leases.values()}
     assert desk.wait(desk.job()) == 150, "a shopper waits for a slot, not for a place"
@@ -253,7 +253,7 @@ def test_a_row_of_a_batch_without_a_slot_takes_nobody_s_place(desk: Desk) -> Non
 def test_a_row_of_a_batch_waits_for_twenty_hours_and_not_for_ever(desk: Desk) -> None:
     desk.rate = Rate(submits=1, seconds=200_000)
     desk.ask(desk.job())
-    row, waited = desk.job(batch=True, waited=20 * 3600 - 500), 0
+    row, waited = desk.job(batch="bat_1", waited=20 * 3600 - 500), 0
     while (said := desk.ask(row)) and said["outcome"] == "busy":
         waited += said["wait"]
     assert said == {"outcome": "failed", "again": False}

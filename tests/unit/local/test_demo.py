@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from fitting_room_client import FittingRoomError
+from fitting_room_client.flow import Clock
 from local import cloud, demo
-from local.deploy import CloudError
 
 FAULT = {
     "code": "content_blocked",
@@ -29,11 +31,13 @@ ENDPOINTS = cloud.Endpoints(
 
 
 class Api:
-    """The product's answers for two jobs. `ends` says how a provider's job ends; a job takes three polls."""
+    """The product's answers for two jobs and a batch. `ends`: how a provider's job ends; a job takes three polls."""
 
     def __init__(self, ends: dict[str, str]) -> None:
         self.ends, self.polls, self.uploaded = ends, dict.fromkeys(ends, 0), 0
         self.submitted: list[httpx.Request] = []
+        self.lost = 0
+        """Rows of the batch without a result."""
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         match request.method, request.url.path.removeprefix("/base").split("/"):
@@ -46,6 +50,16 @@ class Api:
             case "POST", [_, "v1", "jobs"]:
                 self.submitted.append(request)
                 return httpx.Response(202, json={"id": json.loads(request.content)["provider"]})
+            case "POST", [_, "v1", "batches"]:
+                self.submitted.append(request)
+                return httpx.Response(202, json={"id": "bat_1", "status": "expanding"})
+            case "GET", [_, "v1", "batches", _]:
+                counts = {"rows": 8, "succeeded": 8 - self.lost}
+                return httpx.Response(200, json={"id": "bat_1", "status": "finished", "counts": counts})
+            case "GET", [_, "v1", "batches", _, report]:
+                return httpx.Response(303, headers={"Location": f"http://s3.test/media/{report}"})
+            case "GET", [_, "media", "report.html"]:
+                return httpx.Response(200, text='<html data-pages="1"><img src="http://s3.test/media/tee.png">')
             case "GET", [_, "v1", "jobs", provider]:
                 return httpx.Response(200, json=self.job(provider))
             case _:
@@ -54,9 +68,9 @@ class Api:
     def job(self, provider: str) -> dict[str, Any]:
         self.polls[provider] += 1
         if self.polls[provider] < 3:
-            return {"status": "running", "step": ("queued", "generating")[self.polls[provider] - 1]}
+            return {"id": provider, "status": "running", "step": ("queued", "generating")[self.polls[provider] - 1]}
         images = [{"n": 1, "url": "http://s3.test/media/1.png", "format": "png"}]
-        return {"status": self.ends[provider], "step": "done", "images": images, "error": FAULT}
+        return {"id": provider, "status": self.ends[provider], "step": "done", "images": images, "error": FAULT}
 
 
 def picture() -> bytes:
@@ -70,22 +84,20 @@ def picture() -> bytes:
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Api:
     api = Api(dict.fromkeys(demo.PROVIDERS, "succeeded"))
-    transport, client = httpx.MockTransport(api), httpx.Client
+    client = httpx.AsyncClient
     monkeypatch.setattr(cloud, "up", lambda: ENDPOINTS)
     monkeypatch.setattr(demo, "PICTURES", tmp_path / "demo")
-    monkeypatch.setattr(demo, "POLL_SECONDS", 0)
-    monkeypatch.setattr(httpx, "Client", lambda **options: client(transport=transport, **options))
-    for method in ("get", "post"):
-        monkeypatch.setattr(httpx, method, getattr(client(transport=transport), method))
+    monkeypatch.setattr(httpx, "AsyncClient", lambda: client(transport=httpx.MockTransport(api)))
+    monkeypatch.setattr(Clock, "sleep_async", lambda *_: asyncio.sleep(0))
     return api
 
 
 def test_it_saves_every_providers_picture_and_says_where(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
     assert demo.run()
-    assert api.uploaded == 2
+    assert api.uploaded == 2 + 6 + 1, "person and garment; the files of the catalogue, each once; the catalogue"
     out = capsys.readouterr().out
-    for name in ("overview.png", "fashn_1.png", "aidge_1.png"):
-        assert Image.open(demo.PICTURES / name).size
+    for name in ("overview.png", "fashn_1.png", "aidge_1.png", "batch/index.html"):
+        assert (demo.PICTURES / name).stat().st_size
         assert str(demo.PICTURES / name) in out
     assert ENDPOINTS.api in out
     assert ENDPOINTS.api_key not in out
@@ -101,11 +113,11 @@ def test_every_picture_says_that_it_is_a_preview(api: Api) -> None:
 
 def test_both_providers_get_the_same_try_on_each_under_a_key_of_its_own(api: Api) -> None:
     demo.run()
-    first, second = (json.loads(r.content) for r in api.submitted)
+    first, second = (json.loads(r.content) for r in api.submitted if r.url.path.endswith("/jobs"))
     same = {"provider": "", "provider_options": {}}
     assert first | same == second | same
     assert {first["provider"], second["provider"]} == {"fashn", "aidge"}
-    assert len({r.headers["Idempotency-Key"] for r in api.submitted}) == 2
+    assert len({r.headers["Idempotency-Key"] for r in api.submitted}) == 3
     assert all(r.headers["Authorization"] == "Bearer fr_live_x" for r in api.submitted)
 
 
@@ -118,7 +130,13 @@ def test_a_failed_job_ends_it_with_cause_and_remedy(api: Api, capsys: pytest.Cap
     assert "fashn_1.png" in said.out
 
 
+def test_a_batch_that_is_not_complete_fails_the_demo(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    api.lost = 1
+    assert not demo.run()
+    assert "the batch has no complete contact sheet" in capsys.readouterr().out
+
+
 def test_a_refusal_is_shown_in_the_apis_words(monkeypatch: pytest.MonkeyPatch, api: Api) -> None:
     monkeypatch.setattr(Api, "__call__", lambda *_: httpx.Response(401, json=FAULT))
-    with pytest.raises(CloudError, match=r"POST /v1/uploads answered 401: content_blocked: .* Send another picture\."):
+    with pytest.raises(FittingRoomError, match=r"The vendor refused the picture\. Send another picture\."):
         demo.run()

@@ -36,14 +36,16 @@ def accept(
 ) -> Accepted:
     """Store and start `job`, with the caller's own `writes` in the same transaction.
 
-    `inline`: images to put into staging, by key. They are taken back when the job is refused. Raises `Refusal`
-    (`budget_exceeded`, `throttled`, `forbidden`) and, when a condition of `writes` failed, `Conflict`.
+    `inline`: images to put into staging, by key. They are taken back when the job is refused. A row of a batch was counted
+    and paid for with its batch, whose machine starts it. Raises `Refusal` (`budget_exceeded`, `throttled`, `forbidden`)
+    and, when a condition of `writes` failed, `Conflict`.
     """
     counted: list[Count] = []
     try:
-        if job.recovered_from is None:
+        if job.recovered_from is None and job.batch is None:
             _count(job, caller, counted, at)
-        _reserve(job, at)
+        if job.batch is None:
+            _reserve(job, at)
         _store(job, inline, writes, caller, at)
     except Exception:
         with aws.unimportant("the counts of a refused job"):
@@ -53,7 +55,8 @@ def accept(
     with aws.unimportant("whether all of an owner is being erased"):  # Settle asks again
         if owners.wants_erased(job):
             request_erasure(jobs.key(job.id), job.id, at.now(), clock.text(at.now()))
-    executions.start_run(job.id)
+    if job.batch is None:
+        executions.start_run(job.id)
     return Accepted(job)
 
 
@@ -67,7 +70,7 @@ def _count(job: Job, caller: Caller, counted: list[Count], at: Clock) -> None:
         counts.append((daily.of_address(caller, at), limits.daily_address_jobs, "address"))
     for count, most, whose in counts:
         if not daily.add(count, most):
-            raise _over_budget(
+            raise over_budget(
                 f"{most:,} jobs were submitted today for this {whose}, which is the limit.",
                 f"ask the operator to raise `daily_{whose}_jobs`",
                 at,
@@ -79,12 +82,12 @@ def _reserve(job: Job, at: Clock) -> None:
     if job.reserved and not (
         budgets.coverable(job.tenant, job.reserved, at) and budgets.reserve(job.tenant, job.reserved, at)
     ):
-        raise _over_budget(
+        raise over_budget(
             "The tenant's budget for today does not cover this job.", "ask the operator to raise the daily budget", at
         )
     if job.mode == "test" and not budgets.count_test_job(job.tenant, at.now()):
         most = settings().deployment.daily_test_jobs
-        raise _over_budget(
+        raise over_budget(
             f"Test keys of this tenant have submitted {most:,} jobs today, which is the limit.",
             "ask the operator to raise `daily_test_jobs`",
             at,
@@ -163,7 +166,7 @@ def _undo(job: Job, inline: Mapping[str, bytes]) -> None:
     with aws.unimportant("what a refused job left"):
         media.remove(inline)
     with aws.unimportant("the reservation of a refused job"):
-        if job.reserved:
+        if job.reserved and job.batch is None:
             budgets.release(job.tenant, job.id, job.reserved)
 
 
@@ -173,7 +176,7 @@ def changed() -> Refusal:
     )
 
 
-def _over_budget(detail: str, otherwise: str, at: Clock) -> Refusal:
+def over_budget(detail: str, otherwise: str, at: Clock) -> Refusal:
     tomorrow = (at.now() + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     return Refusal.of(
         "budget_exceeded",

@@ -48,7 +48,7 @@ def check(body: Any, caller: Caller, at: Clock, *, find_uploads: bool) -> Checke
     here, planned = deployment(at), None
     subjects, faults = subjects_of(draft.request, caller, at)
     sources, unusable = located(draft.request, caller, at, find_uploads=find_uploads)
-    faults += unusable + unsigned(draft.request, caller)
+    faults += unusable + (unsigned(caller) if draft.request.webhook else [])
     try:
         planned = plan(draft.request, caller, here, subjects=subjects)
     except Refusal as refusal:  # where auto finds nobody for a body that had to be mended, that may be why
@@ -60,12 +60,12 @@ def check(body: Any, caller: Caller, at: Clock, *, find_uploads: bool) -> Checke
     return Checked(draft.request, subjects, sources, planned)
 
 
-def unsigned(request: AnyRequest, caller: Caller) -> list[Fault]:
-    """Return a fault if the request names a webhook and the tenant has no secret.
+def unsigned(caller: Caller) -> list[Fault]:
+    """Return a fault for a request that names a webhook, if the tenant has no secret.
 
     A receiver cannot distinguish a webhook without a signature from a forged one.
     """
-    if request.webhook is None or webhooks.signed(caller.tenant):
+    if webhooks.signed(caller.tenant):
         return []
     return [
         Fault.of(

@@ -42,7 +42,7 @@ def retry(job_id: str, body: Any, caller: Caller, at: Clock) -> Accepted:
         return Accepted(other, replayed=True)
     _check(old, asked)
     used, unusable = subjects_of(old.request, caller, at)
-    if unusable := [*unusable, *unsigned(old.request, caller)]:
+    if unusable := [*unusable, *(unsigned(caller) if old.request.webhook else [])]:
         raise Refusal(*unusable)
     planned = plan(old.request, caller, deployment(at), subjects=used)
     new_id = at.new_id("job")

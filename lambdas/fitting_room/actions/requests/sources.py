@@ -52,24 +52,34 @@ def _source(ref: ImageRef, caller: Caller, at: Clock) -> Source:
             )
         return Source(bucket=settings().inbox_bucket, key=upload.key)
     if ref.s3:
-        tenant = caller.tenant
-        if caller.mode == "test":
-            raise Refusal.of(
-                "invalid_input",
-                "A test key cannot read the folders of live keys.",
-                "Upload the image with POST /v1/uploads and the same key.",
-            )
-        bucket, _, key = ref.s3.removeprefix("s3://").partition("/")
-        own = {settings().inbox_bucket: ("uploads", "drop"), settings().media_bucket: ("results",)}
-        folders = own.get(bucket, ())
-        if {"..", "."} & set(key.split("/")) or not any(key.startswith(f"{folder}/{tenant}/") for folder in folders):
-            raise Refusal.of(
-                "invalid_input",
-                "An s3 reference must lie in the tenant's own folders of this deployment.",
-                f"Use uploads/{tenant}/ or drop/{tenant}/ of the inbox, or results/{tenant}/ of the media bucket.",
-            )
-        return Source(bucket=bucket, key=key)
+        return stored_object(ref.s3, caller)
     return Source(url=ref.url)
+
+
+def stored_object(address: str, caller: Caller) -> Source:
+    """Return the source of an `s3://...` address that this caller may name.
+
+    Raises `Refusal` for any other.
+    """
+    tenant = caller.tenant
+    if caller.mode == "test":
+        raise Refusal.of(
+            "invalid_input",
+            "A test key cannot read the folders of live keys.",
+            "Upload the file with POST /v1/uploads and the same key.",
+        )
+    bucket, _, key = address.removeprefix("s3://").partition("/")
+    own = {settings().inbox_bucket: ("uploads", "drop"), settings().media_bucket: ("results",)}
+    others = sorted(name for name, tenants in settings().deployment.tenant_buckets.items() if tenant in tenants)
+    mine = bucket in others or any(key.startswith(f"{folder}/{tenant}/") for folder in own.get(bucket, ()))
+    if {"..", "."} & set(key.split("/")) or not mine:
+        also = f", or the buckets {', '.join(others)}" if others else ""
+        raise Refusal.of(
+            "invalid_input",
+            "An s3 reference must lie in the tenant's own folders of this deployment, or in a bucket that it may read.",
+            f"Use uploads/{tenant}/ or drop/{tenant}/ of the inbox, or results/{tenant}/ of the media bucket{also}.",
+        )
+    return Source(bucket=bucket, key=key)
 
 
 def kept_request(request: AnyRequest, providers: list[str]) -> AnyRequest:

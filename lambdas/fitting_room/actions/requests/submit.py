@@ -41,13 +41,7 @@ def submit(
     The same idempotency key and body answer the same job. Raises `Refusal`: nothing is stored then, and nothing will
     be bought.
     """
-    if idempotency_key is not None and not _IDEMPOTENCY_KEY.match(idempotency_key):
-        raise Refusal.of(
-            "invalid_input",
-            "Idempotency-Key must be 1 to 255 visible ASCII characters.",
-            "Use a UUID, or your own order number.",
-            status=400,
-        )
+    idempotency_key = checked_key(idempotency_key)
     if idempotency_key:  # what was tried with a test key may be done for real with the same key
         shopper = f" {caller.token.owner} " if caller.token else ":"  # shoppers cannot take each other's
         idempotency_key = f"{caller.mode}{shopper}{idempotency_key}"
@@ -55,23 +49,35 @@ def submit(
     if idempotency_key and (used := jobs.replayed(caller.tenant, idempotency_key, at.now())):
         return _replay(used, digest, at)
     checked = _allowed(body, caller, at)
-    job_id, given = at.new_id("job"), inline(checked.request)
-    staged = {role: Source(bucket=settings().media_bucket, key=f"staging/{job_id}/input-{role}") for role in given}
-    job = new_job(job_id, checked.request, caller, checked.plan, checked.subjects, at).model_copy(
-        update={"sources": {**checked.sources, **staged}, "drop": drop}
-    )
+    job, given = made(at.new_id("job"), checked, caller, at)
+    job = job.model_copy(update={"drop": drop})
     writes = {}
     if idempotency_key:
         writes["idempotency"] = jobs.remember(
             caller.tenant, idempotency_key, job_id=job.id, digest=digest, now=at.now(), keep=keep
         )
     try:
-        return accept(job, {str(staged[role].key): data for role, data in given.items()}, writes, caller, at)
+        return accept(job, given, writes, caller, at)
     except Conflict:  # another request with the same key was faster
         used_now = idempotency_key and jobs.replayed(caller.tenant, idempotency_key, at.now())
         if not used_now:
             raise
         return _replay(used_now, digest, at)
+
+
+def checked_key(idempotency_key: str | None) -> str | None:
+    """Return the key that a client sent.
+
+    Raises `Refusal` for one that is none.
+    """
+    if idempotency_key is not None and not _IDEMPOTENCY_KEY.match(idempotency_key):
+        raise Refusal.of(
+            "invalid_input",
+            "Idempotency-Key must be 1 to 255 visible ASCII characters.",
+            "Use a UUID, or your own order number.",
+            status=400,
+        )
+    return idempotency_key
 
 
 def _allowed(body: Any, caller: Caller, at: Clock) -> Checked:
@@ -86,6 +92,15 @@ def _allowed(body: Any, caller: Caller, at: Clock) -> Checked:
             within = token.prefix_of({"url": ref.url})
             sources[role] = sources[role].model_copy(update={"within": within})
     return replace(checked, sources=sources)
+
+
+def made(job_id: str, checked: Checked, caller: Caller, at: Clock) -> tuple[Job, dict[str, bytes]]:
+    """Return the record of a job that is not stored yet, and by key the images that its request holds itself."""
+    given = inline(checked.request)
+    staged = {role: Source(bucket=settings().media_bucket, key=f"staging/{job_id}/input-{role}") for role in given}
+    job = new_job(job_id, checked.request, caller, checked.plan, checked.subjects, at)
+    job = job.model_copy(update={"sources": {**checked.sources, **staged}})
+    return job, {str(staged[role].key): data for role, data in given.items()}
 
 
 def new_job(

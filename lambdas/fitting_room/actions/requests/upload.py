@@ -1,4 +1,4 @@
-"""Hand out a place to upload one picture to: the server chooses the key, S3 enforces type and size."""
+"""Hand out a place to upload one image or one manifest to: the server chooses the key, S3 enforces type and size."""
 
 from __future__ import annotations
 
@@ -22,7 +22,17 @@ MAX_BYTES = 30_000_000
 class UploadRequest(Strict):
     """`bytes`: the file's size, at most 30,000,000; a larger file is refused by S3 itself."""
 
-    content_type: Literal["image/jpeg", "image/png", "image/webp", "image/avif", "image/heic", "image/heif"]
+    content_type: Literal[
+        "image/jpeg",
+        "image/png",
+        "image/webp",
+        "image/avif",
+        "image/heic",
+        "image/heif",
+        "text/csv",
+        "application/jsonl",
+        "application/json",
+    ]
     bytes: Annotated[int, Field(ge=1, le=MAX_BYTES)]
 
 

@@ -21,6 +21,8 @@ from fitting_room.observability import MetricUnit, error_facts, logger, metrics
 from fitting_room.providers.adapter import Eraser
 from fitting_room.settings import settings
 from fitting_room.stores import (
+    batch_rows,
+    batches,
     debts,
     deliveries,
     file_users,
@@ -153,6 +155,7 @@ def _bury(job: Job, at: Clock) -> Tombstone:
     deliveries.remove(job.id)
     owners.forget_job(job)
     reusable.forget(job)
+    _forget_row(job, at)
     tombstone = Tombstone(
         id=job.id,
         tenant=job.tenant,
@@ -166,6 +169,15 @@ def _bury(job: Job, at: Clock) -> Tombstone:
     tombstones.put(tombstone, clock.later(now, GRACE) if tombstone.owed else None)
     logger.info("job erased", job_id=job.id)
     return tombstone
+
+
+def _forget_row(job: Job, at: Clock) -> None:
+    """Blank the job's row, and have the stored reports of its batch written anew without it when they are asked for."""
+    if job.batch is None or job.row is None:
+        return
+    batch_rows.blank(job.batch, job.row)
+    if batch := batches.get(job.batch, at.now()):
+        media.remove(f"{batch.report_prefix}report.{form}" for form in ("csv", "json"))
 
 
 def _ask_vendors(tombstone: Tombstone, at: Clock) -> None:

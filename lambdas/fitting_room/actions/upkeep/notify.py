@@ -1,4 +1,4 @@
-"""Send a webhook the event that a job is over: signed, at least once, on the schedule of Standard Webhooks.
+"""Send a webhook the event that a job or a batch is over: signed, at least once, on the schedule of Standard Webhooks.
 
 A message of the queue says only that it is time to look. The delivery's item says whether a try is due, so a message
 that comes twice, or too late, changes nothing; one that is lost is made up for by the sweep.
@@ -9,20 +9,22 @@ from __future__ import annotations
 import json
 import math
 import random
-from typing import Any
+from typing import Any, NamedTuple
 
 from standardwebhooks import Webhook
 
 from fitting_room import clock
 from fitting_room.clock import Clock
+from fitting_room.jobs.batch import Batch
 from fitting_room.jobs.job import Job
 from fitting_room.net import safe_http
 from fitting_room.net.safe_http import Answered, FetchFailed
 from fitting_room.observability import MetricUnit, logger, metrics
 from fitting_room.settings import settings
-from fitting_room.stores import deliveries, jobs, subjects, webhooks
+from fitting_room.stores import batches, deliveries, jobs, subjects, webhooks
 from fitting_room.stores.aws import unimportant
 from fitting_room.stores.deliveries import Delivery, Try
+from fitting_room.stores.executions import of_batch
 
 SCHEDULE = (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Seconds before each try, counted from the one before. Tries do not come back all at once: up to a tenth is added."""
@@ -39,28 +41,57 @@ CLOCKS_DIFFER = 2
 GONE = 410
 
 
-def notify(job_id: str, at: Clock) -> None:
+class Told(NamedTuple):
+    """What is told of a job or a batch, and where."""
+
+    thing: Job | Batch
+    url: str
+    data: dict[str, Any]
+
+
+def notify(thing_id: str, at: Clock) -> None:
     """Make the try that is due, if one is.
 
-    The event of a job that is erased, or is to be, is dropped.
+    The event of a job or a batch that is erased, or is to be, is dropped.
     """
-    job, delivery = jobs.get(job_id, at.now()), deliveries.get(job_id)
+    delivery = deliveries.get(thing_id)
     if delivery is None:
         return
-    if job is None or job.erase_requested_at:
-        deliveries.remove(job_id)
+    told = _told(thing_id, at)
+    if told is None:
+        deliveries.remove(thing_id)
         return
     due = delivery.status == "scheduled" and str(delivery.next_at) <= clock.later(at.now(), CLOCKS_DIFFER)
-    if not due or _subject_open(job, at):
+    if not due or (isinstance(told.thing, Job) and _subject_open(told.thing, at)):
         return
     if delivery.round == len(SCHEDULE):  # the function died in the last try
         _end(delivery, delivery.tries[str(len(delivery.tries))], "failed")
     elif claimed := deliveries.claim(delivery, at.now(), clock.later(at.now(), LOST_SECONDS)):
-        _try(job, claimed, at)
+        _try(told, claimed, at)
 
 
-def event(job: Job, delivery: Delivery) -> dict[str, Any]:
+def _told(thing_id: str, at: Clock) -> Told | None:
+    """Return what there is to tell; None for what is erased, or is to be."""
+    thing: Job | Batch | None
+    if of_batch(thing_id):
+        thing = batches.get(thing_id, at.now())
+        if thing is None or thing.erase_requested_at or thing.webhook is None:
+            return None
+        data = {"reference": thing.reference, "links": {"self": f"/v1/batches/{thing.id}"}}
+        return Told(thing, thing.webhook, {"id": thing.id, "status": thing.status, **data})
+    thing = jobs.get(thing_id, at.now())
+    if thing is None or thing.erase_requested_at:
+        return None
+    assert thing.request.webhook, "only a job with a webhook has a delivery"
+    return Told(thing, thing.request.webhook.url, _of_job(thing))
+
+
+def event(told: Told, delivery: Delivery) -> dict[str, Any]:
     """Return the event's body, which is the same in every try."""
+    return {"type": delivery.event, "timestamp": told.thing.finished_at, "data": told.data}
+
+
+def _of_job(job: Job) -> dict[str, Any]:
     data: dict[str, Any] = {
         "id": job.id,
         "task": job.task,
@@ -73,7 +104,7 @@ def event(job: Job, delivery: Delivery) -> dict[str, Any]:
         data["id"] = job.subject
         data["status"] = "ready" if job.status == "succeeded" else "failed"
         data["links"] = {"self": f"/v1/subjects/{job.subject}", "job": f"/v1/jobs/{job.id}"}
-    return {"type": delivery.event, "timestamp": job.finished_at, "data": data}
+    return data
 
 
 def _subject_open(job: Job, at: Clock) -> bool:
@@ -85,10 +116,10 @@ def _subject_open(job: Job, at: Clock) -> bool:
     return subject is not None and subject.job_id == job.id and subject.status == "training"
 
 
-def _try(job: Job, delivery: Delivery, at: Clock) -> None:
+def _try(told: Told, delivery: Delivery, at: Clock) -> None:
     made, began, asked = delivery.tries[str(len(delivery.tries))], at.ms(), 0.0
     try:
-        answer = _sent(job, delivery, at)
+        answer = _sent(told, delivery, at)
         made.status, asked = answer.status, answer.retry_after or 0.0
     except FetchFailed as failed:
         made.error = f"{failed.why}."
@@ -103,25 +134,23 @@ def _try(job: Job, delivery: Delivery, at: Clock) -> None:
         _end(delivery, made, "failed")
 
 
-def _sent(job: Job, delivery: Delivery, at: Clock) -> Answered:
+def _sent(told: Told, delivery: Delivery, at: Clock) -> Answered:
     """Send the event and return the answer.
 
     Raises `FetchFailed`, whose words name no more of the address than its host.
     """
-    secrets, now = webhooks.living(job.tenant, at.now()), at.now()
+    secrets, now = webhooks.living(told.thing.tenant, at.now()), at.now()
     if not secrets:
         raise FetchFailed("the tenant has no secret to sign with", "Ask the operator to create one.")
-    body = json.dumps(event(job, delivery), separators=(",", ":"))
+    body = json.dumps(event(told, delivery), separators=(",", ":"))
     headers = {
         "Content-Type": "application/json",
         "webhook-id": delivery.webhook_id,
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": " ".join(Webhook(secret).sign(delivery.webhook_id, now, body) for secret in secrets),
     }
-    assert job.request.webhook, "only a job with a webhook has a delivery"
-    url = job.request.webhook.url
     return safe_http.post(
-        url, body.encode(), headers, allow=frozenset(settings().deployment.fetch_allow), timeout=TIMEOUT
+        told.url, body.encode(), headers, allow=frozenset(settings().deployment.fetch_allow), timeout=TIMEOUT
     )
 
 

@@ -1,4 +1,4 @@
-"""Do the due work: start, resume, settle and erase jobs. Events are faster; the sweep makes up for lost ones."""
+"""Do the due work: start, resume, settle and erase jobs and batches. Events are faster; the sweep makes up for lost ones."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import partial
 
 from fitting_room import clock
 from fitting_room.actions.requests.delete import invoke_erase
+from fitting_room.actions.upkeep import batches
 from fitting_room.actions.upkeep.resume import resume
 from fitting_room.actions.workflow.settle import pay_debt, settle
 from fitting_room.clock import Clock
@@ -29,8 +30,8 @@ SPARE_SECONDS = 10
 def sweep(at: Clock, remaining: float = 60) -> int:
     """Serve the items of the `due` index that fit into `remaining` seconds, and return their number.
 
-    A job is started, resumed, settled or looked at later; a debt is paid; a webhook is queued; a job, a subject or all of an
-    owner is erased. The shards are done side by side.
+    A job or a batch is started, resumed, settled or looked at later; a debt is paid; a webhook is queued; a job, a batch, a
+    subject or all of an owner is erased. The shards are done side by side.
     """
     until = at.now() + timedelta(seconds=remaining - SPARE_SECONDS)
     (
@@ -68,10 +69,12 @@ def _do(key: dict[str, str], at: Clock) -> None:
         invoke_erase(key, at, subject_id=key["sk"], tenant=name)
     elif kind == "OWNER":
         invoke_erase(key, at, owner=key["pk"])
-    elif debt := debts.kind_of(key["sk"]):
-        _pay(name, debt, at)
     elif key["sk"] == deliveries.SORT_KEY:
         _tell(name, at)
+    elif kind == "BATCH":
+        batches.see_to(name, at)
+    elif debt := debts.kind_of(key["sk"]):
+        _pay(name, debt, at)
     else:
         _see_to(name, at)
 

@@ -13,7 +13,7 @@ from fitting_room.jobs.job import Attempt, Job
 from fitting_room.observability import MetricUnit, measure
 from fitting_room.stores.offers import entry
 
-_ACCOUNT = ("provider_auth", "quota_exhausted")
+ACCOUNT = ("provider_auth", "quota_exhausted")
 """What only the owner of the account at the provider can put right, even if another provider did the job."""
 
 
@@ -24,7 +24,7 @@ def measure_end(job: Job, status: str, error: Fault | None, at: Clock) -> None:
     failed = {"code": error.code} if error and status == "failed" else {}
     measure({f"Job{status.capitalize()}": (MetricUnit.Count, 1)}, **failed)
     bought = [attempt for attempt in job.attempts.values() if attempt.claimed_at and not attempt.recovered_n]
-    if bought:
+    if bought and job.batch is None:  # a row waits for its turn by design
         measure({"QueueTime": (MetricUnit.Seconds, _seconds(job.created_at, str(bought[0].claimed_at)))})
     for attempt in job.attempts.values():
         if not attempt.recovered_n and (values := _of_attempt(job, attempt, status, at)):
@@ -50,7 +50,7 @@ def _of_attempt(job: Job, attempt: Attempt, status: str, at: Clock) -> dict[str,
         values["Spend"] = (MetricUnit.NoUnit, cost.amount)
     if attempt.charged == "unknown" and status != "cancelled":  # a client that cancels can recover the result
         values["ChargeUnknown"] = (MetricUnit.Count, 1)
-    if attempt.error and attempt.error.code in _ACCOUNT:
+    if attempt.error and attempt.error.code in ACCOUNT:
         values["AccountRefused"] = (MetricUnit.Count, 1)
     return values
 

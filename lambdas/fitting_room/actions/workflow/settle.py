@@ -9,17 +9,18 @@ from typing import Any
 from fitting_room import clock
 from fitting_room.actions.cost import cost_of
 from fitting_room.actions.job_view import summary
-from fitting_room.actions.workflow.end_metrics import measure_end, provider_seconds
+from fitting_room.actions.workflow.end_metrics import ACCOUNT, measure_end, provider_seconds
 from fitting_room.actions.workflow.failover import lost
 from fitting_room.actions.workflow.standing import standing
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Job, Status, Usage
 from fitting_room.jobs.outcome import Step, step
-from fitting_room.observability import logger
+from fitting_room.observability import MetricUnit, logger, measure
 from fitting_room.providers.base import Basis
 from fitting_room.stores import (
     background,
+    batches,
     budgets,
     capacity,
     debts,
@@ -38,6 +39,8 @@ from fitting_room.stores.offers import entry
 
 _OWED_SECONDS = 60
 _TRIES = 5
+REFUSED_ROWS = 3
+"""Rows of a batch that meet accounts without credit, or refused keys, before it pauses."""
 _NOTHING_LEFT = ("ended", "failed")
 
 
@@ -116,6 +119,8 @@ def _finish(job: Job, at: Clock) -> None:
     status: Status = "succeeded" if error is None else "cancelled" if error.code == "cancelled" else "failed"
     usage = _usage(job, at)
     counted = {"usage": spending.of_job(job, status, usage, at.now())}
+    if job.batch:
+        counted["batch"] = batches.settled(job, status, usage, error)
     look_at = clock.later(at.now(), _OWED_SECONDS)
     erased = clock.text(at.now()) if job.erase_requested_at else None
     end = jobs.finish(job, status=status, error=error, usage=_item(usage), now=at.now(), owed_at=erased)
@@ -132,6 +137,7 @@ def _finish(job: Job, at: Clock) -> None:
     with unimportant("places at providers"):
         _free(job, at)
     _stop_providers(job, at)
+    _pause_batch(job, error)
     logger.info("job settled", job_id=job.id, status=status, code=error.code if error else None)
     measure_end(job, status, error, at)
 
@@ -165,6 +171,15 @@ def _stop_providers(job: Job, at: Clock) -> None:
     for attempt in job.attempts.values():
         if attempt.outcome == "pending" and attempt.provider_job_id and entry(attempt.provider, at).cancels:
             background.ask({"stop": attempt.provider_job_id, "provider": attempt.provider})
+
+
+def _pause_batch(job: Job, error: Fault | None) -> None:
+    """Pause the batch after a few rows for which no provider of the plan takes orders any more."""
+    if job.batch and error and error.code in ACCOUNT:
+        with unimportant("pausing a batch"):
+            if batches.pause(job.batch, error, after=REFUSED_ROWS):
+                logger.error("a batch is paused", batch_id=job.batch, code=error.code)
+                measure({"BatchPaused": (MetricUnit.Count, 1)})
 
 
 def _made_for(job: Job, at: Clock) -> str | None:
@@ -229,7 +244,7 @@ def _refund(job: Job, usage: Usage) -> dict[str, dict[str, Any]]:
 
     It is less than nothing where a vendor made more than was set aside. The day's budget loses all that was charged.
     """
-    if job.reserved is None:
+    if job.reserved is None or job.batch:  # a batch gives back at its own end
         return {}
     images = job.reserved.images - usage.images
     microusd = job.reserved.microusd - round((usage.amount or 0) * 1e6)

@@ -15,13 +15,15 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from fitting_room.actions import pace
+from fitting_room.actions.batch.reports import SHEET_QUERY, report_link, sheet_link
 from fitting_room.actions.job_view import find_job, image_link, view
-from fitting_room.actions.requests import deliveries, list_jobs, paging, subjects, usage
+from fitting_room.actions.requests import batches, deliveries, list_jobs, paging, subjects, usage
 from fitting_room.actions.requests.accept import Accepted
 from fitting_room.actions.requests.account import account
 from fitting_room.actions.requests.authenticate import authenticate, permit
 from fitting_room.actions.requests.cancel import cancel
 from fitting_room.actions.requests.context import deployment
+from fitting_room.actions.requests.create_batch import create_batch
 from fitting_room.actions.requests.delete import delete_job, delete_owner, delete_subject
 from fitting_room.actions.requests.estimate import estimate
 from fitting_room.actions.requests.list_providers import list_providers
@@ -36,6 +38,7 @@ from fitting_room.actions.requests.visible import visible
 from fitting_room.actions.requests.wait import SPARE_SECONDS, preferred, wait_for
 from fitting_room.clock import Clock
 from fitting_room.cold import warm
+from fitting_room.jobs.batch import Batch
 from fitting_room.jobs.document import MAX_DEPTH, too_deep
 from fitting_room.jobs.errors import PROBLEM, Refusal
 from fitting_room.jobs.job import Job
@@ -94,8 +97,7 @@ def delete_a_job(caller: Caller, job_id: str) -> Response[str]:
 
 
 def get_an_image(caller: Caller, job_id: str, name: str) -> Response[str]:
-    job = find_job(job_id, caller, clock)
-    return Response(303, body="", headers={"Location": image_link(job, name), **_common()})
+    return _see(image_link(find_job(job_id, caller, clock), name))
 
 
 def get_the_deliveries(caller: Caller, job_id: str) -> Response[str]:
@@ -135,6 +137,54 @@ def delete_a_subject(caller: Caller, subject_id: str) -> Response[str]:
 
 def delete_an_owner(caller: Caller, owner: str) -> Response[str]:
     return _answer(202, delete_owner(unquote(owner), caller, clock))
+
+
+def create_a_batch(caller: Caller) -> Response[str]:
+    accepted = create_batch(_body(), caller, app.current_event.headers.get("idempotency-key"), clock)
+    batch = visible(batches.view(accepted.batch, clock), caller)
+    headers = {"Location": batch["links"]["self"], **_look_at_batch(accepted.batch)}
+    return _answer(202, batch, headers | ({"Idempotent-Replayed": "true"} if accepted.replayed else {}))
+
+
+def get_the_batches(caller: Caller) -> Response[str]:
+    return _answer(200, batches.list_batches(caller, _query(), clock))
+
+
+def get_a_batch(caller: Caller, batch_id: str) -> Response[str]:
+    batch = batches.find_batch(batch_id, caller, clock)
+    return _answer(200, batches.view(batch, clock), _look_at_batch(batch))
+
+
+def get_the_jobs_of_a_batch(caller: Caller, batch_id: str) -> Response[str]:
+    batch = batches.find_batch(batch_id, caller, clock)
+    return _answer(200, list_jobs.list_jobs(caller, _query(), clock, batch=batch.id))
+
+
+def cancel_a_batch(caller: Caller, batch_id: str) -> Response[str]:
+    batch = batches.cancel_batch(batch_id, caller, clock)
+    return _answer(202, visible(batches.view(batch, clock), caller), _look_at_batch(batch))
+
+
+def resume_a_batch(caller: Caller, batch_id: str) -> Response[str]:
+    batch = batches.resume_batch(batch_id, caller, clock)
+    return _answer(202, visible(batches.view(batch, clock), caller), _look_at_batch(batch))
+
+
+def delete_a_batch(caller: Caller, batch_id: str) -> Response[str]:
+    return _answer(202, batches.delete_batch(batch_id, caller, clock))
+
+
+def get_the_report_as_csv(caller: Caller, batch_id: str) -> Response[str]:
+    return _see(report_link(batches.find_batch(batch_id, caller, clock), "csv", clock))
+
+
+def get_the_report_as_json(caller: Caller, batch_id: str) -> Response[str]:
+    return _see(report_link(batches.find_batch(batch_id, caller, clock), "json", clock))
+
+
+def get_a_contact_sheet(caller: Caller, batch_id: str) -> Response[str]:
+    batch = batches.find_batch(batch_id, caller, clock)
+    return _see(sheet_link(batch, _query(), clock))
 
 
 def get_the_providers(caller: Caller) -> Response[str]:
@@ -179,6 +229,16 @@ ROUTES = [
     Route("GET", "/v1/subjects/<subject_id>", "read", get_a_subject),
     Route("DELETE", "/v1/subjects/<subject_id>", "erase", delete_a_subject),
     Route("DELETE", "/v1/owners/<owner>", "erase", delete_an_owner),
+    Route("POST", "/v1/batches", "submit", create_a_batch),
+    Route("GET", "/v1/batches", "read", get_the_batches, query=paging.NAMES),
+    Route("GET", "/v1/batches/<batch_id>", "read", get_a_batch),
+    Route("GET", "/v1/batches/<batch_id>/jobs", "read", get_the_jobs_of_a_batch, query=list_jobs.QUERY_OF_A_BATCH),
+    Route("POST", "/v1/batches/<batch_id>/cancel", "submit", cancel_a_batch),
+    Route("POST", "/v1/batches/<batch_id>/resume", "submit", resume_a_batch),
+    Route("DELETE", "/v1/batches/<batch_id>", "erase", delete_a_batch),
+    Route("GET", "/v1/batches/<batch_id>/report.csv", "read", get_the_report_as_csv),
+    Route("GET", "/v1/batches/<batch_id>/report.json", "read", get_the_report_as_json),
+    Route("GET", "/v1/batches/<batch_id>/report.html", "read", get_a_contact_sheet, query=SHEET_QUERY),
     Route("GET", "/v1/providers", "read", get_the_providers),
     Route("GET", "/v1/usage", "read", get_the_usage, query=usage.QUERY),
     Route("GET", "/v1/account", "read", get_the_account),
@@ -352,6 +412,10 @@ def _without_query() -> None:
         raise Refusal(*faults, status=400)
 
 
+def _look_at_batch(batch: Batch) -> dict[str, str]:
+    return {} if batch.over else {"Retry-After": "5"}
+
+
 def _body(*, optional: bool = False) -> Any:
     """Return the decoded JSON body, or {} for none where one is `optional`.
 
@@ -407,6 +471,10 @@ def _answer(status: int, body: Any, headers: dict[str, str] | None = None) -> Re
         body=json.dumps(body, allow_nan=False),
         headers={**(headers or {}), **_common()},
     )
+
+
+def _see(link: str) -> Response[str]:
+    return Response(303, body="", headers={"Location": link, **_common()})
 
 
 def _problem(refusal: Refusal, headers: dict[str, str] | None = None) -> Response[str]:

@@ -1,9 +1,10 @@
-"""Do the due work: once a minute, and at once for a job whose execution broke."""
+"""Do the due work: once a minute, and at once for a job or a batch whose execution broke."""
 
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from fitting_room.actions.upkeep.batches import resume_run
 from fitting_room.actions.upkeep.resume import resume
 from fitting_room.actions.upkeep.sweep import sweep
 from fitting_room.clock import Clock
@@ -19,14 +20,18 @@ warm(aws.table, aws.step_functions)
 @metrics.log_metrics
 @hiding_error_text()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int] | None:
-    """Sweep all due jobs, or resume the one whose execution broke.
+    """Sweep all that is due, or resume the job or the batch whose execution broke.
 
-    The event of an execution that broke names the job and its run; the schedule's names nothing.
+    The event of an execution that broke names it and its run; the schedule's names nothing.
     """
     name = event.get("detail", {}).get("name")
     if name is None:
         return {"due": sweep(clock, context.get_remaining_time_in_millis() / 1000)}
-    job_id, run = executions.parsed(name)
-    logger.append_keys(job_id=job_id)
-    resume(job_id, run, clock)
+    thing_id, run = executions.parsed(name)
+    if executions.of_batch(thing_id):
+        logger.append_keys(batch_id=thing_id)
+        resume_run(thing_id, run, clock)
+    else:
+        logger.append_keys(job_id=thing_id)
+        resume(thing_id, run, clock)
     return None

@@ -1,0 +1,145 @@
+"""Accept a batch: check what the body itself says, store where its rows are, start its machine. The rows come later."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from fitting_room import clock
+from fitting_room.actions.requests.accept import START_GRACE, expiry
+from fitting_room.actions.requests.batches import find_batch
+from fitting_room.actions.requests.check import unsigned
+from fitting_room.actions.requests.sources import stored_object
+from fitting_room.actions.requests.submit import KEEP_IDEMPOTENCY, checked_key
+from fitting_room.clock import Clock
+from fitting_room.jobs.batch import Batch, BatchRequest, ManifestRef
+from fitting_room.jobs.errors import Fault, Refusal
+from fitting_room.jobs.job import Source
+from fitting_room.jobs.links import Arrival
+from fitting_room.jobs.parse import faults_of
+from fitting_room.settings import settings
+from fitting_room.stores import aws, batches, executions, jobs, media, uploads
+from fitting_room.stores.api_keys import Caller
+from fitting_room.stores.items import Busy, Conflict, transact
+
+
+@dataclass(frozen=True)
+class AcceptedBatch:
+    batch: Batch
+    replayed: bool = False
+
+
+def create_batch(
+    body: Any, caller: Caller, idempotency_key: str | None, at: Clock, *, drop: str | None = None
+) -> AcceptedBatch:
+    """Store and start one batch. The same idempotency key and body answer the same batch.
+
+    `drop`: the drop folder in which the manifest lies, with the files that it names. Raises `Refusal`; nothing is stored then.
+    """
+    remembered = checked_key(idempotency_key)
+    if remembered:
+        remembered = f"{caller.mode} batch {remembered}"
+    digest = jobs.body_hash(body)
+    if remembered and (used := jobs.replayed(caller.tenant, remembered, at.now())):
+        return _replay(used, digest, caller, at)
+    asked = _parsed(body)
+    batch_id = at.new_id("bat")
+    source, rows = _rows(asked, batch_id, caller, at)
+    batch = _batch(batch_id, asked, source, caller, at).model_copy(update={"drop": drop})
+    if rows is not None:
+        media.put(str(source.key), json.dumps(rows).encode(), "application/json")
+    writes = {"batch": batches.new_item(batch, clock.later(at.now(), START_GRACE))}
+    if remembered:
+        writes["idempotency"] = jobs.remember(
+            caller.tenant, remembered, job_id=batch.id, digest=digest, now=at.now(), keep=KEEP_IDEMPOTENCY
+        )
+    try:
+        transact(writes, at.sleep)
+    except (Conflict, Busy) as refused:
+        with aws.unimportant("the rows of a refused batch"):
+            media.remove([str(source.key)] if rows is not None else [])
+        used_now = remembered and jobs.replayed(caller.tenant, remembered, at.now())
+        if not used_now:
+            raise Refusal.of(
+                "throttled", "Too many requests came at once.", "Send the request again.", retry_after=1
+            ) from refused
+        return _replay(used_now, digest, caller, at)
+    executions.start_run(batch.id)
+    return AcceptedBatch(batch)
+
+
+def _parsed(body: Any) -> BatchRequest:
+    try:
+        return BatchRequest.model_validate(body, context=Arrival(frozenset(settings().deployment.fetch_allow)))
+    except ValidationError as error:
+        raise Refusal(*faults_of(error, BatchRequest)) from None
+
+
+def _rows(asked: BatchRequest, batch_id: str, caller: Caller, at: Clock) -> tuple[Source, Any]:
+    """Return where the rows of a request are to be read, and those that the body itself holds. Raises `Refusal`."""
+    faults: list[Fault] = []
+    if asked.webhook:
+        faults += unsigned(caller)
+    source, rows = Source(bucket=settings().media_bucket, key=f"staging/{batch_id}/manifest.json"), None
+    try:
+        if asked.manifest:
+            source = _manifest(asked.manifest, caller, at)
+        else:
+            rows = asked.jobs if asked.jobs is not None else asked.cross and asked.cross.model_dump()
+    except Refusal as refusal:
+        faults += refusal.faults
+    if faults:
+        raise Refusal(*faults)
+    return source, rows
+
+
+def _manifest(ref: ManifestRef, caller: Caller, at: Clock) -> Source:
+    if ref.upload:
+        upload = uploads.get(ref.upload, caller, at.now())
+        if upload is None or not media.exists(upload.key, bucket=settings().inbox_bucket):
+            raise Refusal.of(
+                "upload_missing",
+                "This upload is unknown, expired, or its file has not arrived.",
+                "Create an upload with POST /v1/uploads, send the file, then create the batch.",
+                pointer="/manifest/upload",
+            )
+        return Source(bucket=settings().inbox_bucket, key=upload.key)
+    if ref.s3:
+        try:
+            return stored_object(ref.s3, caller)
+        except Refusal as refusal:
+            raise Refusal(*(fault.model_copy(update={"pointer": "/manifest/s3"}) for fault in refusal.faults)) from None
+    return Source(url=ref.url)
+
+
+def _batch(batch_id: str, asked: BatchRequest, source: Source, caller: Caller, at: Clock) -> Batch:
+    address = source.url or source.key or ""
+    return Batch(
+        id=batch_id,
+        tenant=caller.tenant,
+        mode=caller.mode,
+        manifest=source,
+        name=address.partition("?")[0].rpartition("/")[2],
+        crossed=asked.cross is not None,
+        defaults=json.dumps(asked.defaults),
+        max_images=asked.max_images,
+        max_microusd=round(asked.max_cost.amount * 1e6) if asked.max_cost else None,
+        hold=asked.hold,
+        webhook=asked.webhook and asked.webhook.url,
+        reference=asked.reference,
+        created_at=clock.text(at.now()),
+        expires_at=expiry(at),
+    )
+
+
+def _replay(used: dict[str, Any], digest: str, caller: Caller, at: Clock) -> AcceptedBatch:
+    if used["body_hash"] != digest:
+        raise Refusal.of(
+            "idempotency_conflict",
+            "This Idempotency-Key was used with another body in the last 24 hours.",
+            "Send the same body again, or use a new key.",
+        )
+    return AcceptedBatch(find_batch(str(used["job_id"]), caller, at), replayed=True)

@@ -1,0 +1,23 @@
+"""Make a job of a batch's row."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from fitting_room.actions.batch.admit import admit
+from fitting_room.clock import Clock
+from fitting_room.cold import warm
+from fitting_room.observability import hiding_error_text, logger
+from fitting_room.providers.catalogue import entries
+from fitting_room.stores import aws
+
+clock = Clock()
+warm(aws.table, aws.s3, entries)
+
+
+@logger.inject_lambda_context
+@hiding_error_text()
+def handler(event: dict[str, Any], _: LambdaContext) -> Any:
+    """`{batch, rows}`: an item of the map."""
+    logger.append_keys(batch_id=event["batch"])
+    return admit(event["batch"], event["rows"], clock)

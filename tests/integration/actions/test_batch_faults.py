@@ -1,0 +1,331 @@
+"""What may go wrong with a batch halfway: no row is lost or bought twice, the counts add up, and the money is accounted for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from fitting_room.actions.batch import admit as admitting
+from fitting_room.actions.batch.finish import PAUSES
+from fitting_room.actions.batch.reports import report_link
+from fitting_room.actions.requests import accept as accepting
+from fitting_room.actions.requests import batches as requests
+from fitting_room.actions.requests.delete import delete_job, delete_owner
+from fitting_room.jobs.batch import job_id_of
+from fitting_room.jobs.errors import Refusal
+from fitting_room.jobs.outcome import Outcome
+from fitting_room.stores import aws, batch_rows, batches, executions
+from tests.deployment import choose
+from tests.integration.catalogue import Broken, Catalogue
+from tests.integration.world import INBOX, LIVE, TENANT, Vendor, World, failed, finished
+
+PRICE = 40_000
+"""Micro-USD of an image by Nova Canvas."""
+
+
+@pytest.fixture
+def catalogue(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> Catalogue:
+    choose(monkeypatch, daily_images=1000, daily_usd=100.0)
+    vendor.starts = [finished()]
+    return Catalogue(world)
+
+
+def breaks_at(row: int) -> Callable[[int], None]:
+    def after(ran: int) -> None:
+        if ran == row:
+            raise Broken
+
+    return after
+
+
+def adds_up(catalogue: Catalogue, batch_id: str) -> None:
+    """Every row is in one place, and the day's budget lost what the vendor was paid."""
+    batch, view = catalogue.batch(batch_id), catalogue.view(batch_id)
+    counts = view["counts"]
+    ends = ("invalid", "queued", "running", "succeeded", "failed", "cancelled")
+    assert sum(counts[name] for name in ends) == counts["rows"]
+    spent = round(view["cost"]["spent"]["amount"] * 1e6)
+    assert spent == sum(round((job.usage.amount or 0) * 1e6) for job in catalogue.jobs(batch_id))
+    if batch.over:
+        assert catalogue.world.spent()[1] == spent
+        assert counts["queued"] == counts["running"] == 0
+
+
+def test_an_expansion_that_is_killed_is_done_again_and_sets_the_budget_aside_once(
+    world: World, catalogue: Catalogue, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch, begin = catalogue.create(jobs=catalogue.rows(3)), batches.expanded
+    with monkeypatch.context() as broken:  # after the rows were stored
+        broken.setattr(batches, "expanded", lambda *_: (_ for _ in ()).throw(Broken))
+        with pytest.raises(Broken):
+            catalogue.run(batch.id)
+    assert (world.spent(), catalogue.batch(batch.id).status) == ((0, 0), "expanding")
+    catalogue.broken(batch.id)
+    assert batches.expanded is begin
+    assert (catalogue.counts(batch.id), len(vendor.orders)) == ({"rows": 3, "succeeded": 3}, 3)
+    adds_up(catalogue, batch.id)
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_an_admission_that_is_killed_is_done_again_and_makes_one_job(
+    catalogue: Catalogue, vendor: Vendor, monkeypatch: pytest.MonkeyPatch, *, stored: bool
+) -> None:
+    batch, accept = catalogue.create(jobs=catalogue.rows(2)), accepting.accept
+    said = catalogue.expand(batch.id)
+
+    def killed(*args: object) -> object:
+        if stored:
+            accept(*args)  # type: ignore[arg-type]
+        raise Broken
+
+    with monkeypatch.context() as broken:
+        broken.setattr(admitting, "accept", killed)
+        with pytest.raises(Broken):
+            catalogue.admit({"batch": batch.id, "rows": [0]})
+    catalogue.map(said["items"])
+    if stored:  # its own machine was never started: the sweep does that
+        catalogue.world.run(job_id_of(batch.id, 0))
+    catalogue.run(batch.id)
+    assert (catalogue.counts(batch.id), len(vendor.orders)) == ({"rows": 2, "succeeded": 2}, 2)
+    adds_up(catalogue, batch.id)
+
+
+def test_a_map_that_is_aborted_goes_on_with_the_rows_that_are_left(catalogue: Catalogue, vendor: Vendor) -> None:
+    batch = catalogue.create(jobs=catalogue.rows(6))
+    catalogue.after = breaks_at(2)
+    with pytest.raises(Broken):
+        catalogue.run(batch.id)
+    assert catalogue.counts(batch.id) == {"rows": 6, "queued": 4, "succeeded": 2}
+    catalogue.broken(batch.id)
+    assert [item["rows"] for item in catalogue.items] == [[2], [3], [4], [5]]
+    assert catalogue.batch(batch.id).run == 2
+    assert (catalogue.counts(batch.id), len(vendor.orders)) == ({"rows": 6, "succeeded": 6}, 6)
+    adds_up(catalogue, batch.id)
+
+
+def test_a_map_that_ends_without_all_rows_is_followed_by_another(catalogue: Catalogue, vendor: Vendor) -> None:
+    batch = catalogue.create(jobs=catalogue.rows(3))
+    catalogue.expand(batch.id)
+    catalogue.child({"batch": batch.id, "rows": [1]})
+    assert catalogue.finish(batch.id) == {"outcome": "more", "wait": 0}
+    catalogue.run(batch.id)
+    assert (catalogue.counts(batch.id), len(vendor.orders)) == ({"rows": 3, "succeeded": 3}, 3)
+
+
+def test_rows_that_no_map_admits_fail_in_the_end(catalogue: Catalogue, world: World) -> None:
+    batch = catalogue.create(jobs=catalogue.rows(2))
+    catalogue.expand(batch.id)
+    for pause in PAUSES:
+        assert catalogue.finish(batch.id) == {"outcome": "more", "wait": pause}
+    assert catalogue.finish(batch.id) == {"outcome": "ended"}
+    view = catalogue.view(batch.id)
+    assert (view["status"], view["counts"]["failed"]) == ("finished", 2)
+    assert view["row_errors"] == [{"code": "internal", "count": 2, "example": None}]
+    adds_up(catalogue, batch.id)
+
+
+def test_a_cancelled_batch_admits_nothing_more_and_gives_back_what_was_not_spent(
+    catalogue: Catalogue, vendor: Vendor, world: World
+) -> None:
+    batch = catalogue.create(jobs=catalogue.rows(6))
+    catalogue.expand(batch.id)
+    catalogue.child({"batch": batch.id, "rows": [0]})
+    catalogue.child({"batch": batch.id, "rows": [1]})
+    open_id = catalogue.admit({"batch": batch.id, "rows": [2]})["job_id"]
+    executions.start_run(open_id)
+    cancelled = requests.cancel_batch(batch.id, LIVE, world.at)
+    assert cancelled.cancel_requested_at
+    assert world.job(open_id).cancel_requested
+    assert catalogue.admit({"batch": batch.id, "rows": [3]}) == {"outcome": "ended"}
+    assert f"{batch.id}.r2" in world.executions(world.batch_machine)
+    world.broken(open_id)
+    catalogue.run(batch.id)
+    assert catalogue.counts(batch.id) == {"rows": 6, "succeeded": 2, "cancelled": 4}
+    assert (catalogue.batch(batch.id).status, len(vendor.orders)) == ("cancelled", 2)
+    assert world.spent() == (2, 2 * PRICE)
+    adds_up(catalogue, batch.id)
+    assert requests.cancel_batch(batch.id, LIVE, world.at).status == "cancelled", "again: nothing changes"
+    row = batch_rows.get(batch.id, 5)
+    assert row and row.request is None, "nothing is kept of rows that were never run"
+
+
+def test_a_row_that_is_admitted_while_the_batch_is_cancelled_is_cancelled_too(
+    catalogue: Catalogue, world: World, monkeypatch: pytest.MonkeyPatch, vendor: Vendor
+) -> None:
+    batch, accept = catalogue.create(jobs=catalogue.rows(2)), accepting.accept
+    catalogue.expand(batch.id)
+
+    def slow(*args: object) -> object:
+        requests.cancel_batch(batch.id, LIVE, world.at)
+        return accept(*args)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as during:
+        during.setattr(admitting, "accept", slow)
+        job_id = catalogue.admit({"batch": batch.id, "rows": [0]})["job_id"]
+    assert world.job(job_id).cancel_requested
+    world.run(job_id)
+    catalogue.run(batch.id)
+    assert (catalogue.counts(batch.id), vendor.orders) == ({"rows": 2, "cancelled": 2}, [])
+    adds_up(catalogue, batch.id)
+
+
+def test_a_credit_that_runs_out_pauses_the_batch_after_a_few_rows(
+    catalogue: Catalogue, vendor: Vendor, world: World
+) -> None:
+    batch = catalogue.create(jobs=catalogue.rows(8, provider="nova_canvas"))
+    vendor.starts = [finished(), finished(), failed("quota_exhausted")]
+    said = catalogue.expand(batch.id)
+    items = [json.loads(line) for line in world.read(said["items"]).splitlines()]
+    for item in items[:5]:
+        catalogue.child(item)
+    view = catalogue.view(batch.id)
+    assert (view["status"], view["paused_for"]["code"]) == ("paused", "quota_exhausted")
+    assert catalogue.admit(items[5]) == {"outcome": "wait", "wait": 300}
+    assert len(vendor.orders) == 5
+    vendor.starts = [finished()]
+    assert requests.resume_batch(batch.id, LIVE, world.at).status == "running"
+    for item in items[5:]:
+        catalogue.child(item)
+    catalogue.run(batch.id)
+    assert catalogue.counts(batch.id) == {"rows": 8, "succeeded": 5, "failed": 3}
+    adds_up(catalogue, batch.id)
+    again = catalogue.create(jobs=catalogue.rows(8, provider="nova_canvas"))
+    catalogue.run(again.id)
+    assert catalogue.counts(again.id) == {"rows": 8, "succeeded": 8, "reused": 5}
+    assert len(vendor.orders) == 5 + 3 + 3
+
+
+def test_a_paused_batch_whose_map_has_ended_goes_on_in_the_next_run(
+    catalogue: Catalogue, vendor: Vendor, world: World
+) -> None:
+    batch = catalogue.create(jobs=catalogue.rows(6, provider="nova_canvas"))
+    vendor.starts = [failed("quota_exhausted")]
+    catalogue.after = breaks_at(3)
+    with pytest.raises(Broken):
+        catalogue.run(batch.id)
+    executions.stop_run(batch.id, 1)
+    vendor.starts = [finished()]
+    requests.resume_batch(batch.id, LIVE, world.at)
+    assert f"{batch.id}.r2" in world.executions(world.batch_machine)
+    catalogue.run(batch.id)
+    assert catalogue.counts(batch.id) == {"rows": 6, "succeeded": 3, "failed": 3}
+    adds_up(catalogue, batch.id)
+
+
+def test_a_provider_that_dies_halfway_is_followed_by_the_next_row_by_row(
+    catalogue: Catalogue, vendor: Vendor, world: World
+) -> None:
+    world.configure("tryiton")
+    rows = catalogue.rows(5, provider="tryiton", fallback=["nova_canvas"])
+    batch = catalogue.create(jobs=rows)
+    fails: list[Outcome | Exception] = [failed("provider_auth"), finished()]
+    vendor.starts = [finished(), finished(), *fails * 3]
+    catalogue.run(batch.id)
+    assert catalogue.counts(batch.id) == {"rows": 5, "succeeded": 5}
+    assert [job.attempts[max(job.attempts)].provider for job in catalogue.jobs(batch.id)] == [
+        "tryiton",
+        "tryiton",
+        *["nova_canvas"] * 3,
+    ]
+    adds_up(catalogue, batch.id)
+
+
+def test_five_percent_of_broken_rows_leave_the_others_alone(catalogue: Catalogue, vendor: Vendor) -> None:
+    rows = catalogue.rows(20, provider="nova_canvas")
+    rows[7]["person"] = {"s3": f"s3://{INBOX}/drop/{TENANT}/nobody.png"}
+    rows[13]["garments"] = []
+    batch = catalogue.create(jobs=rows)
+    catalogue.run(batch.id)
+    assert catalogue.counts(batch.id) == {"rows": 20, "invalid": 1, "succeeded": 18, "failed": 1}
+    [error] = catalogue.view(batch.id)["row_errors"]
+    assert error == {"code": "image_unreadable", "count": 1, "example": job_id_of(batch.id, 7)}
+    assert len(vendor.orders) == 18
+    adds_up(catalogue, batch.id)
+
+
+def test_a_row_whose_upload_is_gone_at_its_turn_fails_as_a_job(catalogue: Catalogue, world: World) -> None:
+    [row] = catalogue.rows(1)
+    upload = world.upload("person")
+    batch = catalogue.create(jobs=[{**row, "person": {"upload": upload}}], hold=True)
+    catalogue.run(batch.id)
+    aws.s3().delete_object(Bucket=INBOX, Key=f"uploads/{TENANT}/{upload}")
+    requests.resume_batch(batch.id, LIVE, world.at)
+    catalogue.run(batch.id)
+    [job] = catalogue.jobs(batch.id)
+    assert (job.status, job.error and job.error.code) == ("failed", "upload_missing")
+    assert catalogue.counts(batch.id) == {"rows": 1, "failed": 1}
+    adds_up(catalogue, batch.id)
+
+
+def test_an_erased_job_goes_from_its_row_and_from_the_reports(catalogue: Catalogue, world: World) -> None:
+    batch = catalogue.create(jobs=catalogue.rows(3, reference="winter"))
+    catalogue.run(batch.id)
+    gone = catalogue.jobs(batch.id)[1].id
+    delete_job(gone, LIVE, world.at)
+    world.erase()
+    row = batch_rows.get(batch.id, 1)
+    assert row and (row.request, row.id) == (None, None)
+    with pytest.raises(Refusal, match="written anew"):
+        report_link(catalogue.batch(batch.id), "json", world.at)
+    catalogue.run(batch.id)
+    text = world.read(f"results/{TENANT}/batches/{batch.id}/report.json").decode()
+    assert gone not in text and "row-1" not in text
+    assert [row["status"] for row in json.loads(text)["rows"]] == ["succeeded", "erased", "succeeded"]
+
+
+def test_an_owner_who_is_erased_before_a_row_s_turn_has_nothing_bought(
+    catalogue: Catalogue, world: World, vendor: Vendor
+) -> None:
+    rows = catalogue.rows(2)
+    rows[0]["owner"] = "jane"
+    batch = catalogue.create(jobs=rows, hold=True)
+    catalogue.run(batch.id)
+    world.at.sleep(60)
+    delete_owner("jane", LIVE, world.at)
+    world.erase()
+    requests.resume_batch(batch.id, LIVE, world.at)
+    catalogue.run(batch.id)
+    assert len(vendor.orders) == 1
+    world.at.sleep(200)
+    world.sweep()
+    world.erase()
+    assert not any("jane" in json.dumps(item, default=str) for item in world.items())
+
+
+def test_an_erased_batch_takes_its_jobs_rows_and_files_along(catalogue: Catalogue, world: World) -> None:
+    world.put("rows.csv", b"")
+    batch = catalogue.create(jobs=catalogue.rows(3, owner="jane"))
+    catalogue.after = breaks_at(2)
+    with pytest.raises(Broken):
+        catalogue.run(batch.id)
+    assert requests.delete_batch(batch.id, LIVE, world.at) == {"id": batch.id, "jobs": 2}
+    world.erase()
+    catalogue.run(batch.id)
+    for _ in range(3):
+        world.at.sleep(200)
+        world.sweep()
+        world.erase()
+    with pytest.raises(Refusal, match="was erased"):
+        requests.find_batch(batch.id, LIVE, world.at)
+    left = [item["pk"] for item in world.items() if "BATCH#" in item["pk"]]
+    assert left == [f"BATCH#{batch.id}"], "its tombstone"
+    assert not world.keys(f"results/{TENANT}/") and not world.keys("staging/")
+    assert requests.list_batches(LIVE, {}, world.at)["items"] == []
+
+
+def test_the_sweep_starts_a_batch_whose_start_was_refused_and_resumes_one_whose_run_broke(
+    catalogue: Catalogue, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as refusing:
+        refusing.setattr(executions, "start_run", lambda *_: "refused")
+        batch = catalogue.create(jobs=catalogue.rows(1))
+    assert world.executions(world.batch_machine) == []
+    world.at.sleep(61)
+    world.sweep()
+    assert world.executions(world.batch_machine) == [batch.id]
+    executions.stop_run(batch.id, 1)
+    world.at.sleep(601)
+    world.sweep()
+    assert set(world.executions(world.batch_machine)) == {batch.id, f"{batch.id}.r2"}
