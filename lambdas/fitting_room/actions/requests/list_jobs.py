@@ -34,7 +34,7 @@ def list_jobs(caller: Caller, asked: dict[str, str], at: Clock, batch: str | Non
         if asked.get("owner", caller.token.owner) != caller.token.owner:
             raise Refusal.of("forbidden", "A token lists the jobs of its owner.", "Leave `owner` out.")
         asked = {**asked, "owner": caller.token.owner}
-    faults = strangers(asked, QUERY_OF_A_BATCH if batch else QUERY)
+    faults = strangers(asked, QUERY)
     if batch:
         asked = {**asked, "batch": batch}
     limit = paging.limit(asked.get("limit"), faults)

@@ -1,4 +1,4 @@
-"""What a key without the scope `read` sees of a job or a subject: where it stands, and nothing of the person or the images."""
+"""What a key without the scope `read` sees of a job, a subject or a batch: where it stands, and nothing of the person or the images."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ def visible(shown: dict[str, Any], caller: Caller) -> dict[str, Any]:
         return shown
     emptied = _emptied(shown)
     return emptied | {"links": _emptied(shown["links"])} if "links" in shown else emptied
+
+
+def visible_batch(shown: dict[str, Any], caller: Caller) -> dict[str, Any]:
+    """Return an answer about a batch as the caller may see it: its counts and costs tell nothing of its rows."""
+    return shown if "read" in caller.scopes else shown | {"reference": None}
 
 
 def _emptied(shown: dict[str, Any]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from fitting_room.actions.requests.submit import submit
 from fitting_room.actions.requests.throttle import admit
 from fitting_room.actions.requests.tokens import create_token
 from fitting_room.actions.requests.upload import create_upload
-from fitting_room.actions.requests.visible import visible
+from fitting_room.actions.requests.visible import visible, visible_batch
 from fitting_room.actions.requests.wait import SPARE_SECONDS, preferred, wait_for
 from fitting_room.clock import Clock
 from fitting_room.cold import warm
@@ -141,7 +141,7 @@ def delete_an_owner(caller: Caller, owner: str) -> Response[str]:
 
 def create_a_batch(caller: Caller) -> Response[str]:
     accepted = create_batch(_body(), caller, app.current_event.headers.get("idempotency-key"), clock)
-    batch = visible(batches.view(accepted.batch, clock), caller)
+    batch = visible_batch(batches.view(accepted.batch, clock), caller)
     headers = {"Location": batch["links"]["self"], **_look_at_batch(accepted.batch)}
     return _answer(202, batch, headers | ({"Idempotent-Replayed": "true"} if accepted.replayed else {}))
 
@@ -156,18 +156,19 @@ def get_a_batch(caller: Caller, batch_id: str) -> Response[str]:
 
 
 def get_the_jobs_of_a_batch(caller: Caller, batch_id: str) -> Response[str]:
+    _refuse_strangers(list_jobs.QUERY_OF_A_BATCH)
     batch = batches.find_batch(batch_id, caller, clock)
     return _answer(200, list_jobs.list_jobs(caller, _query(), clock, batch=batch.id))
 
 
 def cancel_a_batch(caller: Caller, batch_id: str) -> Response[str]:
     batch = batches.cancel_batch(batch_id, caller, clock)
-    return _answer(202, visible(batches.view(batch, clock), caller), _look_at_batch(batch))
+    return _answer(202, visible_batch(batches.view(batch, clock), caller), _look_at_batch(batch))
 
 
 def resume_a_batch(caller: Caller, batch_id: str) -> Response[str]:
     batch = batches.resume_batch(batch_id, caller, clock)
-    return _answer(202, visible(batches.view(batch, clock), caller), _look_at_batch(batch))
+    return _answer(202, visible_batch(batches.view(batch, clock), caller), _look_at_batch(batch))
 
 
 def delete_a_batch(caller: Caller, batch_id: str) -> Response[str]:
@@ -183,6 +184,7 @@ def get_the_report_as_json(caller: Caller, batch_id: str) -> Response[str]:
 
 
 def get_a_contact_sheet(caller: Caller, batch_id: str) -> Response[str]:
+    _refuse_strangers(SHEET_QUERY)
     batch = batches.find_batch(batch_id, caller, clock)
     return _see(sheet_link(batch, _query(), clock))
 
@@ -256,7 +258,7 @@ _PAGE_POLICY = "default-src 'none'; connect-src 'self'; script-src 'unsafe-inlin
 def _file(name: str, content_type: str) -> Callable[[], Response[str]]:
     def answer() -> Response[str]:
         admit(None, clock)
-        _without_query()
+        _refuse_strangers()
         headers = {"Content-Security-Policy": _PAGE_POLICY, "X-Content-Type-Options": "nosniff", **_common()}
         text = Path(__file__).with_name(name).read_text(encoding="utf-8")
         return Response(200, content_type=content_type, body=text, headers=headers)
@@ -276,7 +278,7 @@ def _guarded(route: Route) -> Callable[..., Response[str]]:
         caller = authenticate(authorization, clock)
         permit(caller, route.scope, shoppers=route.shoppers)
         if not route.query:
-            _without_query()
+            _refuse_strangers()
         if caller.token:
             caller = caller._replace(address=app.current_event.request_context.http.source_ip)
         return route.answer(caller, **found)
@@ -407,8 +409,8 @@ def _query() -> dict[str, str]:
     return dict(app.current_event.query_string_parameters)
 
 
-def _without_query() -> None:
-    if faults := strangers(_query(), ()):
+def _refuse_strangers(known: tuple[str, ...] = ()) -> None:
+    if faults := strangers(_query(), known):
         raise Refusal(*faults, status=400)
 
 
