@@ -1,4 +1,4 @@
-"""What a key without the scope `read` sees of a job, a subject or a batch: where it stands, and nothing of the person or the images."""
+"""What a key without `read` sees of a job, a subject or a batch: where it stands, nothing of the person or the images."""
 
 from __future__ import annotations
 
