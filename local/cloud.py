@@ -285,7 +285,7 @@ def _context(state: State) -> dict[str, str]:
         "legacy_models": "tryiton/clothes",
         "limits": json.dumps({"aidge": {"seconds": AIDGE_SECONDS}}),
         # load is tried out here with one key
-        **{"key_rate": "1000", "key_burst": "2000", "daily_test_jobs": "100000"},
+        **{"key_rate": "1000", "key_burst": "2000", "daily_test_jobs": "100000", "dialect_waiters": "10"},
     }
 
 

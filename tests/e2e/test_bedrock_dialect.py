@@ -45,7 +45,7 @@ def call(body):
         return {"error": type(error).__name__, "message": str(error), **error.response["ResponseMetadata"]}
     return {"answer": json.loads(answer["body"].read()), **answer["ResponseMetadata"]}
 
-with concurrent.futures.ThreadPoolExecutor(3) as pool:
+with concurrent.futures.ThreadPoolExecutor(4) as pool:
     print(json.dumps(list(pool.map(call, asked["bodies"]))))
 """
 

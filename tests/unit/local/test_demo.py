@@ -99,7 +99,7 @@ def test_it_saves_every_providers_picture_and_says_where(api: Api, capsys: pytes
     for name in ("overview.png", "fashn_1.png", "aidge_1.png", "batch/index.html"):
         assert (demo.PICTURES / name).stat().st_size
         assert str(demo.PICTURES / name) in out
-    assert ENDPOINTS.api in out
+    assert ENDPOINTS.api in out and ENDPOINTS.dialects["bedrock"] in out
     assert ENDPOINTS.api_key not in out
     assert out.count("generating") == 2
 
