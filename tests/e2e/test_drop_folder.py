@@ -96,6 +96,21 @@ def test_a_job_json_comes_by_forms_waits_for_its_images_and_has_its_options(
     assert _names(cloud, folder) == {"1.png", "result.json"}
 
 
+def test_a_manifest_becomes_a_batch_whose_images_and_reports_lie_in_the_folder(
+    cloud: Cloud, person: bytes, tee: bytes
+) -> None:
+    folder, head = f"catalogue/{uuid.uuid4().hex[:8]}", "id,person,garment,category,provider\n"
+    rows = "".join(
+        f"A {n},anna.png,photos/tee.png,{category},sandbox\n" for n, category in enumerate(("tops", "wrong"))
+    )
+    for name, data in (("anna.png", person), ("photos/tee.png", tee), ("manifest.csv", f"{head}{rows}".encode())):
+        _drop(cloud, folder, name, data)
+    report = json.loads(_file(cloud, folder, "report.json"))
+    assert [row["status"] for row in report["rows"]] == ["succeeded", "invalid"]
+    assert json.loads(_file(cloud, folder, "row-2-A_0/result.json"))["provider"] == "sandbox"
+    assert _names(cloud, folder) == {"report.csv", "report.json", "1.png", "result.json"}, "no news of the pictures"
+
+
 def test_the_role_of_a_tenant_is_a_way_in(cloud: Cloud, person: bytes, tee: bytes) -> None:
     folder = f"role/{uuid.uuid4().hex[:8]}"
     arn = admin(f"tenant role {cloud.tenant} --trust 000000000000 --external-id 7f9c2ba4")["role"]
