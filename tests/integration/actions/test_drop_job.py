@@ -9,6 +9,7 @@ import pytest
 
 from fitting_room.actions.drops import job
 from fitting_room.actions.drops.ingest import ingest
+from fitting_room.actions.drops.pair import pair_of
 from fitting_room.actions.requests.delete import delete_job
 from tests.integration.world import INBOX, LIVE, TENANT, Vendor, World, finished, picture
 
@@ -135,7 +136,7 @@ def test_a_job_json_that_changes_while_it_is_read_waits_for_its_own_event(
     """Otherwise the new text would be bought twice: once for the old content, and once for its own."""
     for name in ("anna.jpg", "tee.png"):
         drop(world, name)
-    real = job.pair_of
+    real = pair_of
 
     def meanwhile(files: Any) -> Any:
         world.put("job.json", json.dumps(BODY | {"owner": "june"}).encode(), folder=f"drop/{TENANT}/look")

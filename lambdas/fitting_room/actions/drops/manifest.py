@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
-from itertools import count
+from itertools import count, islice
 
 from fitting_room import clock
 from fitting_room.actions.batch import manifest, rows
@@ -58,13 +58,13 @@ def _missing(folder: Folder, order: File) -> list[str]:
 
 
 def _named(folder: Folder, order: File) -> Iterator[str]:
-    """Yield the names of the files that the rows name. A row that is wrong is told of by the batch.
+    """Yield the names of the files that the rows name. Of a wrong row, or of too many rows, the batch tells.
 
     Raises `Refusal` for a file that is no manifest.
     """
     data = media.read(folder.prefix + order.name, bucket=settings().inbox_bucket, max_bytes=MAX_BYTES) or b""
     kind = manifest.kind_of(order.name, data[: manifest.START])
-    for row in manifest.read(io.BytesIO(data), kind):
+    for row in islice(manifest.read(io.BytesIO(data), kind), settings().deployment.batch_rows):
         if isinstance(row, rows.Row):
             with suppress(Refusal):
                 yield from named_in(rows.resolved(rows.merged({}, row.body), folder.address), folder)
