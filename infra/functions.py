@@ -111,7 +111,9 @@ class Functions:
         """Those that end a job or a batch, send its event, or repeat what was not sent."""
         return [self.api, self.settle, self.finish, self.sweep, self.notify]
 
-    def connect(self, jobs: sfn.StateMachine, batches: sfn.StateMachine, api_url: str, webhooks: sqs.Queue) -> None:
+    def connect(
+        self, jobs: sfn.StateMachine, batches: sfn.StateMachine, api_url: str, webhooks: sqs.Queue, drops: sqs.Queue
+    ) -> None:
         """Tell the functions the addresses of what they call and is made of others of them."""
         for function in (*self.accepting, self.sweep, self.finish):
             function.add_environment("JOB_MACHINE_ARN", jobs.state_machine_arn)
@@ -123,6 +125,7 @@ class Functions:
             function.add_environment("API_URL", api_url)
         for function in self.telling:
             function.add_environment("WEBHOOK_QUEUE", webhooks.queue_url)
+        self.ingest.add_environment("DROP_QUEUE", drops.queue_url)
 
     def _elsewhere(self, *services: str | None) -> dict[str, str]:
         """Return the variables by which an AWS SDK finds services that the stage has at another address."""

@@ -27,8 +27,9 @@ class Permissions:
         jobs: sfn.StateMachine,
         batches: sfn.StateMachine,
         webhooks: sqs.Queue,
+        drops: sqs.Queue,
     ) -> None:
-        self.functions, self.webhooks = functions, webhooks
+        self.functions, self.webhooks, self.drops = functions, webhooks, drops
         self.jobs, self.batches = jobs, batches
         self.stack = cdk.Stack.of(jobs)
         self.tenant_buckets = sorted(config.deployment.tenant_buckets)
@@ -73,11 +74,12 @@ class Permissions:
 
     def _pictures(self) -> None:
         functions, get, put = self.functions, "s3:GetObject", "s3:PutObject"
-        self._objects(functions.api, get, self.inbox, "uploads/")
-        self._objects(functions.api, put, self.inbox, "uploads/")
-        self._objects(functions.api, put, self.media, "staging/")
-        self._objects(functions.api, get, self.media, "staging/")  # a retry copies what the old job had
-        self._objects(functions.api, get, self.inbox, "drop/")
+        for folder in ("uploads/", "drop/"):  # what a form may write
+            self._objects(functions.api, put, self.inbox, folder)
+        for function in (functions.api, functions.ingest):  # both submit and retry: a retry copies what the old job had
+            for bucket, folder in ((self.inbox, "uploads/"), (self.inbox, "drop/"), (self.media, "staging/")):
+                self._objects(function, get, bucket, folder)
+            self._objects(function, put, self.media, "staging/")
         self._objects(functions.api, get, self.media, "results/")
         if dialect := functions.bedrock_dialect:
             self._objects(dialect, put, self.media, "staging/")
@@ -91,7 +93,6 @@ class Permissions:
             self._objects(function, get, self.media, "staging/")
             self._objects(function, put, self.media, "staging/")
         self._objects(functions.collect, get, self.media, "staging/")
-        self._objects(functions.ingest, get, self.inbox, "drop/")
         for function in (functions.collect, functions.settle, functions.ingest, functions.sweep):
             self._objects(function, put, self.media, "results/")
         for bucket, prefixes in ((self.media, ("staging/", "results/")), (self.inbox, ("uploads/", "drop/"))):
@@ -102,6 +103,7 @@ class Permissions:
             self._objects(function, "s3:DeleteObject", self.media, "results/")
         for function in (
             functions.api,
+            functions.ingest,
             functions.prepare,
             *functions.starts.values(),
             functions.poll,
@@ -122,6 +124,7 @@ class Permissions:
         self._objects(functions.admit, "s3:DeleteObject", self.media, "staging/")  # what a refused row left
         self._objects(functions.finish, get, self.media, "results/")
         self._objects(functions.finish, put, self.media, "results/")
+        self._objects(functions.finish, "s3:DeleteObject", self.media, "results/")  # what a drop folder was told before
         for bucket in (f"arn:{cdk.Aws.PARTITION}:s3:::{name}" for name in self.tenant_buckets):
             for function in (functions.api, functions.expand, functions.prepare):
                 self._objects(function, get, bucket, "")
@@ -134,23 +137,20 @@ class Permissions:
         permission, because a read of one object names none.
         """
         functions, action = self.functions, "s3:ListBucket"
-        functions.api.allow([action], [self.inbox, self.media])
-        functions.prepare.allow([action], [self.inbox, self.media])
-        functions.expand.allow([action], [self.inbox, self.media])
+        for function in (functions.api, functions.ingest, functions.prepare, functions.expand):
+            function.allow([action], [self.inbox, self.media])
         functions.admit.allow([action], [self.inbox])
         functions.finish.allow([action], [self.media])
         reading = (*functions.starts.values(), functions.poll, functions.collect, functions.bedrock_dialect)
         for function in filter(None, reading):
             function.allow([action], [self.media])
-        for function, bucket, prefixes in (  # these do list
-            (functions.ingest, self.inbox, ["drop/*"]),
-            (functions.erase, self.media, ["staging/*", "results/*"]),
-        ):
-            function.add_to_role_policy(
-                iam.PolicyStatement(
-                    actions=[action], resources=[bucket], conditions={"StringLike": {"s3:prefix": prefixes}}
-                )
+        functions.erase.add_to_role_policy(  # it does list
+            iam.PolicyStatement(
+                actions=[action],
+                resources=[self.media],
+                conditions={"StringLike": {"s3:prefix": ["staging/*", "results/*"]}},
             )
+        )
 
     def _vendors(self) -> None:
         functions = self.functions
@@ -221,9 +221,10 @@ class Permissions:
         )
 
     def _webhooks(self) -> None:
-        """Let events be queued where jobs are settled or events repeated."""
+        """Let events be queued where jobs are settled or events repeated, and later looks at a manifest by what looks at it."""
         for function in self.functions.telling:
             function.allow(["sqs:SendMessage"], [self.webhooks.queue_arn])
+        self.functions.ingest.allow(["sqs:SendMessage"], [self.drops.queue_arn])
 
     def _encryption(self) -> None:
         """Allow every function the stage's own key: it encrypts the table, the buckets, the secrets and the environments."""

@@ -52,9 +52,11 @@ class ServiceStack(cdk.Stack):
         )
         self.http_api = HttpApi(self, "HttpApi", config, functions.api, functions.callback, self.key)
         self.webhooks = webhooks = self._queue("Webhooks", functions.notify)
-        functions.connect(self.workflow.machine, self.batches.machine, self.http_api.url, webhooks)
+        together = cdk.Duration.seconds(15)  # files that are copied together are seen together
+        self.drops = drops = self._queue("Drops", functions.ingest, together)
+        functions.connect(self.workflow.machine, self.batches.machine, self.http_api.url, webhooks, drops)
         self._keep_failures(functions.erase, retry_attempts=0, max_minutes=5)  # the sweep is the retry
-        Permissions(functions, config, storage, self.workflow.machine, self.batches.machine, webhooks).grant()
+        Permissions(functions, config, storage, self.workflow.machine, self.batches.machine, webhooks, drops).grant()
         every_minute = self._sweep_every_minute()
         self._resume_broken_executions()
         self._watch_models_every_day()
@@ -123,12 +125,10 @@ class ServiceStack(cdk.Stack):
                 )
 
     def _ingest_drops(self) -> None:
-        together = cdk.Duration.seconds(15)  # files that are copied together are seen together
-        self.drops = queue = self._queue("Drops", self.functions.ingest, together)
         events.Rule(
             self,
             "Dropped",
-            targets=[targets.SqsQueue(queue, dead_letter_queue=self.dead_letters)],
+            targets=[targets.SqsQueue(self.drops, dead_letter_queue=self.dead_letters)],
             event_pattern=events.EventPattern(
                 source=["aws.s3"],
                 detail_type=["Object Created"],
@@ -137,7 +137,7 @@ class ServiceStack(cdk.Stack):
         )
         # Bounded here, not by reserved concurrency: a new account has ten executions in all.
         self.functions.ingest.add_event_source(
-            event_sources.SqsEventSource(queue, batch_size=10, report_batch_item_failures=True, max_concurrency=2)
+            event_sources.SqsEventSource(self.drops, batch_size=10, report_batch_item_failures=True, max_concurrency=2)
         )
 
     def _queue(self, name: str, function: ServiceFunction, delay: cdk.Duration | None = None) -> sqs.Queue:

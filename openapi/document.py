@@ -120,7 +120,10 @@ def _body(found: Operation) -> Json:
     shown = {
         "JobRequest": examples.TASKS,
         "SubjectRequest": {"train_subject": _without_task(examples.TASKS["train_subject"])},
-        "UploadRequest": {"photo": {"content_type": "image/jpeg", "bytes": 481233}},
+        "UploadRequest": {
+            "photo": {"content_type": "image/jpeg", "bytes": 481233},
+            "drop": {"content_type": "image/jpeg", "bytes": 481233, "drop": "summer/person.jpg"},
+        },
         "TokenRequest": {"shopper": examples.TOKEN},
         "BatchRequest": examples.BATCHES,
         "RetryRequest": {"buy_again": {"buy_again": True}},

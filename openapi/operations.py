@@ -144,7 +144,7 @@ _NEW_JOB = ("Location", "Retry-After", "Idempotent-Replayed")
 
 OPERATIONS: dict[str, Operation] = {
     "create_an_upload": Operation(
-        "Get a form to send one image or one manifest with", (201,), answers.Upload, UploadRequest, codes=_BODY
+        "Get a form to send one file with", (201,), answers.Upload, UploadRequest, codes=_BODY
     ),
     "create_a_job": Operation(
         "Submit a job. 202: it is stored; 200: it is over already, because the call waited for it",

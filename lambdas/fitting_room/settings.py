@@ -179,6 +179,7 @@ class Settings(BaseModel):
     batch_machine_arn: str = ""
     erase_function: str = ""
     webhook_queue: str = ""
+    drop_queue: str = ""
     api_url: str = ""
     provider_secrets: Json[dict[str, str]] = {}
 

@@ -7,9 +7,14 @@ import json
 import uuid
 from typing import Any
 
+import boto3
+import httpx
+import pytest
+from botocore.exceptions import ClientError
 from PIL import Image
 
 from .conftest import Cloud, until
+from .test_operator import admin
 
 
 def _drop(cloud: Cloud, folder: str, name: str, data: bytes) -> None:
@@ -74,6 +79,64 @@ def test_what_makes_no_job_is_explained_in_the_folder(cloud: Cloud, person: byte
     error = json.loads(_file(cloud, f"{run}/broken", "error.json"))["error"]
     assert (error["code"], error["pointer"], bool(error["remedy"])) == ("image_unreadable", "/person", True)
     assert cloud.fashn.purchases() == []
+
+
+def test_a_job_json_comes_by_forms_waits_for_its_images_and_has_its_options(
+    cloud: Cloud, person: bytes, tee: bytes
+) -> None:
+    folder = f"forms/{uuid.uuid4().hex[:8]}"
+    order = {"person": "anna.png", "garment": "tee.png", "category": "tops", "provider": "sandbox", "owner": "jane"}
+    _send(cloud, folder, "job.json", json.dumps(order).encode(), "application/json")
+    _send(cloud, folder, "anna.png", person, "image/png")
+    waiting = _file(cloud, folder, "status.json")
+    assert json.loads(waiting)["waiting_for"][-1] == "tee.png"
+    _send(cloud, folder, "tee.png", tee, "image/png")
+    result = json.loads(_file(cloud, folder, "result.json"))
+    assert (result["status"], result["provider"], result["owner"]) == ("succeeded", "sandbox", "jane")
+    assert _names(cloud, folder) == {"1.png", "result.json"}
+
+
+def test_a_manifest_becomes_a_batch_whose_images_and_reports_lie_in_the_folder(
+    cloud: Cloud, person: bytes, tee: bytes
+) -> None:
+    folder, head = f"catalogue/{uuid.uuid4().hex[:8]}", "id,person,garment,category,provider\n"
+    rows = "".join(
+        f"A {n},anna.png,photos/tee.png,{category},sandbox\n" for n, category in enumerate(("tops", "wrong"))
+    )
+    for name, data in (("anna.png", person), ("photos/tee.png", tee), ("manifest.csv", f"{head}{rows}".encode())):
+        _drop(cloud, folder, name, data)
+    report = json.loads(_file(cloud, folder, "report.json"))
+    assert [row["status"] for row in report["rows"]] == ["succeeded", "invalid"]
+    assert json.loads(_file(cloud, folder, "row-2-A_0/result.json"))["provider"] == "sandbox"
+    assert _names(cloud, folder) == {"report.csv", "report.json", "1.png", "result.json"}, "no news of the pictures"
+
+
+def test_the_role_of_a_tenant_is_a_way_in(cloud: Cloud, person: bytes, tee: bytes) -> None:
+    folder = f"role/{uuid.uuid4().hex[:8]}"
+    arn = admin(f"tenant role {cloud.tenant} --trust 000000000000 --external-id 7f9c2ba4")["role"]
+    found = cloud.aws("sts").assume_role(RoleArn=arn, RoleSessionName="shop", ExternalId="7f9c2ba4")["Credentials"]
+    s3 = boto3.Session(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"]).client("s3")
+    for name, data in (("person.png", person), ("garment.png", tee)):
+        s3.put_object(Bucket=cloud.inbox, Key=f"drop/{cloud.tenant}/{folder}/{name}", Body=data)
+    _file(cloud, folder, "result.json")
+    listed = s3.list_objects_v2(Bucket=cloud.media, Prefix=f"results/{cloud.tenant}/drop/{folder}/")["Contents"]
+    assert [found["Key"].rpartition("/")[2] for found in listed] == ["1.png", "result.json"]
+    assert s3.get_object(Bucket=cloud.media, Key=listed[0]["Key"])["Body"].read()
+    with pytest.raises(ClientError):
+        s3.put_object(Bucket=cloud.inbox, Key=f"drop/another/{folder}/person.png", Body=person)
+    assert admin(f"tenant role {cloud.tenant} --remove")["role"] is None
+
+
+def _send(cloud: Cloud, folder: str, name: str, data: bytes, content_type: str) -> None:
+    asked = {"drop": f"{folder}/{name}", "content_type": content_type, "bytes": len(data)}
+    form = cloud.live.post("/v1/uploads", json=asked).raise_for_status().json()["post"]
+    sent = httpx.post(form["url"], data=form["fields"], files={"file": (name, data, content_type)}, timeout=30)
+    assert sent.is_success, sent.text
+
+
+def _names(cloud: Cloud, folder: str) -> set[str]:
+    found = cloud.aws("s3").list_objects_v2(Bucket=cloud.media, Prefix=f"results/{cloud.tenant}/drop/{folder}/")
+    return {each["Key"].rpartition("/")[2] for each in found["Contents"]}
 
 
 def _queue_is_empty(cloud: Cloud) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args
 
 import pytest
 
-from fitting_room.actions.requests.ingest import ingest
+from fitting_room.actions.drops.ingest import ingest
 from fitting_room.actions.workflow import attempts
 from fitting_room.net import safe_http
 from fitting_room.providers import catalogue

@@ -127,6 +127,17 @@ def test_only_functions_that_settle_a_job_or_send_an_event_use_the_queue_of_webh
     assert told == sent == {"Api", "Settle", "Finish", "Sweep", "Notify"}
 
 
+def test_only_the_function_that_looks_at_dropped_files_has_them_looked_at_again(stage: Synthesized) -> None:
+    queue, _ = stage.service.one("AWS::SQS::Queue", "Drops")
+    told = {name for name, item in stage.functions().items() if "DROP_QUEUE" in item["Environment"]["Variables"]}
+    sent = {
+        role
+        for role, statement in stage.statements()
+        if "sqs:SendMessage" in statement["Action"] and f"${{{queue}.Arn}}" in statement["Resource"]
+    }
+    assert told == sent == {"Ingest"}
+
+
 def test_dead_letters_wait_two_weeks(stage: Synthesized) -> None:
     _, queue = stage.service.one("AWS::SQS::Queue", "DeadLetters")
     assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600

@@ -93,7 +93,7 @@ def test_the_functions_that_strangers_reach_write_only_what_a_request_needs(stag
         return {kind for kind, key in KEYS.items() if any(may(stage, function, action, [key]) for action in actions)}
 
     assert written("Callback") == {"CALLBACK#*"}
-    assert written("Ingest") == {"JOB#*", "BATCH#*", "USED#*", "IDEMPOTENCY#*", "BUDGET#*"}
+    assert written("Ingest") == {"JOB#*", "BATCH#*", "USED#*", "OWNER#*", "TODAY#*", "IDEMPOTENCY#*", "BUDGET#*"}
     shoppers = {"OWNER#*", "TOKEN#*", "TODAY#*", "SALT"}
     jobs = {"JOB#*", "BATCH#*", "USED#*", "UPLOAD#*", "SUBJECTS#*", "IDEMPOTENCY#*", "BUDGET#*", "TESTS#*"}
     assert written("Api") == jobs | shoppers | {"LEASE#waiters", "REPEATS#*", "LINK_SECRET"}

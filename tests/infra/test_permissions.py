@@ -58,7 +58,7 @@ WILDCARDS = {
         ]
     ),
     ("Api", "s3:GetObject", f"{INBOX}/uploads/*"),
-    ("Api", "s3:PutObject", f"{INBOX}/uploads/*"),
+    *(("Api", "s3:PutObject", f"{INBOX}/{folder}/*") for folder in ("uploads", "drop")),
     ("Api", "s3:PutObject", f"{MEDIA}/staging/*"),
     ("Api", "s3:GetObject", f"{MEDIA}/results/*"),
     # a retry copies the images of the job before it
@@ -66,7 +66,7 @@ WILDCARDS = {
     ("Api", "s3:GetObject", f"{MEDIA}/staging/*"),
     *(
         (role, "s3:DeleteObject", f"{MEDIA}/staging/*")
-        for role in ("Api", "Prepare", "StartBedrock", "StartHttp", "Poll")
+        for role in ("Api", "Ingest", "Prepare", "StartBedrock", "StartHttp", "Poll")
     ),
     ("Prepare", "s3:GetObject", f"{INBOX}/*"),
     ("Prepare", "s3:GetObject", f"{MEDIA}/*"),
@@ -80,7 +80,9 @@ WILDCARDS = {
         for action in ("s3:GetObject", "s3:PutObject")
     ),
     ("Collect", "s3:GetObject", f"{MEDIA}/staging/*"),
-    ("Ingest", "s3:GetObject", f"{INBOX}/drop/*"),
+    # a job of a folder may name what a job over HTTP may, and is retried like one
+    *(("Ingest", "s3:GetObject", f"{INBOX}/{folder}/*") for folder in ("uploads", "drop")),
+    *(("Ingest", action, f"{MEDIA}/staging/*") for action in ("s3:GetObject", "s3:PutObject")),
     *((role, "s3:PutObject", f"{MEDIA}/results/*") for role in ("Collect", "Settle", "Ingest", "Sweep")),
     *((role, "s3:DeleteObject", f"{MEDIA}/results/*") for role in ("Collect", "Settle", "Sweep", "Ingest", "Erase")),
     ("Erase", "s3:DeleteObject", f"{MEDIA}/staging/*"),
@@ -102,12 +104,12 @@ WILDCARDS = {
         for role in ("Expand", "Admit")
         for action in ("s3:PutObject", "s3:DeleteObject")
     ),
-    *(("Finish", action, f"{MEDIA}/results/*") for action in ("s3:GetObject", "s3:PutObject")),
+    *(("Finish", f"s3:{does}Object", f"{MEDIA}/results/*") for does in ("Get", "Put", "Delete")),
 }
 
 
-WRITERS_OF_STAGING = ("Api", "Prepare", "StartBedrock", "StartHttp", "Poll", "Expand", "Admit")
-WRITERS_OF_RESULTS = ("Collect", "Settle", "Sweep", "Ingest", "Prepare")
+WRITERS_OF_STAGING = ("Api", "Ingest", "Prepare", "StartBedrock", "StartHttp", "Poll", "Expand", "Admit")
+WRITERS_OF_RESULTS = ("Collect", "Settle", "Sweep", "Ingest", "Prepare", "Finish")
 
 
 def _grants(stage: Synthesized) -> set[tuple[str, str, str]]:
@@ -198,16 +200,16 @@ def test_each_machine_calls_its_own_functions_and_the_api_and_the_sweep_the_one_
 
 def test_listing_is_for_functions_that_must_tell_absent_from_forbidden_or_read_a_folder(stage: Synthesized) -> None:
     assert _holders(stage, "s3:ListBucket") == {
-        **{role: {INBOX, MEDIA} for role in ("Api", "Prepare", "Expand")},
+        **{role: {INBOX, MEDIA} for role in ("Api", "Ingest", "Prepare", "Expand")},
         **{role: {MEDIA} for role in ("StartBedrock", "StartHttp", "Poll", "Collect", "Finish", "Erase")},
-        **{role: {INBOX} for role in ("Ingest", "Admit")},
+        "Admit": {INBOX},
     }
     bounds = {
         role: statement["Condition"]["StringLike"]["s3:prefix"]
         for role, statement in stage.statements()
         if "s3:ListBucket" in statement["Action"] and "Condition" in statement
     }
-    assert bounds == {"Ingest": ["drop/*"], "Erase": ["staging/*", "results/*"]}, "a read of one object names no prefix"
+    assert bounds == {"Erase": ["staging/*", "results/*"]}, "a read of one object names no prefix"
 
 
 def test_each_function_that_reads_an_object_may_learn_that_it_is_not_there(stage: Synthesized) -> None:
@@ -221,9 +223,9 @@ def test_images_are_deleted_by_erase_and_by_functions_that_may_have_written_one_
     deleting = _holders(stage, "s3:DeleteObject")
     assert deleting.keys() == {"Erase", *WRITERS_OF_STAGING, *WRITERS_OF_RESULTS}
     for writers, folder in ((WRITERS_OF_STAGING, "staging"), (WRITERS_OF_RESULTS, "results")):
-        for role in set(writers) - {"Prepare"}:
+        for role in set(writers) - {"Prepare", "Ingest"}:
             assert deleting[role] == {f"{MEDIA}/{folder}/*"}
-    assert deleting["Prepare"] == {f"{MEDIA}/staging/*", f"{MEDIA}/results/*"}
+    assert deleting["Prepare"] == deleting["Ingest"] == {f"{MEDIA}/staging/*", f"{MEDIA}/results/*"}
     assert "Erase" not in _holders(stage, "s3:GetObject")
 
 

@@ -33,6 +33,7 @@ ENVIRONMENT = {
     "ERASE_FUNCTION": "erase",
     "JOB_MACHINE_ARN": MACHINE,
     "BATCH_MACHINE_ARN": BATCH_MACHINE,
+    "DROP_QUEUE": "https://sqs.us-east-1.amazonaws.com/123456789012/drops",
     "WEBHOOK_QUEUE": "https://sqs.us-east-1.amazonaws.com/123456789012/webhooks",
     "DEPLOYMENT": json.dumps(DEPLOYMENT),
     "POWERTOOLS_SERVICE_NAME": "fitting-room",

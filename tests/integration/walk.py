@@ -17,7 +17,7 @@ from infra import items
 
 JOB_FUNCTIONS = frozenset({"Prepare", "StartBedrock", "StartHttp", "Poll", "Wait", "Collect", "Settle"})
 CALLED_BY = {
-    "requests/ingest": {"Ingest"},
+    "drops/": {"Ingest"},
     "requests/": {"Api"},
     "batch/expand": {"Expand"},
     "batch/admit": {"Admit"},

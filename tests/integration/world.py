@@ -38,6 +38,7 @@ from fitting_room.stores.api_keys import Caller
 from tests.unit.memory import FakeClock
 
 TABLE, INBOX, MEDIA = "fitting-room", "inbox-bucket", "media-bucket"
+DROPS = "https://sqs.us-east-1.amazonaws.com/123456789012/drops"
 QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/webhooks"
 TENANT, OTHER = "acme", "rival"
 LIVE_KEY = "fr_live_" + "a" * 32
@@ -102,6 +103,8 @@ class World:
     """What the erase function was called with, and has not done yet."""
     messages: list[tuple[datetime, str]] = field(default_factory=list)
     """What the queue of webhooks holds: from when on it is given out, and the job."""
+    looks: list[tuple[datetime, dict[str, Any]]] = field(default_factory=list)
+    """What the queue of dropped files holds, besides the events of S3: from when on it is given out, and the event."""
 
     def body(self, mode: Mode = "live", **changes: Any) -> dict[str, Any]:
         """A request that Nova Canvas and the sandbox can do; TryItOn too while it is configured."""
@@ -123,6 +126,9 @@ class World:
     def put(self, name: str, data: bytes, *, folder: str = f"drop/{TENANT}", bucket: str = INBOX) -> str:
         aws.s3().put_object(Bucket=bucket, Key=f"{folder}/{name}", Body=data)
         return f"{folder}/{name}"
+
+    def remove(self, key: str) -> None:
+        aws.s3().delete_object(Bucket=INBOX, Key=key)
 
     def upload(self, name: str, mode: Mode = "live", tenant: str = TENANT) -> str:
         """The id of an upload of that mode, whose file has arrived."""
@@ -236,8 +242,12 @@ class World:
             finally:
                 metrics.clear_metrics()
 
-    def send_message(self, *, QueueUrl: str, MessageBody: str, MessageGroupId: str, DelaySeconds: int) -> None:  # noqa: N803
-        assert (QueueUrl, MessageGroupId) == (QUEUE, TENANT) and 0 <= DelaySeconds <= 900
+    def send_message(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int, MessageGroupId: str = "") -> None:  # noqa: N803
+        assert 0 <= DelaySeconds <= 900
+        if QueueUrl == DROPS:
+            self.looks.append((self.at.now() + timedelta(seconds=DelaySeconds), json.loads(MessageBody)))
+            return
+        assert (QueueUrl, MessageGroupId) == (QUEUE, TENANT)
         self.messages.append((self.at.now() + timedelta(seconds=DelaySeconds), json.loads(MessageBody)["job_id"]))
 
     def notify(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -196,6 +197,12 @@ class Row(BaseModel):
     plan: list[str] = []
     same_as: int | None = None
     faults: list[Fault] = []
+
+    @property
+    def folder(self) -> str:
+        """The name of the row's folder in the results of a drop folder."""
+        safe = re.sub(r"[^\w.-]+", "_", self.id or "", flags=re.ASCII)[:60]
+        return f"row-{self.line}" + (f"-{safe}" if safe else "")
 
 
 def job_id_of(batch_id: str, n: int) -> str:

@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from typing import Any
+
+from fitting_room.jobs.errors import Refusal
 
 Path = tuple[str | int, ...]
 
 MAX_DEPTH = 64
 _LONGEST_NAME = 128
+
+
+def decoded(raw: bytes, name: str) -> Any:
+    """Return the value of a JSON document, which `name` names in a refusal.
+
+    Raises `Refusal` for text that is not JSON, and for a document of too many levels.
+    """
+    deep = Refusal.of(
+        "invalid_input",
+        f"{name} is nested more than {MAX_DEPTH} levels deep.",
+        "Nothing here needs so many levels.",
+        status=400,
+        pointer="",
+    )
+    try:
+        document = json.loads(raw, parse_constant=_no_number)
+    except RecursionError:
+        raise deep from None
+    except ValueError as error:
+        where = f" in line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        remedy = f"Check quotes, commas and brackets{where}."
+        raise Refusal.of("invalid_input", f"{name} is not valid JSON.", remedy, status=400, pointer="") from None
+    if too_deep(document):
+        raise deep
+    return document
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is JavaScript, not JSON")
 
 
 def pointer_of(path: Path) -> str:

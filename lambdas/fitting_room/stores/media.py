@@ -25,18 +25,21 @@ def put(key: str, data: bytes, media_type: str, *, bucket: str | None = None) ->
     aws.s3().put_object(Bucket=bucket or settings().media_bucket, Key=key, Body=data, ContentType=media_type)
 
 
-def read(key: str, *, bucket: str | None = None, max_bytes: int | None = None) -> bytes | None:
+def read(key: str, *, bucket: str | None = None, max_bytes: int | None = None, etag: str | None = None) -> bytes | None:
     """Return the object, or None when there is none.
 
-    With `max_bytes`, at most one byte more is read: enough to see the excess.
+    With `max_bytes`, at most one byte more is read: enough to see the excess. With `etag`, an object of other content counts
+    as none.
     """
     asked: dict[str, Any] = {"Bucket": bucket or settings().media_bucket, "Key": key}
+    if etag is not None:
+        asked["IfMatch"] = etag
     if max_bytes is not None:
         asked["Range"] = f"bytes=0-{max_bytes}"
     try:
         return aws.s3().get_object(**asked)["Body"].read()
     except ClientError as error:
-        if aws.reason(error) in ("NoSuchKey", "404"):
+        if aws.reason(error) in ("NoSuchKey", "404", "PreconditionFailed"):
             return None
         if aws.reason(error) == "InvalidRange":
             return b""
@@ -72,6 +75,7 @@ class Listed(NamedTuple):
     key: str
     etag: str
     modified: datetime
+    size: int
 
 
 def listing(bucket: str, folder: str, *, deep: bool = False) -> Iterator[Listed]:
@@ -80,7 +84,7 @@ def listing(bucket: str, folder: str, *, deep: bool = False) -> Iterator[Listed]
         aws.s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder, Delimiter="" if deep else "/")
     ):
         for found in page.get("Contents", []):
-            yield Listed(found["Key"], found["ETag"].strip('"'), found["LastModified"])
+            yield Listed(found["Key"], found["ETag"].strip('"'), found["LastModified"], found["Size"])
 
 
 def remove(keys: Iterable[str], *, bucket: str | None = None) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from fitting_room.actions.drops.ingest import ingest
 from fitting_room.actions.job_view import find_job
 from fitting_room.actions.requests.delete import delete_job, delete_subject
-from fitting_room.actions.requests.ingest import ingest
 from fitting_room.actions.requests.subjects import create, find_subject
 from fitting_room.actions.upkeep.erase import erase_job
 from fitting_room.actions.upkeep.sweep import sweep

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from fitting_room.actions.requests.ingest import Folder, ingest
+from fitting_room.actions.drops.folder import Folder
+from fitting_room.actions.drops.ingest import ingest
+from fitting_room.actions.requests.delete import delete_job
 from fitting_room.jobs.errors import Refusal
 from fitting_room.stores import media
-from tests.integration.world import OTHER, TENANT, Vendor, World, failed, finished, moment, picture
+from tests.integration.world import LIVE, OTHER, TENANT, Vendor, World, failed, finished, moment, picture
 
 
 @pytest.fixture(autouse=True)
@@ -83,27 +85,6 @@ def test_folders_may_be_deep_and_have_any_name(world: World, folder: str) -> Non
     assert world.job(job_id).results_prefix == f"results/{TENANT}/drop/{folder}"
 
 
-def test_what_else_lies_in_the_folder_or_below_it_does_not_matter(world: World) -> None:
-    for n in range(30):
-        drop(world, f"a{n:02}/person.png")
-    for name in ("notes.txt", "personal.png", "person", "old-garment.png"):
-        drop(world, name)
-    drop(world, "person.png")
-    assert ingest(drop(world, "garment.png"), world.at)
-    assert len(world.executions()) == 1
-
-
-def test_two_persons_are_told_and_bought_not(world: World) -> None:
-    drop(world, "person.png")
-    drop(world, "garment.png")
-    assert ingest(drop(world, "person.jpg"), world.at) is None
-    told = error(world)
-    assert told["status"] == "refused"
-    assert (told["errors"][0]["pointer"], told["errors"][0]["code"]) == ("/person", "invalid_input")
-    assert "more than one person" in told["errors"][0]["detail"]
-    assert world.executions() == []
-
-
 def test_a_refusal_becomes_a_readable_file(world: World) -> None:
     for _ in range(2):
         world.submit(output={"count": 5}, provider="nova_canvas")
@@ -117,7 +98,7 @@ def test_a_busy_table_is_tried_again_by_the_queue(world: World, monkeypatch: pyt
     def busy(*_: Any, **__: Any) -> None:
         raise Refusal.of("throttled", "Too many.", "Again.")
 
-    monkeypatch.setattr("fitting_room.actions.requests.ingest.submit", busy)
+    monkeypatch.setattr("fitting_room.actions.drops.buy.submit", busy)
     drop(world, "person.png")
     with pytest.raises(Refusal):
         ingest(drop(world, "garment.png"), world.at)
@@ -129,9 +110,7 @@ def test_a_busy_table_is_tried_again_by_the_queue(world: World, monkeypatch: pyt
     [
         "drop/nobody/look/garment.png",
         "uploads/acme/look/garment.png",
-        f"drop/{TENANT}/garment.png",
         "drop//look/garment.png",
-        f"drop/{TENANT}//garment.png",
         "garment.png",
         "",
     ],
@@ -171,54 +150,6 @@ def test_a_job_that_failed_leaves_a_readable_error(world: World, vendor: Vendor)
     assert (error(world)["status"], error(world)["error"]["code"]) == ("failed", "pose_not_found")
 
 
-@pytest.mark.parametrize(
-    "beside",
-    ["person.AAE", "garment.xmp", "garment.txt", "person.png.crdownload", ".person.png", "Thumbs.db", "person"],
-)
-def test_what_is_no_image_is_ignored(world: World, beside: str) -> None:
-    drop(world, beside)
-    drop(world, "person.jpg")
-    assert ingest(drop(world, "garment.png"), world.at)
-    assert world.keys(f"results/{TENANT}/drop/look/") == []
-
-
-@pytest.mark.parametrize("name", ["person (1).png", "model.jpg", "garment1.png", "person .png", "tee.webp"])
-def test_an_image_of_another_name_is_told_while_the_pair_is_not_there(world: World, name: str) -> None:
-    assert ingest(drop(world, name), world.at) is None
-    [fault] = error(world)["errors"]
-    assert name in fault["detail"]
-    assert "person.<ext>" in fault["remedy"]
-    drop(world, "person.png")
-    assert ingest(drop(world, "garment.png"), world.at)
-    assert world.keys(f"results/{TENANT}/drop/look/") == [], "the news of before is gone"
-
-
-@pytest.mark.parametrize(("there", "missing"), [("person.png", "garment"), ("garment.png", "person")])
-def test_half_a_folder_says_what_it_waits_for(world: World, vendor: Vendor, there: str, missing: str) -> None:
-    vendor.starts = [finished(864, 1296)]
-    ingest(drop(world, there), world.at)
-    news = json.loads(world.read(f"results/{TENANT}/drop/look/status.json"))
-    assert (news["status"], missing in news["detail"]) == ("waiting", True)
-    job_id = ingest(drop(world, f"{missing}.png"), world.at)
-    world.run(str(job_id))
-    names = {key.rpartition("/")[2] for key in world.keys(f"results/{TENANT}/drop/look/")}
-    assert names == {"1.png", "result.json"}
-
-
-def test_a_file_that_lies_in_no_folder_is_told(world: World) -> None:
-    key = world.put("person.png", picture(360, 540), folder=f"drop/{TENANT}")
-    assert ingest(key, world.at) is None
-    told = json.loads(world.read(f"results/{TENANT}/drop/error.json"))
-    assert "lies in no folder" in told["errors"][0]["detail"]
-
-
-@pytest.mark.parametrize("folder", ["a/../b", "./a", ".."])
-def test_a_folder_that_a_client_would_walk_out_of_is_refused_in_its_own_words(world: World, folder: str) -> None:
-    drop(world, "person.png", folder)
-    assert ingest(drop(world, "garment.png", folder), world.at) is None
-    assert "`.` or `..`" in error(world, folder)["errors"][0]["detail"]
-
-
 def test_a_name_too_long_for_its_results_is_refused_before_anything_is_bought(world: World) -> None:
     room = 1024 - len(f"results/{TENANT}/drop//error.json")
     for length, told in ((room, True), (room + 1, False)):
@@ -237,19 +168,56 @@ def put_at(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> None:
     )
 
 
-def test_files_that_are_put_again_after_a_failure_that_may_pass_run_again(world: World, vendor: Vendor) -> None:
-    vendor.starts = [failed("rate_limited", retryable=True)]
+def test_files_that_are_put_again_run_again_only_after_the_last_try_failed(world: World, vendor: Vendor) -> None:
+    """Not if they were put before that, and not if the last try has succeeded."""
+    vendor.starts = [failed("provider_error", retryable=True)]
     drop(world, "person.png")
     first = str(ingest(drop(world, "garment.png"), world.at))
     world.run(first)
-    assert error(world)["error"]["retryable"] is True
+    assert error(world)["errors"] == [error(world)["error"]]
     ended = moment(world.job(first).finished_at)
-    for seconds, again in ((-1, False), (1, True)):
+
+    def put_again(seconds: int) -> str:
         with pytest.MonkeyPatch.context() as patch:
             put_at(patch, ended + timedelta(seconds=seconds))
-            second = str(ingest(f"drop/{TENANT}/look/person.png", world.at))
-        assert (second != first) is again
+            return str(ingest(f"drop/{TENANT}/look/person.png", world.at))
+
+    assert put_again(-1) == first
+    second = put_again(1)
+    assert (world.job(second).retried_from, world.job(first).retried_by) == (first, second)
+    assert {put_again(1), put_again(2)} == {second}, "its try is open"
     vendor.starts = [finished(864, 1296)]
     world.run(second)
+    assert put_again(60) == second
     names = {key.rpartition("/")[2] for key in world.keys(f"results/{TENANT}/drop/look/")}
     assert names == {"1.png", "result.json"}, "no stale error stands beside the result"
+
+
+def test_files_of_an_erased_job_are_not_bought_again(world: World, vendor: Vendor) -> None:
+    vendor.starts = [finished()]
+    keys = [drop(world, name) for name in ("person.png", "garment.png")]
+    job_id = str(ingest(keys[0], world.at))
+    world.run(job_id)
+    delete_job(job_id, LIVE, world.at)
+    world.erase()
+    assert ingest(keys[0], world.at) is None
+    assert world.keys(f"results/{TENANT}/") == [], "the event is late: its files are gone"
+    for name in ("person.png", "garment.png"):
+        assert ingest(drop(world, name), world.at) is None
+    [fault] = error(world)["errors"]
+    assert (fault["code"], fault["remedy"]) == ("erased", "Put the files into another folder.")
+    assert len(world.executions()) == 1
+
+
+def test_what_was_told_while_a_job_ran_is_told_after_its_end(world: World, vendor: Vendor) -> None:
+    """An error about a file that came too late does not go with the end of the job that came in time."""
+    vendor.starts = [finished()]
+    drop(world, "person.png")
+    job_id = str(ingest(drop(world, "garment.png"), world.at))
+    assert ingest(drop(world, "person.jpg"), world.at) is None
+    world.run(job_id)
+    assert "more than one person" in error(world)["errors"][0]["detail"]
+    assert f"results/{TENANT}/drop/look/result.json" in world.keys(f"results/{TENANT}/drop/look/")
+    world.remove(f"drop/{TENANT}/look/person.jpg")
+    ingest(f"drop/{TENANT}/look/garment.png", world.at)
+    assert f"results/{TENANT}/drop/look/error.json" not in world.keys(f"results/{TENANT}/drop/look/")

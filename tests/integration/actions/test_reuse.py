@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -144,20 +143,27 @@ def test_a_job_that_is_to_be_erased_is_not_reused(world: World, vendor: Vendor, 
 def test_a_job_that_is_to_be_erased_while_it_is_copied_leaves_no_copy(
     world: World, vendor: Vendor, first: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy: Callable[..., bool] = media.copy
+    read = media.read
 
-    def meanwhile(*args: Any, **facts: Any) -> bool:
-        done = copy(*args, **facts)
-        delete_job(first.id, LIVE, world.at)
-        return done
+    def meanwhile(key: str, **facts: Any) -> bytes | None:
+        if key == first.images[0].key:
+            delete_job(first.id, LIVE, world.at)
+        return read(key, **facts)
 
     job_id = world.submit(reuse=True, **JANE).job.id
     with monkeypatch.context() as patch:
-        patch.setattr(media, "copy", meanwhile)
+        patch.setattr(media, "read", meanwhile)
         assert prepare(job_id, world.at)["outcome"] == "prepared"
     assert world.keys(f"results/{TENANT}/{job_id}/", MEDIA) == []
     world.run(job_id)
     assert len(vendor.orders) == 2
+
+
+def test_an_image_in_whose_place_another_was_put_is_not_reused(world: World, vendor: Vendor, first: Job) -> None:
+    """As by a later job of the same drop folder."""
+    aws.s3().put_object(Bucket=MEDIA, Key=first.images[0].key, Body=b"another image")
+    assert (again(world).reused_from, len(vendor.orders)) == (None, 2)
+    assert world.read(first.images[0].key) == b"another image"
 
 
 def test_results_that_have_expired_are_bought_again(world: World, vendor: Vendor, first: Job) -> None:

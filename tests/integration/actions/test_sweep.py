@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fitting_room import clock
-from fitting_room.actions.requests.ingest import ingest
+from fitting_room.actions.drops.ingest import ingest
 from fitting_room.actions.upkeep.sweep import sweep
 from fitting_room.actions.workflow.settle import settle
 from fitting_room.stores import aws, jobs, media

@@ -72,6 +72,7 @@ def _make(batch: Batch, row: Row, text: str, at: Clock) -> None:
         update={
             "batch": batch.id,
             "row": row.n,
+            "drop": batch.drop and f"{batch.drop}/{row.folder}",
             "created_at": batch.created_at,  # an erasure of its owner that came later covers it
             "failure": failure,
             "reserved": _share(job, batch),

@@ -138,7 +138,7 @@ def _stored(
     folder = _folder(batch)
     if batch.drop:
         listed = media.listing(str(batch.manifest.bucket), f"{str(batch.manifest.key).rpartition('/')[0]}/", deep=True)
-        sums.dropped = {f"s3://{batch.manifest.bucket}/{found.key}" for found in listed}
+        sums.dropped = {f"s3://{batch.manifest.bucket}/{found.key}" for found in listed if found.size}
     for n, row in enumerate(found):
         if n == most:
             raise _refusal(f"The manifest has more than {most:,} rows.", "Split it into several batches.")

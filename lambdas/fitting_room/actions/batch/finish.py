@@ -10,6 +10,7 @@ from typing import Any, NotRequired, TypedDict
 
 from fitting_room import clock
 from fitting_room.actions.batch.reports import reports_stored, write_reports
+from fitting_room.actions.drops import news
 from fitting_room.actions.requests.cancel import end_run
 from fitting_room.clock import Clock
 from fitting_room.jobs.batch import Batch, BatchStatus, Counts, ErrorCount, job_id_of, job_ids_of
@@ -132,7 +133,9 @@ def _blank_unadmitted(batch: Batch, counts: Counts) -> None:
 
 
 def _tell(batch: Batch) -> None:
-    """Queue the event for the webhook at once; the sweep does it otherwise."""
+    """Tell the drop folder, and queue the event for the webhook at once; the sweep does that otherwise."""
+    if batch.drop and not batch.erase_requested_at:
+        news.batch_over(batch)
     with unimportant("queueing a webhook"):
         if batch.webhook and (delivery := deliveries.get(batch.id)):
             deliveries.enqueue(delivery)

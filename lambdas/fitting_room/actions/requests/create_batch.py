@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -33,7 +34,13 @@ class AcceptedBatch:
 
 
 def create_batch(
-    body: Any, caller: Caller, idempotency_key: str | None, at: Clock, *, drop: str | None = None
+    body: Any,
+    caller: Caller,
+    idempotency_key: str | None,
+    at: Clock,
+    *,
+    drop: str | None = None,
+    keep: timedelta = KEEP_IDEMPOTENCY,
 ) -> AcceptedBatch:
     """Store and start one batch. The same idempotency key and body answer the same batch.
 
@@ -54,7 +61,7 @@ def create_batch(
     writes = {"batch": batches.new_item(batch, clock.later(at.now(), START_GRACE))}
     if remembered:
         writes["idempotency"] = jobs.remember(
-            caller.tenant, remembered, job_id=batch.id, digest=digest, now=at.now(), keep=KEEP_IDEMPOTENCY
+            caller.tenant, remembered, job_id=batch.id, digest=digest, now=at.now(), keep=keep
         )
     try:
         transact(writes, at.sleep)

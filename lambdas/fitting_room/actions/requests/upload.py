@@ -1,13 +1,14 @@
-"""Hand out a place to upload one image or one manifest to: the server chooses the key, S3 enforces type and size."""
+"""Hand out a place to upload one file to: the server chooses or checks the key, S3 enforces type and size."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from fitting_room import clock
+from fitting_room.actions.drops.form import drop_key
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.fields import Strict
@@ -17,10 +18,18 @@ from fitting_room.stores import media, owners, tokens, uploads
 from fitting_room.stores.api_keys import Caller
 
 MAX_BYTES = 30_000_000
+DropName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=1024),
+    Field(description="a folder, a slash and the name of a file, such as summer/person.jpg"),
+]
 
 
 class UploadRequest(Strict):
-    """`bytes`: the file's size, at most 30,000,000; a larger file is refused by S3 itself."""
+    """`bytes`: the file's size, at most 30,000,000; a larger file is refused by S3 itself.
+
+    `drop`: the folder and the name of a file for the drop folder, such as `summer/person.jpg`.
+    """
 
     content_type: Literal[
         "image/jpeg",
@@ -34,6 +43,7 @@ class UploadRequest(Strict):
         "application/json",
     ]
     bytes: Annotated[int, Field(ge=1, le=MAX_BYTES)]
+    drop: DropName | None = None
 
 
 def create_upload(body: Any, caller: Caller, at: Clock) -> dict[str, Any]:
@@ -45,6 +55,7 @@ def create_upload(body: Any, caller: Caller, at: Clock) -> dict[str, Any]:
         request = UploadRequest.model_validate(body)
     except ValidationError as error:
         raise Refusal(*faults_of(error, UploadRequest)) from None
+    drop = drop_key(request.drop, request.content_type, caller) if request.drop else None
     token = caller.token
     if token and not tokens.count_upload(token):
         raise Refusal.of(
@@ -53,7 +64,7 @@ def create_upload(body: Any, caller: Caller, at: Clock) -> dict[str, Any]:
             "Name an upload that was made before, or ask the shop for a new token.",
         )
     upload_id, now = at.new_id("upl"), clock.text(at.now())
-    key, owner = f"uploads/{caller.tenant}/{upload_id}", token.owner if token else None
+    key, owner = drop or f"uploads/{caller.tenant}/{upload_id}", token.owner if token else None
     upload = uploads.Upload(upload_id, caller.tenant, key, caller.mode, owner, now)
     until = at.now() + timedelta(days=settings().deployment.upload_days)
     if owner:

@@ -149,6 +149,8 @@ def _bury(job: Job, at: Clock) -> Tombstone:
     media.remove(found.key for found in media.listing(config.media_bucket, f"staging/{job.id}/", deep=True))
     media.remove(found.key for found in media.listing(config.media_bucket, f"{job.results_prefix}/"))
     unused = [key for key in file_users.files(job) if file_users.forget(key, job.id)]
+    if job.drop:  # its owner may stand in it
+        unused.append(f"drop/{job.tenant}/{job.drop}/job.json")
     media.remove(unused, bucket=config.inbox_bucket)
     debts.remove_all(job.id)
     usage.forget_owner(job)

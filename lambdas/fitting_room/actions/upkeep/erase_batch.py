@@ -51,6 +51,7 @@ def _erase_rows(batch: Batch, start: int, end: int, at: Clock) -> None:
 def _erase_files(batch: Batch) -> None:
     config = settings()
     media.remove(found.key for found in media.listing(config.media_bucket, f"staging/{batch.id}/", deep=True))
-    media.remove(f"{batch.report_prefix}report.{form}" for form in ("csv", "json"))
+    named = ["report.csv", "report.json", *(["status.json", "error.json"] if batch.drop else [])]
+    media.remove(f"{batch.report_prefix}{name}" for name in named)
     if batch.manifest.bucket == config.inbox_bucket and batch.manifest.key:
         media.remove([batch.manifest.key], bucket=config.inbox_bucket)

@@ -54,7 +54,8 @@ def reuse(job: Job, content: str, at: Clock) -> bool:
     copies = [copy for copy in (*images, mask) if copy]
     complete = len(copies) == len(earlier.images) + (earlier.mask is not None)
     if not complete or jobs.unwanted(earlier.id) or not jobs.reused(job, earlier, copies[: len(images)], mask):
-        media.remove(copy.key for copy in copies)
+        theirs = {image.key for image in (*earlier.images, earlier.mask) if image}
+        media.remove(copy.key for copy in copies if copy.key not in theirs)
         return False
     logger.info("an earlier result is reused", job_id=job.id, reused_from=earlier.id)
     return True
@@ -67,6 +68,13 @@ def _does(earlier: Job, job: Job) -> bool:
 
 
 def _copied(image: JobImage, job: Job) -> JobImage | None:
-    key = f"{job.results_prefix}/{image.key.rpartition('/')[2]}"
-    there = media.copy(image.key, key, bucket=image.bucket)
-    return image.model_copy(update={"bucket": settings().media_bucket, "key": key}) if there else None
+    """Return an image in the job's own folder; None if it is gone.
+
+    A later job of the same drop folder may have put another image in its place, and this job may be of the same folder.
+    """
+    key, data = f"{job.results_prefix}/{image.key.rpartition('/')[2]}", media.read(image.key, bucket=image.bucket)
+    if data is None or hashlib.sha256(data).hexdigest() != image.sha256:
+        return None
+    if key != image.key:
+        media.put(key, data, f"image/{image.format}")
+    return image.model_copy(update={"bucket": settings().media_bucket, "key": key})

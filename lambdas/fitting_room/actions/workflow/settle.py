@@ -93,10 +93,20 @@ def _tell(job: Job) -> None:
 
 
 def _deliver(job: Job, at: Clock) -> None:
-    name, other = ("result", "error") if job.status == "succeeded" else ("error", "result")
-    body = json.dumps(summary(job, at), indent=2, ensure_ascii=False, allow_nan=False).encode()
+    """Put the end of a job into its drop folder, in place of what was told before.
+
+    An `error.json` stays beside a result unless it tells of an earlier try: it is about files that came after the job's.
+    """
+    told = summary(job, at)
+    if job.status == "succeeded":
+        again = job.retried_from or job.recovered_from or job.batch
+        name, old = "result", ["status", *(["error"] if again else [])]
+    else:
+        name, old = "error", ["status", "result"]
+        told["errors"] = [told["error"]]
+    body = json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False).encode()
     media.put(written := f"{job.results_prefix}/{name}.json", body, "application/json")
-    media.remove([f"{job.results_prefix}/{old}.json" for old in (other, "status")])  # of before, or of an earlier try
+    media.remove([f"{job.results_prefix}/{each}.json" for each in old])
     if jobs.unwanted(job.id):
         media.remove([written])
 

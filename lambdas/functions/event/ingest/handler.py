@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from fitting_room.actions.requests.ingest import ingest
+from fitting_room.actions.drops.ingest import ingest
 from fitting_room.clock import Clock
 from fitting_room.cold import warm
 from fitting_room.observability import hiding_error_text, logger

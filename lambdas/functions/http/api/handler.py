@@ -39,7 +39,7 @@ from fitting_room.actions.requests.wait import SPARE_SECONDS, preferred, wait_fo
 from fitting_room.clock import Clock
 from fitting_room.cold import warm
 from fitting_room.jobs.batch import Batch
-from fitting_room.jobs.document import MAX_DEPTH, too_deep
+from fitting_room.jobs.document import decoded
 from fitting_room.jobs.errors import PROBLEM, Refusal
 from fitting_room.jobs.job import Job
 from fitting_room.observability import error_facts, logger
@@ -444,26 +444,7 @@ def _body(*, optional: bool = False) -> Any:
         raise Refusal.of(
             "unsupported_media_type", "The body is not declared as JSON.", "Send `Content-Type: application/json`."
         )
-    try:
-        body = json.loads(raw, parse_constant=_no_number)
-    except RecursionError:
-        raise _too_deep() from None
-    except ValueError:
-        raise Refusal.of(
-            "invalid_input", "The body is not valid JSON.", "Check quotes, commas and brackets.", status=400, pointer=""
-        ) from None
-    if too_deep(body):
-        raise _too_deep()
-    return body
-
-
-def _too_deep() -> Refusal:
-    detail = f"The body is nested more than {MAX_DEPTH} levels deep."
-    return Refusal.of("invalid_input", detail, "Nothing here needs so many levels.", status=400, pointer="")
-
-
-def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is JavaScript, not JSON")
+    return decoded(raw, "The body")
 
 
 def _answer(status: int, body: Any, headers: dict[str, str] | None = None) -> Response[str]:
