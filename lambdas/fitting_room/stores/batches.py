@@ -110,6 +110,17 @@ def expanded(batch: Batch, status: BatchStatus, now: datetime, look_at: str) -> 
     }
 
 
+def counted(batch: Batch) -> bool:
+    """Write down how many rows were read so far. False for a batch that is to end."""
+    return update_if(
+        key(batch.id),
+        "SET #rows = :rows, #invalid = :invalid",
+        "#status = :expanding AND attribute_not_exists(cancel_requested_at)",
+        names={**_STATUS, "#rows": "rows", "#invalid": "invalid"},
+        values={":expanding": "expanding", ":rows": batch.rows, ":invalid": batch.invalid},
+    )
+
+
 def refused(batch: Batch, faults: list[Fault]) -> None:
     """Write down why a batch cannot be run at all, and what was seen of its rows."""
     update_if(

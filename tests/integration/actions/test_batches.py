@@ -87,6 +87,16 @@ def test_a_batch_that_may_come_to_more_than_its_limit_buys_nothing(
     assert (catalogue.batch(batch.id).status, error["pointer"], vendor.orders) == ("failed", pointer, [])
 
 
+def test_a_manifest_with_too_many_rows_buys_nothing(
+    catalogue: Catalogue, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(monkeypatch, batch_rows=2)
+    batch = catalogue.create(jobs=catalogue.rows(3))
+    catalogue.run(batch.id)
+    [error] = catalogue.view(batch.id)["errors"]
+    assert ("more than 2 rows" in error["detail"], vendor.orders) == (True, [])
+
+
 def test_a_limit_in_usd_is_no_limit_of_credits(world: World, catalogue: Catalogue, vendor: Vendor) -> None:
     world.configure("tryiton")
     rows = catalogue.rows(2, provider="tryiton")

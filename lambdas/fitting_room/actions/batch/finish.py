@@ -48,7 +48,7 @@ def finish(batch_id: str, at: Clock) -> Ending:
     if batch.unwanted:
         return _cancelled(batch, counts, at)
     if batch.errors:
-        return _end(batch, "failed", counts, at)
+        return _end(batch, "failed", counts.model_copy(update={"cancelled": batch.valid}), at)
     if counts.done < counts.admitted:
         return {"outcome": "look", "wait": LOOK_AGAIN}
     if batch.status != "expanding" and counts.admitted == batch.valid:
