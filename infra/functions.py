@@ -58,7 +58,7 @@ class Functions:
         self.collect = self._function("Collect", "job/collect", 1769, 120)
         self.settle = self._function("Settle", "job/settle", 512, 60)
         self.expand = self._function("Expand", "batch/expand", 1769, 900)
-        self.admit = self._function("Admit", "batch/admit", 512, 60)
+        self.admit = self._function("Admit", "batch/admit", 512, 30)
         self.finish = self._function("Finish", "batch/finish", 1769, 900)
         self.callback = self._function("Callback", "http/callback", 256, 10)
         self.bedrock_dialect = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import uuid
 from typing import Any
 
 import httpx
@@ -60,8 +61,8 @@ def images(cloud: Cloud) -> tuple[str, str]:
 
 
 def test_a_catalogue_is_held_run_reported_and_not_bought_twice(cloud: Cloud, images: tuple[str, str]) -> None:
-    data = manifest(*images)
-    made = created(cloud, data, hold=True, reference="spring")
+    data, nobody_else = manifest(*images), {"owner": f"catalogue-{uuid.uuid4()}"}  # has the same images by now
+    made = created(cloud, data, hold=True, reference="spring", defaults=nobody_else)
     held = reached(cloud, made["id"], "paused", "failed")
     assert (held["counts"]["rows"], held["counts"]["invalid"], held["counts"]["queued"]) == (12, 1, 11)
     assert held["images"] == {"most": 11, "bought": 0}
@@ -89,7 +90,7 @@ def test_a_catalogue_is_held_run_reported_and_not_bought_twice(cloud: Cloud, ima
     jobs = cloud.live.get(f"/v1/batches/{made['id']}/jobs", params={"status": "succeeded"}).json()["items"]
     assert len(jobs) == 10
 
-    again = reached(cloud, created(cloud, data)["id"], *OVER)
+    again = reached(cloud, created(cloud, data, defaults=nobody_else)["id"], *OVER)
     assert (again["counts"]["reused"], again["images"]["bought"]) == (10, 0)
 
 

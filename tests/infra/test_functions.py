@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from fitting_room.actions.batch import finish
 from fitting_room.settings import DeploymentSettings, Settings, settings
 from infra import config
 from tests.infra.synthesized import STAGES, WITH_KEYS, Synthesized
@@ -21,7 +22,7 @@ SIZES = {  # MB, seconds
     "Collect": (1769, 120),
     "Settle": (512, 60),
     "Expand": (1769, 900),
-    "Admit": (512, 60),
+    "Admit": (512, 30),
     "Finish": (1769, 900),
     "Ingest": (512, 60),
     "Sweep": (1769, 60),
@@ -242,3 +243,7 @@ def test_the_outputs_an_operator_reads(stage: Synthesized, every: Synthesized) -
     assert every.service.outputs["ApiUrl"] == "https://api.shop.example"
     domain, _ = every.service.one("AWS::ApiGatewayV2::DomainName")
     assert every.service.outputs["DomainTarget"] == f"${{{domain}.RegionalDomainName}}"
+
+
+def test_no_row_is_admitted_any_more_when_a_cancelled_batch_ends(stage: Synthesized) -> None:
+    assert stage.functions()["Admit"]["Timeout"] < finish.ADMISSION.total_seconds()

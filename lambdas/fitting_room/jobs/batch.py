@@ -143,6 +143,8 @@ class Batch(BaseModel):
     most_millicredits: int = 0
     reserved: Reservation | None = None
     exhausted: int = 0
+    parked: int = 0
+    """The run that has ended because the batch was paused: a resume starts the next one."""
     passes: int = 0
     """How often the map ended without all rows."""
     paused_for: Fault | None = None

@@ -110,6 +110,17 @@ def expanded(batch: Batch, status: BatchStatus, now: datetime, look_at: str) -> 
     }
 
 
+def counted(batch: Batch) -> bool:
+    """Write down how many rows were read so far. False for a batch that is to end."""
+    return update_if(
+        key(batch.id),
+        "SET #rows = :rows, #invalid = :invalid",
+        "#status = :expanding AND attribute_not_exists(cancel_requested_at)",
+        names={**_STATUS, "#rows": "rows", "#invalid": "invalid"},
+        values={":expanding": "expanding", ":rows": batch.rows, ":invalid": batch.invalid},
+    )
+
+
 def refused(batch: Batch, faults: list[Fault]) -> None:
     """Write down why a batch cannot be run at all, and what was seen of its rows."""
     update_if(
@@ -147,15 +158,27 @@ def pause(batch_id: str, why: Fault, *, after: int) -> bool:
     )
 
 
-def resume(batch_id: str, look_at: str) -> bool:
-    """Let a paused batch run again. False for one that is not paused."""
+def park(batch: Batch) -> bool:
+    """Let a run end because the batch is paused. False when it was resumed, or is to end."""
     return update_if(
+        key(batch.id),
+        "SET parked = :run",
+        "#status = :paused AND attribute_not_exists(cancel_requested_at)",
+        names=_STATUS,
+        values={":paused": "paused", ":run": batch.run},
+    )
+
+
+def resume(batch_id: str, look_at: str) -> Batch | None:
+    """Let a paused batch run again, and return it. None for one that is not paused."""
+    found = update_and_return(
         key(batch_id),
         "SET #status = :running, exhausted = :none, due_at = :at REMOVE paused_for",
         "#status = :paused",
         names=_STATUS,
         values={":running": "running", ":paused": "paused", ":none": 0, ":at": look_at},
     )
+    return _batch(found) if found else None
 
 
 def request_cancel(batch_id: str, now: datetime, look_at: str) -> bool:

@@ -68,6 +68,42 @@ def test_an_expansion_that_is_killed_is_done_again_and_sets_the_budget_aside_onc
     adds_up(catalogue, batch.id)
 
 
+def test_an_expansion_that_always_breaks_ends_the_batch(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    batch = catalogue.create(jobs=catalogue.rows(2))
+    with monkeypatch.context() as broken:
+        broken.setattr(batches, "counted", lambda *_: (_ for _ in ()).throw(Broken))
+        for _ in range(4):
+            with pytest.raises(Broken):
+                catalogue.broken(batch.id)
+        catalogue.broken(batch.id)
+    view = catalogue.view(batch.id)
+    assert (view["status"], view["errors"][0]["code"], world.spent()) == ("failed", "internal", (0, 0))
+
+
+def test_a_batch_that_is_cancelled_while_its_manifest_is_read_ends_without_a_row(
+    catalogue: Catalogue, vendor: Vendor, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch, put = catalogue.create(jobs=catalogue.rows(3)), batch_rows.put
+
+    def slow(*args: object) -> None:
+        requests.cancel_batch(batch.id, LIVE, world.at)
+        put(*args)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as during:
+        during.setattr(batch_rows, "put", slow)
+        assert catalogue.expand(batch.id)["outcome"] == "ended"
+    catalogue.run(batch.id)
+    assert (catalogue.batch(batch.id).status, catalogue.counts(batch.id)) == (
+        "cancelled",
+        {"rows": 3, "cancelled": 3},
+    )
+    assert (vendor.orders, world.spent()) == ([], (0, 0))
+    rows = list(batch_rows.between(batch.id, 0, 3))
+    assert len(rows) == 3 and not any(row.request for row in rows)
+
+
 @pytest.mark.parametrize("stored", [False, True])
 def test_an_admission_that_is_killed_is_done_again_and_makes_one_job(
     catalogue: Catalogue, vendor: Vendor, monkeypatch: pytest.MonkeyPatch, *, stored: bool

@@ -11,8 +11,9 @@ from fitting_room.actions.batch.reports import report_link, sheet_link
 from fitting_room.actions.requests import batches as requests
 from fitting_room.actions.requests.create_batch import create_batch
 from fitting_room.actions.requests.list_jobs import list_jobs
+from fitting_room.jobs.batch import Batch
 from fitting_room.jobs.errors import Refusal
-from fitting_room.stores import aws
+from fitting_room.stores import aws, batches
 from tests.deployment import choose
 from tests.integration.catalogue import Catalogue
 from tests.integration.world import INBOX, LIVE, MEDIA, RIVAL, TENANT, TEST, Vendor, World, failed, finished
@@ -85,6 +86,16 @@ def test_a_batch_that_may_come_to_more_than_its_limit_buys_nothing(
     catalogue.run(batch.id)
     [error] = catalogue.view(batch.id)["errors"]
     assert (catalogue.batch(batch.id).status, error["pointer"], vendor.orders) == ("failed", pointer, [])
+
+
+def test_a_manifest_with_too_many_rows_buys_nothing(
+    catalogue: Catalogue, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(monkeypatch, batch_rows=2)
+    batch = catalogue.create(jobs=catalogue.rows(3))
+    catalogue.run(batch.id)
+    [error] = catalogue.view(batch.id)["errors"]
+    assert ("more than 2 rows" in error["detail"], vendor.orders) == (True, [])
 
 
 def test_a_limit_in_usd_is_no_limit_of_credits(world: World, catalogue: Catalogue, vendor: Vendor) -> None:
@@ -196,10 +207,30 @@ def test_a_batch_on_hold_shows_what_it_may_cost_and_buys_nothing_before_it_is_re
     world.sweep()
     assert catalogue.batch(batch.id).run == 1, "the sweep starts nothing that waits for its tenant"
     requests.resume_batch(batch.id, LIVE, world.at)
+    assert f"{batch.id}.r2" in world.executions(world.batch_machine)
     catalogue.run(batch.id)
     assert catalogue.counts(batch.id) == {"rows": 2, "succeeded": 2}
     with pytest.raises(Refusal, match="This batch is finished"):
         requests.resume_batch(batch.id, LIVE, world.at)
+
+
+def test_a_batch_that_is_resumed_before_its_run_has_ended_goes_on_in_that_run(
+    catalogue: Catalogue, vendor: Vendor, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch, park = catalogue.create(jobs=catalogue.rows(2), hold=True), batches.park
+    catalogue.expand(batch.id)
+
+    def late(paused: Batch) -> bool:
+        requests.resume_batch(batch.id, LIVE, world.at)
+        return park(paused)
+
+    with monkeypatch.context() as during:
+        during.setattr(batches, "park", late)
+        assert catalogue.finish(batch.id)["outcome"] == "look"
+    assert world.executions(world.batch_machine) == [batch.id]
+    assert catalogue.finish(batch.id) == {"outcome": "more", "wait": 0}
+    catalogue.run(batch.id)
+    assert catalogue.counts(batch.id) == {"rows": 2, "succeeded": 2}
 
 
 def test_the_same_key_and_body_answer_the_same_batch(catalogue: Catalogue, world: World) -> None:
@@ -332,8 +363,6 @@ def test_the_reports_name_every_row_and_the_contact_sheet_shows_it(
 
 
 def sheet(world: World, batch_id: str) -> str:
-    from fitting_room.stores import batches
-
     batch = batches.get(batch_id, world.at.now())
     assert batch
     link = sheet_link(batch, {}, world.at)

@@ -92,10 +92,13 @@ def _expand(batch: Batch, at: Clock) -> None:
     caller = Caller(batch.tenant, batch.mode, api_keys.allowed(batch.tenant))
     sums, ttl = _Reckoning(), int(clock.parse(batch.expires_at).timestamp())
     found = _stored(batch, _read(batch), caller, sums, at)
+    batch.rows = batch.invalid = 0  # those of a run that broke are read again
     while some := list(islice(found, batch_rows.IN_A_PARTITION)):
-        batch_rows.put(batch.id, some, ttl)
         batch.rows += len(some)
         batch.invalid += sum(bool(row.faults) for row in some)
+        if not batches.counted(batch):  # before they are stored, so that an erasure finds all of them
+            return
+        batch_rows.put(batch.id, some, ttl)
     batch.most_images, batch.most_microusd = sums.reserved["images"], sums.reserved["microusd"]
     batch.most_millicredits = sums.reserved["millicredits"]
     _check_limits(batch, sums, at)

@@ -21,7 +21,7 @@ from fitting_room.stores.items import Conflict, transact
 
 LOOK_AGAIN = 15
 """Seconds until the last rows are looked at again."""
-ADMISSION = timedelta(seconds=90)
+ADMISSION = timedelta(seconds=45)
 """How long a row may still be admitted after the cancellation: longer than its function lives."""
 PAUSES = (0, 60, 300, 900, 3600)
 """Seconds before the rows that were not admitted are run again, by how often the map ended without them."""
@@ -48,13 +48,13 @@ def finish(batch_id: str, at: Clock) -> Ending:
     if batch.unwanted:
         return _cancelled(batch, counts, at)
     if batch.errors:
-        return _end(batch, "failed", counts, at)
+        return _end(batch, "failed", counts.model_copy(update={"cancelled": batch.valid}), at)
     if counts.done < counts.admitted:
         return {"outcome": "look", "wait": LOOK_AGAIN}
     if batch.status != "expanding" and counts.admitted == batch.valid:
         return _end(batch, "finished", counts, at)
     if batch.status == "paused":
-        return {"outcome": "ended"}  # a resume starts the next run
+        return {"outcome": "ended"} if batches.park(batch) else {"outcome": "look", "wait": 1}
     return _unadmitted(batch, counts, at)
 
 

@@ -109,9 +109,9 @@ def resume_batch(batch_id: str, caller: Caller, at: Clock) -> Batch:
             f"This batch is {'being cancelled' if batch.unwanted and not batch.over else batch.status}.",
             "Only a paused batch can be resumed. To run its manifest again, create a new batch.",
         )
-    look_at = clock.later(at.now(), LOOK_AGAIN)  # the run may be ending just now, because the batch was paused
-    if batches.resume(batch.id, look_at) and executions.start_run(batch.id, batch.run) == "was":
-        start_next_run(batch, at)
+    resumed = batches.resume(batch.id, clock.later(at.now(), LOOK_AGAIN))
+    if resumed and (resumed.parked == resumed.run or executions.start_run(batch.id, resumed.run) == "was"):
+        start_next_run(resumed, at)
     return find_batch(batch_id, caller, at)
 
 

@@ -6,12 +6,17 @@ from fitting_room import clock
 from fitting_room.actions.batch.reports import start_next_run
 from fitting_room.actions.requests.delete import GRACE
 from fitting_room.clock import Clock
+from fitting_room.jobs.errors import Fault
 from fitting_room.observability import MetricUnit, logger, metrics
 from fitting_room.stores import background, batches, executions
 from fitting_room.stores.items import clear_due, set_due
 
 LOOK_AGAIN = 600
 """Seconds until a batch that runs or is paused is looked at again."""
+
+
+MOST_EXPANSIONS = 5
+"""Runs in which the manifest could not be read through."""
 
 
 def see_to(batch_id: str, at: Clock) -> None:
@@ -40,6 +45,16 @@ def resume_run(batch_id: str, run: int, at: Clock) -> None:
     if batch.status == "paused" and not batch.unwanted:
         set_due(batches.key(batch.id), clock.later(at.now(), LOOK_AGAIN))
         return
+    if batch.status == "expanding" and batch.run >= MOST_EXPANSIONS:
+        batches.refused(batch, [_broken()])
     logger.warning("a broken batch is resumed", batch_id=batch.id, run=batch.run + 1)
     metrics.add_metric("BatchResumed", MetricUnit.Count, 1)
     start_next_run(batch, at)
+
+
+def _broken() -> Fault:
+    return Fault.of(
+        "internal",
+        f"Reading the manifest broke {MOST_EXPANSIONS} times.",
+        "Create the batch again; if it breaks again, give its id to the operator.",
+    )
