@@ -31,6 +31,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setattr(module, "HOME", tmp_path)
     monkeypatch.setattr(cloud, "STATE", tmp_path / "cloud.json")
     monkeypatch.setattr(cloud, "ENDPOINTS", tmp_path / "endpoints.json")
+    monkeypatch.setattr(cloud, "CERTIFICATE", tmp_path / "emulator.pem")
     monkeypatch.setattr(cloud, "GRACE_SECONDS", 0.5)
     yield tmp_path
     cloud.stop()
