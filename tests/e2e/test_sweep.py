@@ -21,7 +21,7 @@ def _make_due(cloud: Cloud, job_id: str) -> None:
 
 def test_an_aborted_execution_whose_event_is_lost_is_resumed(cloud: Cloud, person: bytes, tee: bytes) -> None:
     events = cloud.aws("events")
-    [rule] = [r["Name"] for r in events.list_rules()["Rules"] if "aws.states" in r.get("EventPattern", "")]
+    [rule] = [r["Name"] for r in events.list_rules()["Rules"] if cloud.job_machine in r.get("EventPattern", "")]
     events.disable_rule(Name=rule)
     try:
         cloud.tryiton.fault(on="status", kind="status", status=404, times=1)
