@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from fitting_room.stores import executions
 from tests.client import Do, StillClock
 from tests.deployment import choose
 from tests.integration.catalogue import Catalogue
@@ -28,7 +29,8 @@ def catalogue(deployment: Deployment, clock: StillClock, vendor: Vendor, monkeyp
 
     def meanwhile(seconds: float) -> None:
         deployment.world.at.sleep(seconds)
-        for batch_id in deployment.world.executions(deployment.world.batch_machine):
+        runs = deployment.world.executions(deployment.world.batch_machine)
+        for batch_id in {executions.parsed(run)[0] for run in runs}:
             if catalogue.batch(batch_id).status in ("expanding", "running"):
                 catalogue.run(batch_id)
 
