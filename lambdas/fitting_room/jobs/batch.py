@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.fields import Name, Strict, rule_error
@@ -18,6 +19,8 @@ BatchStatus = Literal["expanding", "running", "paused", "finished", "cancelled",
 OVER: tuple[BatchStatus, ...] = ("finished", "cancelled", "failed")
 MAX_JOBS = 100
 """Rows that the body itself may hold."""
+LONGEST_DEFAULTS = 65_536
+"""Characters of JSON: as long as a row may be. Each row is stored with its defaults."""
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PLACES = 8
 
@@ -44,8 +47,18 @@ class Cross(Strict):
 
 
 class Money(Strict):
-    amount: Annotated[float, Field(gt=0)]
+    amount: Annotated[float, Field(gt=0, le=1_000_000)]
     currency: Literal["USD"] = "USD"
+
+
+def _short(defaults: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(defaults)) > LONGEST_DEFAULTS:
+        raise rule_error(
+            "",
+            f"The defaults are longer than {LONGEST_DEFAULTS:,} characters of JSON.",
+            "Name each image by a link or an upload instead of writing it into the defaults.",
+        )
+    return defaults
 
 
 class BatchRequest(Strict):
@@ -58,9 +71,9 @@ class BatchRequest(Strict):
     manifest: ManifestRef | None = None
     jobs: Annotated[list[Any], Field(min_length=1, max_length=MAX_JOBS)] | None = None
     cross: Cross | None = None
-    defaults: dict[str, Any] = {}
+    defaults: Annotated[dict[str, Any], AfterValidator(_short)] = {}
     max_cost: Money | None = None
-    max_images: Annotated[int, Field(ge=1)] | None = None
+    max_images: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     hold: bool = False
     webhook: Webhook | None = None
     reference: Name | None = None

@@ -38,12 +38,13 @@ class _AsItsTask:
 class Source(_Record):
     """Where one image of the request lies: an object in a bucket of this stage, or a public address until it was fetched.
 
-    `staged`: the key of the job's own copy, which does for the rest of its life. `within`: the prefix that redirects must not
-    leave.
+    `etag`: of the only content that counts; a drop folder's manifest has one. `staged`: the key of the job's own copy, which
+    does for the rest of its life. `within`: the prefix that redirects must not leave.
     """
 
     bucket: str | None = None
     key: str | None = None
+    etag: str | None = None
     url: str | None = None
     staged: str | None = None
     within: str | None = None

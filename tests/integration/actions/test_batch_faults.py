@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 
@@ -9,17 +10,20 @@ import pytest
 
 from fitting_room.actions.batch import admit as admitting
 from fitting_room.actions.batch.finish import PAUSES
-from fitting_room.actions.batch.reports import report_link
+from fitting_room.actions.batch.reports import report_link, sheet_link
 from fitting_room.actions.requests import accept as accepting
 from fitting_room.actions.requests import batches as requests
 from fitting_room.actions.requests.delete import delete_job, delete_owner
+from fitting_room.actions.requests.recover import recover
+from fitting_room.actions.workflow.settle import settle
 from fitting_room.jobs.batch import job_id_of
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.outcome import Outcome
-from fitting_room.stores import aws, batch_rows, batches, executions
+from fitting_room.providers.overrides import Override, Pause
+from fitting_room.stores import aws, batch_rows, batches, executions, jobs, offers
 from tests.deployment import choose
 from tests.integration.catalogue import Broken, Catalogue
-from tests.integration.world import INBOX, LIVE, TENANT, Vendor, World, failed, finished
+from tests.integration.world import INBOX, LIVE, TENANT, Vendor, World, failed, finished, pending, picture
 
 PRICE = 40_000
 """Micro-USD of an image by Nova Canvas."""
@@ -295,14 +299,79 @@ def test_a_row_whose_upload_is_gone_at_its_turn_fails_as_a_job(catalogue: Catalo
     adds_up(catalogue, batch.id)
 
 
+def test_only_the_providers_that_were_reckoned_with_do_a_row(
+    catalogue: Catalogue, world: World, vendor: Vendor
+) -> None:
+    batch = catalogue.create(jobs=catalogue.rows(2), hold=True)
+    catalogue.run(batch.id)
+    world.configure("tryiton")
+    requests.resume_batch(batch.id, LIVE, world.at)
+    catalogue.child({"batch": batch.id, "rows": [0]})
+    offers.put("nova_canvas", Override(paused=Pause(at="2026-09-01")))
+    world.at.sleep(31)
+    catalogue.run(batch.id)
+    done, paused = catalogue.jobs(batch.id)
+    assert (done.plan, done.status, len(vendor.orders)) == (["nova_canvas"], "succeeded", 1)
+    assert (paused.status, paused.error and paused.error.code) == ("failed", "provider_paused")
+    adds_up(catalogue, batch.id)
+
+
+def test_a_row_that_is_admitted_twice_at_once_keeps_its_images(
+    catalogue: Catalogue, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [row] = catalogue.rows(1)
+    inline = "data:image/png;base64," + base64.b64encode(picture(360, 540)).decode()
+    batch = catalogue.create(jobs=[{**row, "person": inline}])
+    catalogue.expand(batch.id)
+    item = {"batch": batch.id, "rows": [0]}
+    job_id = catalogue.admit(item)["job_id"]
+    with monkeypatch.context() as late:
+        late.setattr(jobs, "raw_item", lambda _: None)
+        assert catalogue.admit(item) == {"outcome": "admitted", "job_id": job_id}
+    assert world.keys(f"staging/{job_id}/") == [f"staging/{job_id}/input-person"]
+    world.run(job_id)
+    assert world.job(job_id).status == "succeeded"
+
+
+def test_a_row_that_is_admitted_as_its_batch_ends_is_cancelled(
+    catalogue: Catalogue, world: World, monkeypatch: pytest.MonkeyPatch, vendor: Vendor
+) -> None:
+    batch, accept = catalogue.create(jobs=catalogue.rows(1)), accepting.accept
+    catalogue.expand(batch.id)
+
+    def slow(*args: object) -> object:
+        for _ in range(len(PAUSES) + 1):
+            catalogue.finish(batch.id)
+        return accept(*args)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as during:
+        during.setattr(admitting, "accept", slow)
+        job_id = catalogue.admit({"batch": batch.id, "rows": [0]})["job_id"]
+    assert catalogue.batch(batch.id).over
+    world.run(job_id)
+    assert (world.job(job_id).status, vendor.orders) == ("cancelled", []), "nothing is set aside for it any more"
+
+
+@pytest.mark.parametrize("how", ["refused", "cancelled"])
+def test_rows_of_a_body_are_kept_no_longer_than_they_are_needed(catalogue: Catalogue, world: World, how: str) -> None:
+    batch = catalogue.create(jobs=catalogue.rows(2, owner="jane"), max_images=1 if how == "refused" else 9)
+    if how == "cancelled":
+        requests.cancel_batch(batch.id, LIVE, world.at)
+    catalogue.run(batch.id)
+    assert catalogue.batch(batch.id).over
+    assert not world.keys("staging/")
+
+
 def test_an_erased_job_goes_from_its_row_and_from_the_reports(catalogue: Catalogue, world: World) -> None:
     batch = catalogue.create(jobs=catalogue.rows(3, reference="winter"))
     catalogue.run(batch.id)
     gone = catalogue.jobs(batch.id)[1].id
+    sheet_link(catalogue.batch(batch.id), {}, world.at)
     delete_job(gone, LIVE, world.at)
     world.erase()
     row = batch_rows.get(batch.id, 1)
     assert row and (row.request, row.id) == (None, None)
+    assert not world.keys(f"staging/{batch.id}/sheet-"), "it named the row"
     with pytest.raises(Refusal, match="written anew"):
         report_link(catalogue.batch(batch.id), "json", world.at)
     catalogue.run(batch.id)
@@ -349,6 +418,30 @@ def test_an_erased_batch_takes_its_jobs_rows_and_files_along(catalogue: Catalogu
     assert left == [f"BATCH#{batch.id}"], "its tombstone"
     assert not world.keys(f"results/{TENANT}/") and not world.keys("staging/")
     assert requests.list_batches(LIVE, {}, world.at)["items"] == []
+
+
+def test_an_erased_batch_takes_the_recoveries_of_its_jobs_along(
+    catalogue: Catalogue, world: World, vendor: Vendor
+) -> None:
+    batch = catalogue.create(jobs=catalogue.rows(1))
+    catalogue.expand(batch.id)
+    job_id = catalogue.admit({"batch": batch.id, "rows": [0]})["job_id"]
+    vendor.starts, vendor.polls = [pending("v-9")], [finished()]
+    world.run_until_pending(job_id)
+    world.cancel(job_id)
+    settle(job_id, world.at)
+    catalogue.run(batch.id)
+    recovery = recover(job_id, LIVE, world.at).job.id
+    world.run(recovery)
+    assert world.job(recovery).images
+    requests.delete_batch(batch.id, LIVE, world.at)
+    world.erase()
+    for _ in range(3):
+        world.at.sleep(200)
+        world.sweep()
+        world.erase()
+    assert not world.keys(f"results/{TENANT}/")
+    assert {item["id"] for item in world.items() if "erased_at" in item} == {batch.id, job_id, recovery}
 
 
 def test_the_sweep_starts_a_batch_whose_start_was_refused_and_resumes_one_whose_run_broke(

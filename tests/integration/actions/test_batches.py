@@ -255,6 +255,30 @@ def test_a_body_s_faults_are_told_at_once(world: World) -> None:
             create_batch(each, LIVE, None, world.at)
 
 
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"max_cost": {"amount": float("inf")}}, "/max_cost/amount"),
+        ({"max_cost": {"amount": 1e300}}, "/max_cost/amount"),
+        ({"max_images": 10**60}, "/max_images"),
+        ({"defaults": {"prompt": "x" * 70_000}}, "/defaults"),
+    ],
+)
+def test_what_no_record_could_hold_is_refused(world: World, changes: dict[str, Any], pointer: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        create_batch({"jobs": [{}], **changes}, LIVE, None, world.at)
+    assert [fault.pointer for fault in refused.value.faults] == [pointer]
+
+
+def test_a_manifest_with_nothing_but_faults_ends(world: World, catalogue: Catalogue) -> None:
+    crossed = catalogue.create(cross={"persons": ["https://shop.example/\ud800.jpg"], "garments": ["https://x/g.jpg"]})
+    columns = ",".join(f"colour{n}" for n in range(6000))
+    wide = catalogue.create(manifest=csv(world, f"{columns}\n1\n"))
+    for batch in (crossed, wide):
+        catalogue.run(batch.id)
+        assert catalogue.view(batch.id)["status"] == "failed"
+
+
 def test_batches_and_their_jobs_are_listed(catalogue: Catalogue, world: World) -> None:
     rows = catalogue.rows(2)
     ids = []

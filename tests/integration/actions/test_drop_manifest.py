@@ -225,6 +225,20 @@ def test_a_batch_is_the_folder_s(world: World, folder: Folder) -> None:
     assert "row-1/1.png" in folder.news()
 
 
+def test_a_manifest_that_changes_before_it_is_read_is_run_once(world: World, folder: Folder) -> None:
+    for name, data in ({"manifest.csv": TWO} | FILES).items():
+        folder.put(name, data)
+    folder.hear()
+    folder.put("manifest.csv", TWO.replace(b"A-1", b"A-2"))
+    folder.hear("manifest.csv")
+    first, second = folder.batches
+    catalogue = Catalogue(world)
+    catalogue.run(first)
+    catalogue.run(second)
+    assert "changed or removed" in catalogue.view(first)["errors"][0]["detail"]
+    assert (catalogue.jobs(first), catalogue.counts(second)["succeeded"]) == ([], 2)
+
+
 def test_a_manifest_that_is_too_large_is_told(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expand, "MAX_BYTES", 100)
     monkeypatch.setattr("fitting_room.actions.drops.manifest.MAX_BYTES", 100)

@@ -239,6 +239,9 @@ def test_keys_and_their_rights(both: Api) -> None:
     assert both.call("GET", f"/fashn/v1/status/{job.id}", reader).status_code == 200
     other = both.call("GET", f"/fashn/v1/status/{job.id}", OTHER_KEY)
     assert (other.status_code, other.json()["error"]) == (404, "NotFound")
+    for method in ("GET", "PUT", "PATCH", "DELETE"):
+        wrong = both.call(method, "/fashn/v1/run")
+        assert (wrong.status_code, wrong.json()["error"]) == (404, "NotFound")
     assert both.call("GET", f"/fashn/v1/status/{job.id}", TEST_KEY).status_code == 404
 
 

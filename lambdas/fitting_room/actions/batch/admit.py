@@ -6,7 +6,8 @@ A row's job id is made of the batch and the row, so that a row can never become 
 from __future__ import annotations
 
 import json
-from typing import NotRequired, TypedDict
+from dataclasses import replace
+from typing import Any, NotRequired, TypedDict
 
 from fitting_room import clock
 from fitting_room.actions.requests.accept import accept
@@ -61,7 +62,7 @@ def _make(batch: Batch, row: Row, text: str, at: Clock) -> None:
     caller = Caller(batch.tenant, batch.mode, api_keys.allowed(batch.tenant))
     body, failure = json.loads(text), None
     try:
-        checked = check(body, caller, at, find_uploads=True)
+        checked = _within(row.plan, body, check(body, caller, at, find_uploads=True), caller, at)
     except Refusal as refusal:  # it was right at the expansion: since then a file or a provider has gone
         failure = refusal.faults[0]
         request = request_of(body)
@@ -84,8 +85,21 @@ def _make(batch: Batch, row: Row, text: str, at: Clock) -> None:
         if conflict.failed != {"job"}:
             raise
     current = batches.get(batch.id, at.now())
-    if current is None or current.unwanted:  # the cancellation looked for open jobs before this one was there
+    if (
+        current is None or current.over or current.unwanted
+    ):  # the cancellation looked for open jobs before this one was there
         jobs.request_cancel(job, clock.text(at.now()))
+
+
+def _within(plan: list[str], body: dict[str, Any], checked: Checked, caller: Caller, at: Clock) -> Checked:
+    """Leave out providers that joined after the expansion: only those of its plan are covered by what was set aside.
+
+    Raises `Refusal` where none of these is left.
+    """
+    covered = [provider for provider in checked.plan.providers if provider in plan]
+    if not covered:
+        return check({**body, "provider": plan[0], "fallback": []}, caller, at, find_uploads=True)
+    return replace(checked, plan=replace(checked.plan, providers=covered))
 
 
 def _share(job: Job, batch: Batch) -> Reservation | None:

@@ -66,6 +66,8 @@ def expand(batch_id: str, at: Clock) -> Expanded:
             logger.info("batch refused", batch_id=batch_id, code=refusal.faults[0].code)
             batches.refused(batch, list(refusal.faults))
         batch = batches.get(batch_id, at.now())
+    if batch and (batch.status != "expanding" or batch.unwanted or batch.errors):
+        _forget_body(batch)
     if batch is None or batch.status != "running" or batch.unwanted:
         return {"outcome": "ended", "items": ""}
     return {"outcome": "rows", "items": _items(batch)}
@@ -106,8 +108,6 @@ def _expand(batch: Batch, at: Clock) -> None:
         day = at.now().date().isoformat()
         batch.reserved = Reservation(day=day, images=sums.reserved["paid"], microusd=batch.most_microusd)
     _begin(batch, at)
-    if str(batch.manifest.key).startswith(f"staging/{batch.id}/"):
-        media.remove([str(batch.manifest.key)])
 
 
 def _read(batch: Batch) -> Iterator[rows.Row | BadRow]:
@@ -126,7 +126,11 @@ def _bytes(batch: Batch) -> bytes:
             return safe_http.get(source.url, max_bytes=MAX_BYTES, allow=allow).data
         except FetchFailed as failed:
             raise _refusal(f"The manifest cannot be fetched: {failed.why}.", failed.remedy) from None
-    data = media.read(str(source.key), bucket=source.bucket, max_bytes=MAX_BYTES)
+    data = media.read(str(source.key), bucket=source.bucket, max_bytes=MAX_BYTES, etag=source.etag)
+    if data is None and source.etag:
+        raise _refusal(
+            "The manifest was changed or removed before it was read.", "A changed one makes a batch of its own."
+        )
     if data is None:
         raise _refusal("The manifest no longer exists.", "Upload it again and create a new batch.")
     if len(data) > MAX_BYTES:
@@ -317,6 +321,12 @@ def _items(batch: Batch) -> str:
     )
     media.put(key, "\n".join(lines).encode(), "application/jsonl")
     return key
+
+
+def _forget_body(batch: Batch) -> None:
+    """Remove the rows that the request itself held, which nobody reads again: no erasure of an owner would find them."""
+    if str(batch.manifest.key).startswith(f"staging/{batch.id}/"):
+        media.remove([str(batch.manifest.key)])
 
 
 def _refusal(detail: str, remedy: str) -> Refusal:

@@ -28,7 +28,8 @@ _COLUMNS = (
     "reused_from",
     "reference",
 )
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The last four are the signs in full width, which Excel reads as the others in some languages."""
 
 
 class Cause(NamedTuple):

@@ -39,6 +39,12 @@ def reports_stored(batch: Batch) -> bool:
     return all(media.exists(_key(batch, form), bucket=settings().media_bucket) for form in _TYPES)
 
 
+def forget_row(batch: Batch, row: int) -> None:
+    """Remove what tells of a row: its page of the contact sheet, and the reports, which are written anew when asked for."""
+    page = row // contact_sheet.PAGE + 1
+    media.remove([*(_key(batch, form) for form in _TYPES), _sheet_key(batch, page)])
+
+
 def report_link(batch: Batch, form: Stored, at: Clock) -> str:
     """Return a fresh link to a stored report.
 
@@ -81,7 +87,7 @@ def sheet_link(batch: Batch, asked: dict[str, str], at: Clock) -> str:
     found = _rows(batch, first, min(batch.rows, first + contact_sheet.PAGE), at)
     rows = [_with_links(row, job) for row, job in found]
     html = contact_sheet.sheet(_facts(batch, at), rows, page, pages)
-    key = f"staging/{batch.id}/sheet-{page}.html"
+    key = _sheet_key(batch, page)
     media.put(key, html.encode(), "text/html; charset=utf-8")
     return media.link(key)
 
@@ -175,6 +181,10 @@ def counts_of(batch: Batch, counts: Counts) -> dict[str, int]:
 def _example(job_id: str, at: Clock) -> Fault | None:
     job = jobs.get(job_id, at.now()) if job_id else None
     return job.error if job else None
+
+
+def _sheet_key(batch: Batch, page: int) -> str:
+    return f"staging/{batch.id}/sheet-{page}.html"
 
 
 def _key(batch: Batch, form: Stored) -> str:

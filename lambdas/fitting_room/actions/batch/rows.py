@@ -159,5 +159,5 @@ def _label(image: Any) -> str:
         image = next((image[way] for way in ("image", "subject", "upload", "url", "s3") if way in image), None)
     if not isinstance(image, str) or image.startswith("data:"):
         return ""
-    name = image.partition("?")[0].rstrip("/").rpartition("/")[2]
+    name = "".join(filter(str.isprintable, image.partition("?")[0])).rstrip("/").rpartition("/")[2]
     return re.sub(r"\.[A-Za-z0-9]{1,5}$", "", name)[:_LONGEST_LABEL]

@@ -14,6 +14,8 @@ from fitting_room.jobs.document import Path, pointer_of, within
 from fitting_room.jobs.errors import Fault, Refusal
 
 _SEPARATORS = ",;\t"
+_MOST_FAULTS = 50
+"""Wrong columns that are told at once."""
 _METADATA = "`metadata.<name>` comes back with the job"
 
 
@@ -103,6 +105,8 @@ def _columns(header: Iterable[str]) -> list[Column]:
     faults: list[Fault] = []
     taken: dict[str, str] = {}
     for n, title in enumerate(header, 1):
+        if len(faults) == _MOST_FAULTS:
+            break
         name = re.sub(r"\[(\d+)\]", r".\1", title)
         found = fields.at(name) if name else ((), [])
         if found is None:

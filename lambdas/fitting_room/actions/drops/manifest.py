@@ -80,7 +80,7 @@ def _batch(folder: Folder, order: File, at: Clock) -> Batch:
     for n in count():
         key = key_of(folder, [order]) + (f":{n}" if n else "")
         try:
-            batch = create_batch(body, caller_of(folder), key, at, drop=folder.name, keep=KEEP).batch
+            batch = create_batch(body, caller_of(folder), key, at, drop=folder.name, etag=order.etag, keep=KEEP).batch
         except Refusal as refusal:
             raise in_words(refusal) from None
         if not (_incomplete(batch) and order.modified > clock.parse(str(batch.finished_at))):

@@ -159,14 +159,16 @@ def _subject(job: Job) -> dict[str, dict[str, Any]]:
 
 
 def _undo(job: Job, inline: Mapping[str, bytes]) -> None:
-    """Remove everything that a refused job left.
+    """Remove everything that a refused job left; of a row nothing, for its job of the same id may be there already.
 
     A failure does no harm: staging expires, and the reservation ends with the day.
     """
+    if job.batch:
+        return
     with aws.unimportant("what a refused job left"):
         media.remove(inline)
     with aws.unimportant("the reservation of a refused job"):
-        if job.reserved and job.batch is None:
+        if job.reserved:
             budgets.release(job.tenant, job.id, job.reserved)
 
 

@@ -40,11 +40,13 @@ def create_batch(
     at: Clock,
     *,
     drop: str | None = None,
+    etag: str | None = None,
     keep: timedelta = KEEP_IDEMPOTENCY,
 ) -> AcceptedBatch:
     """Store and start one batch. The same idempotency key and body answer the same batch.
 
-    `drop`: the drop folder in which the manifest lies, with the files that it names. Raises `Refusal`; nothing is stored then.
+    `drop`: the drop folder in which the manifest lies, with the files that it names. `etag`: of the manifest, where another
+    content is another batch. Raises `Refusal`; nothing is stored then.
     """
     remembered = checked_key(idempotency_key)
     if remembered:
@@ -55,6 +57,7 @@ def create_batch(
     asked = _parsed(body)
     batch_id = at.new_id("bat")
     source, rows = _rows(asked, batch_id, caller, at)
+    source = source.model_copy(update={"etag": etag})
     batch = _batch(batch_id, asked, source, caller, at).model_copy(update={"drop": drop})
     if rows is not None:
         media.put(str(source.key), json.dumps(rows).encode(), "application/json")

@@ -32,8 +32,8 @@ _UPLOADS_GO = "the last of these jobs is erased, or the files expire"
 _LONGEST_OWNER = 128
 _AT_ONCE = 100
 """Jobs of an owner that fit into one call of the API."""
-_SAME_PURCHASE = ("recovered_from", "recovered_by")
-_SAME_IMAGES = (*_SAME_PURCHASE, "retried_from", "retried_by")
+SAME_PURCHASE = ("recovered_from", "recovered_by")
+_SAME_IMAGES = (*SAME_PURCHASE, "retried_from", "retried_by")
 
 
 def delete_job(job_id: str, caller: Caller, at: Clock) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def delete_job(job_id: str, caller: Caller, at: Clock) -> dict[str, Any]:
     else:
         job = find_job(job_id, caller, at)
         left = remains(job, at)
-        for each in _linked(job, _SAME_PURCHASE, at):
+        for each in linked(job, SAME_PURCHASE, at):
             _want_job(each, at)
     return _answer(job_id, left)
 
@@ -62,7 +62,7 @@ def delete_subject(subject_id: str, caller: Caller, at: Clock) -> dict[str, Any]
     subject = find_subject(subject_id, caller, at)
     job = jobs.get(subject.job_id, at.now())
     _want(subjects.key(caller.tenant, subject_id), at, subject_id=subject_id, tenant=caller.tenant)
-    for each in _linked(job, _SAME_IMAGES, at) if job else ():
+    for each in linked(job, _SAME_IMAGES, at) if job else ():
         _want_job(each, at)
     return _answer(subject_id, remains(job, at) if job else _kept(subject.provider, at))
 
@@ -93,7 +93,7 @@ def delete_owner(name: str, caller: Caller, at: Clock) -> dict[str, Any]:
     return {"owner": name, "jobs": len(job_ids), "remains": [one.model_dump() for one in _each_once(left)]}
 
 
-def _linked(job: Job, links: tuple[str, ...], at: Clock) -> Iterator[Job]:
+def linked(job: Job, links: tuple[str, ...], at: Clock) -> Iterator[Job]:
     """Yield the job and the jobs that these fields lead to, each once."""
     seen, left = set(), [job.id]
     while left:

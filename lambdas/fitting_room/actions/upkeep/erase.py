@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from fitting_room import clock
+from fitting_room.actions.batch.reports import forget_row
 from fitting_room.actions.requests.delete import GRACE, erases, remains
 from fitting_room.actions.workflow.attempts import connect
 from fitting_room.actions.workflow.settle import pay_debt
@@ -174,12 +175,12 @@ def _bury(job: Job, at: Clock) -> Tombstone:
 
 
 def _forget_row(job: Job, at: Clock) -> None:
-    """Blank the job's row, and have the stored reports of its batch written anew without it when they are asked for."""
+    """Blank the job's row, and remove what the batch has stored of it."""
     if job.batch is None or job.row is None:
         return
     batch_rows.blank(job.batch, job.row)
     if batch := batches.get(job.batch, at.now()):
-        media.remove(f"{batch.report_prefix}report.{form}" for form in ("csv", "json"))
+        forget_row(batch, job.row)
 
 
 def _ask_vendors(tombstone: Tombstone, at: Clock) -> None:

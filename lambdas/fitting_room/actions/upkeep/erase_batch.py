@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fitting_room import clock
+from fitting_room.actions.requests.delete import SAME_PURCHASE, linked
 from fitting_room.clock import Clock
 from fitting_room.jobs.batch import Batch, job_id_of
 from fitting_room.observability import logger
@@ -43,8 +44,10 @@ def erase_batch(batch_id: str, remaining: float, at: Clock) -> None:
 def _erase_rows(batch: Batch, start: int, end: int, at: Clock) -> None:
     for job_id in jobs.there([job_id_of(batch.id, n) for n in range(start, end)]):
         job = jobs.get(job_id, at.now())
-        if job and not job.erase_requested_at:
-            request_erasure(jobs.key(job_id), job_id, at.now(), clock.text(at.now()))
+        same = linked(job, SAME_PURCHASE, at) if job and job.recovered_by else filter(None, [job])
+        for each in same:
+            if not each.erase_requested_at:
+                request_erasure(jobs.key(each.id), each.id, at.now(), clock.text(at.now()))
     batch_rows.remove(batch.id, start, end)
 
 

@@ -294,7 +294,7 @@ KNOWN = [(route.method, route.path) for route in ROUTES] + [("GET", path) for pa
 KNOWN.append(("POST", "/v1/callbacks/<provider>/<token>"))  # has a function of its own: only other methods come here
 
 
-@app.route("/dialects/.+", method=["GET", "POST"])
+@app.route("/dialects/.+", method=["GET", "POST", "PUT", "PATCH", "DELETE"])
 def speak_a_dialect() -> Response[Any]:
     """Answer in the words of a vendor.
 

@@ -134,6 +134,10 @@ def test_an_unknown_column_is_refused_with_the_nearest_name(column: str, near: s
     assert f"Did you mean `{near}`?" in fault.remedy
 
 
+def test_no_more_than_fifty_wrong_columns_are_told() -> None:
+    assert len(refused(",".join(f"colour{n}" for n in range(60)))) == 50
+
+
 def test_all_wrong_columns_are_told_at_once_also_those_that_name_the_same() -> None:
     faults = refused("person,garment,garments.0.image,sku,person.url,garments.8.image\n1,2,3,4,5,6\n")
     assert [(fault.pointer, fault.detail) for fault in faults] == [

@@ -75,7 +75,7 @@ def test_the_table_has_a_line_for_each_row_and_names_images_without_links() -> N
     assert "png" not in csv_of([DONE]) + json_of(FACTS, [DONE])
 
 
-@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t=", "\r="])
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t=", "\r=", "\uff1d", "\uff20"])
 def test_no_cell_is_run_as_a_formula(begin: str) -> None:
     [row] = table(ReportRow(2, "succeeded", f"{begin}1+1", reference=f'{begin}cmd|"/c calc"!A1'))
     assert row["id"] == f"'{begin}1+1"
