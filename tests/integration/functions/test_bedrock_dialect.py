@@ -299,6 +299,12 @@ def test_the_same_call_again_is_the_same_job(world: World, vendor: Vendor, invok
     assert invoke(try_on({"seed": 5}), amz_sdk_invocation_id="one").error() == (400, "ValidationException")
 
 
+def test_whatever_an_sdk_takes_for_an_id_is_one(vendor: Vendor, invoke: Invoke, machine: None) -> None:
+    odd = {"amz_sdk_invocation_id": "a blank and an ä " * 40}
+    assert invoke(**odd).job == invoke(**odd).job
+    assert len(vendor.orders) == 1
+
+
 def test_a_later_try_takes_over_the_place_of_the_first(
     world: World, vendor: Vendor, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:

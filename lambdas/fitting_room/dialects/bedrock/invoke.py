@@ -56,7 +56,7 @@ def invoke(call: Call, at: Clock) -> tuple[bytes, dict[str, str]]:
         with place(POOL, settings().deployment.dialect_waiters, caller.mode, waiter, at) as held:
             if held is None:
                 raise _full()
-            accepted = submit(job, caller, tries and f"bedrock:{tries}", at)
+            accepted = submit(job, caller, f"bedrock:{waiter}" if tries else None, at)
             return answered(_waited(accepted.job, caller, held, call, at), names)
     except Refusal as refusal:
         raise of_refusal(refusal, names) from None
