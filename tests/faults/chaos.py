@@ -1,6 +1,6 @@
 """Kill functions every few seconds while a hundred jobs run on the local cloud, then look how each of them ended.
 
-    make up; PYTHONPATH=.:lambdas .local/venv/bin/python tests/faults/chaos.py
+    make up; PYTHONPATH=.:lambdas:client .local/venv/bin/python tests/faults/chaos.py
 
 Every process of a Lambda may die at any moment, inside a call to a provider, too. Only such a death may leave a job of unknown
 fate; a job whose provider's id was written down must be delivered.
