@@ -336,6 +336,12 @@ def patient(attempts: int, deadline: int, how: str, *, unmade: int = 0, faults: 
     return run(Prepare=prepare, StartHttp=begin, Poll=look, Wait=lambda _: wait and wait())
 
 
+@pytest.fixture(autouse=True)
+def no_overrides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests have no table: a look at the overrides would go to the network."""
+    monkeypatch.setattr("fitting_room.stores.offers.read", dict)
+
+
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("deadline", [TRY_ON, TRAINING])
 def test_the_longest_queue_and_deadline_stay_far_below_the_history_limit(deadline: int, how: str) -> None:
