@@ -16,7 +16,7 @@ SECOND := LOCAL_CLOUD=$(CURDIR)/.local/second
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(TOOLS) $(EMULATOR) $(CDK) ## a try-on with FASHN and Aidge, and a batch of eight, on the local cloud; the pictures land in .local/demo
+demo: $(TOOLS) $(EMULATOR) $(CDK) ## a try-on with FASHN and Aidge, and a batch of eight; the pictures land in .local/demo
 	@PYTHONPATH=client $(BIN)/python -m local.demo
 
 up: $(TOOLS) $(EMULATOR) $(CDK) ## start the local cloud and deploy what changed

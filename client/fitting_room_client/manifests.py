@@ -1,6 +1,6 @@
 """A manifest on this machine: the files that its rows name, and the manifest with uploads in their place.
 
-Lines stay where they are, so that the API's report names those of the file. What is wrong with a row the API tells.
+The rewritten manifest keeps the line of each row, so the API's report names the lines of the file. The API checks the rows.
 """
 
 from __future__ import annotations

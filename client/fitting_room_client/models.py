@@ -171,7 +171,8 @@ class RowErrors(Answer):
 class Batch(Answer):
     """A batch. `status`: expanding, running or paused; then finished, cancelled or failed, and nothing more happens.
 
-    `errors`: why it failed as a whole; `row_errors`: why rows failed; `paused_for`: why it paused by itself.
+    `errors`: the reasons why the whole batch failed. `row_errors`: the reasons why rows failed, with their counts.
+    `paused_for`: the error for which the API paused it.
     """
 
     id: str

@@ -23,6 +23,7 @@ from fitting_room.actions.cost import asked_side
 from fitting_room.actions.limits import stage_limits
 from fitting_room.actions.requests.accept import over_budget, reservation
 from fitting_room.actions.requests.check import Checked, check
+from fitting_room.actions.requests.sources import uploaded
 from fitting_room.clock import Clock
 from fitting_room.jobs.batch import Batch, Row, job_id_of
 from fitting_room.jobs.errors import Fault, Refusal
@@ -33,7 +34,7 @@ from fitting_room.net.safe_http import FetchFailed
 from fitting_room.observability import logger
 from fitting_room.providers.base import Price
 from fitting_room.settings import settings
-from fitting_room.stores import api_keys, batch_rows, batches, budgets, jobs, media, uploads
+from fitting_room.stores import api_keys, batch_rows, batches, budgets, jobs, media
 from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.items import Conflict, transact
 from fitting_room.stores.offers import entry
@@ -84,7 +85,8 @@ class _Reckoning:
     """Providers whose price in USD is not known."""
     first: dict[bytes, int] = field(default_factory=dict)
     """By what a row asks for: the first that asks for it."""
-    uploads: dict[str, bool] = field(default_factory=dict)
+    uploads: dict[str, tuple[Fault, ...]] = field(default_factory=dict)
+    """By id: why an upload cannot be used. Many rows may name the same one."""
     dropped: set[str] | None = None
     """The files of the drop folder; None for a manifest that lies in none."""
 
@@ -189,19 +191,18 @@ def _find_files(request: AnyRequest, caller: Caller, sums: _Reckoning, folder: s
         if ref.upload is None:
             continue
         if ref.upload not in sums.uploads:
-            upload = uploads.get(ref.upload, caller, at.now())
-            sums.uploads[ref.upload] = bool(upload and media.exists(upload.key, bucket=settings().inbox_bucket))
-        if not sums.uploads[ref.upload]:
-            missing.append(
-                Fault.of(
-                    "upload_missing",
-                    "This upload is unknown, expired, or its file has not arrived.",
-                    "Create an upload with POST /v1/uploads, and send the file before the batch.",
-                    pointer=f"{pointer}/upload",
-                )
-            )
+            sums.uploads[ref.upload] = _unusable(ref.upload, caller, at)
+        missing += [fault.model_copy(update={"pointer": f"{pointer}/upload"}) for fault in sums.uploads[ref.upload]]
     if missing:
         raise Refusal(*missing)
+
+
+def _unusable(upload_id: str, caller: Caller, at: Clock) -> tuple[Fault, ...]:
+    try:
+        uploaded(upload_id, caller, at)
+    except Refusal as refusal:
+        return tuple(refusal.faults)
+    return ()
 
 
 def _reckon(n: int, checked: Checked, sums: _Reckoning, at: Clock) -> int | None:

@@ -13,8 +13,8 @@ from fitting_room import clock
 from fitting_room.actions.requests.accept import START_GRACE, expiry
 from fitting_room.actions.requests.batches import find_batch
 from fitting_room.actions.requests.check import unsigned
-from fitting_room.actions.requests.sources import stored_object
-from fitting_room.actions.requests.submit import KEEP_IDEMPOTENCY, checked_key
+from fitting_room.actions.requests.sources import source_of
+from fitting_room.actions.requests.submit import KEEP_IDEMPOTENCY, check_same_body, checked_key
 from fitting_room.clock import Clock
 from fitting_room.jobs.batch import Batch, BatchRequest, ManifestRef
 from fitting_room.jobs.errors import Fault, Refusal
@@ -22,7 +22,7 @@ from fitting_room.jobs.job import Source
 from fitting_room.jobs.links import Arrival
 from fitting_room.jobs.parse import faults_of
 from fitting_room.settings import settings
-from fitting_room.stores import aws, batches, executions, jobs, media, uploads
+from fitting_room.stores import aws, batches, executions, jobs, media
 from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.items import Busy, Conflict, transact
 
@@ -107,22 +107,12 @@ def _rows(asked: BatchRequest, batch_id: str, caller: Caller, at: Clock) -> tupl
 
 
 def _manifest(ref: ManifestRef, caller: Caller, at: Clock) -> Source:
-    if ref.upload:
-        upload = uploads.get(ref.upload, caller, at.now())
-        if upload is None or not media.exists(upload.key, bucket=settings().inbox_bucket):
-            raise Refusal.of(
-                "upload_missing",
-                "This upload is unknown, expired, or its file has not arrived.",
-                "Create an upload with POST /v1/uploads, send the file, then create the batch.",
-                pointer="/manifest/upload",
-            )
-        return Source(bucket=settings().inbox_bucket, key=upload.key)
-    if ref.s3:
-        try:
-            return stored_object(ref.s3, caller)
-        except Refusal as refusal:
-            raise Refusal(*(fault.model_copy(update={"pointer": "/manifest/s3"}) for fault in refusal.faults)) from None
-    return Source(url=ref.url)
+    try:
+        return source_of(ref, caller, at)
+    except Refusal as refusal:
+        [kind] = ref.model_dump(exclude_none=True)
+        pointed = [fault.model_copy(update={"pointer": f"/manifest/{kind}"}) for fault in refusal.faults]
+        raise Refusal(*pointed) from None
 
 
 def _batch(batch_id: str, asked: BatchRequest, source: Source, caller: Caller, at: Clock) -> Batch:
@@ -146,10 +136,5 @@ def _batch(batch_id: str, asked: BatchRequest, source: Source, caller: Caller, a
 
 
 def _replay(used: dict[str, Any], digest: str, caller: Caller, at: Clock) -> AcceptedBatch:
-    if used["body_hash"] != digest:
-        raise Refusal.of(
-            "idempotency_conflict",
-            "This Idempotency-Key was used with another body in the last 24 hours.",
-            "Send the same body again, or use a new key.",
-        )
+    check_same_body(used, digest)
     return AcceptedBatch(find_batch(str(used["job_id"]), caller, at), replayed=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
@@ -15,6 +15,9 @@ from fitting_room.jobs.tasks import AnyRequest
 from fitting_room.settings import settings
 from fitting_room.stores import media, uploads
 from fitting_room.stores.api_keys import Caller
+
+if TYPE_CHECKING:  # the model of a batch is built where batches are created
+    from fitting_room.jobs.batch import ManifestRef
 
 
 def located(
@@ -30,7 +33,7 @@ def located(
         if ref.data or (ref.upload and not find_uploads):
             continue
         try:
-            sources[role] = _source(ref, caller, at)
+            sources[role] = source_of(ref, caller, at)
         except Refusal as refusal:
             faults += [fault.model_copy(update={"pointer": f"{pointer}/{ref.kind}"}) for fault in refusal.faults]
     return sources, faults
@@ -41,19 +44,25 @@ def inline(request: AnyRequest) -> dict[str, bytes]:
     return {role: decode(ref.data) for role, _, ref in request.images() if ref.data}
 
 
-def _source(ref: ImageRef, caller: Caller, at: Clock) -> Source:
+def source_of(ref: ImageRef | ManifestRef, caller: Caller, at: Clock) -> Source:
+    """Return where a file lies that is no inline data. Raises `Refusal` for one that this caller cannot use."""
     if ref.upload:
-        upload = uploads.get(ref.upload, caller, at.now())
-        if upload is None or not media.exists(upload.key, bucket=settings().inbox_bucket):
-            raise Refusal.of(
-                "upload_missing",
-                "This upload is unknown, expired, or its file has not arrived.",
-                "Create an upload with POST /v1/uploads, send the file, then submit the job.",
-            )
-        return Source(bucket=settings().inbox_bucket, key=upload.key)
+        return uploaded(ref.upload, caller, at)
     if ref.s3:
         return stored_object(ref.s3, caller)
     return Source(url=ref.url)
+
+
+def uploaded(upload_id: str, caller: Caller, at: Clock) -> Source:
+    """Return the source of an upload. Raises `Refusal` while its file is not there."""
+    upload = uploads.get(upload_id, caller, at.now())
+    if upload is None or not media.exists(upload.key, bucket=settings().inbox_bucket):
+        raise Refusal.of(
+            "upload_missing",
+            "This upload is unknown, expired, or its file has not arrived.",
+            "Create an upload with POST /v1/uploads, send the file, then send this request again.",
+        )
+    return Source(bucket=settings().inbox_bucket, key=upload.key)
 
 
 def stored_object(address: str, caller: Caller) -> Source:

@@ -80,6 +80,16 @@ def checked_key(idempotency_key: str | None) -> str | None:
     return idempotency_key
 
 
+def check_same_body(used: dict[str, Any], digest: str) -> None:
+    """Raise `Refusal` if a key is sent with another body than the one it was used with."""
+    if used["body_hash"] != digest:
+        raise Refusal.of(
+            "idempotency_conflict",
+            "This Idempotency-Key was used with another body in the last 24 hours.",
+            "Send the same body again, or use a new key.",
+        )
+
+
 def _allowed(body: Any, caller: Caller, at: Clock) -> Checked:
     """Check a body; a shopper's as the token makes it. What the shop has allowed is named with the rights of the shop."""
     token = caller.token
@@ -127,12 +137,7 @@ def new_job(
 
 
 def _replay(used: dict[str, Any], digest: str, at: Clock) -> Accepted:
-    if used["body_hash"] != digest:
-        raise Refusal.of(
-            "idempotency_conflict",
-            "This Idempotency-Key was used with another body in the last 24 hours.",
-            "Send the same body again, or use a new key.",
-        )
+    check_same_body(used, digest)
     job = jobs.get(str(used["job_id"]), at.now())
     if job is None:
         gone = "erased" if tombstones.get(str(used["job_id"]), at.now()) else "not_found"
