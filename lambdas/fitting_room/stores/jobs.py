@@ -249,15 +249,19 @@ def fail(job: Job, fault: Fault) -> None:
     )
 
 
-def staged(job: Job, role: str, source: Source) -> None:
-    """Remember at once where one image of an open job lies now."""
+def staged(job: Job, sources: dict[str, Source]) -> None:
+    """Remember where images of an open job lie now."""
     update_if(
         key(job.id),
-        "SET sources.#role = :source",
+        "SET sources = :sources",
         _OPEN,
-        names={"#status": "status", "#role": role},
-        values={**_OPEN_VALUES, ":source": to_item(source)},
+        names={"#status": "status"},
+        values={**_OPEN_VALUES, ":sources": _sources_item({**job.sources, **sources})},
     )
+
+
+def _sources_item(sources: dict[str, Source]) -> dict[str, Any]:
+    return {role: to_item(source) for role, source in sources.items()}
 
 
 def begin(job: Job, attempt: Attempt, position: int, sources: dict[str, Source]) -> bool:
@@ -274,7 +278,7 @@ def begin(job: Job, attempt: Attempt, position: int, sources: dict[str, Source])
             **_OPEN_VALUES,
             ":attempt": to_item(attempt),
             ":position": position,
-            ":sources": {role: to_item(source) for role, source in sources.items()},
+            ":sources": _sources_item(sources),
         },
     )
 
@@ -426,11 +430,13 @@ def collected(job: Job, images: list[JobImage], mask: JobImage | None, warnings:
     )
 
 
-def reused(job: Job, earlier: Job, images: list[JobImage], mask: JobImage | None) -> bool:
-    """Give an open job copies of an earlier job's images."""
+def reused(
+    job: Job, earlier: Job, images: list[JobImage], mask: JobImage | None, sources: dict[str, Source]
+) -> bool:
+    """Give an open job copies of an earlier job's images, and remember where its own inputs lie."""
     return update_if(
         key(job.id),
-        "SET images = :images, mask = :mask, reused_from = :earlier",
+        "SET images = :images, mask = :mask, reused_from = :earlier, sources = :sources",
         f"{_OPEN} AND size(images) = :zero",
         names={"#status": "status"},
         values={
@@ -438,6 +444,7 @@ def reused(job: Job, earlier: Job, images: list[JobImage], mask: JobImage | None
             ":images": [to_item(image) for image in images],
             ":mask": to_item(mask) if mask else None,
             ":earlier": earlier.id,
+            ":sources": _sources_item(sources),
             ":zero": 0,
         },
     )
@@ -520,7 +527,7 @@ def finish(
     if any(source.url for source in job.sources.values()):  # a link may be signed, and nobody will follow it any more
         update += ", sources = :sources"
         unlinked = {role: source.model_copy(update={"url": None}) for role, source in job.sources.items()}
-        values[":sources"] = {role: to_item(source) for role, source in unlinked.items()}
+        values[":sources"] = _sources_item(unlinked)
     if owed_at:
         update, values[":owed"] = update + ", due_at = :owed", owed_at
     else:

@@ -166,6 +166,7 @@ def test_a_second_run_of_a_manifest_buys_only_what_is_missing(
     second = catalogue.create(jobs=rows)
     catalogue.run(second.id)
     assert catalogue.counts(second.id) == {"rows": 4, "succeeded": 4, "reused": 3}
+    assert sheet(world, second.id).count("<img ") == 3 * 4, "a reused row shows its person and garment, too"
     assert len(vendor.orders) == 4 + 1
     assert world.spent() == (spent[0] + 1, spent[1] + round(PRICE * 1e6))
     third = catalogue.create(jobs=rows, defaults={"reuse": False})

@@ -265,6 +265,7 @@ def test_what_cannot_be_fitted_below_the_limit_is_told_before_any_purchase(
     assert prepare(job_id, world.at) == {"outcome": "failed", "again": False}
     failure = world.job(job_id).failure
     assert failure and (failure.code, failure.pointer) == ("image_unreadable", "/person")
+    assert all(world.read(str(source.staged)) for source in world.job(job_id).sources.values()), "a retry finds them"
 
 
 def test_a_base_that_loses_pixels_keeps_its_mask_and_its_framing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

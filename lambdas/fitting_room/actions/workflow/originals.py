@@ -72,8 +72,10 @@ def stage(job: Job, shelf: Shelf, at: Clock) -> dict[str, Source]:
                 failures[role] = failure
                 continue
             if job.sources[role].url:
-                jobs.staged(job, role, sources[role])
+                jobs.staged(job, sources)
     if failures:
+        if sources:
+            jobs.staged(job, sources)
         raise min((failures[role] for role in wanted if role in failures), key=lambda each: each.fault.retryable)
     return sources
 

@@ -11,7 +11,7 @@ from fitting_room.actions.workflow.reuse import content_of, reuse
 from fitting_room.actions.workflow.standing import standing
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import JobFailure
-from fitting_room.jobs.job import Attempt, Job
+from fitting_room.jobs.job import Attempt, Job, Source
 from fitting_room.jobs.outcome import Step, step
 from fitting_room.settings import settings
 from fitting_room.stores import jobs, media
@@ -46,6 +46,7 @@ def _next_attempt(job: Job, again: Attempt | None, at: Clock) -> Step:
     assert position is not None, "a job that stands nowhere is to be prepared"
     provider, shelf = entry(job.plan[position], at), Shelf()
     attempt = again or Attempt(n=last.n + 1 if last else 1, provider=provider.id, seed=drawn_seed(job, provider))
+    sources: dict[str, Source] = {}
     try:
         if attempt.renewed:
             raise gone()
@@ -53,6 +54,8 @@ def _next_attempt(job: Job, again: Attempt | None, at: Clock) -> Step:
         fitting = Fitting(job, attempt.n, provider.as_of(provider.model(job.request, job.made_for)), shelf)
         fitting.fit(sources)
     except JobFailure as failure:
+        if sources:  # a retry and the contact sheet read them
+            jobs.staged(job, sources)
         jobs.fail(job, failure.fault)
         return step("failed", again=False)
     made = {"inputs": fitting.inputs, "renewed": again is not None, "prepared_at": clock.text(at.now())}
@@ -60,7 +63,7 @@ def _next_attempt(job: Job, again: Attempt | None, at: Clock) -> Step:
     attempt.content = content_of(job, attempt, provider)
     if warnings := [warning for warning in fitting.warnings if warning not in job.warnings]:
         jobs.warn(job, warnings)
-    if job.request.reuse and reuse(job, attempt.content, at):
+    if job.request.reuse and reuse(job, attempt.content, sources, at):
         return step("ended")
     jobs.begin(job, attempt, position, sources)
     return step("prepared", runner=provider.runner)

@@ -7,7 +7,7 @@ import json
 
 from fitting_room.clock import Clock
 from fitting_room.jobs.document import put
-from fitting_room.jobs.job import Attempt, Job, JobImage
+from fitting_room.jobs.job import Attempt, Job, JobImage, Source
 from fitting_room.observability import logger
 from fitting_room.providers.base import CatalogueEntry
 from fitting_room.settings import settings
@@ -44,7 +44,7 @@ def content_of(job: Job, attempt: Attempt, provider: CatalogueEntry) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def reuse(job: Job, content: str, at: Clock) -> bool:
+def reuse(job: Job, content: str, sources: dict[str, Source], at: Clock) -> bool:
     """Copy the images of the latest job of this content. False when there is none, or when it does not do."""
     earlier_id = reusable.find(content)
     earlier = jobs.get(earlier_id, at.now()) if earlier_id else None
@@ -53,7 +53,7 @@ def reuse(job: Job, content: str, at: Clock) -> bool:
     images, mask = [_copied(image, job) for image in earlier.images], earlier.mask and _copied(earlier.mask, job)
     copies = [copy for copy in (*images, mask) if copy]
     complete = len(copies) == len(earlier.images) + (earlier.mask is not None)
-    if not complete or jobs.unwanted(earlier.id) or not jobs.reused(job, earlier, copies[: len(images)], mask):
+    if not complete or jobs.unwanted(earlier.id) or not jobs.reused(job, earlier, copies[: len(images)], mask, sources):
         theirs = {image.key for image in (*earlier.images, earlier.mask) if image}
         media.remove(copy.key for copy in copies if copy.key not in theirs)
         return False
