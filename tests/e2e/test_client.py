@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import venv
 from collections.abc import Callable
@@ -84,6 +85,22 @@ def test_the_example_of_the_readme(run: Run, tmp_path: Path) -> None:
     done = run("python", "-c", example)
     assert done.returncode == 0, done.stderr
     _changed(tmp_path / "result.png", SAMPLES / "person_a.png")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_the_example_for_a_shell(run: Run, tmp_path: Path, shell: str) -> None:
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed here")
+    [example] = [
+        block
+        for block in re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+        if "curl" in block
+    ]
+    done = run(str(shutil.which(shell)), "-c", example)
+    assert (done.returncode, done.stdout) == (0, "result.png\n"), done.stderr
+    _changed(tmp_path / "result.png", SAMPLES / "person_a.png")
+    refused = run(str(shutil.which(shell)), "-c", example.replace('\\"tops\\"', '\\"topps\\"'))
+    assert (refused.returncode, "Did you mean tops?" in refused.stderr) == (1, True)
 
 
 def test_the_examples_of_the_clients_readme(run: Run, tmp_path: Path) -> None:

@@ -51,6 +51,22 @@ def test_every_resource_in_the_drawing_of_the_stack_is_declared_as_one_kind() ->
     assert set(re.findall(r"\b[A-Z]\w*", arrows)) == set(drawn)
 
 
+def test_the_arrows_from_a_function_show_what_it_may_call(stage: Synthesized) -> None:
+    """The arrows inside the subgraphs are the machines'. So is Admit's, and Callback needs no machine to end a wait."""
+    names = {"JobMachine": "machine", "BatchMachine": "catalogue"}
+    actions = {"lambda:InvokeFunction", "sqs:SendMessage", "states:StartExecution"}
+    allowed = set()
+    for role, statement in stage.statements():
+        if role in stage.functions() and actions & set(statement["Action"]):
+            targets = {re.findall(r"(\w+)\w{8}\b", resource)[0] for resource in statement["Resource"]}
+            allowed |= {(role, names.get(target, target)) for target in targets}
+    outside = re.sub(r"(?ms)^  subgraph .*?^  end$", "", STACK)
+    arrows = re.findall(r"^  (\w+)\S* -(?:->|\.->)(?:\|[^|]*\|)? ([A-Z]\w+|machine|catalogue)", outside, re.MULTILINE)
+    called = _drawn("function") | _drawn("queue") | set(names.values())
+    drawn = {(source, target) for source, target in arrows if source in _drawn("function") and target in called}
+    assert drawn - {("Admit", "machine"), ("Callback", "machine")} == allowed
+
+
 def test_the_job_machine_is_drawn_with_every_transition(stage: Synthesized) -> None:
     drawn = re.findall(r"^\s+(\S+) --> ([^\s:]+)", MACHINE, re.MULTILINE)
     assert len(drawn) == len(set(drawn))
