@@ -100,7 +100,7 @@ def test_the_example_for_a_shell(run: Run, tmp_path: Path, shell: str) -> None:
     assert (done.returncode, done.stdout) == (0, "result.png\n"), done.stderr
     _changed(tmp_path / "result.png", SAMPLES / "person_a.png")
     refused = run(str(shutil.which(shell)), "-c", example.replace('\\"tops\\"', '\\"topps\\"'))
-    assert (refused.returncode, "Did you mean tops?" in refused.stderr) == (1, True)
+    assert (refused.returncode, "Did you mean `tops`?" in refused.stderr) == (1, True)
 
 
 def test_the_examples_of_the_clients_readme(run: Run, tmp_path: Path) -> None:
