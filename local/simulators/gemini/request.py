@@ -20,7 +20,6 @@ MODELS = {
     "gemini-3-pro-image": ("1K", "2K", "4K"),
 }
 """The models in service, with the sizes that each draws."""
-RETIRED = ("gemini-3.1-flash-image", "gemini-2.5-flash-image")
 MOST_BYTES = 20_000_000
 MOST_IMAGES = 14
 Ratio = Literal["1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9", "1:4", "4:1", "1:8", "8:1"]
