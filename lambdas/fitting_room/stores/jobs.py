@@ -430,9 +430,7 @@ def collected(job: Job, images: list[JobImage], mask: JobImage | None, warnings:
     )
 
 
-def reused(
-    job: Job, earlier: Job, images: list[JobImage], mask: JobImage | None, sources: dict[str, Source]
-) -> bool:
+def reused(job: Job, earlier: Job, images: list[JobImage], mask: JobImage | None, sources: dict[str, Source]) -> bool:
     """Give an open job copies of an earlier job's images, and remember where its own inputs lie."""
     return update_if(
         key(job.id),
