@@ -142,6 +142,7 @@ def _look_again(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock)
 
 
 def _refused(job: Job, attempt: Attempt, provider: CatalogueEntry, unread: Unread, at: Clock) -> Step:
+    """Return the step after a refused read of the status, or the end past the deadline."""
     attempt = _in_vain(attempt, at, made=unread.made)
     if _over(attempt, at):
         detail = f"The provider's answer could not be read by {attempt.deadline_at} ({unread.why})."
