@@ -486,26 +486,28 @@ def test_what_is_not_over_is_looked_at_again(answer: Answer) -> None:
     ("answer", "expected"),
     [
         *((httpx.Response(status), Unread(f"HTTP {status}", status)) for status in (401, 403, 404, 503)),
-        (httpx.Response(429, headers={"Retry-After": "20"}), Unread("HTTP 429", 429, 20)),
+        (httpx.Response(429, headers={"Retry-After": "20"}), Unread("HTTP 429", 429, 20, made=False)),
         (httpx.Response(404, json={"resCode": "1002", "success": "false"}), Unread("HTTP 404", 404)),
         (httpx.Response(200, text="<html>"), Unread("malformed", 200)),
         (httpx.Response(200, json={}), Unread("malformed", 200)),
         (httpx.Response(200, json={"data": {"taskStatus": 5}}), Unread("malformed", 200)),
         (httpx.Response(200, json={"data": "[" * 100_000}), Unread("malformed", 200)),
         (httpx.ReadTimeout("slow"), Unread("ReadTimeout")),
-        (httpx.ConnectError("refused"), Unread("ConnectError")),
-        # the codes that may be about this read, 700 being what a task that is not known yet may be told with
-        *((refusal(code), Unread(f"code {code}", 200)) for code in ("500", "501", "700", "999")),
+        (httpx.ConnectError("refused"), Unread("ConnectError", made=False)),
+        # the codes that may be about this read: 700, or one of no document, may say that the task is not known
+        (refusal("500"), Unread("code 500", 200)),
+        (refusal("501"), Unread("code 501", 429, made=False)),
+        *((refusal(code), Unread(f"code {code}", 404)) for code in ("700", "999")),
         # of the gateway: key, signature, clock, limit, and an account with nothing left to spend
         *(
-            (httpx.Response(200, json={"code": code, "message": message}), Unread(f"code {code}", 200))
-            for code, message in (
-                ("InvalidAppKey", "The specified App Key is invalid"),
-                ("IncompleteSignature", "The request signature does not conform to platform standards"),
-                ("IllegalTimestamp", "The specified timestamp is invalid"),
-                ("ApiCallLimit", "?"),
+            (httpx.Response(200, json={"code": code, "message": message}), Unread(f"code {code}", status))
+            for code, message, status in (
+                ("InvalidAppKey", "The specified App Key is invalid", 401),
+                ("IncompleteSignature", "The request signature does not conform to platform standards", 401),
+                ("IllegalTimestamp", "The specified timestamp is invalid", 200),
             )
         ),
+        (httpx.Response(200, json={"code": "ApiCallLimit"}), Unread("code ApiCallLimit", 429, made=False)),
         (refusal("1001", "Sorry, your calling resources have been exhausted"), Unread("code 1001", 200)),
     ],
     ids=str,

@@ -320,7 +320,7 @@ BROKEN: list[tuple[Answer, Unread]] = [
     (httpx.Response(200, json={}), Unread("malformed", 200)),
     (httpx.Response(200, content=b"[" * 100_000), Unread("malformed", 200)),
     (httpx.ReadTimeout("slow"), Unread("ReadTimeout")),
-    (httpx.ConnectError("gone"), Unread("ConnectError")),
+    (httpx.ConnectError("gone"), Unread("ConnectError", made=False)),
 ]
 
 
@@ -332,7 +332,7 @@ def test_a_read_that_is_refused_or_broken_says_nothing_of_prompt_or_training(ans
 
 @pytest.mark.parametrize(("headers", "wait"), [({}, 30), ({"Retry-After": "45"}, 45), ({"Retry-After": "0"}, 0)])
 def test_too_many_reads_are_followed_by_a_longer_pause(headers: dict[str, str], wait: float) -> None:
-    assert poll(httpx.Response(429, headers=headers)) == Unread("HTTP 429", 429, wait)
+    assert poll(httpx.Response(429, headers=headers)) == Unread("HTTP 429", 429, wait, made=False)
 
 
 @pytest.mark.parametrize("wrapped", [False, True])

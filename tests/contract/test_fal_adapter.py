@@ -198,7 +198,8 @@ def test_a_platform_failure_counts_where_the_status_told_of_it() -> None:
 @pytest.mark.parametrize("status", [401, 403, 404, 429])
 def test_a_refused_read_of_the_result_says_nothing_of_the_request(status: int) -> None:
     for body in (COMPLETED, COMPLETED | {"error": "it failed"}):
-        assert poll(body, httpx.Response(status, json=model_error("x"))) == Unread(f"HTTP {status}", status)
+        reading = poll(body, httpx.Response(status, json=model_error("x")))
+        assert reading == Unread(f"HTTP {status}", status, made=status != 429)
 
 
 def test_a_request_that_was_cancelled_at_fal() -> None:

@@ -193,7 +193,8 @@ def test_a_job_under_way_is_looked_at_again(status: str) -> None:
 
 @pytest.mark.parametrize("status", [404, 429, 500])
 def test_a_refused_read_says_nothing_of_the_job(status: int) -> None:
-    assert poll(httpx.Response(status, json={"error": "NotFound", "message": "?"})) == Unread(f"HTTP {status}", status)
+    reading = poll(httpx.Response(status, json={"error": "NotFound", "message": "?"}))
+    assert reading == Unread(f"HTTP {status}", status, made=status != 429)
 
 
 # client 0.9.0, types/prediction_status_response.py: the names. Only one of them says "no charge for failures".

@@ -174,7 +174,7 @@ def test_an_odd_answer_to_a_read_says_nothing_of_the_job(lines: dict[str, Line],
 def test_how_long_a_vendor_wants_to_be_left_alone_is_passed_on(lines: dict[str, Line], name: str, status: int) -> None:
     line = lines[name]
     line.simulator.fault(on=line.on, kind="status", status=status, times=1, headers={"Retry-After": "45"})
-    assert line.read() == Unread(f"HTTP {status}", status, 45)
+    assert line.read() == Unread(f"HTTP {status}", status, 45, made=status != 429)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -183,7 +183,25 @@ def test_nobody_answers(name: str) -> None:
     with vendor() as gone:
         url = gone.url
     line = catalogue.adapter(case.provider).connect(connection(url, case.key))
-    assert line.poll(order(case.provider, case.body), "1/2" if name == "astria" else "1") == Unread("ConnectError")
+    reading = line.poll(order(case.provider, case.body), "1/2" if name == "astria" else "1")
+    assert reading == Unread("ConnectError", made=False)
+
+
+WRONG_KEYS = {"aidge": '{"app_key": "sim-app", "app_secret": "another"}'}
+
+
+@pytest.mark.parametrize("wrong", ["key", "job"])
+@pytest.mark.parametrize("name", CASES)
+def test_a_key_that_is_refused_or_does_not_know_the_job_is_told_as_such(
+    lines: dict[str, Line], name: str, wrong: str
+) -> None:
+    """Poll then tries the key before the last change, however the vendor says so."""
+    case = CASES[name]
+    key = WRONG_KEYS.get(name, "another") if wrong == "key" else case.key
+    line = catalogue.adapter(case.provider).connect(connection(f"{lines[name].simulator.url}{case.base}", key))
+    job = {"astria": "1/2", "fal": "fal-ai/fashn/requests/1"}.get(case.provider, "1")
+    reading = line.poll(order(case.provider, case.body), job)
+    assert isinstance(reading, Unread) and reading.status in (401, 403, 404), reading
 
 
 @pytest.mark.parametrize("name", ["tryiton", "fashn", "astria", "aidge"])

@@ -251,7 +251,7 @@ def test_a_job_under_way_is_looked_at_again(status: str) -> None:
         (httpx.Response(200, json={"ok": False, "error": "NotFound", "message": "?"}), Unread("malformed", 200)),
         (httpx.Response(200, json={"status": "completed", "output": [None]}), Unread("malformed", 200)),
         (httpx.Response(204), Unread("malformed", 204)),
-        (httpx.ConnectError("refused"), Unread("ConnectError")),
+        (httpx.ConnectError("refused"), Unread("ConnectError", made=False)),
         (httpx.ReadTimeout("slow"), Unread("ReadTimeout")),
         (httpx.RemoteProtocolError("dropped"), Unread("RemoteProtocolError")),
     ],
@@ -269,7 +269,7 @@ def test_a_read_that_is_refused_or_broken_says_nothing_of_the_job(
 )
 def test_a_busy_vendor_says_when_it_wants_to_be_asked_again(status: int, header: str, wait: float | None) -> None:
     answer = httpx.Response(status, headers={"Retry-After": header})
-    assert poll(answer) == Unread(f"HTTP {status}", status, wait)
+    assert poll(answer) == Unread(f"HTTP {status}", status, wait, made=status != 429)
 
 
 @pytest.mark.parametrize(

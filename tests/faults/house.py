@@ -208,7 +208,7 @@ class House:
             "StartBedrock": lambda job_id: start(job_id, START_SECONDS["StartBedrock"], at),
             "StartHttp": lambda job_id: start(job_id, START_SECONDS["StartHttp"], at),
             "StartSagemaker": lambda job_id: start(job_id, START_SECONDS["StartSagemaker"], at),
-            "Poll": lambda job_id: poll(job_id, at),
+            "Poll": lambda job_id: poll(job_id, 300, at),
             "Collect": lambda job_id: collect(job_id, at),
             "Settle": lambda job_id: settle(job_id, at),
         }

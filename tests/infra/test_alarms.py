@@ -131,7 +131,7 @@ def refused_reads(world: World, vendor: Vendor) -> None:
     job_id = world.prepared(provider="tryiton")
     world.start(job_id)
     for _ in range(3):
-        poll(job_id, world.at)
+        poll(job_id, 300, world.at)
         world.at.sleep(600)
 
 

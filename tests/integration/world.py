@@ -166,9 +166,9 @@ class World:
         finally:
             metrics.clear_metrics()  # as every invocation ends
 
-    def poll(self, job_id: str) -> Step:
+    def poll(self, job_id: str, remaining: float = 300) -> Step:
         try:
-            return poll(job_id, self.at)
+            return poll(job_id, remaining, self.at)
         finally:
             metrics.clear_metrics()
 

@@ -75,8 +75,9 @@ class Ready:
 class Unread:
     """A status read failed in a way that may pass; it says nothing about the vendor's job.
 
-    `why` names it for an operator (`HTTP 404`, `ReadTimeout`, `malformed`). `status` is the HTTP status, if there was one.
-    `retry_after`: seconds that the vendor asked for.
+    `why` names it for an operator (`HTTP 404`, `ReadTimeout`, `malformed`). `status` is the HTTP status, if there was one;
+    for a vendor that refuses in an answer 200, the status that its words stand for. `retry_after`: seconds that the
+    vendor asked for.
     """
 
     why: str

@@ -81,15 +81,23 @@ class FetchFailed(Exception):
     """The one error that a call raises.
 
     `why` and `remedy` are for the client that named the address; `why` has no full stop. `passing`: the same call may
-    succeed in a moment. `retry_after`: seconds that the server asked for.
+    succeed in a moment. `retry_after`: seconds that the server asked for. `made`: False for a call that says nothing of
+    the address: without a connection, or one too many (429).
     """
 
-    def __init__(self, why: str, remedy: str, *, passing: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self, why: str, remedy: str, *, passing: bool = False, retry_after: float | None = None, made: bool = True
+    ) -> None:
         super().__init__(why)
         self.why = why
         self.remedy = remedy
         self.passing = passing
         self.retry_after = retry_after
+        self.made = made
+
+
+class NotListed(FetchFailed):
+    """The address, or one that it redirects to, has none of the hosts that are taken."""
 
 
 @dataclass(frozen=True)
@@ -233,6 +241,7 @@ def _expect_body(response: HTTPResponse, target: _Target) -> None:
             _SOON if passing else "Check the link; a signed link may have expired.",
             passing=passing,
             retry_after=_pause(response.headers.get("Retry-After", "")),
+            made=status != 429,
         )
     packing = response.headers.get("Content-Encoding", "").strip().lower()
     if packing not in _UNPACKED:
@@ -272,7 +281,7 @@ def _checked(url: str, rules: _Rules) -> _Target:
     if not excepted and port != 443:
         raise FetchFailed(f"{where} uses a port other than 443", _PUBLIC)
     if not excepted and rules.hosts is not None and not any(_under(host, name) for name in rules.hosts):
-        raise FetchFailed(
+        raise NotListed(
             f"{where} is not a host this deployment fetches from", f"Use one of: {', '.join(sorted(rules.hosts))}."
         )
     addresses = _resolved(host, port, where, rules)
@@ -311,6 +320,7 @@ def _resolved(host: str, port: int, where: str, rules: _Rules) -> tuple[str, ...
             f"the host name of {where} does not resolve",
             "Check the host name." if lasting else _SOON,
             passing=not lasting,
+            made=lasting,
         ) from None
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 
@@ -351,7 +361,9 @@ def _connected(target: _Target, rules: _Rules) -> HTTPConnection:
             return connection
     rules.remaining()
     secured = " with a valid certificate" if target.scheme == "https" else ""
-    raise FetchFailed(f"no connection to {target}{secured}", _SOON if passing else _PUBLIC, passing=passing)
+    raise FetchFailed(
+        f"no connection to {target}{secured}", _SOON if passing else _PUBLIC, passing=passing, made=not passing
+    )
 
 
 def _connection(target: _Target, address: str, timeout: float) -> HTTPConnection:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from fitting_room.actions.requests.recover import recover
 from fitting_room.actions.upkeep.erase import erase_job
 from fitting_room.jobs.errors import JobWarning
 from fitting_room.jobs.job import Attempt
@@ -16,7 +18,7 @@ from fitting_room.net import safe_http
 from fitting_room.net.safe_http import Fetched, FetchFailed
 from fitting_room.stores import media
 from fitting_room.stores.items import request_erasure
-from tests.integration.world import MEDIA, Vendor, World, moment, pending, picture
+from tests.integration.world import LIVE, MEDIA, Vendor, World, moment, pending, picture
 
 ONE, TWO = "https://cdn.example/1.png?signature=abc", "https://cdn.example/2.png?signature=abc"
 IMAGE, OTHER_IMAGE = picture(864, 1296, "crimson"), picture(864, 1296, "purple")
@@ -41,10 +43,11 @@ BAD: dict[str, bytes | FetchFailed] = {
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What lies at an address: bytes, a failure, or a list of them for one fetch after the other."""
-    lies: dict[str, Any] = {ONE: IMAGE, TWO: OTHER_IMAGE, "fetched": []}
+    lies: dict[str, Any] = {ONE: IMAGE, TWO: OTHER_IMAGE, "fetched": [], "timeouts": []}
 
-    def fetch(address: str, **_: Any) -> Fetched:
+    def fetch(address: str, *, timeout: float, **_: Any) -> Fetched:
         lies["fetched"].append(address)
+        lies["timeouts"].append(timeout)
         found = lies[address]
         if isinstance(found, list):
             found = found.pop(0) if len(found) > 1 else found[0]
@@ -120,7 +123,7 @@ def test_what_is_no_image_yet_is_fetched_again_at_growing_pauses(
     assert world.keys(f"staging/{job_id}/1/result") == [], "what is no image is not kept"
     assert world.poll(job_id) == {"outcome": "finished"}
     assert (attempt(world, job_id).charged, len(vendor.orders)) == ("yes", 1)
-    assert [warning.code for warning in told(world, job_id)] == ["provider_not_answering"]
+    assert [warning.code for warning in told(world, job_id)] == ["result_not_fetched"]
 
 
 def test_a_good_image_is_kept_and_only_the_missing_one_is_fetched_again(
@@ -160,6 +163,92 @@ def test_staging_that_is_away_is_another_look(
     assert world.poll(job_id) == {"outcome": "finished"}
 
 
+def slow_down(*_: Any, **__: Any) -> None:
+    raise ClientError({"Error": {"Code": "SlowDown", "Message": "x"}}, "PutObject")
+
+
+NO_NETWORK = FetchFailed("no connection to https://cdn.example", "Try again soon.", passing=True, made=False)
+
+
+@pytest.mark.parametrize("trouble", ["S3 refuses", "no network"])
+def test_trouble_of_our_own_around_the_deadline_loses_no_image(
+    world: World, vendor: Vendor, web: dict[str, Any], monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    job_id = sent(world, vendor, ONE)
+    world.at.sleep(1790)
+    began = world.at.now()
+    with monkeypatch.context() as patched:
+        if trouble == "S3 refuses":
+            patched.setattr(media, "put", slow_down)
+        else:
+            web[ONE] = NO_NETWORK
+        while world.at.now() - began < timedelta(hours=5):
+            said = world.poll(job_id)
+            assert said["outcome"] == "pending"
+            world.at.sleep(said["wait"])
+    web[ONE] = IMAGE
+    assert world.poll(job_id) == {"outcome": "finished"}
+    assert world.read(attempt(world, job_id).results[0].key, MEDIA) == IMAGE
+
+
+def test_images_that_could_not_be_stored_for_hours_are_not_said_to_have_been_out_of_reach(
+    world: World, vendor: Vendor, web: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = sent(world, vendor, ONE)
+    monkeypatch.setattr(media, "put", slow_down)
+    assert until_the_end(world, job_id) == {"outcome": "failed", "again": False}
+    error = attempt(world, job_id).error
+    assert error and "it could not be put into staging (ClientError)" in error.detail
+
+
+# --------------------------------------------------------------------------------------------------------- slow servers
+@pytest.mark.parametrize(("remaining", "seconds"), [(300, 120), (100, 70), (31, 1)])
+def test_a_slow_server_gets_two_minutes_and_never_more_than_the_invocation_has(
+    world: World, vendor: Vendor, web: dict[str, Any], remaining: float, seconds: float
+) -> None:
+    job_id = sent(world, vendor, ONE)
+    world.poll(job_id, remaining)
+    assert web["timeouts"] == [seconds]
+
+
+def test_an_image_for_which_an_invocation_has_no_time_left_is_fetched_by_the_next_one(
+    world: World, vendor: Vendor, web: dict[str, Any]
+) -> None:
+    job_id = sent(world, vendor, ONE)
+    world.at.sleep(1800)
+    for _ in range(5):
+        said = world.poll(job_id, 30)
+        assert said["outcome"] == "pending"
+        world.at.sleep(said["wait"])
+    assert web["fetched"] == []
+    assert world.poll(job_id) == {"outcome": "finished"}
+
+
+# ------------------------------------------------------------------------------------------------------ what is told
+def test_a_download_in_vain_is_told_with_its_reason_and_not_as_a_status(
+    world: World, vendor: Vendor, web: dict[str, Any]
+) -> None:
+    web[ONE] = gone(403)
+    job_id = sent(world, vendor, ONE)
+    for _ in range(3):
+        world.poll(job_id)
+    [warning] = told(world, job_id)
+    assert "answered 403" in warning.detail and "status" not in warning.detail
+    assert "Nothing is left to do" in warning.remedy and "signature" not in str(warning)
+
+
+def test_a_host_that_is_not_listed_is_named_with_the_setting_that_lists_it(world: World, vendor: Vendor) -> None:
+    """An operator can mend it in time; after the deadline the error names it still."""
+    job_id = sent(world, vendor, "https://new-cdn.example/1.png?signature=abc")
+    assert until_the_end(world, job_id)["outcome"] == "failed"
+    [warning] = told(world, job_id)
+    error = attempt(world, job_id).error
+    assert error
+    for text in (f"{warning.detail} {warning.remedy}", f"{error.detail} {error.remedy}"):
+        assert "https://new-cdn.example is not a host" in text and "`result_hosts` of tryiton" in text
+        assert "signature" not in text and "1.png" not in text
+
+
 def test_done_without_an_address_is_not_the_vendor_s_word_that_there_is_none(
     world: World, vendor: Vendor, web: dict[str, Any]
 ) -> None:
@@ -180,6 +269,35 @@ def test_at_the_deadline_the_good_ones_are_delivered_as_a_partial_result(
     assert [world.read(stored.key, MEDIA) for stored in done.results] == [OTHER_IMAGE]
     assert (done.charged, told(world, job_id)[-1].code) == ("yes", "partial_result")
     assert "1 more" in told(world, job_id)[-1].detail
+
+
+@pytest.mark.parametrize("later", [Unread("HTTP 410", 410), Pending("v-9")], ids=["refused", "at work"])
+def test_the_good_ones_are_delivered_too_where_the_vendor_no_longer_says_that_it_is_done(
+    world: World, vendor: Vendor, web: dict[str, Any], later: Any
+) -> None:
+    web[ONE] = gone(404)
+    job_id = sent(world, vendor, ONE, TWO, count=2)
+    world.poll(job_id)
+    vendor.polls = [later]
+    assert until_the_end(world, job_id) == {"outcome": "finished"}
+    done = attempt(world, job_id)
+    assert [world.read(stored.key, MEDIA) for stored in done.results] == [OTHER_IMAGE]
+    assert (done.charged, done.error, told(world, job_id)[-1].code) == ("yes", None, "partial_result")
+
+
+def test_a_cancelled_job_keeps_its_good_ones_for_its_recovery(
+    world: World, vendor: Vendor, web: dict[str, Any]
+) -> None:
+    web[ONE] = gone(404)
+    job_id = sent(world, vendor, ONE, TWO, count=2)
+    world.poll(job_id)
+    world.cancel(job_id)
+    web["fetched"].clear()
+    new = recover(job_id, LIVE, world.at).job.id
+    assert world.run(new)[-2:] == ["Collect", "Settle"]
+    job = world.job(new)
+    assert (job.status, len(job.images), len(vendor.orders)) == ("succeeded", 1, 1)
+    assert TWO not in web["fetched"], "it is in staging already"
 
 
 def test_at_the_deadline_without_any_it_is_told_that_the_vendor_keeps_them_and_how_to_get_them(

@@ -308,7 +308,7 @@ def test_a_poll_still_in_flight_writes_nothing_into_the_tombstone(world: World, 
         return real(order, provider_job_id)
 
     vendor.poll = meanwhile
-    poll(job_id, world.at)
+    poll(job_id, 300, world.at)
     collect(job_id, world.at)
     assert told(world, job_id)
     [item] = [item for item in world.items() if item["pk"] == f"JOB#{job_id}"]

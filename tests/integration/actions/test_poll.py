@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
+import httpx
 import pytest
 from botocore.exceptions import ClientError
 
@@ -19,7 +23,9 @@ from fitting_room.jobs.job import Attempt
 from fitting_room.jobs.outcome import Finished, Unread
 from fitting_room.observability import metrics
 from fitting_room.providers.adapter import Connection, Order
+from fitting_room.providers.aidge import adapter as aidge
 from fitting_room.providers.catalogue import entry
+from fitting_room.providers.shared.reading import read
 from fitting_room.stores import jobs
 from fitting_room.stores.items import request_erasure
 from tests.integration.atelier import ID, Atelier
@@ -251,8 +257,11 @@ def test_lost_is_only_what_three_reads_a_minute_apart_did_not_find_after_the_dea
     assert attempt(world, sent).charged == "unknown"
 
 
-def test_what_is_lost_can_be_recovered_and_the_client_is_told_how(world: World, vendor: Vendor, sent: str) -> None:
-    vendor.polls = [Unread("HTTP 404", 404)]
+@pytest.mark.parametrize("reading", [Unread("HTTP 404", 404), pending()], ids=["refused", "still at work"])
+def test_what_is_lost_can_be_recovered_and_the_client_is_told_how(
+    world: World, vendor: Vendor, sent: str, reading: Any
+) -> None:
+    vendor.polls = [reading]
     until_the_end(world, sent)
     settle(sent, world.at)
     error = world.job(sent).error
@@ -260,6 +269,12 @@ def test_what_is_lost_can_be_recovered_and_the_client_is_told_how(world: World, 
     assert "POST /v1/jobs/{id}/recover" in error.remedy
     assert "72 hours" in error.remedy, "and how long the provider keeps it"
     assert world.spent() == (1, 0), "what may have been charged is not given back"
+
+
+def test_a_cancelled_job_tells_how_to_recover_its_result_and_how_long_it_is_kept(world: World, sent: str) -> None:
+    error = world.cancel(sent).error
+    assert error and error.code == "cancelled"
+    assert "POST /v1/jobs/{id}/recover" in error.remedy and "72 hours" in error.remedy
 
 
 @pytest.mark.parametrize("reads", [0, 1, 2])
@@ -279,6 +294,27 @@ def test_reads_that_could_not_be_made_do_not_count_for_six_hours_after_the_deadl
     until_the_end(world, sent)
     hours = (world.at.now() - began - timedelta(seconds=1800)).total_seconds() / 3600
     assert 6 <= hours < 6.5
+
+
+def unconnected() -> httpx.Response:
+    raise httpx.ConnectError("no route to host")
+
+
+def throttled() -> httpx.Response:
+    return httpx.Response(429)
+
+
+@pytest.mark.parametrize("ask", [unconnected, throttled])
+def test_ten_minutes_around_the_deadline_without_a_network_or_throttled_lose_nothing(
+    world: World, vendor: Vendor, sent: str, ask: Callable[[], httpx.Response]
+) -> None:
+    world.at.sleep(1790)
+    vendor.polls = [read(ask, lambda _: None)]
+    began = world.at.now()
+    while world.at.now() - began < timedelta(minutes=10):
+        looks(world, sent, 1)
+    vendor.polls = [finished(864, 1296)]
+    assert world.poll(sent) == {"outcome": "finished"}
 
 
 def test_six_hours_without_a_read_lose_nothing(world: World, vendor: Vendor, sent: str) -> None:
@@ -357,6 +393,55 @@ def test_the_fresh_and_the_previous_key_are_tried_where_the_known_one_is_refused
     keys = Keys(monkeypatch, vendor, answers)
     assert world.poll(sent)["outcome"] == outcome
     assert keys.tried == tried
+
+
+NOT_THE_KEY = {"code": "InvalidAppKey", "message": "The specified App Key is invalid"}
+NOT_THE_SIGN = {
+    "code": "IncompleteSignature",
+    "message": "The request signature does not conform to platform standards",
+}
+NO_SUCH_TASK = {"code": "0", "success": "false", "resCode": "700", "resMessage": "invalid input"}
+UNDOCUMENTED = {"code": "0", "success": "false", "resCode": "904", "resMessage": "?"}
+AT_WORK = {"code": "0", "data": {"taskStatus": "running"}}
+BUSY = {"code": "ApiCallLimit", "message": "?"}
+DOWN = {"code": "0", "success": "false", "resCode": "500", "resMessage": "system error"}
+
+
+@pytest.mark.parametrize(
+    ("answers", "tried"),
+    [
+        ([NOT_THE_KEY, AT_WORK], 2),
+        ([NOT_THE_SIGN, AT_WORK], 2),
+        ([NO_SUCH_TASK, NO_SUCH_TASK, AT_WORK], 3),
+        ([UNDOCUMENTED, NOT_THE_KEY, AT_WORK], 3),
+        ([BUSY], 1),
+        ([DOWN], 1),
+        ([AT_WORK], 1),
+    ],
+)
+def test_another_key_is_tried_too_where_aidge_refuses_one_in_an_answer_200(
+    world: World,
+    vendor: Vendor,
+    sent: str,
+    monkeypatch: pytest.MonkeyPatch,
+    answers: list[dict[str, Any]],
+    tried: int,
+) -> None:
+    keys, asked = ["known", "fresh", "previous"], []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.params["app_key"])
+        return httpx.Response(200, json=answers[keys.index(asked[-1])])
+
+    def connect(connection: Connection) -> Any:
+        return aidge.connect(replace(connection, settings=None), httpx.MockTransport(answer))
+
+    secrets = [json.dumps({"app_key": key, "app_secret": "s"}) for key in keys]
+    secret = Mock(return_value=secrets[0], fresh=lambda *_: secrets[1])
+    monkeypatch.setattr(poll, "provider_keys", SimpleNamespace(secret=secret, previous=lambda _: secrets[2]))
+    monkeypatch.setattr(vendor, "connect", connect)
+    assert world.poll(sent)["outcome"] == "pending"
+    assert asked == keys[:tried]
 
 
 def test_the_same_key_is_not_tried_twice(

@@ -94,6 +94,40 @@ def test_from_staging_it_is_collected_without_a_word_to_the_provider(
     assert (job.usage.images, world.spent()) == (0, spent)
 
 
+def test_images_that_are_gone_from_staging_are_fetched_from_the_provider(world: World, vendor: Vendor) -> None:
+    world.configure("tryiton")
+    vendor.starts, vendor.polls = [pending("v-9")], [finished(864, 1296)]
+    old = world.prepared(provider="tryiton")
+    world.start(old)
+    world.poll(old)
+    jobs.fail(world.job(old), failed("output_rejected").fault)
+    settle(old, world.at)
+    media.remove(world.keys(f"staging/{old}/1/result"))
+    new = again(world, old).job.id
+    assert world.run(new) == ["Prepare", "Poll", "Collect", "Settle"]
+    assert (world.job(new).status, len(world.job(new).images), len(vendor.orders)) == ("succeeded", 1, 1)
+
+
+def test_images_that_are_gone_from_staging_and_that_no_provider_keeps_cannot_be_recovered(
+    world: World, vendor: Vendor
+) -> None:
+    old = unstored(world, vendor)
+    media.remove(world.keys(f"staging/{old}/1/result"))
+    assert refused(world, old) == (409, "nothing_to_recover")
+
+
+def test_those_images_that_are_still_in_staging_are_collected(world: World, vendor: Vendor) -> None:
+    vendor.starts = [finished(count=2)]
+    old = world.prepared(output={"count": 2})
+    world.start(old)
+    jobs.fail(world.job(old), failed("output_rejected").fault)
+    settle(old, world.at)
+    media.remove(world.keys(f"staging/{old}/1/result-0"))
+    new = again(world, old).job.id
+    world.run(new)
+    assert (world.job(new).status, len(world.job(new).images)) == ("succeeded", 1)
+
+
 def test_images_of_a_paid_attempt_that_the_provider_keeps_are_fetched_although_it_failed(
     world: World, vendor: Vendor
 ) -> None:

@@ -190,7 +190,7 @@ def test_a_name_that_does_not_resolve_is_said_so(error: Exception, passing: bool
 
     failed = refusal(f"https://shop.example/p.png?{SECRET}", resolve=nowhere)
     assert "host name of https://shop.example does not resolve" in failed.why
-    assert failed.passing is passing
+    assert (failed.passing, failed.made) == (passing, not passing)
 
 
 def test_the_exception_is_for_one_exact_host_and_port(server: Server) -> None:
@@ -342,7 +342,7 @@ def test_an_answer_without_an_image_names_its_status_and_whether_it_may_pass(
     server.serves("/p", b"", "Content-Length: 0", status=status)
     failed = refusal(server.url("/p"), allow=frozenset({server.host}))
     assert f"http://{server.host} answered {status[:3]}" in failed.why
-    assert failed.passing is passing
+    assert (failed.passing, failed.made) == (passing, status[:3] != "429")
 
 
 @pytest.mark.parametrize(
@@ -460,7 +460,7 @@ def test_the_next_address_is_tried_when_one_does_not_answer(server: Server) -> N
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     failed = refusal(f"http://127.0.0.1:{port}/p", allow=frozenset({f"127.0.0.1:{port}"}))
-    assert "no connection to http://127.0.0.1" in failed.why and failed.passing
+    assert "no connection to http://127.0.0.1" in failed.why and failed.passing and not failed.made
 
 
 def test_proxies_of_the_environment_are_not_used(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -524,7 +524,7 @@ def test_tls_goes_to_the_checked_address_under_the_name_of_the_link(tls_server: 
 def test_a_certificate_of_another_name_is_refused(tls_server: Server) -> None:
     tls_server.serves("/p", PICTURE)
     failed = refusal(**_over_tls(tls_server, "other.test"))
-    assert "valid certificate" in failed.why and not failed.passing
+    assert "valid certificate" in failed.why and not failed.passing and failed.made
     assert tls_server.asked == []
 
 

@@ -71,3 +71,30 @@ def test_a_status_read_survives_a_body_that_cannot_be_unpacked() -> None:
 
     http = client("http://vendor.example", {}, httpx.MockTransport(broken))
     assert read(lambda: http.get("status/1"), lambda _: None) == Unread("DecodingError")
+
+
+@pytest.mark.parametrize(
+    ("answer", "counts"),
+    [
+        (httpx.ConnectError("no route to host"), False),
+        (httpx.ConnectTimeout("slow"), False),
+        (httpx.ProxyError("no proxy"), False),
+        (httpx.Response(429), False),
+        (httpx.ReadTimeout("slow"), True),
+        (httpx.RemoteProtocolError("gone"), True),
+        (httpx.Response(503), True),
+        (httpx.Response(401), True),
+        (httpx.Response(200, text="<html>"), True),
+    ],
+    ids=str,
+)
+def test_a_read_that_never_left_or_was_one_too_many_is_no_read(
+    answer: httpx.Response | Exception, counts: bool
+) -> None:
+    def ask() -> httpx.Response:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    reading = read(ask, lambda _: None)
+    assert isinstance(reading, Unread) and reading.made is counts

@@ -8,8 +8,9 @@ import pytest
 
 from fitting_room.actions.workflow.failover import lost, next_position
 from fitting_room.jobs.errors import Fault
-from fitting_room.jobs.job import Attempt, Job
+from fitting_room.jobs.job import Attempt, Job, Reads
 from fitting_room.jobs.parse import parse
+from fitting_room.providers.catalogue import entry
 from tests.unit.providers.requests import asking
 
 MOVES_ON = {
@@ -148,9 +149,13 @@ def test_a_recovery_buys_nothing() -> None:
 
 
 def test_a_purchase_of_unknown_fate_is_not_to_be_repeated_blindly() -> None:
-    unknown = lost(Attempt(n=1, provider="tryiton"), "internal", "It crashed.")
+    tryiton = entry("tryiton")
+    unknown = lost(Attempt(n=1, provider="tryiton"), "internal", "It crashed.", tryiton)
     assert (unknown.retryable, unknown.provider) == (False, "tryiton")
     assert "Look at the provider's account" in unknown.remedy
-    known = lost(Attempt(n=1, provider="tryiton", **TAKEN), "timed_out", "It is late.", kept_for="for 3 days.")
+    known = lost(Attempt(n=1, provider="tryiton", **TAKEN), "timed_out", "It is late.", tryiton)
     assert "POST /v1/jobs/{id}/recover" in known.remedy
-    assert known.remedy.endswith("The provider keeps results: for 3 days.")
+    assert "Retention at the provider: Results 72 hours" in known.remedy
+    told = Attempt(n=1, provider="tryiton", reads=Reads(kept_for="3 days."), **TAKEN)
+    remedy = lost(told, "timed_out", "It is late.", tryiton).remedy
+    assert remedy.endswith("Retention at the provider: 3 days."), "its own word comes first"

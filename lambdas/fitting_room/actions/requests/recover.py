@@ -10,7 +10,8 @@ from fitting_room.actions.requests.accept import Accepted, accept, changed, expi
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Attempt, Job, Reads
-from fitting_room.stores import jobs
+from fitting_room.settings import settings
+from fitting_room.stores import jobs, media
 from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.items import Conflict
 
@@ -52,13 +53,21 @@ def _open(old: Job, caller: Caller, at: Clock) -> Job | None:
 
 
 def _bought(job: Job, provider_job_id: str | None) -> Attempt | None:
-    """Return the latest attempt whose images are in staging, or whose job at the provider is known."""
+    """Return the latest attempt whose images are in staging, or whose job at the provider is known.
+
+    It has the images that are still there. It is finished if they are all, or all that can be had.
+    """
     if job.status not in ("failed", "cancelled") or job.erase_requested_at:
         return None
     for attempt in sorted(job.attempts.values(), key=lambda each: each.n, reverse=True):
+        if attempt.charged == "no":
+            continue
         known = provider_job_id or attempt.provider_job_id
-        if attempt.charged != "no" and (known or (attempt.outcome == "finished" and attempt.results)):
-            return attempt.model_copy(update={"provider_job_id": known})
+        there = [stored for stored in attempt.results if media.exists(stored.key, bucket=settings().media_bucket)]
+        whole = attempt.outcome == "finished" and there and (there == attempt.results or not known)
+        if whole or known:
+            outcome = "finished" if whole else "pending"
+            return attempt.model_copy(update={"provider_job_id": known, "results": there, "outcome": outcome})
     return None
 
 
@@ -68,7 +77,7 @@ def _recovery(old: Job, attempt: Attempt, at: Clock) -> Job:
     It begins at Collect when the images are in staging, otherwise at Poll. It has its own time limit.
     """
     now = at.now()
-    staged = attempt.outcome == "finished" and attempt.results
+    staged = attempt.outcome == "finished"
     copied = attempt.model_copy(
         update={
             "n": 1,
@@ -76,10 +85,8 @@ def _recovery(old: Job, attempt: Attempt, at: Clock) -> Job:
             "lease": None,
             "callback": None,
             "reads": Reads(),
-            "outcome": "finished" if staged else "pending",
             "known_charge": attempt.known_charge if staged else None,
             "error": None,
-            "results": attempt.results if staged else [],
             "deadline_at": clock.text(now + TIME_TO_READ),
             "submitted_at": attempt.submitted_at or attempt.claimed_at,
             "finished_at": attempt.finished_at if staged else None,

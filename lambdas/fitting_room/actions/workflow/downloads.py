@@ -6,54 +6,81 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from fitting_room.actions.workflow.attempts import stage
+from fitting_room.clock import Clock
 from fitting_room.images.result_checks import decode_result
 from fitting_room.jobs.data_url import NotDecodable, decode
 from fitting_room.jobs.errors import JobFailure
 from fitting_room.jobs.job import Attempt, Job, StoredPicture
 from fitting_room.net import safe_http
-from fitting_room.net.safe_http import FetchFailed
+from fitting_room.net.safe_http import FetchFailed, NotListed
 from fitting_room.providers.base import CatalogueEntry
 from fitting_room.settings import settings
 from fitting_room.stores.aws import TROUBLE
 
 MAX_RESULT_BYTES = 50_000_000
 AT_ONCE = 4
+FETCH_SECONDS = 120
+"""The longest for one image. It is generous, because the next look begins an unfinished image anew."""
+SPARE_SECONDS = 30
+"""Left of an invocation to check, store and record what has come."""
+
+
+class Missing(NamedTuple):
+    """Why an image is not in staging yet; `why` has no full stop.
+
+    `made`: False where the provider is not to blame: without a network or time, throttled, or while S3 does not take
+    the image. `unlisted`: it lies at a host from which this deployment does not fetch.
+    """
+
+    why: str
+    made: bool = True
+    unlisted: bool = False
 
 
 class Downloads(NamedTuple):
-    """`results`: the images in staging, in the provider's order. `missing`: why each of the others is not there yet."""
+    """`results`: the images in staging, in the provider's order. `missing`: the others."""
 
     results: list[StoredPicture]
-    missing: list[str]
+    missing: list[Missing]
 
 
-def download(job: Job, attempt: Attempt, provider: CatalogueEntry, addresses: list[str]) -> Downloads:
-    """Fetch the images that are not in staging yet, side by side; keep each good one at once."""
+def download(
+    job: Job, attempt: Attempt, provider: CatalogueEntry, addresses: list[str], until: float, at: Clock
+) -> Downloads:
+    """Fetch the images that are not in staging yet, side by side; keep each good one at once.
+
+    `until`: when this invocation ends (epoch ms).
+    """
     there = {stored.key.rpartition("-")[2]: stored for stored in attempt.results}
     wanted = {index: address for index, address in enumerate(addresses) if str(index) not in there}
 
-    def one(index: int) -> StoredPicture | str:
+    def one(index: int) -> StoredPicture | Missing:
+        seconds = (until - at.ms()) / 1000 - SPARE_SECONDS
+        if seconds <= 0:
+            return Missing("there was no time left to fetch it", made=False)
         try:
-            data = _bytes(wanted[index], provider)
+            data = _bytes(wanted[index], provider, min(seconds, FETCH_SECONDS))
             decode_result(data)  # a page, half a file: not the image yet
             return stage(job, attempt, index, data, attempt.seed)
         except FetchFailed as failed:
-            return failed.why
+            return Missing(failed.why, failed.made, isinstance(failed, NotListed))
         except NotDecodable as broken:
-            return broken.detail
+            return Missing(broken.detail.rstrip("."))
         except JobFailure as failure:
-            return failure.fault.detail
+            return Missing(failure.fault.detail.rstrip("."))
         except TROUBLE as error:
-            return f"It could not be put into staging ({type(error).__name__})."
+            return Missing(f"it could not be put into staging ({type(error).__name__})", made=False)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         came = dict(zip(wanted, pool.map(one, wanted), strict=True))
     got = {int(index): stored for index, stored in there.items()}
     got |= {index: stored for index, stored in came.items() if isinstance(stored, StoredPicture)}
-    return Downloads([got[index] for index in sorted(got)], [why for why in came.values() if isinstance(why, str)])
+    return Downloads(
+        [got[index] for index in sorted(got)], [each for each in came.values() if isinstance(each, Missing)]
+    )
 
 
-def _bytes(address: str, provider: CatalogueEntry) -> bytes:
+def _bytes(address: str, provider: CatalogueEntry, seconds: float) -> bytes:
     """Return the bytes of a result, from its address or its data URL.
 
     Raises `FetchFailed` or `NotDecodable`.
@@ -62,4 +89,10 @@ def _bytes(address: str, provider: CatalogueEntry) -> bytes:
         return decode(address)
     config = settings().deployment
     hosts = frozenset([*provider.result_hosts, *config.result_hosts.get(provider.id, ())])
-    return safe_http.get(address, max_bytes=MAX_RESULT_BYTES, allow=frozenset(config.fetch_allow), hosts=hosts).data
+    return safe_http.get(
+        address,
+        max_bytes=MAX_RESULT_BYTES,
+        allow=frozenset(config.fetch_allow),
+        hosts=hosts,
+        timeout=seconds,
+    ).data

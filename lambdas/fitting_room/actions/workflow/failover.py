@@ -5,6 +5,7 @@ from __future__ import annotations
 from fitting_room.actions.workflow.queueing import left
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Attempt, Job
+from fitting_room.providers.base import CatalogueEntry
 
 TRIES = {"provider_error": 2}
 """How often the last provider of a plan is asked, by what it said."""
@@ -39,17 +40,21 @@ def next_position(job: Job) -> int | None:
     return job.position if again and refused and last.error.retryable else None
 
 
-def lost(attempt: Attempt, code: str, detail: str, *, kept_for: str | None = None) -> Fault:
+def lost(attempt: Attempt, code: str, detail: str, provider: CatalogueEntry) -> Fault:
     """Return the fault of a purchase whose outcome is unknown.
 
-    This deployment never repeats it, and the remedy warns the client not to repeat it blindly. With the provider's
-    job id the result can still be fetched. `kept_for`: how long the provider keeps it, in words.
+    This deployment never repeats it, and the remedy warns the client not to repeat it blindly.
     """
     remedy = "Look at the provider's account before you submit this job again: it may have been charged."
     if attempt.provider_job_id:
-        until = f" The provider keeps results: {kept_for.rstrip('.: ')}." if kept_for else ""
-        remedy = (
-            "The result may still be at the provider: fetch it with POST /v1/jobs/{id}/recover, which buys nothing."
-        )
-        remedy += until
+        remedy = still_there(attempt, provider)
     return Fault.of(code, detail, remedy, retryable=False, provider=attempt.provider)
+
+
+def still_there(attempt: Attempt, provider: CatalogueEntry) -> str:
+    """Return the remedy for a result that the provider may still have: how to fetch it, and for how long it is kept."""
+    kept_for = (attempt.reads.kept_for or provider.retention).rstrip(".: ")
+    return (
+        "The result may still be at the provider: fetch it with POST /v1/jobs/{id}/recover, which buys nothing."
+        f" Retention at the provider: {kept_for}."
+    )

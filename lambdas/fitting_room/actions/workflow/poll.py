@@ -18,7 +18,7 @@ from fitting_room.actions.workflow.attempts import (
     release_place,
     remove_if_unwanted,
 )
-from fitting_room.actions.workflow.downloads import download
+from fitting_room.actions.workflow.downloads import Missing, download
 from fitting_room.actions.workflow.failover import lost
 from fitting_room.actions.workflow.standing import standing, waiting
 from fitting_room.clock import Clock
@@ -47,11 +47,12 @@ _REFUSED_KEY = (401, 403, 404)
 """A changed key is refused, or belongs to an account that does not know the job."""
 
 
-def poll(job_id: str, at: Clock) -> Step:
+def poll(job_id: str, remaining: float, at: Clock) -> Step:
     """Return `pending` with a wait, `finished`, `failed` or `ended`.
 
-    This may be repeated at will: it buys nothing.
+    `remaining`: seconds this invocation may still take. It may be repeated at will, because it buys nothing.
     """
+    until = at.ms() + remaining * 1000
     job = jobs.get(job_id, at.now())
     if job is None or job.final:
         return step("ended")
@@ -63,9 +64,9 @@ def poll(job_id: str, at: Clock) -> Step:
         case Finished() | Failed():
             return record_outcome(job, attempt, reading, at)
         case Ready():
-            return _fetch(job, attempt, provider, reading, at)
+            return _fetch(job, attempt, provider, reading, until, at)
         case Pending():
-            return _look_again(job, attempt, Reads(kept_for=attempt.reads.kept_for), at)
+            return _look_again(job, attempt, provider, at)
         case Unread():
             return _refused(job, attempt, provider, reading, at)
 
@@ -104,76 +105,97 @@ def _connections(provider: CatalogueEntry, at: Clock) -> Iterator[Provider]:
             logger.error("a provider's key cannot be read or used", provider=provider.id, **error_facts(error))
 
 
-def _fetch(job: Job, attempt: Attempt, provider: CatalogueEntry, ready: Ready, at: Clock) -> Step:
+def _fetch(job: Job, attempt: Attempt, provider: CatalogueEntry, ready: Ready, until: float, at: Clock) -> Step:
     """Bring the provider's images into staging.
 
     Those that cannot be had now are fetched again, until the deadline.
     """
     if not ready.addresses:
         return _refused(job, attempt, provider, Unread("done, but without images"), at)
-    came = download(job, attempt, provider, ready.addresses)
-    attempt = attempt.model_copy(update={"results": came.results})
+    came = download(job, attempt, provider, ready.addresses, until, at)
     reads = attempt.reads.model_copy(update={"kept_for": ready.kept_for})
-    if came.missing and not _over(attempt, late := _late(reads, attempt, at), at):
-        logger.warning("a result is not there yet", job_id=job.id, missing=len(came.missing), why=came.missing[0])
-        attempt = attempt.model_copy(update={"reads": late})
-        return _refused(job, attempt, provider, Unread("result not there"), at, counted=True)
-    if not came.results:
-        return record_outcome(job, attempt, Failed(_unfetched(provider, ready), "yes"), at)
+    attempt = attempt.model_copy(update={"results": came.results, "reads": reads})
     warnings = list(ready.warnings)
     if came.missing:
-        warnings.append(partial(f"{len(came.missing)} more came from {provider.title}, but could not be fetched."))
-    now = clock.text(at.now())
-    facts = {"outcome": "finished", "known_charge": "yes", "credits": ready.credits, "reads": reads, "finished_at": now}
+        attempt = _in_vain(attempt, at, made=all(each.made for each in came.missing))
+        missing, left = came.missing[0], len(came.missing)
+        if not _over(attempt, at):
+            logger.warning("a result is not there yet", job_id=job.id, missing=left, why=missing.why)
+            return _later(job, attempt, provider, "result not there", _not_there(provider, missing), at)
+        if not came.results:
+            return record_outcome(job, attempt, Failed(_unfetched(provider, ready, missing), "yes"), at)
+        warnings.append(partial(f"{left} more came from {provider.title}, but could not be fetched: {missing.why}."))
+    return _finish(job, attempt, warnings, at, credits=ready.credits)
+
+
+def _look_again(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -> Step:
+    """Return the step that reads the status again, for a job the provider still works on."""
+    before = attempt.reads
+    reads = _late(Reads(kept_for=before.kept_for, late=before.late, late_at=before.late_at), attempt, at)
+    attempt = attempt.model_copy(update={"reads": reads})
+    if _over(attempt, at):
+        return _lost(job, attempt, provider, f"The job was not finished by {attempt.deadline_at}.", at)
+    if reads != before:
+        with unimportant("how a read went"):
+            jobs.record_reads(job, attempt, [])
+    return waiting(job, attempt, at, LAST_READ_SECONDS if reads.late else 0)
+
+
+def _refused(job: Job, attempt: Attempt, provider: CatalogueEntry, unread: Unread, at: Clock) -> Step:
+    """Return the step after a refused read of the status, or the end past the deadline."""
+    attempt = _in_vain(attempt, at, made=unread.made)
+    if _over(attempt, at):
+        detail = f"The provider's answer could not be read by {attempt.deadline_at} ({unread.why})."
+        return _lost(job, attempt, provider, detail, at)
+    told, status = _not_answering(provider, unread), str(unread.status or unread.why)
+    return _later(job, attempt, provider, status, told, at, pause=unread.retry_after or 0)
+
+
+def _later(
+    job: Job, attempt: Attempt, provider: CatalogueEntry, status: str, told: JobWarning, at: Clock, *, pause: float = 0
+) -> Step:
+    """Return the step after a read in vain.
+
+    The next reads are spaced, a warning is added, and the place at the provider is freed after a while.
+    """
+    reads, warnings = attempt.reads, []
+    if reads.refused == WARNED_AFTER:
+        metrics.add_dimension("provider", provider.id)
+        metrics.add_dimension("status", status)
+        metrics.add_metric("LookRefused", MetricUnit.Count, 1)
+        warnings = [each for each in [told] if each not in job.warnings]
+    with unimportant("how a read went"):
+        jobs.record_reads(job, attempt, warnings)
+        if attempt.lease is not None and at.now() - clock.parse(str(reads.since)) >= PLACE_KEPT:
+            release_place(job, attempt, at)
+        if attempt.results:
+            remove_if_unwanted(job, attempt)
+    spaced = REFUSED_PAUSES[min(reads.refused, len(REFUSED_PAUSES)) - 1]
+    return waiting(job, attempt, at, max(spaced, pause, LAST_READ_SECONDS if reads.late else 0))
+
+
+def _lost(job: Job, attempt: Attempt, provider: CatalogueEntry, detail: str, at: Clock) -> Step:
+    """End an attempt at its deadline: with the images that are in staging, or as a purchase of unknown outcome."""
+    if attempt.results:
+        rest = partial(f"The other images of {provider.title} could not be fetched by {attempt.deadline_at}.")
+        return _finish(job, attempt, [rest], at)
+    return record_outcome(job, attempt, Failed(lost(attempt, "timed_out", detail, provider), "unknown"), at)
+
+
+def _finish(job: Job, attempt: Attempt, warnings: list[JobWarning], at: Clock, *, credits: float | None = None) -> Step:
+    facts = {"outcome": "finished", "known_charge": "yes", "credits": credits, "finished_at": clock.text(at.now())}
     return record_attempt(job, attempt.model_copy(update=facts), warnings, at)
 
 
-def _look_again(job: Job, attempt: Attempt, reads: Reads, at: Clock) -> Step:
-    """Return the step that reads the status again, for a job the provider still works on."""
-    reads = _late(reads.model_copy(update={"late": attempt.reads.late, "late_at": attempt.reads.late_at}), attempt, at)
-    if _over(attempt, reads, at):
-        fault = lost(
-            attempt, "timed_out", f"The job was not finished by {attempt.deadline_at}.", kept_for=reads.kept_for
-        )
-        return record_outcome(job, attempt, Failed(fault, "unknown"), at)
-    after = attempt.model_copy(update={"reads": reads})
-    if reads != attempt.reads:
-        with unimportant("how a read went"):
-            jobs.record_reads(job, after, [])
-    return waiting(job, after, at, LAST_READ_SECONDS if reads.late else 0)
+def _in_vain(attempt: Attempt, at: Clock, *, made: bool) -> Attempt:
+    """Return the attempt after one more read in vain.
 
-
-def _refused(
-    job: Job, attempt: Attempt, provider: CatalogueEntry, unread: Unread, at: Clock, *, counted: bool = False
-) -> Step:
-    """Return the step after a refused read.
-
-    The next reads are spaced, a warning is added, and the place at the provider is freed after a while. `counted`:
-    the read was held against the deadline already.
+    A read that could not be made is not held against the deadline, for `UNMADE`.
     """
-    reads = attempt.reads
-    if not counted and (unread.made or at.now() >= _deadline(attempt) + UNMADE):
-        reads = _late(reads, attempt, at)
-    reads = reads.model_copy(update={"refused": reads.refused + 1, "since": reads.since or clock.text(at.now())})
-    if _over(attempt, reads, at):
-        detail = f"The provider's answer could not be read by {attempt.deadline_at} ({unread.why})."
-        fault = lost(attempt, "timed_out", detail, kept_for=reads.kept_for or provider.retention)
-        return record_outcome(job, attempt, Failed(fault, "unknown"), at)
-    warnings = []
-    if reads.refused == WARNED_AFTER:
-        metrics.add_dimension("provider", provider.id)
-        metrics.add_dimension("status", str(unread.status or unread.why))
-        metrics.add_metric("LookRefused", MetricUnit.Count, 1)
-        warnings = [told for told in [_not_answering(provider, unread)] if told not in job.warnings]
-    after = attempt.model_copy(update={"reads": reads})
-    with unimportant("how a read went"):
-        jobs.record_reads(job, after, warnings)
-        if after.lease is not None and at.now() - clock.parse(str(reads.since)) >= PLACE_KEPT:
-            release_place(job, after, at)
-        if after.results:
-            remove_if_unwanted(job, after)
-    pause = REFUSED_PAUSES[min(reads.refused, len(REFUSED_PAUSES)) - 1]
-    return waiting(job, after, at, max(pause, unread.retry_after or 0, LAST_READ_SECONDS if reads.late else 0))
+    counts = made or at.now() >= _deadline(attempt) + UNMADE
+    reads = _late(attempt.reads, attempt, at) if counts else attempt.reads
+    more = {"refused": reads.refused + 1, "since": reads.since or clock.text(at.now())}
+    return attempt.model_copy(update={"reads": reads.model_copy(update=more)})
 
 
 def _late(reads: Reads, attempt: Attempt, at: Clock) -> Reads:
@@ -185,22 +207,37 @@ def _late(reads: Reads, attempt: Attempt, at: Clock) -> Reads:
     return reads.model_copy(update={"late": reads.late + 1, "late_at": clock.text(at.now())})
 
 
-def _over(attempt: Attempt, reads: Reads, at: Clock) -> bool:
-    return at.now() >= _deadline(attempt) and reads.late >= LAST_READS
+def _over(attempt: Attempt, at: Clock) -> bool:
+    return at.now() >= _deadline(attempt) and attempt.reads.late >= LAST_READS
 
 
 def _deadline(attempt: Attempt) -> datetime:
     return clock.parse(str(attempt.deadline_at))
 
 
-def _unfetched(provider: CatalogueEntry, ready: Ready) -> Fault:
+def _unfetched(provider: CatalogueEntry, ready: Ready, missing: Missing) -> Fault:
+    mend = f" {_list_host(provider)}" if missing.unlisted else ""
     return Fault.of(
         "timed_out",
-        f"{provider.title} made the images, but none could be fetched in time.",
-        f"The provider keeps them: {ready.kept_for}. Fetch them with POST /v1/jobs/{{id}}/recover, which buys nothing.",
+        f"{provider.title} made the images, but none could be fetched and stored in time: {missing.why}.",
+        f"The provider keeps them: {ready.kept_for}.{mend} Fetch them with POST /v1/jobs/{{id}}/recover, which buys"
+        " nothing.",
         retryable=False,
         provider=provider.id,
     )
+
+
+def _not_there(provider: CatalogueEntry, missing: Missing) -> JobWarning:
+    mend = _list_host(provider) if missing.unlisted else "Nothing is left to do."
+    return JobWarning(
+        code="result_not_fetched",
+        detail=f"{provider.title} made the images, but one of them is not here yet: {missing.why}.",
+        remedy=f"{mend} The image is fetched again until the job's deadline.",
+    )
+
+
+def _list_host(provider: CatalogueEntry) -> str:
+    return f"Ask the operator to add the host to `result_hosts` of {provider.id}, if it is the provider's."
 
 
 def _not_answering(provider: CatalogueEntry, unread: Unread) -> JobWarning:

@@ -10,7 +10,7 @@ from fitting_room import clock
 from fitting_room.actions.cost import cost_of
 from fitting_room.actions.job_view import summary
 from fitting_room.actions.workflow.end_metrics import ACCOUNT, measure_end, provider_seconds
-from fitting_room.actions.workflow.failover import lost
+from fitting_room.actions.workflow.failover import lost, still_there
 from fitting_room.actions.workflow.standing import standing
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault
@@ -125,7 +125,7 @@ def _finish(job: Job, at: Clock) -> None:
 
     In that case nothing happens: the caller reads it again.
     """
-    error = None if job.made else _error(job)
+    error = None if job.made else _error(job, at)
     status: Status = "succeeded" if error is None else "cancelled" if error.code == "cancelled" else "failed"
     usage = _usage(job, at)
     counted = {"usage": spending.of_job(job, status, usage, at.now())}
@@ -201,20 +201,20 @@ def _made_for(job: Job, at: Clock) -> str | None:
     return f"{provider.id}/{model.id}" if model else None
 
 
-def _error(job: Job) -> Fault:
+def _error(job: Job, at: Clock) -> Fault:
     last = job.latest
     if job.failure:
         return job.failure
     if job.cancel_requested:
-        return _cancelled(job)
+        return _cancelled(job, at)
     if last is None or (not last.claimed_at and last.error is None):
         return Fault.of("internal", "The job stopped before anything was bought.", "Submit it again.")
     if last.error:
         return last.error
-    return lost(last, "internal", "The provider did not answer the call.")
+    return lost(last, "internal", "The provider did not answer the call.", entry(last.provider, at))
 
 
-def _cancelled(job: Job) -> Fault:
+def _cancelled(job: Job, at: Clock) -> Fault:
     charged = job.latest.charged if job.latest else "no"
     if charged == "no":
         return Fault.of(
@@ -222,7 +222,7 @@ def _cancelled(job: Job) -> Fault:
         )
     remedy = "Look at the provider's account to see whether it was charged."
     if job.latest and job.latest.provider_job_id:
-        remedy = "Fetch the result with POST /v1/jobs/{id}/recover, which buys nothing."
+        remedy = still_there(job.latest, entry(job.latest.provider, at))
     return Fault.of(
         "cancelled", "The job was cancelled while the provider worked on it; it may have been charged.", remedy
     )

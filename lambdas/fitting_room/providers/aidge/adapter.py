@@ -18,7 +18,7 @@ from fitting_room.jobs.errors import JobFailure
 from fitting_room.jobs.outcome import Charged, Failed, Outcome, Pending, Reading, Ready, Unread
 from fitting_room.providers.adapter import Connection, Order
 from fitting_room.providers.aidge import signature
-from fitting_room.providers.aidge.answers import BROKEN, EXHAUSTED, KEY, LIMITED, OF_TASKS, UNNAMED, Answer
+from fitting_room.providers.aidge.answers import BROKEN, EXHAUSTED, INVALID, KEY, LIMITED, OF_TASKS, UNNAMED, Answer
 from fitting_room.providers.aidge.body import payload_of
 from fitting_room.providers.aidge.entry import ENTRY, ID, AidgeSettings
 from fitting_room.providers.shared.failures import LATER, Failures, Told, Words
@@ -145,7 +145,8 @@ class Aidge:
         if said.complaint in OF_TASKS and said.told is not EXHAUSTED:
             return self._told(said.told, said, answer, "unknown")
         why = self.failed.quoted(said.complaint and f"code {said.complaint}", limit=60)
-        return Unread(why, answer.status_code, retry_after(answer)) if why else None
+        made = said.told is not LIMITED
+        return Unread(why, _status(said, answer), retry_after(answer), made=made) if why else None
 
     def _ended(self, order: Order, said: Answer, answer: httpx.Response) -> Reading:
         """Return the outcome of a task that ended.
@@ -182,6 +183,15 @@ def _meaning(said: Answer, answer: httpx.Response) -> Told:
     if said.told is not UNNAMED:
         return said.told
     return {401: KEY, 403: KEY, 429: LIMITED}.get(answer.status_code, UNNAMED)
+
+
+def _status(said: Answer, answer: httpx.Response) -> int:
+    """Return the HTTP status that a refused read stands for, as Aidge answers 200 to all of them.
+
+    No document says how it answers for a task that the key's account does not know: invalid, or by another code.
+    """
+    of = ((KEY, 401), (LIMITED, 429), (INVALID, 404), (UNNAMED, 404))
+    return next((status for told, status in of if said.told is told), answer.status_code)
 
 
 def _words(said: Answer, answer: httpx.Response) -> Words:

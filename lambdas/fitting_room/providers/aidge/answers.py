@@ -34,6 +34,12 @@ LIMITED = Told(
     "Aidge takes no more requests now.",
     f"{LATER} The operator can ask for a higher limit: {_CONTACT}",
 )
+INVALID = Told(
+    "provider_error",
+    "Aidge refused a part of the request as invalid.",
+    "Check the name of a stock person; otherwise choose another provider, or report it to the operator of this service.",
+    retryable=False,
+)
 KEY = Told("provider_auth", "Aidge does not accept the key or signature of this deployment.", _OPERATOR)
 FILTERED = Told(
     "content_blocked",
@@ -43,13 +49,7 @@ FILTERED = Told(
 CODES = {
     "500": BROKEN,
     "501": LIMITED,
-    "700": Told(
-        "provider_error",
-        "Aidge refused a part of the request as invalid.",
-        "Check the name of a stock person; otherwise choose another provider, or report it to the operator of this"
-        " service.",
-        retryable=False,
-    ),
+    "700": INVALID,
     # the link was signed moments before and holds a picture we have read: most likely their network, or ours
     "701": Told(
         "image_unreadable",

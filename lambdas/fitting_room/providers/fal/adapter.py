@@ -30,7 +30,7 @@ from fitting_room.providers.fal.body import body_of
 from fitting_room.providers.fal.entry import DEADLINE, ID, KEPT_SECONDS, Settings
 from fitting_room.providers.shared.failures import LATER, PAUSE_SECONDS, Failures, Words
 from fitting_room.providers.shared.http import UNSENT, client, retry_after
-from fitting_room.providers.shared.reading import read
+from fitting_room.providers.shared.reading import broken, read
 from fitting_room.providers.shared.results import ready
 
 BASE = "https://queue.fal.run"
@@ -166,7 +166,7 @@ class Fal:
         try:
             result = self.http.get(provider_job_id)
         except httpx.HTTPError as error:
-            return Unread(type(error).__name__)
+            return broken(error)
         reading = read(lambda: result, lambda answer: _images(answer, order))
         return (self._failed(result, status) or reading) if isinstance(reading, Unread) else reading
 

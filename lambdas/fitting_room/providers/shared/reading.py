@@ -11,7 +11,7 @@ from collections.abc import Callable
 import httpx
 
 from fitting_room.jobs.outcome import Reading, Unread
-from fitting_room.providers.shared.http import retry_after
+from fitting_room.providers.shared.http import UNSENT, retry_after
 
 
 def read(
@@ -28,12 +28,20 @@ def read(
     try:
         answer = ask()
     except httpx.HTTPError as error:
-        return Unread(type(error).__name__)
+        return broken(error)
     status = answer.status_code
     if not answer.is_success:
-        wait = retry_after(answer)
-        return Unread(f"HTTP {status}", status, pause if wait is None and status == 429 else wait)
+        wait, throttled = retry_after(answer), status == 429
+        return Unread(f"HTTP {status}", status, pause if wait is None and throttled else wait, made=not throttled)
     try:
         return understand(answer) or Unread("malformed", status)
     except (ValueError, RecursionError):
         return Unread("malformed", status)
+
+
+def broken(error: httpx.HTTPError) -> Unread:
+    """Return the reading of a status for which no answer came.
+
+    A request that never left was no read: it does not count against the job.
+    """
+    return Unread(type(error).__name__, made=not isinstance(error, UNSENT))

@@ -18,6 +18,6 @@ warm(aws.table, aws.s3, aws.secrets, http.trust)
 @logger.inject_lambda_context
 @metrics.log_metrics
 @hiding_error_text()
-def handler(event: dict[str, str], _: LambdaContext) -> Any:
+def handler(event: dict[str, str], context: LambdaContext) -> Any:
     logger.append_keys(job_id=event["job_id"])
-    return poll(event["job_id"], clock)
+    return poll(event["job_id"], context.get_remaining_time_in_millis() / 1000, clock)
