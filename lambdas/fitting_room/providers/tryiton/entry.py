@@ -108,7 +108,7 @@ def _clothing_only(pointer: str) -> Fault:
         "unsupported_option",
         pointer,
         "TryItOn offers this choice only for clothing that is named as such.",
-        "Leave it out, or name the garment's category: tops, bottoms or one_piece.",
+        "Leave it out, or name the garment's category (tops, bottoms, one_piece).",
     )
 
 
