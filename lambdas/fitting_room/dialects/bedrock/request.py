@@ -56,7 +56,7 @@ class Field(NamedTuple):
     def words(self) -> dict[str, str]:
         """Return the vendor's values by ours, the first where several mean the same."""
         table = self.write if isinstance(self.write, Mapping) else {}
-        return {ours: theirs for theirs, ours in reversed(table.items())}
+        return {ours: theirs for theirs, ours in reversed([*table.items()])}
 
 
 def _picture(base64: str) -> dict[str, str]:
