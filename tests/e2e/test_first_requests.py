@@ -134,6 +134,34 @@ REFUSED: dict[str, tuple[Any, dict[str, tuple[str, str]]]] = {
         try_on(garments=[{"image": PLAIN, "category": "top"}]),
         {"/garments/0/category": (INVALID, "Did you mean `tops`?")},
     ),
+    "a misspelt value for a provider": (
+        try_on(merge="seemless", provider="nova_canvas"),
+        {"/merge": (INVALID, "Did you mean `seamless`? Use one of: balanced, seamless, detailed.")},
+    ),
+    "a misspelt kind for a provider": (
+        try_on(mask={"type": "promt", "prompt": "the shirt"}, provider="nova_canvas"),
+        {"/mask/type": (INVALID, "Did you mean `prompt`? Use one of: ")},
+    ),
+    "a misspelt value for a provider that has few": (
+        try_on(garments=[{"image": PLAIN, "category": "topps"}], provider="fashn"),
+        {"/garments/0/category": (INVALID, "Did you mean `tops`? Use one of: auto, tops, bottoms, one_piece.")},
+    ),
+    "a count in quotes for a provider": (
+        try_on(output={"count": "2"}, provider="nova_canvas"),
+        {"/output/count": (INVALID, "Send a whole number from 1 to 5, without quotes.")},
+    ),
+    "a seed in words for a provider": (
+        try_on(output={"seed": "providr"}, provider="nova_canvas"),
+        {"/output/seed": (INVALID, "a whole number from 0 to 2,147,483,646, or the text provider.")},
+    ),
+    "a misspelt model": (
+        try_on(provider="tryiton/cloths"),
+        {"/provider": (INVALID, "Did you mean `tryiton/clothes`?")},
+    ),
+    "a fallback of auto": (
+        try_on(provider="fashn", fallback=["auto"]),
+        {"/fallback/0": (INVALID, "Use one of: nova_canvas,")},
+    ),
     "a field outside its home": (try_on(seed=1), {"/seed": (INVALID, "send `output.seed`")}),
     "true is no count": (try_on(output={"count": True}), {"/output/count": (INVALID, "a whole number from 1 to 8")}),
     "text is no count": (try_on(output={"count": "2"}), {"/output/count": (INVALID, "without quotes")}),

@@ -6,6 +6,7 @@ The vendors' APIs resemble each other. TryItOn's table of API errors is FASHN's 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
@@ -15,7 +16,7 @@ from fitting_room.actions.job_view import provider_of
 from fitting_room.actions.requests.account import account
 from fitting_room.clock import Clock
 from fitting_room.dialects.http import Answer
-from fitting_room.dialects.wording import sentence, telling
+from fitting_room.dialects.wording import Values, sentence, telling
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.fields import rule_error
 from fitting_room.jobs.job import Job
@@ -34,6 +35,8 @@ QUALITIES = {"performance": "fast", "fast": "fast", "balanced": None, "quality":
 MODERATIONS = {"conservative": "conservative", "permissive": None, "none": "none"}
 PHOTOS = {"auto": None, "flat-lay": "flat_lay", "model": "model"}
 """The vendors' values in our words. None: the vendors' default, which is not asked for, so that others may do the job."""
+MODES = {"fast": "performance", "standard": "balanced", "best": "quality"}
+"""Our values of `output.quality` in the vendors' words."""
 
 _MOST_FAULTS = 50
 WEBHOOK = (
@@ -54,10 +57,13 @@ API_ERRORS = {
 """By code of a refusal. Every other one is a 400 `BadRequest`."""
 
 
-def refused(refusal: Refusal, fields: Mapping[str, str]) -> Answer:
-    """Answer `{"error": name, "message": text}`. `fields`: the vendor's names, by the JSON pointers of our request."""
+def refused(refusal: Refusal, fields: Mapping[str, str], values: Values = MappingProxyType({})) -> Answer:
+    """Answer `{"error": name, "message": text}`.
+
+    `fields`, `values`: the vendor's names and values, by the JSON pointers of our request.
+    """
     status, name = API_ERRORS.get(refusal.faults[0].code, (400, "BadRequest"))
-    told = " ".join(dict.fromkeys(sentence(fault, fields) for fault in telling(refusal.faults)))
+    told = " ".join(dict.fromkeys(sentence(fault, fields, values) for fault in telling(refusal.faults)))
     if all(fault.provider for fault in refusal.faults):
         told = f"No provider of this deployment does this. {told}"
     headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
@@ -156,6 +162,11 @@ def output(count: int, file_format: Format, *, mode: str = "balanced", seed: int
     """
     asked = {"count": count, "format": file_format, "quality": QUALITIES[mode]}
     return {**_given(asked), "seed": OWN_SEED if seed == DEFAULT_SEED else seed}
+
+
+def inverted(words: Mapping[str, str | None]) -> dict[str, str]:
+    """Return a table of the vendors' values by ours; None is `auto`."""
+    return {ours or "auto": theirs for theirs, ours in words.items()}
 
 
 def _given(fields: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""The faults of a request, told by the names that a vendor has for its fields."""
+"""The faults of a request, told by the names that a vendor has for its fields and their values."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 
@@ -10,18 +11,38 @@ from fitting_room.jobs.document import within
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.wording import field_of
 
+Values = Mapping[str, Mapping[str, str]]
+"""The vendor's values, by JSON pointer of our request and by our own value. A value that is not here the vendor has not."""
+_LIST = re.compile(r"(?<=Use one of: )\w+(?:, \w+)*|(?<=Use )\w+(?=\.)|(?<=\()\w+(?:, \w+)+(?=\))")
+"""The values that a remedy offers."""
 
-def sentence(fault: Fault, fields: Mapping[str, str]) -> str:
+
+def sentence(fault: Fault, fields: Mapping[str, str], values: Values) -> str:
     """Return an error and its remedy, without what only our own API has: a client of a dialect names no provider.
 
     `fields`: the vendor's names, by JSON pointer of our request. A pointer that is none of ours is the vendor's own.
     """
     pointer = fault.pointer or ""
-    text = f"{fault.detail} {fault.remedy.partition(OTHER_WAYS)[0]}"
+    text = in_words(f"{fault.detail} {fault.remedy.partition(OTHER_WAYS)[0]}", pointer, values)
     for place, name in fields.items():
         text = text.replace(f"`{field_of(place)}`", f"`{name}`")
     found = next((name for place, name in fields.items() if within(pointer, place)), field_of(pointer))
     return text if not found or found.startswith(("provider", "fallback")) else f"{found}: {text}"
+
+
+def in_words(text: str, pointer: str, values: Values) -> str:
+    """Return the text of a fault with the vendor's values in place of ours; lists lose those that the vendor has not."""
+    own = next((words for place, words in values.items() if within(pointer, place)), {})
+    for ours, theirs in own.items():
+        text = text.replace(f"`{ours}`", f"`{theirs}`")
+
+    def offered(found: re.Match[str]) -> str:
+        ours = found[0].split(", ")
+        several = (own, *(words for words in values.values() if words.keys() >= set(ours)))
+        words = next((words for words in several if words.keys() & set(ours)), {})
+        return ", ".join(dict.fromkeys(words[value] for value in ours if value in words)) or found[0]
+
+    return _LIST.sub(offered, text)
 
 
 def telling(faults: Iterable[Fault]) -> list[Fault]:

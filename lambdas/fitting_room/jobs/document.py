@@ -52,6 +52,12 @@ def pointer_of(path: Path) -> str:
     return "".join("/" + _shown(str(part)).replace("~", "~0").replace("/", "~1") for part in path)
 
 
+def path_of(pointer: str) -> Path:
+    """Return the path of a JSON pointer. A number is the index of a list."""
+    parts = (part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+    return tuple(int(part) if part.isdecimal() else part for part in parts)
+
+
 def _shown(name: str) -> str:
     name = name.encode("utf-8", "replace").decode()
     return name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "..."

@@ -69,7 +69,7 @@ CODES: dict[str, Code] = {
 class Fault(BaseModel):
     """The error object: the same in an HTTP answer, a job, an attempt and a drop folder's `error.json`.
 
-    `pointer` is a JSON pointer into the request; `provider_code` and `provider_detail` are the vendor's own words.
+    `pointer` is a JSON pointer into the request. `provider_code` and `provider_detail` are the provider's own words.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)

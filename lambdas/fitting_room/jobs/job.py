@@ -175,7 +175,7 @@ class JobImage(_Record):
 class Usage(_Record):
     """The cost of the job.
 
-    `amount` is None where the vendor bills credits only; `basis` says how it was reckoned.
+    `amount` is None where the provider bills credits only; `basis` says how it was counted.
     """
 
     images: int = 0

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from fitting_room.jobs.document import Path, flaws, get, pointer_of, put, remove, within
+from fitting_room.jobs.document import Path, flaws, get, path_of, pointer_of, put, remove, within
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.links import Arrival
 from fitting_room.jobs.tasks import TASKS, AnyRequest
@@ -65,7 +65,7 @@ def read(body: Any, allow: frozenset[str] = frozenset()) -> Draft:
             'Send an object with the task and its fields, such as {"task": "try_on", "person": ..., "garments": [...]}.'
         )
         return Draft({}, [Fault.of("invalid_input", "This must be a JSON object.", remedy, pointer="")])
-    draft = Draft(deepcopy(body))
+    draft = Draft(deepcopy(body), sent=body)
     draft.drop_flaws()
     if model := draft.model():
         draft.mend_until_right(model, Arrival(allow))
@@ -76,13 +76,15 @@ def read(body: Any, allow: frozenset[str] = frozenset()) -> Draft:
 class Draft:
     """A body on its way to a request.
 
-    `mended`: pointers at which `request` differs from the body. `cut`: pointers at which too much or too little was
-    sent. Numbers stand in `request` all the same, lists are cut. `renamed`: the client's spelling, by pointer.
+    `sent`: the body as it came. `mended`: pointers at which `request` differs from it. `cut`: pointers at which too
+    much or too little was sent. Numbers stand in `request` all the same, lists are cut. `renamed`: the client's
+    spelling, by pointer.
     """
 
     body: dict[str, Any]
     faults: list[Fault] = field(default_factory=list)
     request: AnyRequest | None = None
+    sent: Any = None
     mended: set[str] = field(default_factory=set)
     cut: dict[str, Any] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
@@ -150,7 +152,7 @@ class Draft:
         path, schema = place(model, item)
         match item["type"]:
             case "rule" if told := str(item["ctx"]["pointer"]):
-                path = _path_of(told) if told.startswith("/") else (*path, told)
+                path = path_of(told) if told.startswith("/") else (*path, told)
                 if get(self.body, path) is None or isinstance(path[-1], int):
                     self._replace(path)
                 else:
@@ -173,7 +175,7 @@ class Draft:
         """Return the request with the numbers that were sent, so that providers can state their limits."""
         for pointer, value in self.cut.items():
             if not isinstance(value, list):
-                request = _with(request, _path_of(pointer), value)
+                request = _with(request, path_of(pointer), value)
         return request
 
     def _rename(self, path: Path, parent: dict[str, Any]) -> None:
@@ -216,10 +218,6 @@ def _stand_in(path: Path) -> Any:
 def _with(model: Any, path: Path, value: Any) -> Any:
     name = str(path[0])
     return model.model_copy(update={name: value if len(path) == 1 else _with(getattr(model, name), path[1:], value)})
-
-
-def _path_of(pointer: str) -> Path:
-    return tuple(part for part in pointer.split("/")[1:])
 
 
 def faults_of(error: ValidationError, model: type[BaseModel], root: str = "") -> list[Fault]:

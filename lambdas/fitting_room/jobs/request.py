@@ -76,11 +76,11 @@ Mask = Annotated[GarmentMask | PromptMask | ImageMask, Field(discriminator="type
 
 
 class Output(Strict):
-    """The pictures to return, and how they are made.
+    """The images to return, and how they are made.
 
-    `size: provider` is the size the provider returns, in the original's framing; `original` the person picture's own
-    size. `seed` 0 to 4,294,967,295, or `provider`: the vendor's default. `guidance`: how closely to follow the input,
-    1.1 to 10. `mask`: return it too.
+    `size: provider` is the size the provider returns, in the original's framing; `original` the size of the person's
+    image. `seed` 0 to 4,294,967,295, or `provider`: the provider's default. `guidance`: how closely to follow the
+    input, 1.1 to 10. `mask`: return it too.
     """
 
     count: Annotated[int, Field(ge=1, le=8)] = 1

@@ -89,7 +89,7 @@ class Stock(Strict):
 
 
 class Person(ImageRef):
-    """A picture; or a trained `subject`; or a `stock` person; or several `photos` of persons, each to be dressed."""
+    """An image, a trained `subject`, a `stock` person, or several `photos` of persons, each to be dressed."""
 
     subject: SubjectId | None = None
     stock: Stock | None = None
@@ -99,7 +99,7 @@ class Person(ImageRef):
 
 
 class Garment(Strict):
-    """A picture, or a `subject` registered before.
+    """An image, or a `subject` registered before.
 
     `type` is Nova Canvas' fine class and must fit `category`; `photo` says how the garment was photographed.
     """
@@ -138,7 +138,7 @@ Kept = Annotated[Literal[True, False, "default"], BeforeValidator(_no_number)]
 
 
 class Keep(Strict):
-    """True: keep as in the photo; False: redraw; `default`: the vendor's word for its own choice; None: not sent."""
+    """True: keep as in the photo; False: redraw; `default`: the provider chooses; None: not sent."""
 
     face: Kept | None = None
     hands: Kept | None = None
@@ -294,14 +294,14 @@ class TryOn(Request):
 
 
 class Size(Strict):
-    """Of a generated picture, in px."""
+    """Of a generated image, in px."""
 
     width: Side
     height: Side
 
 
 class Condition(Strict):
-    """A picture whose layout the generated one follows. `strength` 0 to 1."""
+    """An image whose layout the result follows. `strength` 0 to 1."""
 
     image: ImageRef
     control: Literal["canny_edge", "segmentation"] | None = None
@@ -331,7 +331,7 @@ class TextToImage(Request):
 
 
 class ColorGuided(Request):
-    """Make a picture from a prompt and given colours.
+    """Make an image from a prompt and given colours.
 
     `colors`: 1 to 10 of `#rrggbb`. `reference_image` guides subject and style, and its colours go into the result
     beside `colors`.
@@ -356,7 +356,7 @@ class ColorGuided(Request):
 
 
 class ImageVariation(Request):
-    """New pictures like the given 1 to 5. `similarity` 0.2 to 1."""
+    """Make new images that are like the given ones, 1 to 5 of them. `similarity` 0.2 to 1."""
 
     task: Literal["image_variation"]
     images_: Annotated[list[ImageRef], Field(min_length=1, max_length=5, alias="images")]
@@ -458,7 +458,7 @@ class TrainSubject(Request):
     """Make a subject at a provider.
 
     For a person it is a model, trained in minutes to hours. For a garment it is a reference, usable at once.
-    `class_name` is the plain English word for the subject of the pictures (woman, man, dress); `photo` says how a
+    `class_name` is the plain English word for the subject of the images (woman, man, dress); `photo` says how a
     garment was photographed.
     """
 

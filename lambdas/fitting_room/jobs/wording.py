@@ -128,13 +128,13 @@ def expected(schema: dict[str, Any]) -> str:
         case "string" | "integer" if told := schema.get("description"):
             return str(told)
         case "string":
-            return f"a text of {span(schema.get('minLength'), schema.get('maxLength'))} characters"
+            return _several("a text", schema.get("minLength"), schema.get("maxLength"), "character", "characters")
         case "integer" | "number" as kind:
             return _numbers(kind, schema)
         case "boolean":
             return "true or false"
         case "array":
-            return f"a list of {span(schema.get('minItems'), schema.get('maxItems'))} entries"
+            return _several("a list", schema.get("minItems"), schema.get("maxItems"), "entry", "entries")
         case "object" if "examples" in schema:
             return f"an object such as {json.dumps(schema['examples'][0])}"
         case "object" if schema.get("properties"):
@@ -150,11 +150,19 @@ def _numbers(kind: str, schema: dict[str, Any]) -> str:
     if "multipleOf" in schema:
         words = f"a multiple of {schema['multipleOf']}"
     low, high = schema.get("minimum"), schema.get("maximum")
+    if (above := schema.get("exclusiveMinimum")) is not None:
+        return f"{words} above {number(above)}" + ("" if high is None else f", at most {number(high)}")
     if low is not None and high is not None:
         return f"{words} from {number(low)} to {number(high)}"
     if low is not None:
         return f"{words}, at least {number(low)}"
     return words if high is None else f"{words} of at most {number(high)}"
+
+
+def _several(what: str, low: int | None, high: int | None, one: str, many: str) -> str:
+    if low is None and high is None:
+        return what
+    return f"{what} of {span(low, high)} {one if (high or low) == 1 else many}"
 
 
 def values(schema: dict[str, Any]) -> dict[str, Any]:

@@ -26,9 +26,9 @@ class _Frozen(BaseModel):
 
 
 class Option(_Frozen):
-    """How far an option is honoured, and the vendor's words about it.
+    """How far an option is honoured, and the provider's words about it.
 
-    Any value is taken, one of `values`, or a number from `minimum` to `maximum`. `default`: the vendor's own, which
+    Any value is taken, one of `values`, or a number from `minimum` to `maximum`. `default`: the provider's own, which
     applies when nothing is sent; None where no document names one. `meaning`: of the option; `meanings`: of its
     values, by name. `drawn`: the largest seed that is drawn for a job without one, where that is not `maximum`.
     """
@@ -74,7 +74,7 @@ Basis = Literal["image", "megapixel", "token", "hour"]
 class Price(_Frozen):
     """The price of `model` up to `max_side` px and at `quality` (None: any).
 
-    `amount` is in `currency`, for one unit of `basis`. None: the vendor bills `credits` for an image, whose worth
+    `amount` is in `currency`, for one unit of `basis`. None: the provider bills `credits` for an image, whose worth
     depends on the account.
     """
 

@@ -121,7 +121,7 @@ def release(tenant: str, job_id: str, reservation: Reservation) -> None:
 def refund(tenant: str, job_id: str, day: str, images: int, microusd: int) -> dict[str, Any]:
     """Return the transaction item that gives an uncharged amount back to the day it was taken from.
 
-    Less than nothing where a provider made more than was set aside.
+    An amount below 0 is taken from that day. So it is where a provider made more than was set aside.
     """
     number = zlib.crc32(job_id.encode()) % GIVEN_BACK_ITEMS
     return {

@@ -40,7 +40,7 @@ def secret(provider: str) -> str:
         raise JobFailure(
             "provider_auth",
             f"The stored key of {provider} is not text.",
-            f"Ask the operator to store it again with `python -m admin provider set {provider}`.",
+            f"Ask the operator to store a key for {provider} again.",
             provider=provider,
         )
     return value

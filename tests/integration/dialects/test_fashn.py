@@ -209,7 +209,7 @@ def test_what_no_provider_honours_is_told_for_the_one_that_lacks_least(api: Api)
 def test_where_no_provider_is_there_each_is_told(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     choose(monkeypatch, bedrock_regions={})
     _, _, message = refusal(api, TOPS)
-    assert "python -m admin provider set fashn" in message
+    assert "Ask its operator to store a key for FASHN." in message
 
 
 def test_a_budget_that_is_used_up_is_told_once_as_out_of_credits(both: Api, monkeypatch: pytest.MonkeyPatch) -> None:

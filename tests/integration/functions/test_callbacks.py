@@ -62,6 +62,7 @@ def test_a_callback_wakes_the_waiting_job_and_a_repeated_one_is_answered_alike(c
     for _ in range(2):
         status, body, headers = call()
         assert (status, body, headers["content-type"]) == (200, {}, "application/json")
+        assert headers["request-id"] == "request-1"
     assert ended == ["wait-1"]
 
 
@@ -79,6 +80,7 @@ def test_an_address_that_was_not_given_out_is_not_there(call: Any, ended: list[s
     assert (status, body["status"], body["code"]) == (404, 404, "not_found")
     assert headers["content-type"] == "application/problem+json"
     assert body["type"] == "urn:fitting-room:problem:not_found" and body["title"] and body["remedy"]
+    assert (headers["request-id"], body["instance"]) == ("request-1", "urn:request:request-1")
     assert ended == []
 
 

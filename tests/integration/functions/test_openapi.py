@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,14 @@ def validator(name: str) -> Any:
     )
 
 
+def described(part: Any) -> Iterator[str]:
+    """Every description, summary and title of a part of the document."""
+    if isinstance(part, dict):
+        yield from (part[name] for name in ("description", "summary", "title") if isinstance(part.get(name), str))
+    for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from described(each)
+
+
 @pytest.fixture
 def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
     handler = importlib.import_module("functions.http.api.handler")
@@ -40,6 +49,12 @@ def api(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_the_committed_document_is_that_of_the_code() -> None:
     assert FILE.read_text(encoding="utf-8") == made(), "run `make openapi`"
+
+
+def test_the_document_speaks_the_words_of_the_docs() -> None:
+    """A provider is no vendor, and an image no picture, but for the field `pictures`."""
+    own = (text for text in described(DOCUMENT) if text != "Pictures")  # pydantic's title of that field
+    assert [text for text in own if re.search("vendor|picture|reckon", text, re.IGNORECASE)] == []
 
 
 def test_every_task_and_every_code_has_an_example() -> None:

@@ -46,7 +46,30 @@ def test_auto_tries_every_provider_that_can_in_the_catalogues_order() -> None:
 
 
 def test_auto_never_picks_the_sandbox_for_a_live_key() -> None:
-    assert refused(configured=(), today=DEAD)[0].code == "model_retired"
+    assert "sandbox" not in {fault.provider for fault in refused(configured=(), today=DEAD)}
+
+
+def test_auto_on_a_stage_without_keys_first_says_that_no_key_is_stored() -> None:
+    for body in ({}, {"merge": "seamless"}):
+        found = refused(configured=(), today=DEAD, **body)
+        assert (found[0].code, found[0].provider) == ("provider_not_configured", "fashn")
+        assert found[0].remedy == "Ask its operator to store a key for FASHN."
+        assert (
+            [fault.code for fault in found if fault.provider == "nova_canvas"] == [found[-1].code] == ["model_retired"]
+        )
+
+
+def test_auto_leads_with_what_stops_the_providers_that_are_there() -> None:
+    """Not with a model that is retired, nor with a remedy that is refused in its turn."""
+    found = refused(configured=("fashn", "tryiton", "astria"), today=DEAD, merge="seamless")
+    assert (found[0].provider, found[0].pointer, found[0].remedy) == ("fashn", "/merge", "Leave it out.")
+    assert found[-1].code == "model_retired"
+    assert found[-1].remedy.startswith(
+        "No other provider takes this request as it is. Name one, and change what it refuses:"
+        " `fashn`, `tryiton`, `astria`."
+    )
+    named = refused(configured=("fashn",), today=DEAD, merge="seamless", provider="nova_canvas")
+    assert "that can" not in named[0].remedy
 
 
 def test_a_live_key_may_name_the_sandbox() -> None:
@@ -77,18 +100,54 @@ def test_a_provider_may_be_named_with_its_model() -> None:
     assert "nova_canvas/amazon.nova-canvas-v1:0" in fault.remedy
 
 
+def test_a_misspelt_model_hears_the_nearest_one() -> None:
+    (fault,) = refused(provider="tryiton/cloths")
+    assert fault.remedy == (
+        "Did you mean `tryiton/clothes`? Use tryiton alone, or one of its models: tryiton/fashion-v2, tryiton/clothes."
+    )
+
+
 def test_unknown_names_are_refused_wherever_they_stand() -> None:
     found = refused(provider="dalle", fallback=["nobody"], provider_options={"ghost": {}})
     assert [fault.pointer for fault in found] == ["/provider", "/fallback/0", "/provider_options/ghost"]
+    assert ["Use auto, or one of: " in fault.remedy for fault in found] == [True, False, False]
+
+
+def test_a_fallback_is_not_told_to_be_auto() -> None:
+    for wrong in ("auto", "nobody"):
+        (fault,) = refused(provider="tryiton", fallback=[wrong])
+        assert fault.pointer == "/fallback/0"
+        assert fault.remedy.startswith("Use one of: nova_canvas,")
 
 
 def test_a_test_key_reaches_the_sandbox_only() -> None:
     assert planned("test") == ["sandbox"]
     assert planned("test", provider="sandbox") == ["sandbox"]
     assert [fault.code for fault in refused("test", provider="nova_canvas")] == ["provider_not_allowed"]
-    assert [fault.code for fault in refused("test", provider="sandbox", fallback=["tryiton"])] == [
-        "provider_not_allowed"
-    ]
+    (fault,) = refused("test", provider="sandbox", fallback=["tryiton"])
+    assert (fault.code, fault.pointer) == ("provider_not_allowed", "/fallback/0")
+
+
+def test_a_test_key_that_names_a_live_provider_hears_all_faults_at_once() -> None:
+    found = refused(
+        "test",
+        provider="tryiton",
+        fallback=["fash"],
+        provider_options={"ghost": {}, "sandbox": {"speed": 1}},
+    )
+    assert {fault.pointer: fault.code for fault in found} == {
+        "/provider": "provider_not_allowed",
+        "/fallback/0": "invalid_input",
+        "/provider_options/ghost": "invalid_input",
+        "/provider_options/sandbox/speed": "invalid_input",
+    }
+    assert next(fault.remedy for fault in found if fault.pointer == "/fallback/0") == "Use sandbox."
+
+
+def test_a_test_key_is_sent_to_no_live_provider() -> None:
+    garment = [{"image": PICTURE, "category": "tops"}]
+    (fault,) = refused("test", person={"photos": [PICTURE]}, garments=garment)
+    assert (fault.pointer, fault.remedy) == ("/person/photos", "Send the person as one image.")
 
 
 def test_a_retired_model_is_refused_with_its_date_and_the_providers_that_can() -> None:
@@ -107,7 +166,9 @@ def test_a_retired_model_stays_for_an_account_with_private_access() -> None:
 def test_a_provider_without_a_key_is_refused_with_the_way_to_set_it() -> None:
     (fault,) = refused(provider="tryiton", configured=())
     assert (fault.code, fault.pointer, fault.provider) == ("provider_not_configured", "/provider", "tryiton")
-    assert "set tryiton" in fault.remedy
+    assert (
+        fault.remedy == "Ask its operator to store a key for TryItOn. Or name another provider that can: `nova_canvas`."
+    )
     assert planned(configured=()) == ["nova_canvas"]
 
 
@@ -281,6 +342,76 @@ def test_a_tenant_reaches_only_the_providers_it_is_allowed() -> None:
     with pytest.raises(Refusal) as caught:
         asked(allowed=frozenset())
     assert {fault.code for fault in caught.value.faults} >= {"provider_not_allowed"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"provider": "fashn", "garments": [{"image": PICTURE, "category": "footwear"}]},
+        {"provider": "fashn", "merge": "seamless"},
+        {"provider": "fash"},
+        {"provider": "nobody"},
+        {"provider": "fashn", "garments": [{"image": PICTURE}] * 2},
+        {"provider": "tryiton"},
+    ],
+)
+def test_no_refusal_sends_a_tenant_to_a_provider_that_it_may_not_use(body: dict[str, Any]) -> None:
+    with pytest.raises(Refusal) as caught:
+        asked(allowed=frozenset({"fashn"}), **body)
+    told = " ".join(fault.remedy for fault in caught.value.faults)
+    others = EVERYONE - {"fashn"}
+    if body["provider"] == "tryiton":
+        others -= {"tryiton"}  # the operator may allow it
+    assert not [name for name in others if name in told], told
+
+
+@pytest.mark.parametrize(
+    ("provider", "changes", "pointer", "ways"),
+    [
+        (
+            "nova_canvas",
+            {"garments": [{"image": PICTURE, "category": "headwear"}]},
+            "/garments/0/category",
+            ["tryiton", "gemini"],
+        ),
+        (
+            "tryiton",
+            {"garments": [{"image": PICTURE, "category": "jewelry"}]},
+            "/provider_options/tryiton/subcategory",
+            ["gemini"],
+        ),
+        (
+            "aidge",
+            {"output": {"size": "original"}},
+            "/output/size",
+            ["nova_canvas", "fashn", "tryiton", "fal"],
+        ),
+        (
+            "stability",
+            {"task": "text_to_image", "prompt": "a chair", "size": {"width": 512, "height": 512}},
+            "/size",
+            ["nova_canvas"],
+        ),
+        (
+            "stability",
+            {"task": "inpaint", "image": PICTURE, "mask": {"type": "image", "image": PICTURE}},
+            "/prompt",
+            ["nova_canvas"],
+        ),
+    ],
+)
+def test_a_rule_of_one_provider_names_those_that_can(
+    provider: str, changes: dict[str, Any], pointer: str, ways: list[str]
+) -> None:
+    body = (BODY if "task" not in changes else {}) | changes | {"provider": provider}
+    here = Deployment(entries(), EVERYONE, EVERYONE, EVERYONE, today=ALIVE)
+    with pytest.raises(Refusal) as caught:
+        plan(parse(body), Caller("acme", "live", None), here)
+    (fault,) = caught.value.faults
+    names = ", ".join(f"`{name}`" for name in ways)
+    assert (fault.pointer, fault.remedy.partition(" Or name another")[2]) == (pointer, f" provider that can: {names}.")
+    for name in ways:
+        assert plan(parse(body | {"provider": name}), Caller("acme", "live", None), here).providers == [name]
 
 
 def test_a_test_key_reaches_the_sandbox_whatever_its_tenant_is_held_to() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
 
+from fitting_room.actions.requests.plan import Deployment, plan
 from fitting_room.dialects.bedrock.errors import BedrockError, Names, of_refusal
 from fitting_room.dialects.bedrock.request import translated
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.parse import parse
+from fitting_room.providers.catalogue import entries
+from fitting_room.stores.api_keys import Caller
 
 PNG = "iVBORw0KGgo="
 IMAGE = {"data": "data:;base64,iVBORw0KGgo="}
@@ -136,7 +140,7 @@ CONFIG = "imageGenerationConfig"
         (TRY_ON, f"{CLOTHES}.garmentClass", "LONG_SLEEVE_SHIRT", "garments.0.category", "tops"),
         (TRY_ON, f"{CLOTHES}.garmentClass", "SHORT_PANTS", "garments.0.category", "bottoms"),
         (TRY_ON, f"{CLOTHES}.garmentClass", "LONG_DRESS", "garments.0.category", "one_piece"),
-        (TRY_ON, f"{CLOTHES}.garmentClass", "FULL_BODY_OUTFIT", "garments.0.category", "outfit"),
+        (TRY_ON, f"{CLOTHES}.garmentClass", "FULL_BODY_OUTFIT", "garments.0.category", "auto"),
         (TRY_ON, f"{CLOTHES}.garmentClass", "BOOTS", "garments.0.category", "footwear"),
         (TRY_ON, f"{CLOTHES}.maskShape", "CONTOUR", "mask", {"type": "garment", "shape": "contour"}),
         (TRY_ON, f"{CLOTHES}.maskShape", "DEFAULT", "mask", None),
@@ -280,3 +284,64 @@ def test_a_refusal_has_the_type_that_an_sdk_expects(code: str, kind: str, status
         "It is so. Do that.",
         {"retry-after": "7"},
     )
+
+
+# ------------------------------------------------------------------------------------------------ garment classes
+EVERYONE = frozenset(entry.id for entry in entries())
+HERE = Deployment(entries(), configured=EVERYONE, today=date(2026, 11, 26))
+SHOES = ("FOOTWEAR", "SHOES", "BOOTS", "OTHER_FOOTWEAR")
+CLOTHES_CLASSES = (
+    "UPPER_BODY",
+    "LOWER_BODY",
+    "FULL_BODY",
+    "LONG_SLEEVE_SHIRT",
+    "SHORT_SLEEVE_SHIRT",
+    "NO_SLEEVE_SHIRT",
+    "OTHER_UPPER_BODY",
+    "LONG_PANTS",
+    "SHORT_PANTS",
+    "OTHER_LOWER_BODY",
+    "LONG_DRESS",
+    "SHORT_DRESS",
+    "FULL_BODY_OUTFIT",
+    "OTHER_FULL_BODY",
+)
+
+
+def _told(garment_class: str, provider: str) -> str | None:
+    """What a client hears of a class where only this provider is there, or None where the provider takes it."""
+    made = translated(_with(TRY_ON, f"{CLOTHES}.garmentClass", garment_class))
+    try:
+        plan(parse({**made.job, "provider": provider}), Caller("acme", "live", None), HERE)
+    except Refusal as refusal:
+        return str(of_refusal(refusal, made.names))
+    return None
+
+
+@pytest.mark.parametrize("garment_class", CLOTHES_CLASSES)
+@pytest.mark.parametrize("provider", ["fashn", "fal", "tryiton"])
+def test_each_class_of_clothes_is_done_by_each_living_provider(garment_class: str, provider: str) -> None:
+    assert _told(garment_class, provider) is None
+
+
+@pytest.mark.parametrize("garment_class", SHOES)
+def test_shoes_are_done_by_tryiton_alone_and_others_offer_classes_that_they_take(garment_class: str) -> None:
+    assert _told(garment_class, "tryiton") is None
+    for provider in ("fashn", "fal"):
+        told = _told(garment_class, provider)
+        assert told and "does not take this value for `virtualTryOnParams.garmentBasedMask.garmentClass`" in told
+        offered = told.partition("Use one of: ")[2].removesuffix(".").split(", ")
+        assert offered == ["FULL_BODY_OUTFIT", "UPPER_BODY", "LOWER_BODY", "FULL_BODY"]
+        assert [_told(each, provider) for each in offered] == [None] * 4
+
+
+def test_nova_canvas_hears_of_its_own_classes_too() -> None:
+    category = Fault.of(
+        "invalid_input",
+        "Nova Canvas does not recognise the kind of garment.",
+        "Name the category (tops, bottoms, one_piece, outfit, footwear), or use a prompt or image mask.",
+        pointer="/garments/0/category",
+        provider="nova_canvas",
+    )
+    made = translated(_with(TRY_ON, f"{CLOTHES}.garmentClass", "FULL_BODY_OUTFIT"))
+    assert "(UPPER_BODY, LOWER_BODY, FULL_BODY, FOOTWEAR)" in str(of_refusal(Refusal(category), made.names))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
 
-from fitting_room.dialects.predictions import parsed
+from fitting_room.actions.requests.plan import Deployment, plan
+from fitting_room.dialects.predictions import parsed, refused
 from fitting_room.dialects.tryiton import answer, request
 from fitting_room.jobs.errors import Refusal
+from fitting_room.jobs.parse import parse
 from fitting_room.jobs.tasks import request_of
+from fitting_room.providers.catalogue import entries
+from fitting_room.stores.api_keys import Caller
 from tests.unit.dialects.jobs import job
 from tests.unit.dialects.test_fashn import ENDS as OF_FASHN
 from tests.unit.dialects.test_fashn import GARMENT, OUTPUT, PERSON
@@ -168,3 +173,27 @@ def test_a_failure_that_may_have_been_charged_does_not_invite_a_retry() -> None:
 @pytest.mark.parametrize("step", ["queued", "preparing", "waiting_for_slot", "submitting", "generating", "collecting"])
 def test_a_job_that_is_open_is_processing(step: str) -> None:
     assert answer.status(job("running", step), FakeClock()).body["status"] == "processing"
+
+
+# refusals of a provider
+def told(asked: request.TryOn, provider: str) -> str:
+    here = frozenset(entry.id for entry in entries())
+    deployment = Deployment(entries(), configured=here, today=date(2026, 11, 26))
+    with pytest.raises(Refusal) as caught:
+        plan(parse({**request.ours(asked), "provider": provider}), Caller("acme", "live", None), deployment)
+    return str(refused(caught.value, asked.fields, asked.values).body["message"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "sent", "provider", "says"),
+    [
+        (request.FashionRequest, {"category": "eyewear"}, "fashn", "`category`. Use one of: auto, clothing."),
+        (request.FashionRequest, {"mode": "performance"}, "tryiton", "name the garment's category (clothing)."),
+        (request.FashionRequest, {"mode": "performance", **TOPS}, "gemini", "`mode`. Use one of: balanced, quality."),
+        (request.ClothesRequest, {"garment_photo_type": "model"}, "aidge", "Use one of: auto, flat-lay."),
+    ],
+)
+def test_a_value_that_a_provider_does_not_take_is_answered_with_values_of_this_field(
+    kind: type[request.TryOn], sent: dict[str, Any], provider: str, says: str
+) -> None:
+    assert says in told(parsed(kind, LEAST | sent), provider)

@@ -51,7 +51,10 @@ def broken(
     if kind == "object":
         yield from broken_object(schema, defs, value or {}, path)
     if kind == "array":
-        for keyword, wrong in (("minItems", []), ("maxItems", [value[0]] * (schema["maxItems"] + 1) if value else [])):
+        for keyword, wrong in (
+            ("minItems", []),
+            ("maxItems", [value[0]] * (schema.get("maxItems", 0) + 1) if value else []),
+        ):
             if keyword in schema:
                 yield path, keyword, wrong
         if value:
@@ -60,6 +63,7 @@ def broken(
         "minLength": "",
         "maxLength": "x" * (schema.get("maxLength", 0) + 1),
         "pattern": "No\nsuch thing",
+        "exclusiveMinimum": schema.get("exclusiveMinimum"),
         "minimum": schema.get("minimum", 0) - 0.001 if kind == "number" else schema.get("minimum", 0) - 1,
         "maximum": schema.get("maximum", 0) + 0.001 if kind == "number" else schema.get("maximum", 0) + 1,
     }

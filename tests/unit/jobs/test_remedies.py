@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from fitting_room.actions.requests.check import together
 from fitting_room.actions.requests.plan import Deployment, plan
+from fitting_room.actions.requests.retry import RetryRequest
 from fitting_room.actions.requests.upload import UploadRequest
+from fitting_room.jobs.batch import BatchRequest
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.parse import faults_of, read
 from fitting_room.jobs.tasks import TASKS
+from fitting_room.jobs.token import TokenRequest
 from fitting_room.providers.base import CatalogueEntry, Option
 from fitting_room.providers.catalogue import entries
 from fitting_room.stores.api_keys import Caller
@@ -43,6 +46,29 @@ MARKS = re.compile(
 )
 
 FIELDS = field_rules(FULL)
+OTHERS: list[tuple[type[BaseModel], dict[str, Any]]] = [
+    # the other bodies of the API, each with all of its fields
+    (UploadRequest, {"content_type": "image/png", "bytes": 1, "drop": "summer/person.jpg"}),
+    (
+        BatchRequest,
+        {
+            "manifest": {"upload": "upl_" + "0" * 26},
+            "jobs": [{}],
+            "cross": {"persons": [IMAGE], "garments": [IMAGE]},
+            "defaults": {},
+            "max_cost": {"amount": 5, "currency": "USD"},
+            "max_images": 9,
+            "hold": True,
+            "webhook": {"url": "https://shop.example/hook"},
+            "reference": "summer",
+        },
+    ),
+    (
+        TokenRequest,
+        {"owner": "a", "ttl_seconds": 60, "max_jobs": 1, "request": {}, "garments": ["https://shop.example/g/"]},
+    ),
+    (RetryRequest, {"buy_again": True}),
+]
 
 
 def faults(body: dict[str, Any]) -> list[Fault]:
@@ -82,13 +108,20 @@ def of_fields() -> Iterator[Fault]:
         yield from faults(asking("try_on", person=ref))
     for value in (float("inf"), "\x00", "\ud800"):
         yield from faults(asking("try_on", provider_options={"fashn": {"a": value}}))
-    upload = {"content_type": "image/png", "bytes": 1}
-    schema = UploadRequest.model_json_schema()
-    for path, _, value in broken(schema, {}, upload):
-        try:
-            UploadRequest.model_validate(changed(upload, path, value))
-        except ValidationError as error:
-            yield from faults_of(error, UploadRequest)
+    for model, body in OTHERS:
+        schema = model.model_json_schema()
+        for path, _, value in broken(schema, schema.get("$defs", {}), body):
+            yield from faults_of_model(model, changed(body, path, value))
+        yield from faults_of_model(model, body)
+        yield from faults_of_model(model, {})
+
+
+def faults_of_model(model: type[BaseModel], body: Any) -> list[Fault]:
+    try:
+        model.model_validate(body)
+    except ValidationError as error:
+        return faults_of(error, model)
+    return []
 
 
 def of_providers() -> Iterator[Fault]:
@@ -102,8 +135,9 @@ def of_providers() -> Iterator[Fault]:
                     yield from beyond(entry, task, name, option)
         yield from faults(asking("try_on", provider=entry.id, garments=[{"image": IMAGE}] * 4))
         yield from of_options(entry)
-    for wrong in ("fash", "nobody", "fashn/none", "Nova Canvas"):
+    for wrong in ("fash", "nobody", "fashn/none", "tryiton/cloths", "Nova Canvas", "auto"):
         yield from faults(asking("try_on", provider=wrong, provider_options={wrong: {}}))
+        yield from faults(asking("try_on", provider="fashn", fallback=[wrong]))
 
 
 def beyond(entry: CatalogueEntry, task: str, name: str, option: Option) -> Iterator[Fault]:
@@ -184,6 +218,7 @@ def test_every_keyword_of_the_schemas_is_broken_somewhere() -> None:
         "maxLength",
         "pattern",
         "minimum",
+        "exclusiveMinimum",
         "maximum",
         "maxProperties",
         "patternProperties",
@@ -203,7 +238,10 @@ def test_every_keyword_of_the_schemas_is_broken_somewhere() -> None:
         "propertyNames",
         "examples",
     }
-    for task in TASKS:
-        assert set(keywords(schema_of(task))) <= known | silent
+    for schema in [*map(schema_of, TASKS), *(model.model_json_schema() for model, _ in OTHERS)]:
+        assert set(keywords(schema)) <= known | silent
     kinds = {rule.rpartition(" ")[2] for rule in FIELDS}
+    for model, body in OTHERS:
+        schema = model.model_json_schema()
+        kinds |= {keyword for _, keyword, _ in broken(schema, schema.get("$defs", {}), body)}
     assert kinds == (known - {"additionalProperties", "const"}) | {"unknown"}

@@ -11,14 +11,14 @@ from fitting_room.actions.requests.context import deployment, subjects_of
 from fitting_room.actions.requests.plan import Deployment, Plan, named_in, plan
 from fitting_room.actions.requests.sources import located
 from fitting_room.clock import Clock
-from fitting_room.jobs.document import within
+from fitting_room.jobs.document import get, path_of, within
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.job import Source, Subject
 from fitting_room.jobs.parse import Draft, read
 from fitting_room.jobs.request import RequestedOption
 from fitting_room.jobs.tasks import AnyRequest
-from fitting_room.jobs.wording import field_of
-from fitting_room.providers.base import CatalogueEntry
+from fitting_room.jobs.wording import field_of, nearest
+from fitting_room.providers.base import CatalogueEntry, Option
 from fitting_room.settings import settings
 from fitting_room.stores import webhooks
 from fitting_room.stores.api_keys import Caller
@@ -85,14 +85,14 @@ def together(draft: Draft, others: list[Fault], here: Deployment) -> list[Fault]
     """
     told = {fault.pointer or "" for fault in others}
     own = [
-        _narrowed(fault, draft.request, here) if draft.request else fault
+        _narrowed(fault, draft.request, draft.sent, here) if draft.request else fault
         for fault in draft.faults
         if not (fault.pointer in draft.cut and any(within(pointer, fault.pointer) for pointer in told))
     ]
     return list(dict.fromkeys([*own, *others]))
 
 
-def _narrowed(fault: Fault, request: AnyRequest, here: Deployment) -> Fault:
+def _narrowed(fault: Fault, request: AnyRequest, sent: Any, here: Deployment) -> Fault:
     """Return the fault of a field, reworded to the limits of the provider that the request names."""
     name = _option(fault.pointer or "")
     known = {entry.id: entry for entry in here.entries}
@@ -100,10 +100,10 @@ def _narrowed(fault: Fault, request: AnyRequest, here: Deployment) -> Fault:
     options = {name for entry in here.entries for model in entry.models for name in entry.honours(request.task, model)}
     if not named or name not in options:
         return fault
-    return _of(named[0], fault, name, request)
+    return _of(named[0], fault, name, request, sent)
 
 
-def _of(entry: CatalogueEntry, fault: Fault, name: str, request: AnyRequest) -> Fault:
+def _of(entry: CatalogueEntry, fault: Fault, name: str, request: AnyRequest, sent: Any) -> Fault:
     model = entry.model(request)
     option = entry.honours(request.task, model).get(name)
     if option is None and request.task in entry.tasks:
@@ -111,7 +111,21 @@ def _of(entry: CatalogueEntry, fault: Fault, name: str, request: AnyRequest) -> 
         return entry.refuses(request.task, RequestedOption(name, place or "", None), model) or fault
     if option is None or not option.limited or True in (option.values or ()):
         return fault
-    return fault.model_copy(update={"remedy": f"Use {option.rule()}.", "provider": entry.id})
+    value = get(sent, path_of(fault.pointer or ""))
+    return fault.model_copy(update={"remedy": _remedy(option, value, fault.remedy), "provider": entry.id})
+
+
+_RANGE = re.compile(r"(a (?:whole )?number from )?[\d.,]*\d to [\d.,]*\d")
+"""The range in the remedy of a field."""
+
+
+def _remedy(option: Option, sent: Any, remedy: str) -> str:
+    """Return the remedy of a field with the values or the range of one provider, the rest of it as it was."""
+    rule = option.rule()
+    if option.values is None:
+        return _RANGE.sub(lambda found: (found[1] or "") + rule if " to " in rule else rule, remedy, count=1)
+    near = nearest(sent, map(str, option.values))
+    return (f"Did you mean `{near}`? " if near else "") + f"Use {rule}."
 
 
 def _option(pointer: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from types import MappingProxyType
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -98,28 +99,28 @@ def plan(
     not the named one, can do the request.
     """
     known = {entry.id: entry for entry in deployment.entries}
-    places, unknown = named_in(request, deployment.entries)
-    named, allowed = [known[provider] for provider in places], caller.providers
-    if caller.mode == "test":
-        if any(provider != SANDBOX for provider in places):
-            raise Refusal.of(
-                "provider_not_allowed",
-                "A test key reaches only the sandbox provider.",
-                "Leave `provider` out, name `sandbox`, or use a live key.",
-                pointer="/provider",
-            )
-        named, allowed = [known[SANDBOX]], None
+    test = caller.mode == "test"
+    allowed = frozenset({SANDBOX}) if test else caller.providers
+    places, wrong = named_in(request, deployment.entries, allowed)
+    named = [known[SANDBOX]] if test else [known[provider] for provider in places]
+    if test:
+        told = {fault.pointer for fault in wrong}
+        wrong += [_live(at) for provider, at in places.items() if provider != SANDBOX and at not in told]
+    reachable = [entry for entry in deployment.entries if allowed is None or entry.id in allowed]
     candidates = named or [entry for entry in deployment.entries if entry.live and request.task in entry.tasks]
     excluded = {
         entry.id: _at(places.get(entry.id), faults)
         for entry in candidates
-        if (faults := _not_allowed(entry, allowed) + faults_for(request, entry, deployment, subjects))
+        if (
+            faults := _not_allowed(entry, allowed)
+            + faults_for(request, entry, replace(deployment, entries=reachable), subjects)
+        )
     }
     chosen = [entry for entry in candidates if entry.id not in excluded]
-    if unknown or not chosen or (named and excluded):
-        stopping = [fault for faults in excluded.values() for fault in faults] if named or not chosen else []
-        told = {fault.pointer for fault in unknown}
-        raise Refusal(*_once([*unknown, *(fault for fault in stopping if fault.pointer not in told)]))
+    if wrong or not chosen or (named and excluded):
+        groups = excluded.values() if named else _first_who_is_there(excluded.values()) if not chosen else ()
+        told = {fault.pointer for fault in wrong}
+        raise Refusal(*_once([*wrong, *(fault for faults in groups for fault in faults if fault.pointer not in told)]))
     advice = [
         warning
         for entry in chosen[:1]
@@ -127,6 +128,34 @@ def plan(
         if (warning := rule.warning(_as_done(request, entry, _model(request, entry, subjects))))
     ]
     return Plan([entry.id for entry in chosen], excluded, advice)
+
+
+def _live(pointer: str) -> Fault:
+    return Fault.of(
+        "provider_not_allowed",
+        "A test key reaches only the sandbox provider.",
+        "Leave `provider` out, name `sandbox`, or use a live key.",
+        pointer=pointer,
+    )
+
+
+_ABSENCES = ("provider_paused", "provider_not_allowed", "provider_not_configured", "model_retired")
+"""Why nobody can reach a provider, whatever the request says: the later, the less a client can change it."""
+
+
+def _first_who_is_there(groups: Iterable[list[Fault]]) -> list[list[Fault]]:
+    """Return the faults of each provider, those of the reachable ones first.
+
+    Of the others each begins with the reason that it cannot be reached.
+    """
+
+    def absence(fault: Fault) -> int:
+        return _ABSENCES.index(fault.code) + 1 if fault.pointer == "/provider" and fault.code in _ABSENCES else 0
+
+    return [
+        sorted(faults, key=absence, reverse=True)
+        for faults in sorted(groups, key=lambda faults: max(absence(fault) for fault in faults))
+    ]
 
 
 def _at(place: str | None, faults: list[Fault]) -> list[Fault]:
@@ -142,24 +171,51 @@ OTHER_WAYS = " Or name another provider that can: "
 """Begins the end of a remedy, for clients that may name a provider."""
 
 
+class _Others(NamedTuple):
+    """The other providers with a living model for the task, and the names of those that can do the whole request.
+
+    Other models of the same provider are among the names.
+    """
+
+    living: Sequence[CatalogueEntry] = ()
+    able: Sequence[str] = ()
+
+
 def faults_for(
     request: AnyRequest,
     entry: CatalogueEntry,
     deployment: Deployment,
     subjects: Mapping[str, Subject] = MappingProxyType({}),
 ) -> list[Fault]:
-    """Return all faults that keep one provider from doing a request.
+    """Return all faults that keep one provider from doing a request, with the other ones that can.
 
     The list is empty when it can.
     """
+    if not (faults := _faults(request, entry, deployment, subjects, _Others())):
+        return faults
+    living = _living(request, entry, deployment)
+    asked = {f"{entry.id}/{model.id}": (_naming(request, entry, model), entry) for model in entry.models}
+    asked |= {other.id: (request, other) for other in living}
+    able = [name for name, (body, other) in asked.items() if not _faults(body, other, deployment, subjects, _Others())]
+    return _faults(request, entry, deployment, subjects, _Others(living, able))
+
+
+def _faults(
+    request: AnyRequest,
+    entry: CatalogueEntry,
+    deployment: Deployment,
+    subjects: Mapping[str, Subject],
+    others: _Others,
+) -> list[Fault]:
+    """Return the faults of `faults_for`. `others`: those that remedies may name."""
     if request.task not in entry.tasks:
-        return [_wrong_task(request, entry, deployment)]
+        return [_wrong_task(request, entry, others)]
     if not entry.models:
-        return [_not_usable(entry)]
+        return [_not_usable(entry, others)]
     model = _model(request, entry, subjects)
     entry = entry.as_of(model)
     faults = [
-        _or_else(fault, asked, request, entry, deployment)
+        _or_else(fault, asked, request, entry, deployment, others)
         for asked in request.options()
         if (fault := entry.refuses(request.task, asked, model))
     ]
@@ -170,7 +226,7 @@ def faults_for(
         elif "/output/quality" not in told:
             faults.append(_no_model(request, entry))
     elif deployment.retired(entry, model):
-        faults.append(_retired(request, entry, model, deployment))
+        faults.append(_retired(request, entry, model, deployment, others))
     elif not deployment.offers(entry, model):
         faults.append(
             Fault.of(
@@ -182,15 +238,15 @@ def faults_for(
             )
         )
     if not deployment.usable(entry):
-        faults.append(_not_usable(entry))
+        faults.append(_not_usable(entry, others))
     elif entry.id in deployment.paused:
-        faults.append(_paused(request, entry, deployment))
+        faults.append(_paused(request, entry, others))
     if request.output.size == "original" and not entry.keeps_framing:
         faults.append(
             Fault.of(
                 "unsupported_option",
                 f"{entry.title} draws images of its own framing: there is no original size to go back to.",
-                "Leave `output.size` out, or choose another provider.",
+                f"Leave `output.size` out.{_ways(others.able)}",
                 pointer="/output/size",
                 provider=entry.id,
             )
@@ -203,18 +259,17 @@ def faults_for(
                 if entry.max_garments > 1
                 else f"{entry.title} takes one garment per job.",
                 entry.instead.get("garments", _FEWER if entry.max_garments > 1 else "Send one job per garment.")
-                + _ways(
-                    other.id
-                    for other in _others(request, entry, deployment)
-                    if other.as_of(other.model(request)).max_garments >= count
-                ),
+                + _ways(other.id for other in others.living if other.as_of(other.model(request)).max_garments >= count),
                 pointer=f"/garments/{entry.max_garments}",
                 provider=entry.id,
             )
         )
     faults += _option_faults(request, entry)
     done = _as_done(request, entry, model)
-    faults += [fault.model_copy(update={"provider": entry.id}) for fault in entry.rules(done)]
+    faults += [
+        fault.model_copy(update={"provider": entry.id, "remedy": fault.remedy + _ways(others.able)})
+        for fault in entry.rules(done)
+    ]
     if (
         isinstance(request, TryOn)
         and request.moderation == "none"
@@ -236,6 +291,10 @@ def _as_done(request: AnyRequest, entry: CatalogueEntry, model: Model | None) ->
     return request.model_copy(update={"provider": f"{entry.id}/{model.id}"}) if model else request
 
 
+def _naming(request: AnyRequest, entry: CatalogueEntry, model: Model) -> AnyRequest:
+    return request.model_copy(update={"provider": f"{entry.id}/{model.id}", "fallback": []})
+
+
 def _not_allowed(entry: CatalogueEntry, allowed: frozenset[str] | None) -> list[Fault]:
     if allowed is None or entry.id in allowed:
         return []
@@ -251,29 +310,39 @@ def _not_allowed(entry: CatalogueEntry, allowed: frozenset[str] | None) -> list[
 
 
 def _or_else(
-    fault: Fault, asked: RequestedOption, request: AnyRequest, entry: CatalogueEntry, deployment: Deployment
+    fault: Fault,
+    asked: RequestedOption,
+    request: AnyRequest,
+    entry: CatalogueEntry,
+    deployment: Deployment,
+    others: _Others,
 ) -> Fault:
-    """Return the fault of an option, with the other models and providers that do take it."""
+    """Return the fault of an option, with the other models and providers that do take it.
 
-    def takes(other: CatalogueEntry, model: Model) -> bool:
-        return other.refuses(request.task, asked, model) is None
+    Where some of them can do the whole request, only those are named.
+    """
+
+    def takes(other: CatalogueEntry, model: Model | None) -> bool:
+        return model is not None and other.refuses(request.task, asked, model) is None
 
     def fits(model: Model) -> bool:
-        named = request.model_copy(update={"provider": f"{entry.id}/{model.id}", "fallback": []})
+        named = _naming(request, entry, model)
         return model.does(request) and deployment.offers(entry, model) and not entry.rules(named)
 
     ways = [f"{entry.id}/{model.id}" for model in entry.models if takes(entry, model) and fits(model)]
-    ways += [
-        other.id
-        for other in _others(request, entry, deployment)
-        if (model := other.model(request)) and takes(other, model)
-    ]
-    return fault.model_copy(update={"remedy": fault.remedy + _ways(ways)})
+    ways += [other.id for other in others.living if takes(other, other.model(request))]
+    return fault.model_copy(
+        update={"remedy": fault.remedy + _ways([way for way in ways if way in others.able] or ways)}
+    )
 
 
 def _ways(providers: Iterable[str]) -> str:
-    names = ", ".join(f"`{name}`" for name in providers)
+    names = _listed(providers)
     return f"{OTHER_WAYS}{names}." if names else ""
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _no_model(request: AnyRequest, entry: CatalogueEntry) -> Fault:
@@ -312,21 +381,23 @@ def _unmoderated(entry: CatalogueEntry, deployment: Deployment) -> list[Fault]:
     ]
 
 
-def _wrong_task(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) -> Fault:
+def _wrong_task(request: AnyRequest, entry: CatalogueEntry, others: _Others) -> Fault:
     why = entry.cannot.get(request.task, f"{entry.title} does not do `{request.task}`.")
     return Fault.of(
         "unsupported_option",
         why,
-        _alternatives(request, entry, deployment),
+        _alternatives(request, others),
         pointer="/task",
         provider=entry.id,
     )
 
 
-def _retired(request: AnyRequest, entry: CatalogueEntry, model: Model, deployment: Deployment) -> Fault:
+def _retired(
+    request: AnyRequest, entry: CatalogueEntry, model: Model, deployment: Deployment, others: _Others
+) -> Fault:
     end = deployment.end_of_life(model)
     ended = end is not None and deployment.today >= end
-    seen, remedy = deployment.seen(entry, model), _alternatives(request, entry, deployment)
+    seen, remedy = deployment.seen(entry, model), _alternatives(request, others)
     if ended:
         when = f"reached its end of life on {end}"
     elif seen and seen.until:
@@ -347,12 +418,12 @@ def _retired(request: AnyRequest, entry: CatalogueEntry, model: Model, deploymen
     )
 
 
-def _not_usable(entry: CatalogueEntry) -> Fault:
+def _not_usable(entry: CatalogueEntry, others: _Others) -> Fault:
     if not entry.models:
         return Fault.of(
             "provider_not_configured",
             f"This deployment names no endpoint for `{entry.id}`.",
-            f"Ask its operator to name one in the setting `{RUNNERS[entry.runner].setting}`, or choose another provider.",
+            f"Ask its operator to name one in the setting `{RUNNERS[entry.runner].setting}`.{_ways(others.able)}",
             pointer="/provider",
             provider=entry.id,
         )
@@ -360,30 +431,30 @@ def _not_usable(entry: CatalogueEntry) -> Fault:
         return Fault.of(
             "provider_not_configured",
             f"This deployment names no AWS region for {entry.title}.",
-            f"Ask its operator to name one in `bedrock_regions` for {entry.id}, or choose another provider.",
+            f"Ask its operator to name one in `bedrock_regions` for {entry.id}.{_ways(others.able)}",
             pointer="/provider",
             provider=entry.id,
         )
     return Fault.of(
         "provider_not_configured",
         f"This deployment has no key for {entry.title}.",
-        f"Ask its operator to run `python -m admin provider set {entry.id}`, or choose another provider.",
+        f"Ask its operator to store a key for {entry.title}.{_ways(others.able)}",
         pointer="/provider",
         provider=entry.id,
     )
 
 
-def _paused(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) -> Fault:
+def _paused(request: AnyRequest, entry: CatalogueEntry, others: _Others) -> Fault:
     return Fault.of(
         "provider_paused",
         f"The operator of this deployment has paused {entry.title}.",
-        f"Send the request again later. {_alternatives(request, entry, deployment)}",
+        f"Send the request again later. {_alternatives(request, others)}",
         pointer="/provider",
         provider=entry.id,
     )
 
 
-def _others(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) -> list[CatalogueEntry]:
+def _living(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) -> list[CatalogueEntry]:
     """Return the other providers with a living model for such a request."""
     return [
         other
@@ -398,12 +469,14 @@ def _others(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) 
     ]
 
 
-def _alternatives(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) -> str:
+def _alternatives(request: AnyRequest, others: _Others) -> str:
     """Return the sentence of a remedy that names other providers."""
-    names = [other.id for other in _others(request, entry, deployment)]
-    if not names:
-        return f"No other provider for `{request.task}` is configured here: ask the operator for one."
-    return f"Name another provider that can: {', '.join(f'`{name}`' for name in names)}."
+    if others.able:
+        return f"Name another provider that can: {_listed(others.able)}."
+    if others.living:
+        names = _listed(other.id for other in others.living)
+        return f"No other provider takes this request as it is. Name one, and change what it refuses: {names}."
+    return f"No other provider for `{request.task}` can be used here with this key: ask the operator for one."
 
 
 def _option_faults(request: AnyRequest, entry: CatalogueEntry) -> list[Fault]:
@@ -428,13 +501,16 @@ def _option_faults(request: AnyRequest, entry: CatalogueEntry) -> list[Fault]:
     return []
 
 
-def named_in(request: AnyRequest, entries: Sequence[CatalogueEntry]) -> tuple[dict[str, str], list[Fault]]:
+def named_in(
+    request: AnyRequest, entries: Sequence[CatalogueEntry], allowed: frozenset[str] | None = None
+) -> tuple[dict[str, str], list[Fault]]:
     """Return the providers named in `provider` and `fallback`, and the faults of unknown names.
 
     The ids are in order, with the pointer of each; `auto` has none. For an unknown name the nearest known id is among
-    them.
+    them. `allowed`: the providers that a remedy may name, None for all.
     """
     known = {entry.id: entry for entry in entries}
+    offered = [name for name in known if allowed is None or name in allowed] or [*known]
     faults: list[Fault] = []
     named: dict[str, str] = {}
     if request.provider != "auto":
@@ -444,11 +520,11 @@ def named_in(request: AnyRequest, entries: Sequence[CatalogueEntry]) -> tuple[di
             provider, _, model = name.partition("/")
             entry = known.get(provider) or known.get(nearest(provider, known) or "")
             if entry is None or entry.id != provider or not _has(entry, model):
-                faults.append(_unknown(pointer, model, entry, known))
+                faults.append(_unknown(pointer, model, entry, offered))
             if entry is not None:
                 named.setdefault(entry.id, pointer)
     faults += [
-        _unknown(f"/provider_options/{provider}", "", known.get(nearest(provider, known) or ""), known)
+        _unknown(f"/provider_options/{provider}", "", known.get(nearest(provider, known) or ""), [*known])
         for provider in request.provider_options
         if provider not in known
     ]
@@ -463,16 +539,20 @@ def _has(entry: CatalogueEntry, model: str) -> bool:
     return not (model and entry.models) or model in (each.id for each in entry.models)
 
 
-def _unknown(pointer: str, model: str, meant: CatalogueEntry | None, known: Mapping[str, CatalogueEntry]) -> Fault:
+def _unknown(pointer: str, model: str, meant: CatalogueEntry | None, offered: Sequence[str]) -> Fault:
     """Return the fault of a name that is no provider or model.
 
-    `meant`: the provider whose name is like it.
+    `meant`: the provider whose name is like it. `offered`: those that the client may name.
     """
-    if meant and model:
-        remedy = f"Use {meant.id} alone, or one of its models: {', '.join(f'{meant.id}/{m.id}' for m in meant.models)}."
+    if meant and model and meant.id in offered:
+        models = [each.id for each in meant.models]
+        near = nearest(model, models)
+        remedy = f"Use {meant.id} alone, or one of its models: {', '.join(f'{meant.id}/{name}' for name in models)}."
+        remedy = (f"Did you mean `{meant.id}/{near}`? " if near else "") + remedy
     else:
-        auto = "" if pointer.startswith("/provider_options/") else "auto, or "
-        remedy = (f"Did you mean `{meant.id}`? " if meant else "") + f"Use {auto}one of: {', '.join(known)}."
+        remedy = (f"Did you mean `{meant.id}`? " if meant and meant.id in offered else "") + "Use "
+        remedy += "auto, or " if pointer == "/provider" else ""
+        remedy += (f"one of: {', '.join(offered)}" if len(offered) > 1 else ", ".join(offered)) + "."
     return Fault.of("invalid_input", "There is no such provider or model.", remedy, pointer=pointer)
 
 

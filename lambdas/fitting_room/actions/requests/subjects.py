@@ -40,7 +40,7 @@ def create(body: Any, caller: Caller, idempotency_key: str | None, at: Clock) ->
     """
     if isinstance(body, dict):
         if "task" in body:
-            raise Refusal.of("invalid_input", "The path says the task already.", "Leave it out.", pointer="/task")
+            raise Refusal.of("invalid_input", "`task` must not be set here.", "Leave it out.", pointer="/task")
         body = {**body, "task": "train_subject"}
     return submit(body, caller, idempotency_key, at)
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 
 from fitting_room.clock import Clock
-from fitting_room.jobs.document import put
+from fitting_room.jobs.document import path_of, put
 from fitting_room.jobs.job import Attempt, Job, JobImage, Source
 from fitting_room.observability import logger
 from fitting_room.providers.base import CatalogueEntry
@@ -32,7 +32,7 @@ def content_of(job: Job, attempt: Attempt, provider: CatalogueEntry) -> str:
     """
     request = job.request.model_dump(mode="json", by_alias=True, exclude=_SAYS_NOTHING_OF_THE_IMAGES)
     for _, pointer, _ in job.request.images():
-        put(request, tuple(int(part) if part.isdecimal() else part for part in pointer.split("/")[1:]), None)
+        put(request, path_of(pointer), None)
     model = provider.model(job.request, job.made_for)
     content = {
         "whose": [job.tenant, job.mode, job.owner],

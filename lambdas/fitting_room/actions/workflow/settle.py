@@ -252,7 +252,7 @@ def _basis(unit: Basis) -> str:
 def _refund(job: Job, usage: Usage) -> dict[str, dict[str, Any]]:
     """Return the writes that give back the part of the reservation that was not charged.
 
-    It is less than nothing where a vendor made more than was set aside. The day's budget loses all that was charged.
+    Where the provider made more than was set aside, they take the rest from the day's budget.
     """
     if job.reserved is None or job.batch:  # a batch gives back at its own end
         return {}

@@ -259,5 +259,5 @@ def _no_key(provider: CatalogueEntry, error: ClientError) -> Fault:
     return Fault.of(
         "provider_auth",
         f"The key of {provider.title} cannot be read ({aws.reason(error)}).",
-        f"Ask the operator to run `python -m admin provider set {provider.id}`.",
+        f"Ask the operator to store a key for {provider.title}.",
     )

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from fitting_room.actions.job_view import provider_of
 from fitting_room.actions.requests.plan import OTHER_WAYS
-from fitting_room.dialects.wording import telling
+from fitting_room.dialects.wording import Values, in_words, telling
 from fitting_room.jobs.document import within
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.job import Job
@@ -70,11 +70,13 @@ class BedrockError(Exception):
 class Names(NamedTuple):
     """What the parts of a job's request are called by the vendor.
 
-    `fields`: by JSON pointer of the job's request. `mask`: what to send in place of a mask that a provider does not take.
+    `fields`: by JSON pointer of the job's request. `values`: of these fields. `mask`: what to send in place of a mask that
+    a provider does not take.
     """
 
     fields: Mapping[str, str] = MappingProxyType({})
     mask: str | None = None
+    values: Values = MappingProxyType({})
 
     def with_fields(self, more: Mapping[str, str]) -> Names:
         return self._replace(fields={**self.fields, **more})
@@ -83,7 +85,7 @@ class Names(NamedTuple):
         """Return an error and its remedy: with the vendor's names, and without what only our own API has."""
         pointer = fault.pointer or ""
         own = self.mask if fault.provider and within(pointer, "/mask") else None
-        text = f"{fault.detail} {own or fault.remedy.partition(OTHER_WAYS)[0]}"
+        text = in_words(f"{fault.detail} {own or fault.remedy.partition(OTHER_WAYS)[0]}", pointer, self.values)
         for place, name in self.fields.items():
             text = text.replace(f"`{field_of(place)}`", f"`{name}`")
         found = next((name for place, name in self.fields.items() if within(pointer, place)), None)

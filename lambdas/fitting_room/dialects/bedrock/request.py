@@ -22,9 +22,12 @@ _CATEGORIES = {"UPPER_BODY": "tops", "LOWER_BODY": "bottoms", "FULL_BODY": "one_
 CLASSES = {
     **_CATEGORIES,
     **{fine.upper(): _CATEGORIES[coarse] for coarse, types in TYPES.items() for fine in types},
-    "FULL_BODY_OUTFIT": "outfit",
+    "FULL_BODY_OUTFIT": "auto",
 }
-"""By garment class, the category of the garment. The finer classes shape Nova's own mask, which no other provider has."""
+"""By garment class, the category of the garment. The finer classes shape Nova's own mask, which no other provider has.
+
+Of several pieces together no provider that keeps the framing has a category. FASHN swaps the whole outfit where none is said.
+"""
 SIDE = 1024
 """Of a generated image, in px, where the request names none."""
 
@@ -39,13 +42,21 @@ class Translated(NamedTuple):
 class Field(NamedTuple):
     """A field of the vendor's request, the place that it has in ours, and how its value is written there.
 
-    `unsaid`: values that ask for nothing.
+    `write`: a function, or a table where the vendor has other words. `unsaid`: values that ask for nothing.
     """
 
     sent: str
     job: str
-    write: Callable[[Any], Any] = lambda value: value
+    write: Callable[[Any], Any] | Mapping[str, str] = lambda value: value
     unsaid: tuple[Any, ...] = ()
+
+    def written(self, value: Any) -> Any:
+        return self.write[value] if isinstance(self.write, Mapping) else self.write(value)
+
+    def words(self) -> dict[str, str]:
+        """Return the vendor's values by ours, the first where several mean the same."""
+        table = self.write if isinstance(self.write, Mapping) else {}
+        return {ours: theirs for theirs, ours in reversed([*table.items()])}
 
 
 def _picture(base64: str) -> dict[str, str]:
@@ -56,6 +67,7 @@ def _pictures(images: list[str]) -> list[dict[str, str]]:
     return [_picture(base64) for base64 in images]
 
 
+_QUALITIES = {"standard": "standard", "premium": "best"}
 _SAMPLING = (
     Field("imageGenerationConfig.numberOfImages", "/output/count", unsaid=(1,)),
     Field("imageGenerationConfig.cfgScale", "/output/guidance", unsaid=(6.5,)),
@@ -63,7 +75,7 @@ _SAMPLING = (
 )
 _EDITING = (
     *_SAMPLING,
-    Field("imageGenerationConfig.quality", "/output/quality", lambda _: "best", unsaid=("standard",)),
+    Field("imageGenerationConfig.quality", "/output/quality", _QUALITIES, unsaid=("standard",)),
 )
 _SIZE = (
     Field("imageGenerationConfig.width", "/size/width"),
@@ -87,7 +99,7 @@ def _switch(part: str, kept: str) -> Field:
 
 def _styling(style: str, job: str, words: Mapping[str, str], unsaid: tuple[str, ...] = ()) -> Field:
     way = "virtualTryOnParams.garmentBasedMask.garmentStyling"
-    return Field(f"{way}.{style}", f"/styling/{job}", words.__getitem__, unsaid)
+    return Field(f"{way}.{style}", f"/styling/{job}", words, unsaid)
 
 
 class _Plain(shapes.TextImage):
@@ -168,7 +180,7 @@ OUTPAINTING = Shape(
         Field(
             "outPaintingParams.outPaintingMode",
             "/transition",
-            {"DEFAULT": "soft", "PRECISE": "precise"}.__getitem__,
+            {"DEFAULT": "soft", "PRECISE": "precise"},
         ),
         *_EDITING,
     ),
@@ -183,7 +195,7 @@ VIRTUAL_TRY_ON = Shape(
         Field("virtualTryOnParams.sourceImage", "/person", _picture),
         Field("virtualTryOnParams.referenceImage", "/garments/0/image", _picture),
         Field("virtualTryOnParams.imageBasedMask.maskImage", "/mask/image", _picture),
-        Field("virtualTryOnParams.garmentBasedMask.garmentClass", "/garments/0/category", CLASSES.__getitem__),
+        Field("virtualTryOnParams.garmentBasedMask.garmentClass", "/garments/0/category", CLASSES),
         Field("virtualTryOnParams.garmentBasedMask.maskShape", "/mask/shape", str.lower, unsaid=("DEFAULT",)),
         _styling("longSleeveStyle", "sleeves", {"SLEEVE_UP": "up", "SLEEVE_DOWN": "down"}),
         _styling("tuckingStyle", "tuck", {"TUCKED": "in", "UNTUCKED": "out"}),
@@ -241,12 +253,12 @@ def translated(body: Any) -> Translated:
     for field in shape.fields:
         value = get(sent, tuple(field.sent.split(".")))
         if value is not None and value not in field.unsaid:
-            _put(job, field.job, field.write(value))
+            _put(job, field.job, field.written(value))
     _complete(job)
     given = {field.job: field.sent for field in shape.fields if get(sent, tuple(field.sent.split("."))) is not None}
-    return Translated(
-        job, Names({**_wholes(given), f"/{shape.task}": body["taskType"]}, _MASK_REMEDIES.get(shape.task))
-    )
+    fields = {**_wholes(given), f"/{shape.task}": body["taskType"]}
+    values = {field.job: words for field in shape.fields if (words := field.words())}
+    return Translated(job, Names(fields, _MASK_REMEDIES.get(shape.task), values))
 
 
 def _shape(body: Any) -> Shape:

@@ -13,6 +13,7 @@ from pydantic import Field
 from fitting_room.dialects.predictions import (
     DEFAULT_SEED,
     MODERATIONS,
+    MODES,
     PHOTOS,
     Count,
     Format,
@@ -20,12 +21,14 @@ from fitting_room.dialects.predictions import (
     Moderation,
     Picture,
     Seed,
+    inverted,
     output,
     parsed,
     reference,
     try_on,
     unoffered,
 )
+from fitting_room.dialects.wording import Values
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.fields import Strict
 
@@ -56,6 +59,8 @@ class Inputs(Strict):
     """FASHN's model in the catalogue, which is asked first."""
     fields: ClassVar[dict[str, str]]
     """The names of the fields, by the JSON pointers of our request."""
+    values: ClassVar[Values] = {}
+    """The values of these fields, by ours."""
 
     def ours(self) -> dict[str, Any]:
         raise NotImplementedError
@@ -87,6 +92,11 @@ class TryOnInputs(Inputs):
         "/output/seed": "inputs.seed",
         "/output/count": "inputs.num_samples",
         "/output/format": "inputs.output_format",
+    }
+    values: ClassVar = {
+        "/garments/0/category": inverted(CATEGORIES),
+        "/garments/0/photo": inverted(PHOTOS),
+        "/output/quality": MODES,
     }
 
     def ours(self) -> dict[str, Any]:
@@ -124,6 +134,7 @@ class MaxInputs(Inputs):
         "/output/count": "inputs.num_images",
         "/output/format": "inputs.output_format",
     }
+    values: ClassVar = {"/output/quality": MODES | {"fast": "fast"}}
 
     def ours(self) -> dict[str, Any]:
         return try_on(
@@ -148,6 +159,7 @@ class ProductInputs(Inputs):
     output_format: Format = "png"
 
     fields: ClassVar = {ours: theirs for ours, theirs in MaxInputs.fields.items() if ours != "/output/count"}
+    values: ClassVar = MaxInputs.values
 
     def ours(self) -> dict[str, Any]:
         return try_on(

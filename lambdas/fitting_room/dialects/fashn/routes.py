@@ -21,7 +21,7 @@ def run(call: Call, caller: Caller, at: Clock) -> Answer:
     try:
         job = buy(request.ours(model_name, inputs), inputs.model, call, caller, at)
     except Refusal as refusal:
-        return refused(refusal, inputs.fields)
+        return refused(refusal, inputs.fields, inputs.values)
     return answer.accepted(job)
 
 

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from fitting_room.dialects.predictions import (
     DEFAULT_SEED,
     MODERATIONS,
+    MODES,
     PHOTOS,
     Count,
     Format,
@@ -20,10 +21,12 @@ from fitting_room.dialects.predictions import (
     Moderation,
     Picture,
     Seed,
+    inverted,
     output,
     try_on,
     unoffered,
 )
+from fitting_room.dialects.wording import Values
 from fitting_room.jobs.fields import Strict, rule_error
 
 NEED_SUBCATEGORY = ("clothing", "jewelry", "accessories")
@@ -69,6 +72,8 @@ class TryOn(Strict):
         "/output/format": "output_format",
     }
     """The names of the fields, by the JSON pointers of our request."""
+    values: ClassVar[Values]
+    """The values of these fields, by ours."""
 
     def ours(self) -> dict[str, Any]:
         raise NotImplementedError
@@ -88,6 +93,10 @@ class FashionRequest(TryOn):
     model: ClassVar = "tryiton/fashion-v2"
     call: ClassVar = "fashion"
     fields: ClassVar = {**TryOn.fields, "/provider_options/tryiton/subcategory": "subcategory"}
+    values: ClassVar = {
+        "/garments/0/category": inverted(CATEGORIES) | dict.fromkeys(CLOTHING.values(), "clothing"),
+        "/output/quality": MODES,
+    }
 
     @model_validator(mode="after")
     def subcategories(self) -> Self:
@@ -127,6 +136,11 @@ class ClothesRequest(TryOn):
         "/garments/0/photo": "garment_photo_type",
         "/segmentation_free": "segmentation_free",
         "/output/seed": "seed",
+    }
+    values: ClassVar = {
+        "/garments/0/category": inverted(OLDER),
+        "/garments/0/photo": inverted(PHOTOS),
+        "/output/quality": MODES,
     }
 
     def ours(self) -> dict[str, Any]:

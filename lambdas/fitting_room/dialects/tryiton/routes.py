@@ -42,7 +42,7 @@ def _bought(asked: request.TryOn, call: Call, caller: Caller, at: Clock) -> Answ
     try:
         return answer.accepted(buy(request.ours(asked), asked.model, call, caller, at))
     except Refusal as refusal:
-        return refused(refusal, asked.fields)
+        return refused(refusal, asked.fields, asked.values)
 
 
 _ROUTES = (

@@ -38,7 +38,7 @@ Side = Annotated[int, Field(ge=8, multiple_of=8)]
 class Options(BaseModel):
     """The options of Astria alone.
 
-    The vendor decides which ratio and resolution a partner model has. Of `sd15`: every field of the vendor's try-on
+    Astria decides which ratio and resolution a partner model has. Of `sd15`: every field of Astria's try-on
     page; absent ones have the value of the page's example. `steps`: 30 if absent; `w` and `h` in px.
     """
 

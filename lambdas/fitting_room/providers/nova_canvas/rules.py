@@ -51,7 +51,7 @@ def garment_mask_needs_a_category(request: AnyRequest) -> Iterator[Broken]:
             "invalid_input",
             "/garments/0/category",
             "Nova Canvas does not recognise the kind of garment.",
-            f"Name the category ({', '.join(BODY_PARTS)}), use a prompt or image mask, or choose another provider.",
+            f"Name the category ({', '.join(BODY_PARTS)}), or use a prompt or image mask.",
         )
 
 
@@ -61,7 +61,7 @@ def garment_mask_needs_a_class(request: AnyRequest) -> Iterator[Broken]:
             "unsupported_option",
             "/garments/0/category",
             f"Nova Canvas finds no place for `{request.garments[0].category}` by itself.",
-            "Show the place with a prompt or image mask, or choose another provider.",
+            "Show the place with a prompt or image mask.",
         )
 
 

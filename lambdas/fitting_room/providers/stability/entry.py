@@ -47,7 +47,7 @@ def rules(request: AnyRequest) -> list[Fault]:
             Fault.of(
                 "invalid_input",
                 "Stability AI draws only what a prompt describes; it has no plain removal.",
-                "Say in `prompt` what is to be seen there, or choose another provider.",
+                "Say in `prompt` what is to be seen there.",
                 pointer="/prompt",
                 provider=ID,
             )
@@ -58,8 +58,8 @@ def rules(request: AnyRequest) -> list[Fault]:
             Fault.of(
                 "unsupported_option",
                 f"Stability AI draws no image of {size.width} x {size.height} px.",
-                f"Use sides of {SIDES[0]} to {SIDES[-1]:,} px in one of the shapes {', '.join(RATIOS)}, leave the size"
-                " out, or choose another provider.",
+                f"Use sides of {SIDES[0]} to {SIDES[-1]:,} px in one of the shapes {', '.join(RATIOS)}, or leave the"
+                " size out.",
                 pointer="/size",
                 provider=ID,
             )

@@ -43,7 +43,7 @@ Subcategory = Annotated[
 
 
 class Options(BaseModel):
-    """`subcategory`: the vendor's own word, needed for jewelry and accessories, whose list the vendor does not publish."""
+    """`subcategory`: TryItOn's own word, needed for jewelry and accessories. TryItOn publishes no list of these."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -83,7 +83,7 @@ def _of_fashion(request: TryOn, named: bool) -> list[Fault]:
                 "invalid_input",
                 "/provider_options/tryiton/subcategory",
                 f"TryItOn needs a subcategory for {category}.",
-                "Give the provider's word for the item, or choose another provider.",
+                "Give the provider's word for the item.",
             )
         )
     if named and category not in NEED_SUBCATEGORY:
@@ -108,7 +108,7 @@ def _clothing_only(pointer: str) -> Fault:
         "unsupported_option",
         pointer,
         "TryItOn offers this choice only for clothing that is named as such.",
-        "Leave it out, or name the garment's category: tops, bottoms or one_piece.",
+        "Leave it out, or name the garment's category (tops, bottoms, one_piece).",
     )
 
 

@@ -21,16 +21,16 @@ warm(aws.table, aws.step_functions)
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    request = context.aws_request_id
     try:
         _receive(event)
     except Refusal as refusal:
-        return _answer(refusal.status, refusal.body(), PROBLEM)
+        return _problem(refusal, request)
     except Exception as error:
         logger.error("crashed", **error_facts(error))
-        failed = Refusal.of("internal", "Internal server error.", "Call again.", status=500)
-        return _answer(failed.status, failed.body(), PROBLEM)
-    return _answer(200, {}, "application/json")
+        return _problem(Refusal.of("internal", "Internal server error.", "Call again.", status=500), request)
+    return _answer(200, {}, "application/json", request)
 
 
 def _receive(event: dict[str, Any]) -> None:
@@ -44,9 +44,13 @@ def _receive(event: dict[str, Any]) -> None:
         )
 
 
-def _answer(status: int, body: dict[str, Any], media_type: str) -> dict[str, Any]:
+def _problem(refusal: Refusal, request: str) -> dict[str, Any]:
+    return _answer(refusal.status, {**refusal.body(), "instance": f"urn:request:{request}"}, PROBLEM, request)
+
+
+def _answer(status: int, body: dict[str, Any], media_type: str, request: str) -> dict[str, Any]:
     return {
         "statusCode": status,
-        "headers": {"content-type": media_type, "cache-control": "no-store"},
+        "headers": {"content-type": media_type, "cache-control": "no-store", "request-id": request},
         "body": json.dumps(body),
     }
