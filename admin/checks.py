@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
+import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
 from admin.command import Said
@@ -47,9 +49,11 @@ def told(checks: Iterable[Check]) -> Said:
         + (f"\n        {answer.remedy}" if answer.remedy else "")
         for name, answer in answers
     ]
-    count = sum(answer.state == "wrong" for _, answer in answers)
-    lines.append(f"{count} wrong" if count else "nothing is wrong")
-    return Said(data, "\n".join(lines), failed=bool(count))
+    count = Counter(answer.state for _, answer in answers)
+    lines.append(
+        f"{count['wrong'] or 'nothing is'} wrong" + (f"; {count['unknown']} unknown" if count["unknown"] else "")
+    )
+    return Said(data, "\n".join(lines), failed=bool(count["wrong"]))
 
 
 def _asked(check: Check) -> Answer:
@@ -58,8 +62,11 @@ def _asked(check: Check) -> Answer:
     except ClientError as error:
         code = str(error.response["Error"]["Code"])
         return unknown(f"AWS answered {code} to {error.operation_name}", _remedy(code, error.operation_name))
-    except (BotoCoreError, AdminError, OSError) as error:
-        return unknown(str(error))
+    except httpx.HTTPStatusError as error:
+        asked = error.request
+        return unknown(f"{asked.method} {asked.url.path} was answered with {error.response.status_code}")
+    except (httpx.HTTPError, BotoCoreError, AdminError, OSError) as error:
+        return unknown(str(error) or type(error).__name__)
 
 
 def _remedy(code: str, operation: str) -> str:

@@ -8,23 +8,24 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError, NoCredentialsError, SSOError
 
 from admin.checks import Answer, Check, ok, told, unknown, wrong
 from admin.command import Group, Said, common
 from admin.stage import AdminError, Stage
+from fitting_room.actions.requests.context import deployment
 from fitting_room.actions.workflow.attempts import connect
 from fitting_room.jobs.errors import JobFailure
 from fitting_room.providers.base import CatalogueEntry, Model
 from fitting_room.providers.catalogue import entries
-from fitting_room.providers.runners import RUNNERS
-from fitting_room.settings import settings
-from fitting_room.stores import aws, offers, provider_keys
+from fitting_room.settings import DeploymentSettings, settings
+from fitting_room.stores import aws, provider_keys
 
 ENOUGH_EXECUTIONS = 100
 """Concurrent executions below which a job waits for other jobs' functions."""
 ENOUGH_TRANSITIONS = 500
 """State transitions a second below which the executions of busy stages are throttled."""
+_DEFAULT_REGIONS = DeploymentSettings().bedrock_regions
 _BOOTSTRAP = "CDKToolkit"
 _SOUND = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
@@ -56,7 +57,9 @@ def checks(stage: Stage) -> Iterator[Check]:
         yield Check(f"stack {name}", lambda name=name: _stack(stage, name))  # type: ignore[misc]
     try:
         stage.enter()
-    except (AdminError, ClientError):  # the checks of the stacks have said so
+    except (AdminError, BotoCoreError, ClientError) as error:
+        answer = wrong(f"the rest was not checked: {error}", "repair that first, then run `doctor` again")
+        yield Check("stage", lambda: answer)
         return
     yield Check("API", lambda: _api(stage))
     yield Check("callback address", lambda: _callback(stage))
@@ -76,6 +79,8 @@ def _credentials(stage: Stage) -> Answer:
         found = stage.client("sts").get_caller_identity()
     except ClientError as error:
         return wrong(f"AWS refuses them: {aws.reason(error)}", "log in again, or send another --profile")
+    except (CredentialRetrievalError, NoCredentialsError, SSOError) as error:
+        return wrong(str(error), "log in, send --profile NAME, or set AWS_PROFILE")
     return ok(f"account {found['Account']}, {found['Arn'].rpartition(':')[2]}")
 
 
@@ -144,7 +149,13 @@ def _transitions(stage: Stage) -> Answer:
 
 
 def _api(stage: Stage) -> Answer:
-    answer = httpx.get(f"{stage.api}/v1/providers", timeout=30)
+    try:
+        answer = httpx.get(f"{stage.api}/v1/providers", timeout=30)
+    except httpx.HTTPError as error:
+        return wrong(
+            f"{stage.api} cannot be reached ({type(error).__name__})",
+            "with a `domain_name`, point its DNS record at the output `DomainTarget`; else look at your own network",
+        )
     if answer.status_code == 401 and answer.headers.get("www-authenticate") == "Bearer":
         return ok(stage.api)
     return wrong(
@@ -211,16 +222,16 @@ def _dead_letters(stage: Stage) -> Answer:
 
 
 def _providers(stage: Stage) -> Answer:
-    paused, usable = (
-        offers.pauses(stage.at),
-        provider_keys.configured.fresh(stage.at)
-        | set(settings().deployment.bedrock_regions)
-        | {entry.id for entry in entries() if entry.models and RUNNERS[entry.runner].setting},
-    )
-    live = [entry.id for entry in entries() if entry.live and entry.id in usable and entry.id not in paused]
+    here = deployment(stage.at)
+    live = [
+        entry.id
+        for entry in here.entries
+        if entry.live and here.usable(entry) and entry.id not in here.paused
+        if any(here.offers(entry, model) and not here.retired(entry, model) for model in entry.models)
+    ]
+    resting = f"; paused: {', '.join(sorted(here.paused))}" if here.paused else ""
     if not live:
-        return wrong("no provider can be used but the sandbox", "store a key with `provider set`")
-    resting = f"; paused: {', '.join(sorted(paused))}" if paused else ""
+        return wrong(f"no provider can be used but the sandbox{resting}", "store a key with `provider set`")
     return ok(", ".join(live) + resting)
 
 
@@ -238,7 +249,12 @@ def _secret(stage: Stage, entry: CatalogueEntry) -> Answer:
 
 
 def _model(stage: Stage, entry: CatalogueEntry, model: Model) -> Answer:
-    """Ask Bedrock, for free, whether it lives and whether this account may call it."""
+    """Ask Bedrock, for free, whether it lives and whether this account may call it.
+
+    No operator chose the model that only the default setting names: it may end, and is then offered to nobody.
+    """
+    if deployment(stage.at).retired(entry, model) and settings().deployment.bedrock_regions == _DEFAULT_REGIONS:
+        return ok("it has ended, and no job uses it; only the default of `bedrock_regions` names it")
     region, here = (
         settings().deployment.bedrock_regions[entry.id],
         stage.function("WatchModels")["Environment"]["Variables"],

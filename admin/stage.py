@@ -22,6 +22,19 @@ class AdminError(Exception):
     """Say in one line what is wrong and what to do."""
 
 
+class Outputs(dict[str, str]):
+    """The outputs of a deployed stack. Asking for one that it has not raises `AdminError`."""
+
+    def __init__(self, stack: Mapping[str, Any]) -> None:
+        super().__init__({output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])})
+        self._stack = f"the stack {stack['StackName']} is {stack['StackStatus']}"
+
+    def __missing__(self, name: str) -> str:
+        raise AdminError(
+            f"{self._stack} and has no output {name}: deploy this version, and read its events if that fails"
+        )
+
+
 @dataclass
 class Stage:
     """One stage, found by the outputs of its stacks. `address`: where its API is reached, if not at its own address."""
@@ -53,7 +66,7 @@ class Stage:
                 f"there is no stack {self.service} in this account and region: deploy it, or use another --stage,"
                 " --profile or --region"
             ) from None
-        return {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
+        return Outputs(found)
 
     @property
     def api(self) -> str:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 
 from admin import cli, doctor
 from admin.checks import Answer, Check, told
 from admin.stage import Stage
+from fitting_room.clock import Clock
 from fitting_room.providers.catalogue import entry
+from fitting_room.settings import settings
+from fitting_room.stores import provider_keys
+from tests.integration.conftest import DEPLOYMENT
+from tests.integration.world import World
 
 
 def error(code: str, operation: str = "Look") -> ClientError:
@@ -73,6 +80,57 @@ def test_expired_credentials_are_wrong(stage: Stage, monkeypatch: pytest.MonkeyP
     assert answer.state == "wrong" and "ExpiredToken" in answer.detail
 
 
+class Unreachable:
+    """Every call of an AWS client ends as it does in a region that does not exist."""
+
+    def __getattr__(self, _: str) -> Any:
+        def call(*_: Any, **__: Any) -> Any:
+            raise EndpointConnectionError(endpoint_url="https://sts.mars-1.amazonaws.com/")
+
+        return call
+
+
+def doctors(monkeypatch: pytest.MonkeyPatch, client: Any, region: str = "us-east-1") -> dict[str, Any]:
+    """What the doctor says of a stage that this client tells of: each check's answer by its name."""
+    stage = Stage("dev", boto3.Session(region_name=region), Clock())
+    monkeypatch.setattr(stage, "client", lambda *_, **__: client)
+    said = told(doctor.checks(stage))
+    assert said.failed
+    return {answer["check"]: answer for answer in said.data}
+
+
+def test_a_first_deployment_that_failed_is_a_line_and_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    class RolledBack(Unreachable):
+        def describe_stacks(self, StackName: str) -> Any:  # noqa: N803
+            return {"Stacks": [{"StackName": StackName, "StackStatus": "ROLLBACK_COMPLETE"}]}
+
+    found = doctors(monkeypatch, RolledBack())
+    stack = found["stack FittingRoom-dev-Service"]
+    assert (stack["state"], stack["detail"]) == ("wrong", "ROLLBACK_COMPLETE") and "events" in stack["remedy"]
+    assert found["stage"]["state"] == "wrong" and "ROLLBACK_COMPLETE" in found["stage"]["detail"]
+
+
+def test_a_region_that_does_not_exist_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = doctors(monkeypatch, Unreachable(), "mars-1")
+    assert found["region"]["detail"] == "boto3 knows no region mars-1" and "--region" in found["region"]["remedy"]
+    assert found["credentials"]["state"] == "unknown"
+    assert found["stage"]["state"] == "wrong"
+
+
+def test_without_credentials_the_doctor_says_how_to_send_them(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def call() -> Any:
+        raise NoCredentialsError
+
+    answer = doctor._credentials(client(stage, monkeypatch, get_caller_identity=call))
+    assert answer.state == "wrong" and "--profile" in answer.remedy
+
+
+def test_an_api_without_its_dns_record_is_wrong(stage: Stage) -> None:
+    stage.address = "http://127.0.0.1:9"
+    answer = doctor._api(stage)
+    assert answer.state == "wrong" and "cannot be reached" in answer.detail and "DomainTarget" in answer.remedy
+
+
 @pytest.mark.parametrize(("name", "state"), [("dev", "ok"), ("prod", "wrong")])
 def test_production_without_an_alarm_is_wrong(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, name: str, state: str
@@ -108,6 +166,31 @@ def test_a_model_that_ended_or_is_not_granted_is_wrong(
     asked = client(stage, monkeypatch, get_foundation_model=known, get_foundation_model_availability=granted)
     answer = doctor._model(asked, nova, nova.models[0])
     assert answer.state == state and says in answer.detail + answer.remedy
+
+
+def test_a_model_that_only_the_default_names_may_end(
+    world: World, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nova, gone = entry("nova_canvas"), raising("ResourceNotFoundException")
+    monkeypatch.setattr(stage, "function", lambda _: {"Environment": {"Variables": {}}})
+    asked = client(stage, monkeypatch, get_foundation_model=gone)
+    world.at.moment = datetime(2026, 11, 26, tzinfo=UTC)
+    assert doctor._model(asked, nova, nova.models[0]).state == "ok"
+    chosen = {**DEPLOYMENT, "bedrock_regions": {"nova_canvas": "us-east-1", "stability": "us-west-2"}}
+    monkeypatch.setenv("DEPLOYMENT", json.dumps(chosen))
+    settings.cache_clear()
+    answer = doctor._model(asked, nova, nova.models[0])
+    assert answer.state == "wrong" and "`bedrock_regions` without nova_canvas" in answer.remedy
+
+
+def test_a_provider_whose_models_have_all_ended_is_of_no_use(world: World, stage: Stage) -> None:
+    assert doctor._providers(stage) == Answer("ok", "nova_canvas")
+    world.at.moment = datetime(2026, 11, 26, tzinfo=UTC)
+    answer = doctor._providers(stage)
+    assert answer.state == "wrong" and "provider set" in answer.remedy
+    provider_keys.store("fashn", None, world.at.now())
+    world.at.moment += timedelta(minutes=1)
+    assert doctor._providers(stage) == Answer("ok", "fashn")
 
 
 def test_a_question_that_may_not_be_asked_is_no_fault() -> None:
