@@ -56,6 +56,12 @@ def template(outputs: dict[str, str], tenant: str, account: str, external_id: st
         _allow("s3:ListBucket", media)
         | {"Condition": {"StringLike": {"s3:prefix": [f"results/{tenant}", f"results/{tenant}/*"]}}},
     ]
+    if key := outputs.get("EncryptionKeyArn"):
+        through = {"kms:ViaService": {"Fn::Sub": "s3.${AWS::Region}.${AWS::URLSuffix}"}}
+        statements += [
+            _allow(action, key) | {"Condition": {"StringEquals": through}}
+            for action in ("kms:GenerateDataKey", "kms:Decrypt")  # to put a file, and to get or to finish one
+        ]
     trust = {
         "Effect": "Allow",
         "Action": "sts:AssumeRole",

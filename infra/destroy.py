@@ -1,7 +1,7 @@
 """Delete a deployed stage: `python -m infra.destroy dev`. It uses your AWS credentials and Region.
 
-The service stack goes first, so that nothing writes any more. Then the buckets that the storage stack does not keep are
-emptied, because CloudFormation deletes no bucket with objects, and the storage stack goes.
+The roles of tenants and the service stack go first, so that nothing writes any more. Then the buckets that the storage
+stack does not keep are emptied, because CloudFormation deletes no bucket with objects, and the storage stack goes.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class DestroyError(Exception):
 
 
 def destroy(stage: str, session: boto3.Session, aws_url: str | None = None) -> list[str]:
-    """Delete both stacks of a stage, and return what AWS keeps of it: a line each. A stage in use is protected."""
+    """Delete the stacks of a stage, and return what AWS keeps of it: a line each. A stage in use is protected."""
     stacks = session.client("cloudformation", endpoint_url=aws_url)
     storage, service = (f"FittingRoom-{stage}-{part}" for part in ("Storage", "Service"))
-    there = {name: stack for name in (service, storage) if (stack := _described(stacks, name))}
+    there = _found(stacks, f"FittingRoom-{stage}-Tenant-", service, storage)
     if not there:
         raise DestroyError(f"There is no stage {stage} in this account and Region. Check AWS_PROFILE and AWS_REGION.")
     resources = list(_resources(stacks, storage)) if storage in there else []
@@ -44,14 +44,12 @@ def destroy(stage: str, session: boto3.Session, aws_url: str | None = None) -> l
     return kept
 
 
-def _described(stacks: Any, name: str) -> dict[str, Any] | None:
-    try:
-        (stack,) = stacks.describe_stacks(StackName=name)["Stacks"]
-    except ClientError as error:
-        if "does not exist" in str(error):
-            return None
-        raise
-    return dict(stack)
+def _found(stacks: Any, roles: str, *names: str) -> dict[str, dict[str, Any]]:
+    """Return by name, in the order in which they are to go, the stacks of tenants' roles and those of these names."""
+    pages = stacks.get_paginator("describe_stacks").paginate()
+    every = {stack["StackName"]: stack for page in pages for stack in page["Stacks"]}
+    ordered = [*(name for name in every if name.startswith(roles)), *names]
+    return {name: every[name] for name in ordered if name in every}
 
 
 def _protected(names: list[str], kept: list[str]) -> str:

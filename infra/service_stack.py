@@ -202,6 +202,7 @@ class ServiceStack(cdk.Stack):
             "ProviderSecrets": self.to_json_string(self.storage.provider_secrets),
             "ProviderEndpoints": json.dumps(self.config.deployment.endpoints),
             **({"BedrockDialectUrl": self.dialect_url.url} if self.dialect_url else {}),
+            **({"EncryptionKeyArn": self.storage.key_arn} if self.storage.key_arn else {}),
             **({"DomainTarget": self.http_api.domain_target} if self.http_api.domain_target else {}),
         }.items():
             cdk.CfnOutput(self, name, value=value)

@@ -48,6 +48,22 @@ def test_a_trial_stage_goes_with_its_photos(emulator: Emulated) -> None:
     assert buckets(emulator, "trial") == []
 
 
+def test_the_roles_of_tenants_go_too_also_after_the_stage(emulator: Emulated) -> None:
+    stacks, template = deployed(emulator, "roles", "Delete"), {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    names = ["FittingRoom-roles-Tenant-shop", "FittingRoom-roles-Tenant-other", "FittingRoom-roles2-Tenant-shop"]
+
+    def left() -> set[str]:
+        return {one["StackName"] for one in stacks.describe_stacks()["Stacks"]} & set(names)
+
+    for name in names:
+        stacks.create_stack(StackName=name, TemplateBody=json.dumps(template))
+        stacks.get_waiter("stack_create_complete").wait(StackName=name)
+    destroy("roles", SESSION, emulator.url)
+    assert left() == {names[2]}
+    destroy("roles2", SESSION, emulator.url)  # whose other stacks an earlier version deleted
+    assert left() == set()
+
+
 def test_a_stage_that_keeps_its_data_says_which_and_empties_none(emulator: Emulated) -> None:
     deployed(emulator, "team", "Retain")
     assert sorted(destroy("team", SESSION, emulator.url)) == [

@@ -243,6 +243,7 @@ def test_the_outputs_an_operator_reads(stage: Synthesized, every: Synthesized) -
     assert every.service.outputs["ApiUrl"] == "https://api.shop.example"
     domain, _ = every.service.one("AWS::ApiGatewayV2::DomainName")
     assert every.service.outputs["DomainTarget"] == f"${{{domain}.RegionalDomainName}}"
+    assert every.service.outputs["EncryptionKeyArn"] == f"${{{every.storage.one('AWS::KMS::Key')[0]}.Arn}}"
 
 
 def test_no_row_is_admitted_any_more_when_a_cancelled_batch_ends(stage: Synthesized) -> None:

@@ -184,8 +184,15 @@ def test_a_stage_s_own_key_encrypts_all_that_is_stored_and_every_function_may_us
     assert users == every.functions().keys()
 
 
-def test_the_services_that_store_on_their_own_may_use_the_key_too(every: Synthesized) -> None:
+def test_the_policies_of_the_account_and_the_services_that_store_on_their_own_may_use_the_key_too(
+    every: Synthesized,
+) -> None:
     _, settings = every.storage.one("AWS::KMS::Key")
+    account, *_ = settings["KeyPolicy"]["Statement"]  # the roles of tenants rest on it: their policies name the key
+    assert (account["Action"], account["Principal"]) == (
+        "kms:*",
+        {"AWS": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"},
+    )
     services = [statement["Principal"].get("Service") for statement in settings["KeyPolicy"]["Statement"]]
     assert [service for service in services if service] == [
         "logs.${AWS::Region}.amazonaws.com",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from admin.cli import main
+from admin.stage import Stage
 from fitting_room.jobs.errors import Refusal
 from fitting_room.stores import api_keys, aws
 from tests.integration.admin.conftest import Stacks
@@ -95,6 +96,17 @@ def test_a_role_reaches_the_tenant_s_folders_only(admin: Any, stacks: Stacks) ->
     assert prefixes == [f"results/{TENANT}", f"results/{TENANT}/*"]
     assert admin(f"tenant role {TENANT} --remove")["role"] is None
     assert not stacks.made
+
+
+def test_a_role_may_use_the_stage_s_own_key_through_s3(stage: Stage, admin: Any, stacks: Stacks) -> None:
+    key = stage.outputs["EncryptionKeyArn"] = "arn:aws:kms:us-east-1:123456789012:key/0a1b"
+    admin(f"tenant role {TENANT} --trust 123456789012 --external-id 7f9c2ba4")
+    [policy] = stacks.made[f"FittingRoom-dev-Tenant-{TENANT}"]["Resources"]["Role"]["Properties"]["Policies"]
+    allowed = {each["Action"]: each for each in policy["PolicyDocument"]["Statement"]}
+    for action in ("kms:GenerateDataKey", "kms:Decrypt"):
+        assert allowed[action]["Resource"] == {"Fn::Sub": key}
+        through = {"Fn::Sub": "s3.${AWS::Region}.${AWS::URLSuffix}"}
+        assert allowed[action]["Condition"] == {"StringEquals": {"kms:ViaService": through}}
 
 
 @pytest.mark.parametrize("mode", ["live", "test"])
