@@ -66,6 +66,10 @@ def _list(stage: Stage, args: argparse.Namespace) -> Said:
     if args.tenant:
         known(args.tenant)
     if args.stuck:
+        if args.failed or args.cursor:
+            raise AdminError(
+                "--stuck: leave out --failed and --cursor; stuck jobs are open, and their list has one page"
+            )
         rows = [_row(job) for job in islice(_stuck(stage, args), args.limit)]
         return _page(rows, None)
     if args.tenant and args.mode:
@@ -111,10 +115,14 @@ def _stuck(stage: Stage, args: argparse.Namespace) -> Iterator[Job]:
     ids = (key["pk"].removeprefix("JOB#") for key in due_now(now + _AHEAD) if key["sk"] == "JOB")
     while some := list(islice(ids, 100)):
         for job in jobs.many(some, now):
-            mine = args.tenant in (None, job.tenant) and args.mode in (None, job.mode)
             stuck = job.run > 1 or job.resume_at is not None or jobs.key(job.id)["pk"] in behind
-            if mine and stuck and not job.final:
+            if stuck and not job.final and _asked_for(job, args):
                 yield job
+
+
+def _asked_for(job: Job, args: argparse.Namespace) -> bool:
+    found = {"tenant": job.tenant, "mode": job.mode, "reference": job.request.reference, "owner": job.request.owner}
+    return all(getattr(args, name) in (None, value) for name, value in found.items())
 
 
 def _show(stage: Stage, args: argparse.Namespace) -> Said:

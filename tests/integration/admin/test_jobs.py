@@ -71,6 +71,20 @@ def test_a_job_is_stuck_when_its_run_broke_or_nobody_looks(world: World, vendor:
     assert ids(admin(f"job list --stuck --tenant {OTHER}")) == []
 
 
+def test_stuck_jobs_of_others_are_not_listed(world: World, vendor: Vendor, admin: Any, refused: Any) -> None:
+    made = {}
+    for owner in ("jane", "joe"):
+        vendor.starts = [pending()]
+        made[owner] = world.submit(owner=owner, reference=owner).job.id
+        world.run_until_pending(made[owner])
+    world.at.moment += timedelta(hours=1)  # the sweep does not run
+    assert set(ids(admin("job list --stuck"))) == set(made.values())
+    assert ids(admin("job list --stuck --owner jane")) == [made["jane"]]
+    assert ids(admin("job list --stuck --reference joe")) == [made["joe"]]
+    assert "leave out --failed" in refused("job list --stuck --failed")
+    assert "--cursor" in refused("job list --stuck --cursor am9i")
+
+
 def test_one_job_is_shown_cancelled_retried_and_recovered(
     world: World, vendor: Vendor, admin: Any, refused: Any
 ) -> None:

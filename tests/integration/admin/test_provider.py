@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from admin.stage import Stage
 from fitting_room.actions.job_view import view
 from fitting_room.actions.requests.context import deployment
 from fitting_room.actions.requests.estimate import estimate
@@ -19,6 +22,7 @@ from fitting_room.actions.requests.list_providers import list_providers
 from fitting_room.actions.requests.recover import recover
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.outcome import Failed
+from fitting_room.observability import logger
 from fitting_room.settings import settings
 from fitting_room.stores import aws, jobs, model_lifecycles, offers, provider_keys
 from tests.integration.world import LIVE, SECRET, Vendor, World, failed, finished, pending
@@ -334,3 +338,15 @@ def test_the_last_refusals_of_a_provider_are_listed(world: World, vendor: Vendor
     [row] = [row for row in admin("provider list") if row["provider"] == "tryiton"]
     assert row["refusals"] == {"quota_exhausted": {"at": "2026-09-01T12:00:00.000Z", "job_id": job_id}}
     assert "last quota_exhausted" in admin("provider list", text=True)
+
+
+def test_a_log_line_does_not_break_the_json(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws.table().put_item(Item={"pk": "OVERRIDES", "sk": "OVERRIDES", "fashn": {"models": 7}})
+    monkeypatch.setattr(logger.registered_handler, "stream", sys.stdout)  # as in a new process
+    monkeypatch.setattr(sys, "argv", ["admin", "provider", "list", "--json"])
+    runpy.run_module("admin", run_name="__main__")
+    said = capsys.readouterr()
+    assert "fashn" in [row["provider"] for row in json.loads(said.out)]
+    assert "an override cannot be read" in said.err
