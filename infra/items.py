@@ -44,6 +44,7 @@ ITEMS = {
         Ingest="get put",
         Expand="get query update write",
         Admit="get update",
+        Starts="get",
         Settle="update",
         Finish="get query put update",
         Sweep="get query update",

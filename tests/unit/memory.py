@@ -43,18 +43,29 @@ class Capacity:
     """`stores.capacity` without a table. `tests/integration/stores/test_capacity.py` holds both to the same rules."""
 
     JITTER_MS = capacity.JITTER_MS
-    next_ms: dict[str, int] = field(default_factory=dict)
+    gap_ms = staticmethod(capacity.gap_ms)
+    queues: dict[str, capacity.Queue] = field(default_factory=dict)
     leases: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
 
-    def reserve_slot(self, provider: str, rate: Rate, now_ms: int, horizon_ms: int) -> tuple[int | None, int]:
-        slot = max(now_ms, self.next_ms.get(provider, -1))
-        if slot >= horizon_ms:
-            return None, slot
-        self.next_ms[provider] = slot + capacity.gap_ms(rate)
+    def look(self, provider: str) -> capacity.Queue:
+        return self.queues.get(provider, capacity.Queue())
+
+    def reserve_slot(self, provider: str, rate: Rate | None, now_ms: int, horizon_ms: int) -> tuple[int | None, int]:
+        queue = self.look(provider)
+        if (earliest := max(queue.blocked_ms, queue.next_ms if rate else -1)) >= horizon_ms:
+            return None, earliest
+        slot = max(now_ms, earliest)
+        if rate:
+            self.queues[provider] = queue._replace(next_ms=slot + capacity.gap_ms(rate))
         return slot, slot
 
     def block_until(self, provider: str, until_ms: int) -> None:
-        self.next_ms[provider] = max(until_ms, self.next_ms.get(provider, -1))
+        queue = self.look(provider)
+        self.queues[provider] = queue._replace(blocked_ms=max(until_ms, queue.blocked_ms))
+
+    def let_live_first(self, provider: str, until_ms: int) -> None:
+        queue = self.look(provider)
+        self.queues[provider] = queue._replace(live_ms=max(until_ms, queue.live_ms))
 
     def acquire_lease(
         self, provider: str, cap: int, job_id: str, held: int | None, now_ms: int, until_ms: int

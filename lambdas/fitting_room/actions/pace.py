@@ -9,22 +9,26 @@ from fitting_room.stores.offers import entry
 
 SOONEST, LATEST = 2, 60
 """Seconds until the next look, at least and at most."""
-USUAL_TRAINING = 40
-"""Seconds; a garment is ready by then, and a person's pauses grow with its age."""
+FIRST_LATEST = 15
+"""Seconds until the first look, at most: a quick image does not lie there for long."""
+QUICK_TRAINING = 10
+"""Seconds; a garment may be ready by then, and a person's pauses grow with its age."""
 
 
 def of_job(job: Job, at: Clock) -> int:
-    """Return the seconds to wait: the longer the provider usually takes, or the job has taken, the more."""
+    """Return the seconds to wait: first as long as the provider usually takes, then the longer the older the job is."""
     if job.subject:
         return of_training(job.created_at, at)
+    if job.cancel_requested or job.recovered_from:  # no provider has to make anything
+        return _seconds(job.created_at, SOONEST, at)
     provider = job.latest.provider if job.latest else job.plan[0]
-    return _seconds(job.created_at, entry(provider, at).usual or SOONEST, at)
+    return _seconds(job.created_at, entry(provider, at).usual_ms / 1000, at)
 
 
 def of_training(created_at: str, at: Clock) -> int:
-    return _seconds(created_at, USUAL_TRAINING, at)
+    return _seconds(created_at, QUICK_TRAINING, at)
 
 
 def _seconds(created_at: str, usual: float, at: Clock) -> int:
     age = (at.now() - clock.parse(created_at)).total_seconds()
-    return round(max(SOONEST, min(LATEST, max(usual, age) / 4)))
+    return round(max(SOONEST, min(usual, FIRST_LATEST) - age, min(LATEST, age / 4)))

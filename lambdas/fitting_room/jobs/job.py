@@ -116,6 +116,8 @@ class Attempt(_Record):
     waited: int = 0
     """Seconds of the pauses in which it waited for its turn."""
     slot_ms: int | None = None
+    slot_waited: int = 0
+    """Seconds of `waited` for the slot: they are given back when the slot is missed."""
     lease: int | None = None
     claimed_at: str | None = None
     claimed_by: str | None = None

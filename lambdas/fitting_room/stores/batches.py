@@ -64,6 +64,12 @@ def raw_item(batch_id: str) -> dict[str, Any] | None:
     return aws.table().get_item(Key=key(batch_id), ConsistentRead=True).get("Item")
 
 
+def paused(batch_id: str) -> bool:
+    """Return whether a batch is paused, by a read that may be a second old."""
+    found = aws.table().get_item(Key=key(batch_id), ProjectionExpression="#status", ExpressionAttributeNames=_STATUS)
+    return found.get("Item", {}).get("status") == "paused"
+
+
 def listed(tenant: str, mode: Mode, now: datetime, limit: int, after: str | None) -> tuple[list[Batch], str | None]:
     """Return at most `limit` batches, newest first and older than `after`.
 

@@ -6,6 +6,7 @@ No burst is allowed: a burst plus the spacing can put more calls into a window t
 from __future__ import annotations
 
 import zlib
+from typing import NamedTuple
 
 from fitting_room.jobs.rate import Rate
 from fitting_room.stores import aws
@@ -25,44 +26,81 @@ def gap_ms(rate: Rate) -> int:
     return -(-int(rate.seconds * 1000 + JITTER_MS) // rate.submits)
 
 
-def reserve_slot(provider: str, rate: Rate, now_ms: int, horizon_ms: int) -> tuple[int | None, int]:
+class Queue(NamedTuple):
+    """What is known of the turns at a provider, in epoch ms."""
+
+    next_ms: int = -1
+    """The next slot that no job has."""
+    blocked_ms: int = -1
+    """Until then no job calls the provider: it asked for a pause."""
+    live_ms: int = -1
+    """Until then rows of batches take no place: a live job waits for one."""
+
+
+def look(provider: str, *, consistent: bool = False) -> Queue:
+    found = aws.table().get_item(Key=_queue(provider), ConsistentRead=consistent).get("Item", {})
+    return Queue(*(int(str(found.get(name, -1))) for name in Queue._fields))
+
+
+def reserve_slot(provider: str, rate: Rate | None, now_ms: int, horizon_ms: int) -> tuple[int | None, int]:
     """Take the next slot of a provider, in epoch ms: `(slot, slot)`, or `(None, earliest)` if that lies beyond the horizon.
 
     What is read first says which write will hold, so a job that gets no slot writes nothing. DynamoDB has no `max()`, hence
-    the two conditional forms; the one that is tried holds unless another caller was faster.
+    the two conditional forms; the one that is tried holds unless another caller was faster. Without a rate all jobs have
+    one slot: the end of the provider's pause.
     """
-    key, gap, found = {"pk": "RATE", "sk": provider}, gap_ms(rate), _next_ms(provider)
+    found = look(provider)
     for _ in range(_TRIES):
-        if found >= horizon_ms:
-            return None, found
-        if found < now_ms and update_if(
-            key,
+        first = max(now_ms, found.blocked_ms)
+        earliest = max(found.next_ms, found.blocked_ms) if rate else found.blocked_ms
+        if earliest >= horizon_ms:
+            return None, earliest
+        if rate is None:
+            return first, first
+        gap = gap_ms(rate)
+        if found.next_ms < first and update_if(
+            _queue(provider),
             "SET next_ms = :next",
-            "attribute_not_exists(next_ms) OR next_ms < :now",
-            values={":next": now_ms + gap, ":now": now_ms},
+            "attribute_not_exists(next_ms) OR next_ms < :first",
+            values={":next": first + gap, ":first": first},
         ):
-            return now_ms, now_ms
+            return first, first
         after = update_and_return(
-            key,
+            _queue(provider),
             "SET next_ms = next_ms + :gap",
-            "next_ms >= :now AND next_ms < :horizon",
-            values={":gap": gap, ":now": now_ms, ":horizon": horizon_ms},
+            "next_ms >= :first AND next_ms < :horizon",
+            values={":gap": gap, ":first": first, ":horizon": horizon_ms},
         )
         if after is not None:
             slot = int(str(after["next_ms"])) - gap
             return slot, slot
-        found = _next_ms(provider, consistent=True)
+        found = look(provider, consistent=True)
     return None, horizon_ms
 
 
 def next_slot(provider: str, now_ms: int) -> int:
     """Return the slot a call would get now, in epoch ms, without taking it."""
-    return max(now_ms, _next_ms(provider))
+    found = look(provider)
+    return max(now_ms, found.next_ms, found.blocked_ms)
 
 
-def _next_ms(provider: str, *, consistent: bool = False) -> int:
-    found = aws.table().get_item(Key={"pk": "RATE", "sk": provider}, ConsistentRead=consistent).get("Item", {})
-    return int(str(found.get("next_ms", -1)))
+def block_until(provider: str, until_ms: int) -> None:
+    """Let no job call a provider before that time: it asked for a pause."""
+    _postpone(provider, "blocked_ms", until_ms)
+
+
+def let_live_first(provider: str, until_ms: int) -> None:
+    """Let no row of a batch take a place at a provider before that time: a live job waits for one."""
+    _postpone(provider, "live_ms", until_ms)
+
+
+def _postpone(provider: str, name: str, until_ms: int) -> None:
+    condition = f"attribute_not_exists({name}) OR {name} < :until"
+    update_if(_queue(provider), f"SET {name} = :until", condition, values={":until": until_ms})
+
+
+def _queue(provider: str) -> dict[str, str]:
+    return {"pk": "RATE", "sk": provider}
 
 
 def acquire_lease(provider: str, cap: int, job_id: str, held: int | None, now_ms: int, until_ms: int) -> int | None:
@@ -102,16 +140,6 @@ def _holders(provider: str, now_ms: int) -> dict[int, str]:
         for item in answer["Items"]
         if "job_id" in item and int(str(item["expires_ms"])) >= now_ms
     }
-
-
-def block_until(provider: str, until_ms: int) -> None:
-    """Give out no slot of a provider before that time: it asked for a pause."""
-    update_if(
-        {"pk": "RATE", "sk": provider},
-        "SET next_ms = :until",
-        "attribute_not_exists(next_ms) OR next_ms < :until",
-        values={":until": until_ms},
-    )
 
 
 def free_lease(provider: str, number: int, job_id: str) -> None:

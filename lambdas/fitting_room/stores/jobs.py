@@ -308,14 +308,15 @@ def save_reserved(job: Job, attempt: Attempt) -> None:
 def wait(job: Job, attempt: Attempt, now: datetime, *, slot_at: str | None = None) -> None:
     """Record why an unclaimed attempt waits and for how long, and show that once."""
     update = (
-        "SET attempts.#n.waited = :waited, attempts.#n.slot_ms = :slot, attempts.#n.lease = :lease,"
-        " attempts.#n.#references = :made"
+        "SET attempts.#n.waited = :waited, attempts.#n.slot_ms = :slot, attempts.#n.slot_waited = :slot_waited,"
+        " attempts.#n.lease = :lease, attempts.#n.#references = :made"
     )
     names = {"#status": "status", "#n": str(attempt.n), "#references": "references"}
     values: dict[str, Any] = {
         **_OPEN_VALUES,
         ":waited": attempt.waited,
         ":slot": attempt.slot_ms,
+        ":slot_waited": attempt.slot_waited,
         ":lease": attempt.lease,
         ":made": attempt.references,
     }

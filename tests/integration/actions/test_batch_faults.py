@@ -15,9 +15,11 @@ from fitting_room.actions.requests import accept as accepting
 from fitting_room.actions.requests import batches as requests
 from fitting_room.actions.requests.delete import delete_job, delete_owner
 from fitting_room.actions.requests.recover import recover
+from fitting_room.actions.workflow import start as starting
+from fitting_room.actions.workflow.prepare import prepare
 from fitting_room.actions.workflow.settle import settle
 from fitting_room.jobs.batch import job_id_of
-from fitting_room.jobs.errors import Refusal
+from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.outcome import Outcome
 from fitting_room.providers.overrides import Override, Pause
 from fitting_room.stores import aws, batch_rows, batches, executions, jobs, offers
@@ -235,6 +237,68 @@ def test_a_credit_that_runs_out_pauses_the_batch_after_a_few_rows(
     catalogue.run(again.id)
     assert catalogue.counts(again.id) == {"rows": 8, "succeeded": 8, "reused": 5}
     assert len(vendor.orders) == 5 + 3 + 3
+
+
+def test_the_rows_of_a_paused_batch_that_were_admitted_wait_and_are_bought_after_it(
+    catalogue: Catalogue, vendor: Vendor, world: World
+) -> None:
+    batch = catalogue.create(jobs=catalogue.rows(8, provider="nova_canvas"))
+    catalogue.expand(batch.id)
+    in_flight = [catalogue.admit({"batch": batch.id, "rows": [n]})["job_id"] for n in range(8)]
+    vendor.starts = [failed("quota_exhausted")]
+    for job_id in in_flight[:3]:
+        world.run(job_id)
+    assert catalogue.view(batch.id)["status"] == "paused"
+    vendor.starts = [finished()]
+    for job_id in in_flight[3:]:
+        prepare(job_id, world.at)
+        assert [world.start(job_id) for _ in range(2)] == [{"outcome": "busy", "runner": "bedrock", "wait": 300}] * 2
+        assert world.job(job_id).step == "waiting_for_slot"
+    assert len(vendor.orders) == 3
+    assert catalogue.finish(batch.id) == {"outcome": "look", "wait": 300}
+    world.at.sleep(300)
+    requests.resume_batch(batch.id, LIVE, world.at)
+    for job_id in in_flight[3:]:
+        world.run(job_id)
+    catalogue.run(batch.id)
+    assert catalogue.counts(batch.id) == {"rows": 8, "succeeded": 5, "failed": 3}
+    adds_up(catalogue, batch.id)
+
+
+def test_a_row_of_a_paused_batch_gives_its_place_back_and_waits_for_twenty_hours_at_most(
+    catalogue: Catalogue, vendor: Vendor, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(monkeypatch, daily_images=1000, daily_usd=100.0, limits={"nova_canvas": {"submits": 2, "concurrency": 2}})
+    batch = catalogue.create(jobs=catalogue.rows(2, provider="nova_canvas"))
+    catalogue.expand(batch.id)
+    one, two = (catalogue.admit({"batch": batch.id, "rows": [n]})["job_id"] for n in range(2))
+    vendor.starts = [pending(), finished()]
+    for job_id in (one, two):
+        prepare(job_id, world.at)
+        world.start(job_id)
+    waiting = world.job(two).latest
+    assert waiting and waiting.lease is not None
+    batches.pause(batch.id, Fault.of("quota_exhausted", "", ""), after=1)
+    waited = 0
+    while (said := world.start(two))["outcome"] == "busy":
+        waited += said["wait"]
+        world.at.sleep(said["wait"])
+        if waited == said["wait"]:
+            places = [item for item in world.items() if str(item["pk"]).startswith("LEASE#")]
+            assert two not in {item.get("job_id") for item in places}
+    assert 19 * 3600 < waited <= 20 * 3600
+
+
+def test_a_key_that_is_refused_lets_the_other_rows_wait_too(
+    catalogue: Catalogue, vendor: Vendor, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = catalogue.create(jobs=catalogue.rows(1, provider="nova_canvas"))
+    catalogue.expand(batch.id)
+    job_id = catalogue.admit({"batch": batch.id, "rows": [0]})["job_id"]
+    prepare(job_id, world.at)
+    batches.pause(batch.id, Fault.of("provider_auth", "", ""), after=1)
+    monkeypatch.setattr(starting, "connect", lambda *_: pytest.fail("the key was asked for"))
+    assert world.start(job_id)["wait"] == 300
 
 
 def test_a_paused_batch_whose_map_has_ended_goes_on_in_the_next_run(

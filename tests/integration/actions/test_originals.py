@@ -14,6 +14,7 @@ import pytest
 from fitting_room.actions.workflow import originals
 from fitting_room.actions.workflow.prepare import prepare
 from fitting_room.jobs.errors import Fault
+from fitting_room.jobs.job import Mode
 from fitting_room.net import safe_http
 from fitting_room.stores import aws, jobs, media
 from tests.deployment import choose
@@ -141,6 +142,32 @@ def test_a_host_that_wants_to_be_left_alone_for_long_is(world: World, host: Serv
     job_id = submitted(world, host)
     prepare(job_id, world.at)
     assert world.at.slept == [] and len(host.asked) == 1
+
+
+@pytest.mark.parametrize("trouble", TROUBLE)
+def test_a_test_key_makes_no_function_sleep(world: World, host: Server, trouble: str) -> None:
+    failing(host, "/person.png", TROUBLE[trouble], 1000)
+    job_id = submitted(world, host, mode="test")
+    prepare(job_id, world.at)
+    assert world.at.slept == [] and len(host.asked) == 1
+    failure = world.job(job_id).failure
+    assert failure and (failure.code, failure.retryable) == ("image_unreachable", True)
+
+
+@pytest.mark.parametrize(("mode", "seconds"), [("live", 20.0), ("test", 5.0)])
+def test_a_slow_host_holds_a_function_for_a_short_time_only(
+    world: World, host: Server, monkeypatch: pytest.MonkeyPatch, mode: Mode, seconds: float
+) -> None:
+    allowed: list[float] = []
+
+    def slow(*_: Any, timeout: float, **__: Any) -> Any:
+        allowed.append(timeout)
+        world.at.sleep(timeout)
+        raise safe_http.FetchFailed("it took too long", "Try again soon.", passing=True)
+
+    monkeypatch.setattr(safe_http, "get", slow)
+    prepare(submitted(world, host, mode=mode), world.at)
+    assert allowed[0] == seconds and (len(allowed) == 1) is (mode == "test")
 
 
 @pytest.mark.parametrize("location", ["http://[", "//[", "https://[::1", "https://]/", "https://[xyz]/", "/404"])

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from fitting_room import clock
 from fitting_room.actions.workflow import attempts, standing, start
 from fitting_room.actions.workflow.prepare import prepare
+from fitting_room.actions.workflow.queueing import REFUSED_SECONDS
 from fitting_room.jobs.rate import Rate
 from fitting_room.providers.base import CatalogueEntry
 from fitting_room.providers.catalogue import entry
@@ -81,7 +83,7 @@ def test_the_queue_limit_is_one_for_all_providers_of_a_plan(world: World, vendor
     capacity.block_until("tryiton", world.at.ms() + 30_000)
     job_id = world.prepared(provider="nova_canvas", fallback=["tryiton"])
     assert world.start(job_id)["wait"] == 893
-    world.at.sleep(893 + 4)
+    world.at.sleep(893)
     capacity.block_until("nova_canvas", world.at.ms() + 60_000)
     assert world.start(job_id) == {"outcome": "failed", "again": True}
     capacity.block_until("tryiton", world.at.ms() + 30_000)
@@ -109,6 +111,38 @@ def test_a_wake_up_of_up_to_three_seconds_late_keeps_its_slot(
         world.start(job_id)
     world.at.sleep(63 + late)
     assert world.start(two)["outcome"] == outcome
+
+
+def test_a_job_that_is_woken_too_late_twice_is_bought_all_the_same(world: World, vendor: Vendor, limited: Any) -> None:
+    limited(rate=Rate(submits=1, seconds=447))
+    vendor.starts = [finished()]
+    world.start(world.prepared())
+    job_id = world.prepared(provider="nova_canvas")
+    for _ in range(2):
+        said = world.start(job_id)
+        assert said["outcome"] == "busy"
+        world.start(world.prepared())  # another job takes the slot after it
+        world.at.sleep(said["wait"] + 4)
+    said = world.start(job_id)
+    assert said["outcome"] == "busy"
+    world.at.sleep(said["wait"])
+    assert world.start(job_id)["outcome"] == "finished"
+
+
+@pytest.mark.parametrize("said", [40.0, None])
+def test_a_provider_without_a_rate_is_left_alone_by_all_jobs_after_a_429(
+    world: World, vendor: Vendor, limited: Any, said: float | None
+) -> None:
+    limited(rate=None, concurrency=2)
+    vendor.starts = [replace(failed("rate_limited"), retry_after=said), finished()]
+    one, two = world.prepared(provider="nova_canvas"), world.prepared(provider="nova_canvas")
+    pause = int(said or REFUSED_SECONDS)
+    assert world.start(one) == {"outcome": "busy", "runner": "bedrock", "wait": pause}
+    assert world.start(two) == {"outcome": "busy", "runner": "bedrock", "wait": pause}
+    assert world.job(two).slot_at == clock.later(world.at.now(), pause)
+    world.at.sleep(pause)
+    assert [world.start(job_id)["outcome"] for job_id in (one, two)] == ["finished"] * 2
+    assert len(vendor.orders) == 3
 
 
 def test_a_retried_start_keeps_the_place_it_held(world: World, vendor: Vendor, limited: Any) -> None:

@@ -8,6 +8,7 @@ from fitting_room.actions import pace
 from fitting_room.actions.requests.throttle import admit
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
+from fitting_room.providers import catalogue
 from tests.deployment import choose
 from tests.integration.functions.test_api import SHOP, Call, call  # noqa: F401  a fixture
 from tests.integration.world import OTHER_KEY, TENANT, TEST_KEY, World
@@ -133,7 +134,15 @@ def test_test_jobs_take_nothing_of_the_day_s_budget(two_a_day: World) -> None:
 # ---------------------------------------------------------------------------------------------------- when to look
 @pytest.mark.parametrize(
     ("provider", "age", "seconds"),
-    [("nova_canvas", 0, 2), ("nova_canvas", 30, 8), ("nova_canvas", 120, 30), ("nova_canvas", 3000, 60)],
+    [
+        ("nova_canvas", 0, 15),
+        ("nova_canvas", 11, 4),
+        ("nova_canvas", 30, 8),
+        ("nova_canvas", 120, 30),
+        ("nova_canvas", 3000, 60),
+        ("tryiton", 0, 9),
+        ("tryiton", 8.5, 2),
+    ],
 )
 def test_the_longer_a_job_takes_the_later_its_client_is_to_look_again(
     world: World,
@@ -142,9 +151,18 @@ def test_the_longer_a_job_takes_the_later_its_client_is_to_look_again(
     age: float,
     seconds: int,
 ) -> None:
+    world.configure("tryiton")
     address = call("POST", "/v1/jobs", world.body(provider=provider)).headers["location"]
     world.at.sleep(age)
     assert call("GET", address).headers["retry-after"] == str(seconds)
+
+
+def test_the_first_look_is_when_the_provider_is_usually_done(world: World) -> None:
+    """A provider that says nothing of it is looked at after a quarter of a minute."""
+    job = world.job(world.submit().job.id)
+    for provider in catalogue.entries():
+        seconds = pace.of_job(job.model_copy(update={"plan": [provider.id]}), world.at)
+        assert seconds == min(provider.usual or pace.FIRST_LATEST, pace.FIRST_LATEST), provider.id
 
 
 def test_a_cancelled_job_that_is_still_open_is_looked_at_again_too(world: World, call: Call) -> None:  # noqa: F811

@@ -108,3 +108,16 @@ def test_a_provider_that_had_enough_gets_no_slot_before_its_time_and_a_shorter_p
     assert [places.reserve_slot("v", rate, 0, HORIZON)[0] for _ in range(2)] == [50_000, 60_000]
     places.block_until("v", 55_000)
     assert places.reserve_slot("v", rate, 0, HORIZON)[0] == 70_000, "slots that were given out stay"
+    assert [places.reserve_slot("v", None, 0, HORIZON)[0] for _ in range(2)] == [55_000, 55_000], (
+        "a pause needs no rate"
+    )
+    assert places.reserve_slot("v", None, 60_000, HORIZON)[0] == 60_000
+    assert places.reserve_slot("v", None, 0, 55_000) == (None, 55_000)
+
+
+def test_a_pause_and_a_waiting_live_job_are_seen_by_all_until_the_latest_time_that_was_told(places: Any) -> None:
+    for until in (50_000, 20_000):
+        places.block_until("v", until)
+        places.let_live_first("v", until + 1)
+    assert places.look("v") == (-1, 50_000, 50_001)
+    assert places.look("other") == (-1, -1, -1)

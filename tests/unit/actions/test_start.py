@@ -17,6 +17,7 @@ from fitting_room.jobs.outcome import Failed, Step, step
 from fitting_room.jobs.parse import parse
 from fitting_room.jobs.rate import Rate
 from fitting_room.providers.catalogue import entry
+from fitting_room.stores.capacity import Queue
 from tests.unit.memory import Capacity, FakeClock
 from tests.unit.providers.requests import asking
 
@@ -140,6 +141,21 @@ def test_a_slot_that_is_missed_by_more_is_given_up(desk: Desk) -> None:
     assert desk.wait(three) == int(2 * GAP - GAP - 3.001)
 
 
+def test_a_job_that_is_woken_too_late_twice_is_not_charged_for_the_slots_that_it_missed(desk: Desk) -> None:
+    """Other jobs keep a queue of 400 s, and no function can run at its slots."""
+    desk.rate = Rate(submits=60, seconds=60)
+    job = desk.job()
+    for _ in range(2):
+        desk.capacity.queues[PROVIDER.id] = Queue(next_ms=desk.at.ms() + 400_000)
+        assert desk.wait(job) == 400
+        desk.at.sleep(400 + 4)
+    desk.capacity.queues[PROVIDER.id] = Queue(next_ms=desk.at.ms() + 400_000)
+    assert desk.wait(job) == 400
+    desk.at.sleep(400)
+    assert desk.ask(job) is None, "it is bought, and not refused for a wait of 15 minutes"
+    assert (desk.ended, job.waited) == ([], 400)
+
+
 def test_a_slot_beyond_what_a_job_may_still_wait_ends_it_and_says_when_to_come_back(desk: Desk) -> None:
     desk.rate = Rate(submits=1, seconds=97)
     desk.ask(desk.job())
@@ -164,6 +180,41 @@ def test_late_starts_never_exceed_the_rate(desk: Desk) -> None:
             woken[n] = (desk.at.now().timestamp() + said["wait"] + chance.uniform(0, 2.9), job)
     assert len(desk.calls) == 18
     assert max(sum(call <= other < call + 10 for other in desk.calls) for call in desk.calls) <= 5
+
+
+# pauses that a provider asks for
+
+
+@pytest.mark.parametrize("rate", [None, Rate(submits=60, seconds=60)])
+def test_a_provider_that_asked_for_a_pause_is_left_alone_by_all_jobs(desk: Desk, rate: Rate | None) -> None:
+    desk.rate = rate
+    desk.capacity.block_until(PROVIDER.id, desk.at.ms() + 40_000)
+    began, jobs = desk.at.now().timestamp(), [desk.job(), desk.job()]
+    for job in jobs:
+        assert 40 <= desk.wait(job) <= 41
+    desk.at.sleep(41.1)
+    for job in jobs:
+        assert desk.ask(job) is None
+    assert min(desk.calls) - began >= 40
+
+
+def test_a_slot_that_was_given_out_before_the_pause_is_not_used_in_it(desk: Desk) -> None:
+    desk.rate = Rate(submits=1, seconds=27)
+    one, two = desk.job(), desk.job()
+    desk.ask(one)
+    assert desk.wait(two) == 30
+    desk.capacity.block_until(PROVIDER.id, desk.at.ms() + 70_000)
+    desk.at.sleep(30)
+    assert desk.wait(two) == 40
+    desk.at.sleep(40)
+    assert desk.ask(two) is None
+    assert desk.calls[1] - desk.calls[0] == 70
+
+
+def test_a_pause_for_longer_than_a_job_may_wait_ends_it_and_says_when_to_come_back(desk: Desk) -> None:
+    desk.capacity.block_until(PROVIDER.id, desk.at.ms() + 1000_000)
+    assert desk.ask(desk.job()) == {"outcome": "failed", "again": False}
+    assert "2026-09-01T12:16:40.000Z" in desk.ended[0].fault.detail
 
 
 # places
@@ -210,10 +261,10 @@ def test_a_job_without_a_place_takes_no_slot(desk: Desk) -> None:
     """A slot that passes while a job waits for a place would be lost to everybody."""
     desk.rate, desk.concurrency = Rate(submits=2, seconds=60), 1
     desk.ask(desk.job())
-    before = dict(desk.capacity.next_ms)
+    before = desk.capacity.look(PROVIDER.id).next_ms
     waiting = desk.job()
     assert desk.wait(waiting) <= BUSY_SECONDS[1]
-    assert (desk.capacity.next_ms, attempt_of(waiting).slot_ms) == (before, None)
+    assert (desk.capacity.look(PROVIDER.id).next_ms, attempt_of(waiting).slot_ms) == (before, None)
 
 
 def test_nobody_waits_for_a_place_for_ever(desk: Desk) -> None:
@@ -234,11 +285,11 @@ def test_a_row_of_a_batch_takes_no_slot_far_ahead_and_lets_a_live_shopper_go_fir
     desk.rate = Rate(submits=1, seconds=47)
     rows = [desk.job(batch="bat_1") for _ in range(6)]
     assert desk.ask(rows[0]) is None
-    assert [desk.wait(row) for row in rows[1:3]] == [50, 100]
-    for row in rows[3:]:
+    assert desk.wait(rows[1]) == 50
+    for row in rows[2:]:
         assert BATCH_SECONDS[0] <= desk.wait(row) <= BATCH_SECONDS[1]
-        assert attempt_of(row).slot_ms is None, "no slot is taken beyond two minutes"
-    assert desk.wait(desk.job()) == 150, "so the shopper waits behind two rows, not behind five"
+        assert attempt_of(row).slot_ms is None
+    assert desk.wait(desk.job()) == 100, "within two minutes, behind one row and not behind five"
 
 
 def test_a_row_of_a_batch_without_a_slot_takes_nobody_s_place(desk: Desk) -> None:

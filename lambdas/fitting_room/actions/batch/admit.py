@@ -14,6 +14,7 @@ from fitting_room.actions.requests.accept import accept
 from fitting_room.actions.requests.check import Checked, check
 from fitting_room.actions.requests.plan import Plan
 from fitting_room.actions.requests.submit import made
+from fitting_room.actions.workflow.queueing import PAUSED_SECONDS
 from fitting_room.clock import Clock
 from fitting_room.jobs.batch import Batch, Row, job_id_of
 from fitting_room.jobs.errors import Refusal
@@ -23,8 +24,6 @@ from fitting_room.stores import api_keys, batch_rows, batches, jobs
 from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.items import Conflict
 
-PAUSED_SECONDS = 300
-"""Between two looks at a paused batch: each costs the same as a step of a job."""
 OPEN_SECONDS = 30
 """Between two looks at an equal row whose run broke, and that the sweep resumes."""
 

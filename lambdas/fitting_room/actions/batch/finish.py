@@ -12,6 +12,7 @@ from fitting_room import clock
 from fitting_room.actions.batch.reports import reports_stored, write_reports
 from fitting_room.actions.drops import news
 from fitting_room.actions.requests.cancel import end_run
+from fitting_room.actions.workflow.queueing import PAUSED_SECONDS
 from fitting_room.clock import Clock
 from fitting_room.jobs.batch import Batch, BatchStatus, Counts, ErrorCount, job_id_of, job_ids_of
 from fitting_room.observability import logger
@@ -50,7 +51,7 @@ def finish(batch_id: str, at: Clock) -> Ending:
     if batch.errors:
         return _end(batch, "failed", counts.model_copy(update={"cancelled": batch.valid}), at)
     if counts.done < counts.admitted:
-        return {"outcome": "look", "wait": LOOK_AGAIN}
+        return {"outcome": "look", "wait": PAUSED_SECONDS if batch.status == "paused" else LOOK_AGAIN}
     if batch.status != "expanding" and counts.admitted == batch.valid:
         return _end(batch, "finished", counts, at)
     if batch.status == "paused":

@@ -15,6 +15,10 @@ QUEUE_LIMIT, BATCH_QUEUE_LIMIT = timedelta(minutes=15), timedelta(hours=20)
 """How long a job may wait for all providers of its plan together."""
 BATCH_SECONDS = 60, 120
 """Between two looks of a row of a batch at slots that are all further away."""
+PAUSED_SECONDS = 300
+"""Between two looks of a row at its paused batch: each costs the same as a step of a job."""
+LIVE_FIRST_SECONDS = 10
+"""For so long after the next look of a live job rows still leave it a place: it may be woken late."""
 BUSY_SECONDS = 5, 60
 """Between two looks at a full provider: the first pause, and the longest. 15 minutes are at most 60 transitions."""
 JITTER = 1.25

@@ -17,7 +17,7 @@ from fitting_room import clock
 from fitting_room.actions.limits import stage_limits
 from fitting_room.actions.workflow.attempts import connect, order, persist, record_outcome, wait_for_turn
 from fitting_room.actions.workflow.callback import expect_callback
-from fitting_room.actions.workflow.queueing import batch_pause, left, place_pause
+from fitting_room.actions.workflow.queueing import LIVE_FIRST_SECONDS, PAUSED_SECONDS, batch_pause, left, place_pause
 from fitting_room.actions.workflow.references import forget_references, register_references
 from fitting_room.actions.workflow.standing import standing
 from fitting_room.clock import Clock
@@ -27,12 +27,12 @@ from fitting_room.jobs.outcome import Failed, Outcome, Pending, Step, step
 from fitting_room.jobs.rate import Rate
 from fitting_room.providers.adapter import Order, Provider, Writer
 from fitting_room.providers.base import CatalogueEntry
-from fitting_room.stores import aws, capacity, jobs, provider_keys
+from fitting_room.stores import aws, batches, capacity, jobs, provider_keys
 from fitting_room.stores.aws import TROUBLE, unimportant
 from fitting_room.stores.offers import entry, pauses
 
 BATCH_HORIZON_MS = 120_000
-"""How far ahead a row of a batch may take a slot: so long does a live shopper wait behind a catalogue at most."""
+"""How far ahead a row of a batch may take a slot, and the one after it: so long a live job waits for a slot at most."""
 SPARE_SECONDS = 5
 """Left of an invocation for its own end, when a write is repeated as long as the function lives."""
 WRITING_SECONDS = 120
@@ -58,6 +58,8 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
     attempt = job.latest
     assert attempt is not None, "a prepared job has an attempt"
     provider = entry(attempt.provider, at)
+    if (waits := _paused_batch(job, attempt, provider, at)) is not None:
+        return waits
     remaining = min(remaining, provider.answers + WRITING_SECONDS)
     until = began + (remaining - SPARE_SECONDS) * 1000
     try:
@@ -151,9 +153,17 @@ def _capacity(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -
     if provider.id in pauses(at):
         return _rest(job, attempt, provider, at)
     rate, concurrency = stage_limits(provider)
-    if concurrency and (waits := _place(job, attempt, provider, concurrency, at)) is not None:
+    queue = capacity.look(provider.id)
+    if concurrency and (waits := _place(job, attempt, provider, concurrency, queue, at)) is not None:
         return waits
-    return _slot(job, attempt, provider, rate, at) if rate else None
+    return _slot(job, attempt, provider, rate, queue, at) if rate or queue.blocked_ms > at.ms() else None
+
+
+def _paused_batch(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -> Step | None:
+    """Return the step in which a row waits for its paused batch, or None: its call would meet what the others met."""
+    if attempt.claimed_at or not job.batch or left(job) <= 0 or not batches.paused(job.batch):
+        return None
+    return _stand_back(job, attempt, provider, min(left(job), PAUSED_SECONDS), at)
 
 
 def _rest(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -> Step:
@@ -168,40 +178,70 @@ def _rest(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -> St
     return wait_for_turn(job, attempt, provider, place_pause(job), at)
 
 
-def _place(job: Job, attempt: Attempt, provider: CatalogueEntry, concurrency: int, at: Clock) -> Step | None:
-    before = attempt.lease
-    held = [each.lease for each in job.attempts.values() if each.provider == provider.id and each.lease is not None]
-    until = at.ms() + provider.seconds(job.request.task) * 1000
-    attempt.lease = capacity.acquire_lease(provider.id, concurrency, job.id, held[-1] if held else None, at.ms(), until)
+def _place(
+    job: Job, attempt: Attempt, provider: CatalogueEntry, concurrency: int, queue: capacity.Queue, at: Clock
+) -> Step | None:
+    """Take a place for the job and return None, or the step that waits for one.
+
+    Live jobs come first: while one of them waits, no row of a batch takes a place that becomes free.
+    """
+    before, now = attempt.lease, at.ms()
+    if before is not None or not job.batch or now >= queue.live_ms:
+        held = [each.lease for each in job.attempts.values() if each.provider == provider.id and each.lease is not None]
+        until = now + provider.seconds(job.request.task) * 1000
+        attempt.lease = capacity.acquire_lease(provider.id, concurrency, job.id, held[-1] if held else None, now, until)
     if attempt.lease is None:
         if left(job) <= 0:
             return record_outcome(job, attempt, Failed(_no_place(provider, concurrency), "no"), at)
-        return wait_for_turn(job, attempt, provider, place_pause(job), at)
+        pause = place_pause(job)
+        looks_at = now + pause * 1000
+        if not job.batch and queue.live_ms < looks_at:
+            capacity.let_live_first(provider.id, looks_at + LIVE_FIRST_SECONDS * 1000)
+        return wait_for_turn(job, attempt, provider, pause, at)
     if attempt.lease != before:
         jobs.save_reserved(job, attempt)
     return None
 
 
-def _slot(job: Job, attempt: Attempt, provider: CatalogueEntry, rate: Rate, at: Clock) -> Step | None:
+def _slot(
+    job: Job, attempt: Attempt, provider: CatalogueEntry, rate: Rate | None, queue: capacity.Queue, at: Clock
+) -> Step | None:
     """Reserve a slot for the job and return the step that waits for it, or None.
 
     A job waits for one slot, in order. It gives up a slot missed by more than the jitter, because later slots were
-    placed relative to it.
+    placed relative to it. No function could run then, so the wait for that slot does not count.
     """
-    now = at.ms()
-    if attempt.slot_ms is None or now > attempt.slot_ms + capacity.JITTER_MS:
-        horizon = now + left(job) * 1000
-        ahead = min(horizon, now + BATCH_HORIZON_MS) if job.batch else horizon
-        attempt.slot_ms, earliest = capacity.reserve_slot(provider.id, rate, now, ahead)
-        if attempt.slot_ms is None and (not job.batch or left(job) <= 0):
+    now, slot = at.ms(), attempt.slot_ms
+    if missed := slot is not None and now > slot + capacity.JITTER_MS:
+        attempt.waited -= attempt.slot_waited
+    if slot is None or missed or slot < queue.blocked_ms:
+        attempt.slot_waited = 0
+        slot, earliest = capacity.reserve_slot(provider.id, rate, now, now + _ahead_ms(job, rate))
+        attempt.slot_ms = slot
+        if slot is None and (not job.batch or left(job) <= 0):
             return record_outcome(job, attempt, Failed(_no_slot(provider, earliest), "no"), at)
-        if attempt.slot_ms is None:
-            if attempt.lease is not None:  # a live shopper may have the place until then
-                capacity.free_lease(provider.id, attempt.lease, job.id)
-            return wait_for_turn(job, attempt, provider, batch_pause(), at)
-    if (seconds := (attempt.slot_ms - now) // 1000) < 1:
+        if slot is None:
+            return _stand_back(job, attempt, provider, batch_pause(), at)
+    if (seconds := (slot - now) // 1000) < 1:
         return None
-    return wait_for_turn(job, attempt, provider, seconds, at, slot_at=clock.text(clock.from_ms(attempt.slot_ms)))
+    attempt.slot_waited += seconds
+    return wait_for_turn(job, attempt, provider, seconds, at, slot_at=clock.text(clock.from_ms(slot)))
+
+
+def _ahead_ms(job: Job, rate: Rate | None) -> int:
+    """Return how far ahead a job may take a slot. After the last slot of a row, a live job may have the next one."""
+    waits = left(job) * 1000
+    if not job.batch:
+        return waits
+    return min(waits, max(0, BATCH_HORIZON_MS - (capacity.gap_ms(rate) if rate else 0)))
+
+
+def _stand_back(job: Job, attempt: Attempt, provider: CatalogueEntry, seconds: int, at: Clock) -> Step:
+    """Let a row of a batch wait without a place: a live shopper may have it until then."""
+    if attempt.lease is not None:
+        capacity.free_lease(provider.id, attempt.lease, job.id)
+        attempt.lease = None
+    return wait_for_turn(job, attempt, provider, seconds, at)
 
 
 def _claim(job: Job, attempt: Attempt, provider: CatalogueEntry, until: float, at: Clock) -> Attempt | None:
