@@ -1,4 +1,4 @@
-"""A live job beside a batch, by the code that decides whose turn it is. The waits of docs/cost.md are measured here."""
+"""A live job beside a batch, by the code that decides whose turn it is. docs/cost.md has such waits in figures."""
 
 from __future__ import annotations
 
