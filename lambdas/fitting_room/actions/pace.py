@@ -11,6 +11,8 @@ SOONEST, LATEST = 2, 60
 """Seconds until the next look, at least and at most."""
 FIRST_LATEST = 15
 """Seconds until the first look, at most: a quick image does not lie there for long."""
+UNKNOWN = 5
+"""Seconds until the first look where the documents of a provider do not say how long an image takes."""
 QUICK_TRAINING = 10
 """Seconds; a garment may be ready by then, and a person's pauses grow with its age."""
 
@@ -22,7 +24,7 @@ def of_job(job: Job, at: Clock) -> int:
     if job.cancel_requested or job.recovered_from:  # no provider has to make anything
         return _seconds(job.created_at, SOONEST, at)
     provider = job.latest.provider if job.latest else job.plan[0]
-    return _seconds(job.created_at, entry(provider, at).usual_ms / 1000, at)
+    return _seconds(job.created_at, entry(provider, at).usual or UNKNOWN, at)
 
 
 def of_training(created_at: str, at: Clock) -> int:
