@@ -132,6 +132,7 @@ def record_outcome(job: Job, attempt: Attempt, outcome: Outcome, at: Clock, *, s
             outcome = _rested(job, attempt, outcome, at)
             facts = {
                 "outcome": "failed",
+                "provider_job_id": attempt.provider_job_id if attempt.outcome else None,  # a refused call made none
                 "known_charge": outcome.charged,
                 "finished_at": now,
                 "submitted_at": attempt.submitted_at or attempt.claimed_at,
