@@ -175,5 +175,5 @@ def _retry_until(job: Job) -> str | None:
 
 
 def _image(image: JobImage, *, number: bool = True) -> dict[str, Any]:
-    shown = image.model_dump(mode="json", exclude={"bucket", "key"} | (set() if number else {"n"}))
+    shown = image.model_dump(mode="json", exclude={"bucket", "key", "vendor_pixels"} | (set() if number else {"n"}))
     return {**shown, "s3": f"s3://{image.bucket}/{image.key}"}

@@ -170,6 +170,8 @@ class JobImage(_Record):
     seed: int | None = None
     provenance: Literal["c2pa", "xmp"] | None = None
     """The mark in the bytes that says a machine made or changed the image. A mask has none."""
+    vendor_pixels: int | None = None
+    """The pixels of the vendor's own picture, before the framing was restored: a price per megapixel counts them."""
 
 
 class Usage(_Record):
