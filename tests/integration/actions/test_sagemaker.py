@@ -256,10 +256,13 @@ def test_the_list_of_providers_says_how_far_photos_travel(
 def test_a_stage_may_prefer_its_own_account_and_editors_come_last(
     world: World, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.configure("tryiton", "fashn", "gemini")
-    assert world.submit().job.plan == ["nova_canvas", "fashn", "tryiton", "sagemaker", "gemini"]
+    world.configure("tryiton", "fashn", "astria", "gemini")
+    woman = {"astria": {"person_class": "woman"}}
+    plan = world.submit(provider_options=woman).job.plan
+    assert plan == ["nova_canvas", "fashn", "tryiton", "sagemaker", "astria", "gemini"]
     choose(monkeypatch, sagemaker=SETTING, prefer="in_account", provider_order=["tryiton"])
-    assert world.submit().job.plan == ["sagemaker", "nova_canvas", "tryiton", "fashn", "gemini"]
+    plan = world.submit(provider_options=woman).job.plan
+    assert plan == ["sagemaker", "nova_canvas", "tryiton", "fashn", "astria", "gemini"]
 
 
 def test_a_tenant_that_is_held_to_the_account_is_refused_any_other_provider(world: World, endpoint: Endpoint) -> None:
