@@ -22,7 +22,7 @@ from fitting_room.providers import catalogue
 from fitting_room.providers.adapter import Account, Listing
 from fitting_room.providers.base import CatalogueEntry
 from fitting_room.providers.overrides import ModelChange, Override, Pause, PriceChange
-from fitting_room.stores import offers, provider_keys, refusals
+from fitting_room.stores import model_lifecycles, offers, provider_keys, refusals
 
 
 def add(nouns: Group) -> None:
@@ -53,7 +53,13 @@ def add(nouns: Group) -> None:
     )
     pause.add_argument("provider")
     pause.add_argument("--reason", default="", help="for `provider list`")
-    resume = verb(verbs, "resume", _resume, "end the pause of a provider", "provider resume fashn")
+    resume = verb(
+        verbs,
+        "resume",
+        _resume,
+        "end the pause of a provider, and ask it again for models that it called gone",
+        "provider resume fashn",
+    )
     resume.add_argument("provider")
     change = verb(
         verbs,
@@ -216,7 +222,8 @@ def _pause(stage: Stage, args: argparse.Namespace) -> Said:
 def _resume(stage: Stage, args: argparse.Namespace) -> Said:
     known(args.provider)
     _change(args.provider, {"paused": None}, stage)
-    return Said({"provider": args.provider, "paused": None}, f"{args.provider} is used again within 30 seconds")
+    model_lifecycles.forget_gone(args.provider)
+    return Said({"provider": args.provider, "paused": None}, f"{args.provider} is used again within a minute")
 
 
 def _override(stage: Stage, args: argparse.Namespace) -> Said:

@@ -46,7 +46,8 @@ def cost_of(job: Job, attempt: Attempt, at: Clock) -> Cost | None:
 def _prices(job: Job, attempt: Attempt, at: Clock) -> Sequence[Price]:
     """Return the prices of the day on which the attempt was bought; today's where its record has none."""
     bought = [Price.model_validate(price, extra="ignore") for price in attempt.prices]
-    return bought or entry(attempt.provider, at).prices_of(job.request, job.made_for)
+    provider = entry(attempt.provider, at)
+    return bought or provider.prices_of(job.request, provider.model(job.request, job.made_for, job.models))
 
 
 def _units(job: Job, attempt: Attempt, price: Price) -> float | None:

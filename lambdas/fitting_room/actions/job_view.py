@@ -154,7 +154,9 @@ def _attempt(job: Job, attempt: Attempt, at: Clock) -> dict[str, Any]:
 
 
 def _model(job: Job, provider: str, at: Clock) -> str | None:
-    """Return the model that does the job at a provider."""
+    """Return the model that does the job at a provider, or did it: the catalogue may have lost it since."""
+    if chosen := job.models.get(provider):
+        return chosen
     model = entry(provider, at).model(job.request, job.made_for)
     return model.id if model else None
 

@@ -216,6 +216,8 @@ class Job(_Record):
     row: int | None = None
     """The number of that row."""
     plan: list[str]
+    models: dict[str, str] = {}
+    """By provider of the plan: the model that was chosen at the submit. Earlier releases kept none."""
     position: int = 0
     attempts: dict[str, Attempt] = {}
     images: list[JobImage] = []

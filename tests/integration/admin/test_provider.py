@@ -17,10 +17,12 @@ from fitting_room.actions.requests.context import deployment
 from fitting_room.actions.requests.estimate import estimate
 from fitting_room.actions.requests.list_providers import list_providers
 from fitting_room.actions.requests.recover import recover
+from fitting_room.actions.workflow import attempts
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.outcome import Failed
 from fitting_room.settings import settings
 from fitting_room.stores import aws, jobs, model_lifecycles, offers, provider_keys
+from tests.deployment import choose
 from tests.integration.world import LIVE, SECRET, Vendor, World, failed, finished, pending
 
 
@@ -324,6 +326,48 @@ def test_a_provider_that_calls_its_model_gone_is_left_alone_for_a_day_or_until_i
     assert world.submit().job.plan == ["nova_canvas"]
     world.at.sleep(86_400)
     assert world.submit().job.plan == ["nova_canvas", "fashn"]
+
+
+def test_a_provider_whose_first_model_is_gone_works_with_the_next_and_the_job_keeps_it(
+    world: World, vendor: Vendor, admin: Any
+) -> None:
+    world.configure("fal")
+    vendor.starts = [failed("model_retired"), pending("fal-ai/flux-pro/requests/1")]
+    vendor.polls = [finished(360, 540)]
+    world.run(world.submit(provider="fal").job.id)
+    model_lifecycles.observed.clear()
+    [offer] = estimate(world.body(provider="fal"), LIVE, world.at)["plan"]
+    assert (offer["model"], offer["cost"]["amount"]) == ("fal-ai/flux-pro/v1/vto", 0.0475)
+    job_id = world.submit(provider="fal").job.id
+    admin("provider resume fal")
+    world.at.sleep(60)
+    world.run(job_id)
+    job = world.job(job_id)
+    assert vendor.orders[-1].model == "fal-ai/flux-pro/v1/vto"
+    assert (job.status, job.usage.amount) == ("succeeded", 0.0475)
+    assert view(job, world.at)["attempts"][0]["model"] == view(job, world.at)["model"] == "fal-ai/flux-pro/v1/vto"
+    [offer] = estimate(world.body(provider="fal"), LIVE, world.at)["plan"]
+    assert offer["model"] == "fal-ai/fashn/tryon/v1.6", "the operator had fal asked for it again"
+
+
+def test_a_model_that_is_gone_is_planned_again_by_the_name_that_the_stage_gives_its_successor(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.configure("gemini")
+    monkeypatch.setattr(attempts, "adapter", lambda _: Vendor([failed("model_retired")]))
+    world.run(world.submit(provider="gemini").job.id)
+    model_lifecycles.observed.clear()
+    with pytest.raises(Refusal):
+        world.submit(provider="gemini")
+    names = {"gemini-nano-banana-2.1": ["gemini-nano-banana-3"]}
+    choose(monkeypatch, provider_settings={"gemini": {"models": names}})
+    world.run(world.submit(provider="gemini").job.id)
+    model_lifecycles.observed.clear()
+    with pytest.raises(Refusal):
+        world.submit(provider="gemini")
+    choose(monkeypatch, provider_settings={})
+    with pytest.raises(Refusal):
+        world.submit(provider="gemini")
 
 
 def test_the_last_refusals_of_a_provider_are_listed(world: World, vendor: Vendor, admin: Any) -> None:

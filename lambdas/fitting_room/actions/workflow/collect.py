@@ -139,7 +139,7 @@ def _frame(job: Job, attempt: Attempt, at: Clock) -> Frame | None:
 
 def _provider(job: Job, attempt: Attempt, at: Clock) -> CatalogueEntry:
     provider = entry(attempt.provider, at)
-    return provider.as_of(provider.model(job.request, job.made_for))
+    return provider.as_of(provider.model(job.request, job.made_for, job.models))
 
 
 def _fitted(job: Job, attempt: Attempt) -> Frame | None:

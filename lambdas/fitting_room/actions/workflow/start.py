@@ -222,7 +222,7 @@ def _claim(job: Job, attempt: Attempt, provider: CatalogueEntry, until: float, a
             "deadline_at": clock.later(now, provider.seconds(job.request.task)),
             "prices": [
                 price.model_dump(mode="json", exclude_none=True)
-                for price in provider.prices_of(job.request, job.made_for)
+                for price in provider.prices_of(job.request, provider.model(job.request, job.made_for, job.models))
             ],
         }
     )

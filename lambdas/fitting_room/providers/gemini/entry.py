@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +16,7 @@ from fitting_room.jobs.geometry import FitSpec
 from fitting_room.jobs.rate import Rate
 from fitting_room.providers.base import CatalogueEntry, Lifecycle, Model, Option, Price
 from fitting_room.providers.shared.instructions import OPTIONS
+from fitting_room.settings import DeploymentSettings
 
 ID = "gemini"
 TITLE = "Gemini"
@@ -66,6 +67,30 @@ RATES: Mapping[str, Rates] = {
 }
 """Where the rates were read. Elsewhere the price of an image counts."""
 
+MODELS = (
+    Model(id=NANO_BANANA, tasks=("try_on",), lifecycle=Lifecycle(source=f"{_LISTED}; no dates", checked=_CHECKED)),
+    Model(
+        id=LITE,
+        tasks=("try_on",),
+        qualities=("standard",),
+        named_only=True,
+        lifecycle=Lifecycle(source="github.com/TanStack/ai, issue 870; no dates", checked=_CHECKED),
+    ),
+    Model(
+        id=PRO,
+        tasks=("try_on",),
+        named_only=True,
+        lifecycle=Lifecycle(source=f"{_DATES}; no end is named", checked=_CHECKED),
+    ),
+)
+
+
+def of_stage(stage: DeploymentSettings) -> Mapping[str, Any]:
+    """Return the models with the names that the stage has set."""
+    named: Mapping[str, list[str]] = stage.provider_settings.get(ID, {}).get("models", {})
+    return {"models": tuple(model.model_copy(update={"names": tuple(named.get(model.id, ()))}) for model in MODELS)}
+
+
 _OPTIONS = OPTIONS | {
     "output.count": Option(minimum=1, maximum=1),
     "output.quality": Option(
@@ -82,22 +107,7 @@ _TOKENS = 1120
 ENTRY = CatalogueEntry(
     id=ID,
     title=TITLE,
-    models=(
-        Model(id=NANO_BANANA, tasks=("try_on",), lifecycle=Lifecycle(source=f"{_LISTED}; no dates", checked=_CHECKED)),
-        Model(
-            id=LITE,
-            tasks=("try_on",),
-            qualities=("standard",),
-            named_only=True,
-            lifecycle=Lifecycle(source="github.com/TanStack/ai, issue 870; no dates", checked=_CHECKED),
-        ),
-        Model(
-            id=PRO,
-            tasks=("try_on",),
-            named_only=True,
-            lifecycle=Lifecycle(source=f"{_DATES}; no end is named", checked=_CHECKED),
-        ),
-    ),
+    models=MODELS,
     runner="http",
     editor=True,
     secret=True,
@@ -146,6 +156,7 @@ ENTRY = CatalogueEntry(
     sends_model=True,
     usual=20,  # ours
     settings_model=Settings,
+    of_stage=of_stage,
     status="2026-11-25: in service as far as Google's client and documents show; not tried with a real key. A general editor:"
     " it may change colours, faces and the frame.",
     options_model=Options,
