@@ -150,6 +150,8 @@ class Model(_Frozen):
     regions: tuple[str, ...] = ()
     sent_as: str | None = None
     """The id that the vendor receives, where the operator has set another than `id`."""
+    like: str | None = None
+    """The model of the catalogue whose form of request it has, where the operator has added it."""
     names: tuple[str, ...] = ()
     """The ids that the stage's `provider_settings` have set, of which the vendor receives the first that it knows."""
 
@@ -354,14 +356,24 @@ class CatalogueEntry(_Frozen):
         return of_size(self.prices_of(request, model), side)
 
     def prices_of(self, request: AnyRequest, model: Model | None) -> tuple[Price, ...]:
-        """Return the prices for a model and the quality of a request, one for each size."""
+        """Return the prices for a model and the quality of a request, one for each size.
+
+        A price of just this model, or of just this quality, goes before one for all.
+        """
         quality = request.output.quality or "standard"
         fitting = tuple(
             price
             for price in self.prices
             if price.model in (None, model and model.id) and price.quality in (None, quality)
         )
-        return fitting or self.prices
+        if not fitting:
+            return self.prices
+        closest = max(map(_closeness, fitting))
+        return tuple(price for price in fitting if _closeness(price) == closest)
+
+
+def _closeness(price: Price) -> tuple[bool, bool]:
+    return price.model is not None, price.quality is not None
 
 
 def of_size(prices: Sequence[Price], side: int | None) -> Price:

@@ -261,6 +261,61 @@ def test_an_overridden_price_is_that_of_an_image_where_the_catalogue_has_one_of_
     assert world.job(job_id).usage.amount == 0.05
 
 
+def test_a_model_that_the_operator_adds_is_bought_by_its_id_in_the_form_of_another(
+    world: World, vendor: Vendor, admin: Any
+) -> None:
+    world.configure("gemini")
+    with pytest.raises(Refusal):
+        world.submit(provider="gemini/gemini-nano-banana-2.2")
+    admin("provider override gemini --model gemini-nano-banana-2.2 --like gemini-nano-banana-2.1")
+    [offer] = estimate(world.body(provider="gemini/gemini-nano-banana-2.2"), LIVE, world.at)["plan"]
+    assert (offer["model"], offer["cost"]["amount"]) == ("gemini-nano-banana-2.2", 0.0336)
+    admin("provider override gemini --model gemini-nano-banana-2.2 --price 0.05")
+    vendor.starts = [finished()]
+    job_id = world.submit(provider="gemini/gemini-nano-banana-2.2").job.id
+    world.run(job_id)
+    [order] = vendor.orders
+    assert (order.model, order.shape) == ("gemini-nano-banana-2.2", "gemini-nano-banana-2.1")
+    assert (world.job(job_id).status, world.job(job_id).usage.amount) == ("succeeded", 0.05)
+    assert estimate(world.body(provider="gemini"), LIVE, world.at)["plan"][0]["model"] == "gemini-nano-banana-2.1"
+    [row] = [row for row in admin("provider list") if row["provider"] == "gemini"]
+    assert "gemini-nano-banana-2.2" in [model["id"] for model in row["models"]]
+    admin("provider override gemini --clear")
+    assert view(world.job(job_id), world.at)["model"] == "gemini-nano-banana-2.2", "though there is no such model now"
+
+
+@pytest.mark.parametrize(
+    ("line", "asked", "before", "after"),
+    [
+        (
+            "fal --model openai/gpt-image-2/edit --quality best --price 0.21",
+            {"provider": "fal/openai/gpt-image-2/edit", "output": {"quality": "best"}},
+            (None, None),
+            (0.21, None),
+        ),
+        (
+            "fal --model openai/gpt-image-2/edit --quality best --price 0.21",
+            {"provider": "fal/openai/gpt-image-2/edit", "output": {"quality": "fast"}},
+            (None, None),
+            (None, None),
+        ),
+        ("tryiton --model fashion-v2 --price 0.3", {"provider": "tryiton"}, (None, 1), (0.3, 1)),
+    ],
+)
+def test_a_price_of_a_model_that_had_none_of_its_own(
+    world: World, vendor: Vendor, admin: Any, line: str, asked: dict[str, Any], before: Any, after: Any
+) -> None:
+    world.configure("fal", "tryiton")
+
+    def price() -> tuple[float | None, float | None]:
+        [offer] = estimate(world.body(**asked), LIVE, world.at)["plan"]
+        return offer["cost"]["amount"], offer["cost"]["credits"]
+
+    assert price() == before
+    admin(f"provider override {line}")
+    assert price() == after
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [
@@ -271,7 +326,14 @@ def test_an_overridden_price_is_that_of_an_image_where_the_catalogue_has_one_of_
         ("fashn --model tryon-v1.6 --end-of-life soon", "--end-of-life: send a date"),
         ("fashn --price -1", "--price: send a number from 0"),
         ("fashn --price nan", "--price: send a number from 0"),
-        ("tryiton --model clothes --price 1", "has prices for: all models together"),
+        ("fashn --model tryon-v9 --like tryon-v8", "--like: fashn has no model `tryon-v8`: use tryon-v1.6"),
+        ("fashn --model tryon-max --like tryon-v1.6", "in the catalogue: go back to that with --clear"),
+        ("fashn --model a$b --like tryon-v1.6", "--model: send up to 128"),
+        ("fashn --model tryon-v9 --like a$b", "--like: send a model of the catalogue"),
+        ("tryiton --model new --like clothes", "another id needs a release"),
+        ("tryiton --model new --price 1", "has prices for: all models together"),
+        ("tryiton --model clothes --price 1 --max-side 1024", "has prices for: all models together"),
+        ("fal --model openai/gpt-image-2/edit --price 1 --quality bets", "has prices for: --model fal-ai"),
         ("tryiton --model clothes --sent-as x", "another id needs a release"),
         ("nova_canvas --price 1 --quality fast", "--quality standard --max-side 1024"),
         ("nova --price 1", "no provider `nova`"),

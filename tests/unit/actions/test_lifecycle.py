@@ -107,6 +107,7 @@ def test_the_other_models_of_a_provider_live_on() -> None:
         ("fal", "fal-ai/fashn/tryon/v1.6", "fal-ai/flux-pro/v1/vto"),
         ("astria", "gemini", "seedream"),
         ("fashn", "tryon-v1.6", None),  # its other model is used only by name
+        ("tryiton", "fashion-v2", None),  # its other model is off, unless the stage offers it
     ],
 )
 def test_the_next_model_of_a_provider_takes_the_place_of_one_that_is_gone(

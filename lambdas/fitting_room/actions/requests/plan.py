@@ -64,7 +64,7 @@ class Deployment:
 
     def model(self, request: AnyRequest, entry: CatalogueEntry, made_for: frozenset[str] = frozenset()) -> Model | None:
         """Return the model of a provider for a request: a living one, unless the request or a subject names another."""
-        living = tuple(model for model in entry.models if not self.retired(entry, model))
+        living = tuple(model for model in entry.models if self.offers(entry, model) and not self.retired(entry, model))
         return entry.model_copy(update={"models": living}).model(request, made_for) or entry.model(request, made_for)
 
     def offers(self, entry: CatalogueEntry, model: Model) -> bool:

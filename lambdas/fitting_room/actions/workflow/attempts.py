@@ -65,7 +65,7 @@ def order(job: Job, attempt: Attempt, provider: CatalogueEntry, *, read_now: boo
         attempt=attempt.n,
         request=job.request,
         model=model.sent_as or model.id,
-        listed=model.id,
+        listed=model.like or model.id,
         inputs=inputs,
         seed=attempt.seed,
         options=provider.options_model.model_validate(given) if provider.options_model else None,
