@@ -87,6 +87,10 @@ class Price(_Frozen):
     """What the first unit of an image costs, where that is not `amount`."""
     units: float | None = None
     """How many units one image takes, at most as far as the vendor's documents say; None where they do not."""
+    taken: float | None = None
+    """What a token costs that goes in, where the vendor counts those too; `amount` is that of a token of an image."""
+    written: float | None = None
+    """What a token of text costs that comes out, thoughts included."""
     credits: float | None = None
     quality: str | None = None
     max_side: int | None = None

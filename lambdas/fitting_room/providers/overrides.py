@@ -13,6 +13,8 @@ from fitting_room.providers.base import CatalogueEntry, Lifecycle, Model, Price
 
 VENDOR_ID = r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}"
 VendorId = Annotated[str, StringConstraints(pattern=f"^{VENDOR_ID}$")]
+_OF_UNITS = ("first", "units", "taken", "written")
+"""What a price has beside its amount where its unit is not the image."""
 Amount = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 
 
@@ -142,7 +144,7 @@ class Override(_Frozen):
         for change in self.prices:
             if change.fits(price):
                 facts = change.model_dump(include={"amount", "credits"}, exclude_none=True)
-                unit = {} if change.amount is None else {"basis": "image", "first": None, "units": None}
+                unit = {} if change.amount is None else dict.fromkeys(_OF_UNITS) | {"basis": "image"}
                 price = price.model_copy(update={**facts, **unit, **self._source})
         return price
 

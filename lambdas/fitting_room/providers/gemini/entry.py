@@ -51,22 +51,6 @@ class Settings(BaseModel):
     ] = {}
 
 
-class Rates(BaseModel):
-    """USD for a token: of text and images that go in, of text and thoughts, and of images that come out."""
-
-    model_config = ConfigDict(frozen=True)
-
-    taken: float
-    text: float
-    image: float
-
-
-RATES: Mapping[str, Rates] = {
-    NANO_BANANA: Rates(taken=1.5e-6, text=7.5e-6, image=30e-6),
-    LITE: Rates(taken=0.25e-6, text=1.5e-6, image=30e-6),  # second-hand
-}
-"""Where the rates were read. Elsewhere the price of an image counts."""
-
 MODELS = (
     Model(id=NANO_BANANA, tasks=("try_on",), lifecycle=Lifecycle(source=f"{_LISTED}; no dates", checked=_CHECKED)),
     Model(
@@ -103,6 +87,7 @@ _OPTIONS = OPTIONS | {
 _FIT = FitSpec(max_side=2048)
 _TOKENS = 1120
 """Of an image of 1K: 0.0336 USD at 30 USD for a million."""
+_NANO_BANANA_TOKENS: Mapping[str, Any] = {"basis": "token", "amount": 30e-6, "taken": 1.5e-6, "written": 7.5e-6}
 
 ENTRY = CatalogueEntry(
     id=ID,
@@ -124,8 +109,7 @@ ENTRY = CatalogueEntry(
         Price(
             model=NANO_BANANA,
             quality="standard",
-            basis="token",
-            amount=30e-6,
+            **_NANO_BANANA_TOKENS,
             units=_TOKENS,
             source=_LISTED,
             checked=_CHECKED,
@@ -133,8 +117,7 @@ ENTRY = CatalogueEntry(
         Price(
             model=NANO_BANANA,
             quality="best",
-            basis="token",
-            amount=30e-6,
+            **_NANO_BANANA_TOKENS,
             source=f"{_LISTED}; how many tokens 2K takes is not",
             checked=_CHECKED,
         ),
@@ -142,6 +125,8 @@ ENTRY = CatalogueEntry(
             model=LITE,
             basis="token",
             amount=30e-6,
+            taken=0.25e-6,
+            written=1.5e-6,
             units=_TOKENS,
             source="second-hand: github.com/TanStack/ai, issue 870",
             checked=_CHECKED,
