@@ -124,6 +124,15 @@ def test_the_next_model_of_a_provider_takes_the_place_of_one_that_is_gone(
         assert refused(here, body, provider=asked)[0].code == "model_retired"
 
 
+def test_a_provider_all_whose_own_choices_are_gone_names_the_models_that_live() -> None:
+    observed = {"gemini/gemini-nano-banana-2.1": said("gone")}
+    here = Deployment(entries(), frozenset({"gemini"}), observed=observed, today=END)
+    body = {"task": "try_on", "person": IMAGE, "garments": [{"image": IMAGE, "category": "tops"}]}
+    [fault] = refused(here, body, provider="gemini")
+    assert fault.code == "model_retired"
+    assert "`gemini/gemini-3.1-flash-lite-image`, `gemini/gemini-3-pro-image`" in fault.remedy
+
+
 def test_gone_counts_as_retired_even_without_a_date() -> None:
     deployment = deployed(said("gone"), private=("nova_canvas",))
     assert shown(deployment) == {"state": "gone", "checked_at": CHECKED, "retired": True}

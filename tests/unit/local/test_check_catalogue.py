@@ -42,9 +42,10 @@ def test_all_that_decides_what_tokens_cost_is_a_price_with_its_day() -> None:
     far = READ + timedelta(days=900)
     seen = [line for line in stale([catalogue.entry("gemini")], far) if ": price gemini-nano-banana-2.1" in line]
     counted = [price for price in catalogue.entry("gemini").prices if price.taken is not None]
+    taken, written = counted[0].taken or 0, counted[0].written or 0
     used = Answer.model_validate({"usageMetadata": {"promptTokenCount": 1000, "thoughtsTokenCount": 100}})
     assert len(seen) == 2 and {price.model for price in counted} >= {"gemini-nano-banana-2.1"}
-    assert used.amount("gemini-nano-banana-2.1") == 1000 * counted[0].taken + 100 * (counted[0].written or 0)
+    assert used.amount("gemini-nano-banana-2.1") == pytest.approx(1000 * taken + 100 * written)
 
 
 def test_every_vendor_has_its_day_and_the_command_fails_when_it_is_long_gone(

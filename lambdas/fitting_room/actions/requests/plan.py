@@ -271,7 +271,11 @@ def _faults(
                 if entry.max_garments > 1
                 else f"{entry.title} takes one garment per job.",
                 entry.instead.get("garments", _FEWER if entry.max_garments > 1 else "Send one job per garment.")
-                + _ways(other.id for other in others.living if other.as_of(other.model(request)).max_garments >= count),
+                + _ways(
+                    other.id
+                    for other in others.living
+                    if other.as_of(deployment.model(request, other)).max_garments >= count
+                ),
                 pointer=f"/garments/{entry.max_garments}",
                 provider=entry.id,
             )
@@ -344,7 +348,7 @@ def _or_else(
         return model.does(request) and deployment.offers(entry, model) and not entry.rules(named)
 
     ways = [f"{entry.id}/{model.id}" for model in entry.models if takes(entry, model) and fits(model)]
-    ways += [other.id for other in others.living if takes(other, other.model(request))]
+    ways += [other.id for other in others.living if takes(other, deployment.model(request, other))]
     return fault.model_copy(
         update={"remedy": fault.remedy + _ways([way for way in ways if way in others.able] or ways)}
     )
