@@ -22,7 +22,7 @@ from fitting_room.providers import catalogue
 from fitting_room.providers.adapter import Account, Listing
 from fitting_room.providers.base import CatalogueEntry
 from fitting_room.providers.overrides import ModelChange, Override, Pause, PriceChange
-from fitting_room.stores import offers, provider_keys, refusals
+from fitting_room.stores import model_lifecycles, offers, provider_keys, refusals
 
 
 def add(nouns: Group) -> None:
@@ -53,17 +53,24 @@ def add(nouns: Group) -> None:
     )
     pause.add_argument("provider")
     pause.add_argument("--reason", default="", help="for `provider list`")
-    resume = verb(verbs, "resume", _resume, "end the pause of a provider", "provider resume fashn")
+    resume = verb(
+        verbs,
+        "resume",
+        _resume,
+        "end the pause of a provider, and ask it again for models that it called gone",
+        "provider resume fashn",
+    )
     resume.add_argument("provider")
     change = verb(
         verbs,
         "override",
         _override,
-        "change a model's id, a date or a price of the catalogue within 30 seconds, until --clear",
+        "add a model, or change a model's id, a date or a price of the catalogue, within 30 seconds, until --clear",
         "provider override fashn --model tryon-v1.6 --end-of-life 2027-01-31",
     )
     change.add_argument("provider")
-    change.add_argument("--model", help="a model of the catalogue; `provider list` shows them")
+    change.add_argument("--model", help="a model of the catalogue; `provider list` shows them. With --like, a new one")
+    change.add_argument("--like", metavar="MODEL", help="a model of the catalogue: the new one takes the same requests")
     change.add_argument("--sent-as", metavar="ID", help="the id that the provider is told instead")
     change.add_argument("--legacy", metavar="DATE", help="from then on the model is on its way out")
     change.add_argument("--end-of-life", metavar="DATE", help="from then on no job uses the model")
@@ -216,17 +223,20 @@ def _pause(stage: Stage, args: argparse.Namespace) -> Said:
 def _resume(stage: Stage, args: argparse.Namespace) -> Said:
     known(args.provider)
     _change(args.provider, {"paused": None}, stage)
-    return Said({"provider": args.provider, "paused": None}, f"{args.provider} is used again within 30 seconds")
+    model_lifecycles.forget_gone(args.provider)
+    return Said({"provider": args.provider, "paused": None}, f"{args.provider} is used again within a minute")
 
 
 def _override(stage: Stage, args: argparse.Namespace) -> Said:
     entry = known(args.provider)
     model = {
-        name: getattr(args, name) for name in ("sent_as", "legacy", "end_of_life") if getattr(args, name) is not None
+        name: getattr(args, name)
+        for name in ("like", "sent_as", "legacy", "end_of_life")
+        if getattr(args, name) is not None
     }
     price = {name: getattr(args, name) for name in ("price", "credits") if getattr(args, name) is not None}
     if args.clear is bool(model or price):
-        raise AdminError("send --sent-as, --legacy, --end-of-life, --price or --credits; or --clear alone")
+        raise AdminError("send --like, --sent-as, --legacy, --end-of-life, --price or --credits; or --clear alone")
     if args.clear:
         after = _change(entry.id, {"models": {}, "prices": ()}, stage)
         return Said(
@@ -269,6 +279,7 @@ def _json(override: Override) -> Any:
 def _fault(item: Any) -> str:
     name = "--" + str(item["loc"][-1]).replace("_", "-").replace("amount", "price")
     remedy = {
+        "--like": "send a model of the catalogue",
         "--sent-as": "send up to 128 letters, digits and characters of . _ : / -",
         "--legacy": f"send a date such as {date.today().isoformat()}",
         "--end-of-life": f"send a date such as {date.today().isoformat()}",

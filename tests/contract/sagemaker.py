@@ -31,7 +31,8 @@ class Bucket(dict[str, bytes]):
         self[key] = data
 
     def read(self, key: str, *, max_bytes: int | None = None) -> bytes | None:
-        return self.get(key)
+        found = self.get(key)
+        return found if found is None or max_bytes is None else found[: max_bytes + 1]
 
     def remove(self, keys: Iterable[str]) -> None:
         for key in keys:

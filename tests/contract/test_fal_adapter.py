@@ -225,9 +225,29 @@ def test_cancelling(status: int, word: str, stopped: bool) -> None:
     assert (sent[0].method, str(sent[0].url)) == ("PUT", f"{URL}/cancel")
 
 
-@pytest.mark.parametrize(("status", "deleted"), [(200, True), (404, True), (403, False), (500, False)])
-def test_deletion(status: int, deleted: bool) -> None:
+LINK = "https://v3.fal.media/files/a/1.png"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "deleted"),
+    [
+        (200, {"CDN_DELETE_RESULTS": [{"link": LINK, "exception": None}]}, True),
+        (200, {"CDN_DELETE_RESULTS": [{"link": LINK}]}, True),
+        (200, {"CDN_DELETE_RESULTS": []}, True),
+        (200, {"CDN_DELETE_RESULTS": [{"link": LINK, "exception": ""}, {"link": LINK, "exception": "denied"}]}, False),
+        (200, {}, False),
+        (200, "<!DOCTYPE html>", False),
+        (404, {"detail": "Request not found"}, True),
+        (404, {"detail": "Not Found"}, False),
+        (404, {"detail": "The requested URL was not found on the server."}, False),
+        (404, {}, False),
+        (403, {"detail": "Request not allowed"}, False),
+        (500, {"CDN_DELETE_RESULTS": []}, False),
+    ],
+)
+def test_only_a_deletion_that_fal_reports_counts_as_one(status: int, body: Any, deleted: bool) -> None:
     sent: list[httpx.Request] = []
-    assert provider({"": httpx.Response(status, json={})}, sent).erase_job(JOB) is deleted
+    answer = httpx.Response(status, text=body if isinstance(body, str) else json.dumps(body))
+    assert provider({"": answer}, sent).erase_job(JOB) is deleted
     # page Payloads
     assert (sent[0].method, str(sent[0].url)) == ("PUT", f"https://rest.alpha.fal.ai/requests/delete_io/{ID}")

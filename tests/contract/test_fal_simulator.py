@@ -104,7 +104,13 @@ def test_only_an_admin_key_deletes_what_was_made(fal_simulator: Running, client:
     path = f"/requests/delete_io/{handle.request_id}"
     assert fal_simulator.call("PUT", path, headers=KEY).status_code == 403
     assert httpx.get(image["url"]).status_code == 200
-    assert fal_simulator.call("PUT", path, headers={"authorization": "Key sim-key:admin"}).status_code == 200
+    admin = {"authorization": "Key sim-key:admin"}
+    fal_simulator.fault(on="delete", kind="partial", times=1)
+    [kept] = fal_simulator.call("PUT", path, headers=admin).json()["CDN_DELETE_RESULTS"]
+    assert kept["link"] == image["url"] and kept["exception"]
+    assert httpx.get(image["url"]).status_code == 200
+    [gone] = fal_simulator.call("PUT", path, headers=admin).json()["CDN_DELETE_RESULTS"]
+    assert gone == {"link": image["url"], "exception": None}
     assert httpx.get(image["url"]).status_code == 404
 
 

@@ -19,6 +19,7 @@ from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending, Unread
 from fitting_room.jobs.parse import parse
 from fitting_room.providers import catalogue
 from fitting_room.providers.adapter import Order
+from fitting_room.providers.sagemaker import adapter
 from fitting_room.providers.sagemaker.adapter import SageMaker, request_for
 from fitting_room.providers.sagemaker.entry import Options
 from tests.contract.orders import golden, order, try_on
@@ -206,6 +207,20 @@ def test_an_answer_without_usable_images_is_a_failure_that_costs_nothing(
     assert isinstance(failed, Failed)
     assert (failed.fault.code, failed.charged) == (code, "no")
     assert says in f"{failed.fault.detail} {failed.fault.provider_detail}"
+
+
+def test_an_answer_above_the_limit_is_told_as_that_and_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = Bucket()
+    vendor, _ = line(bucket, told())
+    started(vendor, ordered())
+    made = bucket[f"{FOLDER}/{NAME}.out"] = answer(bucket[REQUEST])
+    monkeypatch.setattr(adapter, "MAX_ANSWER", len(made))
+    assert isinstance(vendor.poll(ordered(), LOST), Finished)
+    bucket[f"{FOLDER}/{NAME}.out"] = made + b" "
+    failed = vendor.poll(ordered(), LOST)
+    assert isinstance(failed, Failed)
+    assert (failed.fault.code, failed.fault.retryable, failed.charged) == ("provider_error", False, "no")
+    assert "larger than" in failed.fault.detail
 
 
 def test_an_error_of_the_container_is_read_in_its_failure_object() -> None:

@@ -22,7 +22,7 @@ class Endpoint:
     """`lost`: what the caller sees in place of the next answers."""
 
     calls: list[dict[str, Any]] = field(default_factory=list)
-    lost: list[Exception] = field(default_factory=list)
+    lost: list[BaseException] = field(default_factory=list)
 
     def invoke_endpoint_async(self, **given: Any) -> dict[str, Any]:
         self.calls.append(given)

@@ -46,19 +46,22 @@ def cost_of(job: Job, attempt: Attempt, at: Clock) -> Cost | None:
 def _prices(job: Job, attempt: Attempt, at: Clock) -> Sequence[Price]:
     """Return the prices of the day on which the attempt was bought; today's where its record has none."""
     bought = [Price.model_validate(price, extra="ignore") for price in attempt.prices]
-    return bought or entry(attempt.provider, at).prices_of(job.request, job.made_for)
+    provider = entry(attempt.provider, at)
+    return bought or provider.prices_of(job.request, provider.model(job.request, job.made_for, job.models))
 
 
 def _units(job: Job, attempt: Attempt, price: Price) -> float | None:
     """Return the units of a price that one image took, or None if unknown.
 
-    Megapixels count for the base picture and the result, each rounded up.
+    Megapixels count for the inputs and the result as the vendor made it, each rounded up. A result whose size was not
+    recorded counts as the base picture.
     """
     base = attempt.inputs.get(job.request.base or "")
     if price.basis != "megapixel" or base is None:
         return None
-    made = next(iter(job.images), base)
-    return sum(ceil(each.width * each.height / 1e6) for each in (*attempt.inputs.values(), made))
+    came = next((image.vendor_pixels for image in job.images if image.vendor_pixels), base.width * base.height)
+    sent = (each.width * each.height for each in attempt.inputs.values())
+    return sum(ceil(pixels / 1e6) for pixels in (*sent, came))
 
 
 def _side(job: Job, attempt: Attempt) -> int | None:

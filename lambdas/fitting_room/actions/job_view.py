@@ -154,7 +154,9 @@ def _attempt(job: Job, attempt: Attempt, at: Clock) -> dict[str, Any]:
 
 
 def _model(job: Job, provider: str, at: Clock) -> str | None:
-    """Return the model that does the job at a provider."""
+    """Return the model that does the job at a provider, or did it: the catalogue may have lost it since."""
+    if chosen := job.models.get(provider):
+        return chosen
     model = entry(provider, at).model(job.request, job.made_for)
     return model.id if model else None
 
@@ -175,5 +177,5 @@ def _retry_until(job: Job) -> str | None:
 
 
 def _image(image: JobImage, *, number: bool = True) -> dict[str, Any]:
-    shown = image.model_dump(mode="json", exclude={"bucket", "key"} | (set() if number else {"n"}))
+    shown = image.model_dump(mode="json", exclude={"bucket", "key", "vendor_pixels"} | (set() if number else {"n"}))
     return {**shown, "s3": f"s3://{image.bucket}/{image.key}"}

@@ -172,6 +172,8 @@ class JobImage(_Record):
     seed: int | None = None
     provenance: Literal["c2pa", "xmp"] | None = None
     """The mark in the bytes that says a machine made or changed the image. A mask has none."""
+    vendor_pixels: int | None = None
+    """The pixels of the vendor's own picture, before the framing was restored: a price per megapixel counts them."""
 
 
 class Usage(_Record):
@@ -216,6 +218,8 @@ class Job(_Record):
     row: int | None = None
     """The number of that row."""
     plan: list[str]
+    models: dict[str, str] = {}
+    """By provider of the plan: the model that was chosen at the submit. Earlier releases kept none."""
     position: int = 0
     attempts: dict[str, Attempt] = {}
     images: list[JobImage] = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -86,6 +87,10 @@ class Price(_Frozen):
     """What the first unit of an image costs, where that is not `amount`."""
     units: float | None = None
     """How many units one image takes, at most as far as the vendor's documents say; None where they do not."""
+    taken: float | None = None
+    """What a token costs that goes in, where the vendor counts those too; `amount` is that of a token of an image."""
+    written: float | None = None
+    """What a token of text costs that comes out, thoughts included."""
     credits: float | None = None
     quality: str | None = None
     max_side: int | None = None
@@ -149,6 +154,15 @@ class Model(_Frozen):
     regions: tuple[str, ...] = ()
     sent_as: str | None = None
     """The id that the vendor receives, where the operator has set another than `id`."""
+    like: str | None = None
+    """The model of the catalogue whose form of request it has, where the operator has added it."""
+    names: tuple[str, ...] = ()
+    """The ids that the stage's `provider_settings` have set, of which the vendor receives the first that it knows."""
+
+    @property
+    def known_as(self) -> str:
+        """All that the vendor would be told now: a vendor that calls the model gone means these ids."""
+        return self.sent_as or ",".join(self.names) or self.id
 
     @property
     def foundation(self) -> str:
@@ -274,11 +288,19 @@ class CatalogueEntry(_Frozen):
     rules: Callable[[AnyRequest], list[Fault]] = lambda request: []  # noqa: ARG005
     advice: tuple[Advice, ...] = ()
 
-    def model(self, request: AnyRequest, made_for: frozenset[str] = frozenset()) -> Model | None:
+    def model(
+        self,
+        request: AnyRequest,
+        made_for: frozenset[str] = frozenset(),
+        chosen: Mapping[str, str] = MappingProxyType({}),
+    ) -> Model | None:
         """Return the model that would do a request.
 
         It is the one the request names (`id/model`), or its subjects were `made_for`, else the first that can.
+        `chosen`: by provider, the models that a plan has settled on; each holds as long as there is such a model.
         """
+        if settled := next((model for model in self.models if model.id == chosen.get(self.id)), None):
+            return settled
         asked = (name.partition("/") for name in (request.provider, *request.fallback))
         named = next((model for provider, _, model in asked if provider == self.id), "")
         wanted = made_for | ({f"{self.id}/{named}"} if named else frozenset())
@@ -333,20 +355,29 @@ class CatalogueEntry(_Frozen):
         """Return the seconds from the submission to the deadline."""
         return self.training_deadline if task == "train_subject" else self.deadline
 
-    def cost(self, request: AnyRequest, side: int | None = None, made_for: frozenset[str] = frozenset()) -> Price:
+    def cost(self, request: AnyRequest, model: Model | None, side: int | None = None) -> Price:
         """Return the price that applies; see `of_size`."""
-        return of_size(self.prices_of(request, made_for), side)
+        return of_size(self.prices_of(request, model), side)
 
-    def prices_of(self, request: AnyRequest, made_for: frozenset[str] = frozenset()) -> tuple[Price, ...]:
-        """Return the prices for the model and the quality of a request, one for each size."""
-        model = self.model(request, made_for)
+    def prices_of(self, request: AnyRequest, model: Model | None) -> tuple[Price, ...]:
+        """Return the prices for a model and the quality of a request, one for each size.
+
+        A price of just this model, or of just this quality, goes before one for all.
+        """
         quality = request.output.quality or "standard"
         fitting = tuple(
             price
             for price in self.prices
             if price.model in (None, model and model.id) and price.quality in (None, quality)
         )
-        return fitting or self.prices
+        if not fitting:
+            return self.prices
+        closest = max(map(_closeness, fitting))
+        return tuple(price for price in fitting if _closeness(price) == closest)
+
+
+def _closeness(price: Price) -> tuple[bool, bool]:
+    return price.model is not None, price.quality is not None
 
 
 def of_size(prices: Sequence[Price], side: int | None) -> Price:

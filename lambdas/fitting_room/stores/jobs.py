@@ -336,12 +336,14 @@ def claim(job: Job, claimed: Attempt) -> bool:
     """Do the one write that allows a purchase: this attempt unclaimed, the job open and not cancelled.
 
     A caller that gets False must not call the provider. `claimed_by` is new for every claim, so a claim that the SDK repeats
-    because the first answer was lost still holds.
+    because the first answer was lost still holds. `provider_job_id`: where it is foreseen, erasing and recovering find what the
+    call makes although nobody hears its answer.
     """
     return update_if(
         key(job.id),
         "SET attempts.#n.claimed_at = :now, attempts.#n.claimed_until = :until, attempts.#n.deadline_at = :deadline,"
-        " attempts.#n.claimed_by = :me, attempts.#n.prices = :prices, #status = :running, #step = :submitting, slot_at = :none,"
+        " attempts.#n.claimed_by = :me, attempts.#n.prices = :prices, attempts.#n.provider_job_id = :foreseen,"
+        " #status = :running, #step = :submitting, slot_at = :none,"
         " timeline = list_append(timeline, :entry), started_at = if_not_exists(started_at, :now)",
         f"{_OPEN} AND (attribute_not_exists(attempts.#n.claimed_at) OR attempts.#n.claimed_by = :me)"
         " AND cancel_requested = :false",
@@ -352,6 +354,7 @@ def claim(job: Job, claimed: Attempt) -> bool:
             ":until": claimed.claimed_until,
             ":me": claimed.claimed_by,
             ":prices": to_item(claimed)["prices"],
+            ":foreseen": claimed.provider_job_id,
             ":deadline": claimed.deadline_at,
             ":submitting": "submitting",
             ":none": None,
@@ -365,7 +368,7 @@ def unclaim(job: Job, claimed: Attempt) -> None:
     """Take a claim back that was never used: its function has no time left for the call."""
     update_if(
         key(job.id),
-        "REMOVE attempts.#n.claimed_at, attempts.#n.claimed_until, attempts.#n.claimed_by",
+        "REMOVE attempts.#n.claimed_at, attempts.#n.claimed_until, attempts.#n.claimed_by, attempts.#n.provider_job_id",
         "attempts.#n.claimed_by = :me AND attribute_not_exists(attempts.#n.outcome)",
         names={"#n": str(claimed.n)},
         values={":me": claimed.claimed_by},

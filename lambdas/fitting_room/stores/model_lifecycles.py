@@ -58,12 +58,20 @@ def put(model: str, observed: ObservedLifecycle) -> None:
             raise
 
 
-def put_gone(provider: str, sent_as: str, now: datetime) -> None:
-    """Store that a provider no longer knows the model that it was sent."""
+def put_gone(provider: str, known_as: str, now: datetime) -> None:
+    """Store that a provider no longer knows the model by the ids that it was sent."""
     put(
-        f"{provider}/{sent_as}",
+        f"{provider}/{known_as}",
         ObservedLifecycle(state="gone", checked_at=clock.text(now), until=clock.later(now, BELIEVED_SECONDS)),
     )
+
+
+def forget_gone(provider: str) -> None:
+    """Believe a provider's "gone" no longer: its models are asked for again."""
+    said = Key("pk").eq("MODELS") & Key("sk").begins_with(f"{provider}/")
+    for item in aws.table().query(KeyConditionExpression=said)["Items"]:
+        aws.table().delete_item(Key={"pk": "MODELS", "sk": item["sk"]})
+    observed.clear()
 
 
 @kept_for(60)

@@ -90,6 +90,7 @@ class Fal(Simulator):
         "output": ("delay", "status", "drop_before", "malformed", "wrong_type", "foreign_url"),
         "result": ("delay", "status", "drop_before", "malformed", "wrong_type", "expired_url"),
         "cancel": ("delay", "status", "drop_before", "drop_after", "malformed"),
+        "delete": ("delay", "status", "drop_before", "malformed", "wrong_type", "partial"),
         "callback": FAULTS,
     }
     error_names: ClassVar = {"submit": tuple(PLATFORM), "status": (*MODEL_ERRORS, *PLATFORM)}
@@ -292,11 +293,15 @@ class Fal(Simulator):
         self.recorded(request, None)
         if not request.headers.get("authorization", "").endswith(":admin"):
             return _platform(403, "forbidden", "this call needs a key of ADMIN scope; here, one that ends in :admin")
+        self.before("delete")
         job = self._jobs.get(request.path_params["id"])
         if job is None:
             return _platform(404, "not_found", "Request not found")
-        job.files.clear()
-        return JSONResponse({"CDN_DELETE_RESULTS": []})
+        kept = "the storage was told to keep it" if job.files and self.faults.take("delete", "partial") else None
+        results = [{"link": f"{job.site}/files/{job.id}/{name}", "exception": kept} for name in job.files]
+        if kept is None:
+            job.files.clear()
+        return await self.after("delete", JSONResponse({"CDN_DELETE_RESULTS": results}))
 
     async def file(self, request: Request) -> Response:
         """Send a file, to every caller that knows the address."""

@@ -14,15 +14,15 @@ from fitting_room.actions.workflow.settle import settle
 from fitting_room.images import provenance
 from fitting_room.jobs.errors import JobWarning
 from fitting_room.jobs.job import Job
-from fitting_room.jobs.outcome import Finished, Picture
+from fitting_room.jobs.outcome import Finished, Outcome, Picture
 from fitting_room.stores import jobs
 from tests.deployment import choose
-from tests.integration.world import INBOX, TENANT, Vendor, World, failed, finished, picture
+from tests.integration.world import INBOX, TENANT, Vendor, World, failed, finished, pending, picture
 from tests.unit.images.corpus import broken_chunk, with_chunk
 from tests.unit.images.signed import breaches, signed
 
 
-def bought(world: World, vendor: Vendor, outcome: Finished, **changes: Any) -> Job:
+def bought(world: World, vendor: Vendor, outcome: Outcome, **changes: Any) -> Job:
     """The settled job whose vendor answered this."""
     vendor.starts = [outcome]
     job_id = world.submit(**changes).job.id
@@ -129,6 +129,17 @@ def test_the_original_size_is_restored_when_asked_for(world: World, vendor: Vend
     assert opened(world, job).size == (360, 540)
     kept = bought(world, vendor, finished(720, 1080))
     assert opened(world, kept).size == (720, 1080)
+
+
+def test_an_image_that_is_enlarged_here_costs_what_the_vendor_made(world: World, vendor: Vendor) -> None:
+    """FLUX at fal is paid by the megapixel."""
+    world.configure("fal")
+    vendor.polls = [finished(816, 1224)]
+    person = {"s3": f"s3://{INBOX}/{world.put('large.png', picture(1500, 2250))}"}
+    asked = {"provider": "fal/fal-ai/flux-pro/v1/vto", "output": {"size": "original"}}
+    job = bought(world, vendor, pending(), person=person, **asked)
+    assert (job.images[0].width, job.usage.amount) == (1500, 0.0475)
+    assert job.reserved and job.reserved.microusd == 47_500
 
 
 def test_a_picture_of_another_aspect_is_delivered_with_a_warning(world: World, vendor: Vendor) -> None:

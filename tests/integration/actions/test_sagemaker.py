@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from fitting_room.actions.requests.context import deployment
 from fitting_room.actions.requests.delete import delete_job
@@ -20,6 +20,8 @@ from fitting_room.actions.workflow.collect import collect
 from fitting_room.actions.workflow.settle import settle
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job
+from fitting_room.providers.adapter import Order
+from fitting_room.providers.sagemaker.adapter import SageMaker
 from fitting_room.stores import api_keys, aws, tenants
 from tests.deployment import choose
 from tests.integration.endpoint import SETTING, Endpoint, with_endpoint
@@ -156,6 +158,71 @@ def test_what_is_written_after_an_erasure_is_erased_an_hour_later(world: World, 
     assert world.due() == []
 
 
+def died_inside_the_call(world: World, endpoint: Endpoint) -> str:
+    """A job whose Start died after SageMaker took the call, and before it heard of that."""
+    endpoint.lost = [SystemExit("the function dies")]
+    job_id = world.prepared(provider="sagemaker/vton")
+    with pytest.raises(SystemExit):
+        world.start(job_id)
+    return job_id
+
+
+def test_what_an_unheard_call_writes_after_an_erasure_is_erased_too(world: World, endpoint: Endpoint) -> None:
+    job_id = died_inside_the_call(world, endpoint)
+    delete_job(job_id, LIVE, world.at)
+    world.at.sleep(200)  # the call might still be answered until then
+    settle(job_id, world.at)
+    world.erase()
+    assert world.keys(f"staging/{job_id}") == []
+    late = f"staging/{job_id}/1/sagemaker/{endpoint.calls[0]['Filename']}.out"
+    aws.s3().put_object(Bucket="media-bucket", Key=late, Body=b"x")
+    for _ in range(6):
+        world.at.sleep(1800)
+        world.sweep()
+        world.erase()
+    assert world.keys("staging/") == []
+    assert world.due() == []
+
+
+def test_what_an_unheard_call_makes_of_a_cancelled_job_can_be_recovered(world: World, endpoint: Endpoint) -> None:
+    job_id = died_inside_the_call(world, endpoint)
+    world.at.sleep(200)
+    job = world.cancel(job_id)
+    assert (job.status, [attempt.charged for attempt in job.attempts.values()]) == ("cancelled", ["unknown"])
+    assert job.error and "recover" in job.error.remedy
+    endpoint.answer()
+    recovery = recover(job_id, LIVE, world.at).job.id
+    assert world.run(recovery)[-2:] == ["Collect", "Settle"]
+    assert world.job(recovery).status == "succeeded"
+    assert len(endpoint.calls) == 1
+
+
+def test_a_call_that_is_refused_leaves_nothing_to_look_for(world: World, endpoint: Endpoint) -> None:
+    refused = {"Error": {"Code": "ThrottlingException"}, "ResponseMetadata": {"HTTPStatusCode": 429}}
+    endpoint.lost = [ClientError(refused, "InvokeEndpointAsync")]  # type: ignore[arg-type]
+    job_id = world.prepared(provider="sagemaker/vton")
+    world.start(job_id)
+    first = world.job(job_id).attempts["1"]
+    assert (first.charged, first.provider_job_id) == ("no", None)
+
+
+def test_a_request_that_is_written_while_its_job_is_erased_is_taken_back(
+    world: World, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id, real = world.prepared(provider="sagemaker/vton"), SageMaker.write
+
+    def slow_write(vendor: SageMaker, order: Order) -> None:
+        delete_job(job_id, LIVE, world.at)
+        settle(job_id, world.at)
+        world.erase()
+        real(vendor, order)
+
+    monkeypatch.setattr(SageMaker, "write", slow_write)
+    world.start(job_id)
+    assert world.keys("staging/") == []
+    assert endpoint.calls == []
+
+
 def test_without_an_endpoint_a_request_is_told_which_setting_names_one(world: World) -> None:
     for named in ("sagemaker", "sagemaker/vton"):
         with pytest.raises(Refusal) as caught:
@@ -189,10 +256,13 @@ def test_the_list_of_providers_says_how_far_photos_travel(
 def test_a_stage_may_prefer_its_own_account_and_editors_come_last(
     world: World, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.configure("tryiton", "fashn", "gemini")
-    assert world.submit().job.plan == ["nova_canvas", "fashn", "tryiton", "sagemaker", "gemini"]
+    world.configure("tryiton", "fashn", "astria", "gemini")
+    woman = {"astria": {"person_class": "woman"}}
+    plan = world.submit(provider_options=woman).job.plan
+    assert plan == ["nova_canvas", "fashn", "tryiton", "sagemaker", "astria", "gemini"]
     choose(monkeypatch, sagemaker=SETTING, prefer="in_account", provider_order=["tryiton"])
-    assert world.submit().job.plan == ["sagemaker", "nova_canvas", "tryiton", "fashn", "gemini"]
+    plan = world.submit(provider_options=woman).job.plan
+    assert plan == ["sagemaker", "nova_canvas", "tryiton", "fashn", "astria", "gemini"]
 
 
 def test_a_tenant_that_is_held_to_the_account_is_refused_any_other_provider(world: World, endpoint: Endpoint) -> None:

@@ -20,11 +20,13 @@ from fitting_room.actions.requests.context import deployment
 from fitting_room.actions.requests.estimate import estimate
 from fitting_room.actions.requests.list_providers import list_providers
 from fitting_room.actions.requests.recover import recover
+from fitting_room.actions.workflow import attempts
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.outcome import Failed
 from fitting_room.observability import logger
 from fitting_room.settings import settings
 from fitting_room.stores import aws, jobs, model_lifecycles, offers, provider_keys
+from tests.deployment import choose
 from tests.integration.world import LIVE, SECRET, Vendor, World, failed, finished, pending
 
 
@@ -263,6 +265,61 @@ def test_an_overridden_price_is_that_of_an_image_where_the_catalogue_has_one_of_
     assert world.job(job_id).usage.amount == 0.05
 
 
+def test_a_model_that_the_operator_adds_is_bought_by_its_id_in_the_form_of_another(
+    world: World, vendor: Vendor, admin: Any
+) -> None:
+    world.configure("gemini")
+    with pytest.raises(Refusal):
+        world.submit(provider="gemini/gemini-nano-banana-2.2")
+    admin("provider override gemini --model gemini-nano-banana-2.2 --like gemini-nano-banana-2.1")
+    [offer] = estimate(world.body(provider="gemini/gemini-nano-banana-2.2"), LIVE, world.at)["plan"]
+    assert (offer["model"], offer["cost"]["amount"]) == ("gemini-nano-banana-2.2", 0.0336)
+    admin("provider override gemini --model gemini-nano-banana-2.2 --price 0.05")
+    vendor.starts = [finished()]
+    job_id = world.submit(provider="gemini/gemini-nano-banana-2.2").job.id
+    world.run(job_id)
+    [order] = vendor.orders
+    assert (order.model, order.shape) == ("gemini-nano-banana-2.2", "gemini-nano-banana-2.1")
+    assert (world.job(job_id).status, world.job(job_id).usage.amount) == ("succeeded", 0.05)
+    assert estimate(world.body(provider="gemini"), LIVE, world.at)["plan"][0]["model"] == "gemini-nano-banana-2.1"
+    [row] = [row for row in admin("provider list") if row["provider"] == "gemini"]
+    assert "gemini-nano-banana-2.2" in [model["id"] for model in row["models"]]
+    admin("provider override gemini --clear")
+    assert view(world.job(job_id), world.at)["model"] == "gemini-nano-banana-2.2", "though there is no such model now"
+
+
+@pytest.mark.parametrize(
+    ("line", "asked", "before", "after"),
+    [
+        (
+            "fal --model openai/gpt-image-2/edit --quality best --price 0.21",
+            {"provider": "fal/openai/gpt-image-2/edit", "output": {"quality": "best"}},
+            (None, None),
+            (0.21, None),
+        ),
+        (
+            "fal --model openai/gpt-image-2/edit --quality best --price 0.21",
+            {"provider": "fal/openai/gpt-image-2/edit", "output": {"quality": "fast"}},
+            (None, None),
+            (None, None),
+        ),
+        ("tryiton --model fashion-v2 --price 0.3", {"provider": "tryiton"}, (None, 1), (0.3, 1)),
+    ],
+)
+def test_a_price_of_a_model_that_had_none_of_its_own(
+    world: World, vendor: Vendor, admin: Any, line: str, asked: dict[str, Any], before: Any, after: Any
+) -> None:
+    world.configure("fal", "tryiton")
+
+    def price() -> tuple[float | None, float | None]:
+        [offer] = estimate(world.body(**asked), LIVE, world.at)["plan"]
+        return offer["cost"]["amount"], offer["cost"]["credits"]
+
+    assert price() == before
+    admin(f"provider override {line}")
+    assert price() == after
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [
@@ -273,7 +330,14 @@ def test_an_overridden_price_is_that_of_an_image_where_the_catalogue_has_one_of_
         ("fashn --model tryon-v1.6 --end-of-life soon", "--end-of-life: send a date"),
         ("fashn --price -1", "--price: send a number from 0"),
         ("fashn --price nan", "--price: send a number from 0"),
-        ("tryiton --model clothes --price 1", "has prices for: all models together"),
+        ("fashn --model tryon-v9 --like tryon-v8", "--like: fashn has no model `tryon-v8`: use tryon-v1.6"),
+        ("fashn --model tryon-max --like tryon-v1.6", "in the catalogue: go back to that with --clear"),
+        ("fashn --model a$b --like tryon-v1.6", "--model: send up to 128"),
+        ("fashn --model tryon-v9 --like a$b", "--like: send a model of the catalogue"),
+        ("tryiton --model new --like clothes", "another id needs a release"),
+        ("tryiton --model new --price 1", "has prices for: all models together"),
+        ("tryiton --model clothes --price 1 --max-side 1024", "has prices for: all models together"),
+        ("fal --model openai/gpt-image-2/edit --price 1 --quality bets", "has prices for: --model fal-ai"),
         ("tryiton --model clothes --sent-as x", "another id needs a release"),
         ("nova_canvas --price 1 --quality fast", "--quality standard --max-side 1024"),
         ("nova --price 1", "no provider `nova`"),
@@ -328,6 +392,48 @@ def test_a_provider_that_calls_its_model_gone_is_left_alone_for_a_day_or_until_i
     assert world.submit().job.plan == ["nova_canvas"]
     world.at.sleep(86_400)
     assert world.submit().job.plan == ["nova_canvas", "fashn"]
+
+
+def test_a_provider_whose_first_model_is_gone_works_with_the_next_and_the_job_keeps_it(
+    world: World, vendor: Vendor, admin: Any
+) -> None:
+    world.configure("fal")
+    vendor.starts = [failed("model_retired"), pending("fal-ai/flux-pro/requests/1")]
+    vendor.polls = [finished(360, 540)]
+    world.run(world.submit(provider="fal").job.id)
+    model_lifecycles.observed.clear()
+    [offer] = estimate(world.body(provider="fal"), LIVE, world.at)["plan"]
+    assert (offer["model"], offer["cost"]["amount"]) == ("fal-ai/flux-pro/v1/vto", 0.0475)
+    job_id = world.submit(provider="fal").job.id
+    admin("provider resume fal")
+    world.at.sleep(60)
+    world.run(job_id)
+    job = world.job(job_id)
+    assert vendor.orders[-1].model == "fal-ai/flux-pro/v1/vto"
+    assert (job.status, job.usage.amount) == ("succeeded", 0.0475)
+    assert view(job, world.at)["attempts"][0]["model"] == view(job, world.at)["model"] == "fal-ai/flux-pro/v1/vto"
+    [offer] = estimate(world.body(provider="fal"), LIVE, world.at)["plan"]
+    assert offer["model"] == "fal-ai/fashn/tryon/v1.6", "the operator had fal asked for it again"
+
+
+def test_a_model_that_is_gone_is_planned_again_by_the_name_that_the_stage_gives_its_successor(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.configure("gemini")
+    monkeypatch.setattr(attempts, "adapter", lambda _: Vendor([failed("model_retired")]))
+    world.run(world.submit(provider="gemini").job.id)
+    model_lifecycles.observed.clear()
+    with pytest.raises(Refusal):
+        world.submit(provider="gemini")
+    names = {"gemini-nano-banana-2.1": ["gemini-nano-banana-3"]}
+    choose(monkeypatch, provider_settings={"gemini": {"models": names}})
+    world.run(world.submit(provider="gemini").job.id)
+    model_lifecycles.observed.clear()
+    with pytest.raises(Refusal):
+        world.submit(provider="gemini")
+    choose(monkeypatch, provider_settings={})
+    with pytest.raises(Refusal):
+        world.submit(provider="gemini")
 
 
 def test_the_last_refusals_of_a_provider_are_listed(world: World, vendor: Vendor, admin: Any) -> None:

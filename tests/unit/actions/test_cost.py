@@ -8,7 +8,7 @@ import pytest
 
 from fitting_room import clock
 from fitting_room.actions.cost import cost_of
-from fitting_room.jobs.job import Attempt, Job, PreparedInput, StoredPicture
+from fitting_room.jobs.job import Attempt, Job, JobImage, PreparedInput, StoredPicture
 from fitting_room.jobs.parse import parse
 from tests.unit.memory import FakeClock
 from tests.unit.providers.requests import asking
@@ -20,7 +20,7 @@ def cost(
     provider: str, person: tuple[int, int] = (800, 1200), garment: tuple[int, int] = (700, 700), **facts: Any
 ) -> Any:
     """Of a job with one image, whose inputs had these sizes."""
-    output = facts.pop("output", {})
+    output, images = facts.pop("output", {}), facts.pop("images", [])
     request, at = parse(asking("try_on", provider=provider, output=output)), FakeClock()
     inputs = {
         role: PreparedInput(key=role, media_type="image/png", width=size[0], height=size[1])
@@ -35,6 +35,7 @@ def cost(
         request=request,
         sources={},
         plan=[attempt.provider],
+        images=images,
         created_at=clock.text(at.now()),
         expires_at=clock.later(at.now(), 86400),
     )
@@ -57,6 +58,21 @@ def test_by_megapixels_that_went_in_and_came_out(
     person: tuple[int, int], garment: tuple[int, int], amount: float
 ) -> None:
     assert cost(FLUX, person, garment, **RESULT)[1:] == (amount, "USD", None, "megapixel")
+
+
+@pytest.mark.parametrize(
+    ("size", "came", "amount"),
+    [
+        ((3000, 4500), 816 * 1224, 0.0475),  # enlarged here to `output.size: original`
+        ((3000, 4500), None, 0.0475),  # by a release that did not record what came
+        ((816, 1224), 1100 * 1650, 0.0525),  # made larger than asked, and cut down here
+    ],
+)
+def test_the_result_counts_as_the_provider_made_it(size: tuple[int, int], came: int | None, amount: float) -> None:
+    image = JobImage(
+        n=1, bucket="m", key="1", width=size[0], height=size[1], format="png", bytes=1, sha256="", vendor_pixels=came
+    )
+    assert cost(FLUX, (816, 1224), **RESULT, images=[image]).amount == amount
 
 
 @pytest.mark.parametrize(("quality", "amount"), [("fast", 0.06), (None, 0.08), ("best", 0.12)])

@@ -17,6 +17,7 @@ from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.model_lifecycles import ObservedLifecycle
 
 CORE = "stability.stable-image-core-v1:1"
+IMAGE = {"url": "https://shop.example/p.png"}
 TEXT = {"task": "text_to_image", "prompt": "a hat"}
 BEFORE, END, LATER = date(2026, 9, 29), date(2026, 9, 30), date(2027, 3, 1)
 CHECKED = "2026-09-29T04:00:00.000Z"
@@ -98,6 +99,38 @@ def test_the_other_models_of_a_provider_live_on() -> None:
         "stability"
     ]
     assert shown(deployment, "stability.stable-image-ultra-v1:1")["retired"] is False
+
+
+@pytest.mark.parametrize(
+    ("provider", "gone", "next_one"),
+    [
+        ("fal", "fal-ai/fashn/tryon/v1.6", "fal-ai/flux-pro/v1/vto"),
+        ("astria", "gemini", "seedream"),
+        ("fashn", "tryon-v1.6", None),  # its other model is used only by name
+        ("tryiton", "fashion-v2", None),  # its other model is off, unless the stage offers it
+    ],
+)
+def test_the_next_model_of_a_provider_takes_the_place_of_one_that_is_gone(
+    provider: str, gone: str, next_one: str | None
+) -> None:
+    observed = {f"{provider}/{gone}": said("gone")}
+    here = Deployment(entries(), frozenset({provider}), observed=observed, today=END)
+    body = {"task": "try_on", "person": IMAGE, "garments": [{"image": IMAGE, "category": "tops"}]}
+    body |= {"provider_options": {"astria": {"person_class": "woman"}}}
+    for asked in (provider, "auto") if next_one else ():
+        done = plan(parse({**body, "provider": asked}), Caller("acme", "live", None), here)
+        assert (done.providers, done.models) == ([provider], {provider: next_one})
+    for asked in (f"{provider}/{gone}", *([] if next_one else [provider])):
+        assert refused(here, body, provider=asked)[0].code == "model_retired"
+
+
+def test_a_provider_all_whose_own_choices_are_gone_names_the_models_that_live() -> None:
+    observed = {"gemini/gemini-nano-banana-2.1": said("gone")}
+    here = Deployment(entries(), frozenset({"gemini"}), observed=observed, today=END)
+    body = {"task": "try_on", "person": IMAGE, "garments": [{"image": IMAGE, "category": "tops"}]}
+    [fault] = refused(here, body, provider="gemini")
+    assert fault.code == "model_retired"
+    assert "`gemini/gemini-3.1-flash-lite-image`, `gemini/gemini-3-pro-image`" in fault.remedy
 
 
 def test_gone_counts_as_retired_even_without_a_date() -> None:

@@ -374,7 +374,7 @@ def test_what_the_documents_allow_is_planned(body: dict[str, Any]) -> None:
 )
 def test_the_price(quality: str | None, side: int | None, amount: float) -> None:
     request = parse(asking("try_on", **output(**({"quality": quality} if quality else {}))))
-    assert ENTRY.cost(request, side).amount == amount
+    assert ENTRY.cost(request, ENTRY.model(request), side).amount == amount
 
 
 def test_nova_is_past_its_end_of_life() -> None:

@@ -129,7 +129,7 @@ def test_each_task_has_its_model_and_its_price(body: dict[str, Any], model: str,
     request = parse(body)
     chosen = ENTRY.model(request)
     assert chosen
-    assert (chosen.id, ENTRY.cost(request).amount) == (model, amount)
+    assert (chosen.id, ENTRY.cost(request, chosen).amount) == (model, amount)
 
 
 def test_a_profile_names_the_model_behind_it() -> None:

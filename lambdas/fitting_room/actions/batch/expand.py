@@ -19,9 +19,8 @@ from typing import TypedDict
 from fitting_room import clock
 from fitting_room.actions.batch import manifest, rows
 from fitting_room.actions.batch.rows import BadRow
-from fitting_room.actions.cost import asked_side
 from fitting_room.actions.limits import stage_limits
-from fitting_room.actions.requests.accept import over_budget, reservation
+from fitting_room.actions.requests.accept import offered, over_budget, reservation
 from fitting_room.actions.requests.check import Checked, check
 from fitting_room.actions.requests.sources import uploaded
 from fitting_room.clock import Clock
@@ -32,7 +31,6 @@ from fitting_room.jobs.tasks import AnyRequest
 from fitting_room.net import safe_http
 from fitting_room.net.safe_http import FetchFailed
 from fitting_room.observability import logger
-from fitting_room.providers.base import Price
 from fitting_room.settings import settings
 from fitting_room.stores import api_keys, batch_rows, batches, budgets, jobs, media
 from fitting_room.stores.api_keys import Caller
@@ -209,10 +207,10 @@ def _reckon(n: int, checked: Checked, sums: _Reckoning, at: Clock) -> int | None
     """Add a row to the sums. Return the first row that asks for the same, where one purchase does for both."""
     request, providers = checked.request, checked.plan.providers
     sums.reserved["images"] += request.output.count
-    prices = _prices(checked, at)
+    prices = [price for _, price in offered(request, checked.plan, checked.subjects, at)]
     sums.reserved["millicredits"] += max(round((price.credits or 0) * request.output.count * 1000) for price in prices)
     sums.unpriced |= {name for name, price in zip(providers, prices, strict=True) if price.per_image() is None}
-    if set_aside := reservation(request, providers, checked.subjects, at):
+    if set_aside := reservation(request, checked.plan, checked.subjects, at):
         sums.reserved["paid"] += set_aside.images
         sums.reserved["microusd"] += set_aside.microusd
     if any(ref.upload or (ref.s3 and settings().inbox_bucket in ref.s3) for _, _, ref in request.images()):
@@ -223,12 +221,6 @@ def _reckon(n: int, checked: Checked, sums: _Reckoning, at: Clock) -> int | None
     digest = hashlib.sha256(json.dumps(asks, sort_keys=True).encode()).digest()
     first = sums.first.setdefault(digest, n)
     return first if first != n else None
-
-
-def _prices(checked: Checked, at: Clock) -> list[Price]:
-    made_for = frozenset(subject.made_for for subject in checked.subjects.values())
-    side = asked_side(checked.request)
-    return [entry(name, at).cost(checked.request, side, made_for) for name in checked.plan.providers]
 
 
 def _seconds(provider_id: str, at: Clock) -> float:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from fitting_room import clock
 from fitting_room.actions.cost import asked_side
+from fitting_room.actions.requests.plan import Plan
 from fitting_room.actions.requests.tokens import used_up
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job, Reservation, Subject
 from fitting_room.jobs.tasks import AnyRequest, TrainSubject
+from fitting_room.providers.base import Model, Price
 from fitting_room.settings import settings
 from fitting_room.stores import aws, budgets, daily, executions, file_users, jobs, media, owners, subjects, tokens
 from fitting_room.stores.api_keys import Caller
@@ -122,19 +124,29 @@ def _spent(job: Job, caller: Caller, at: Clock) -> dict[str, dict[str, Any]]:
     return {"token": tokens.spend(caller.token, at.now())} if caller.token and job.recovered_from is None else {}
 
 
-def reservation(
-    request: AnyRequest, providers: list[str], used: Mapping[str, Subject], at: Clock
-) -> Reservation | None:
+def reservation(request: AnyRequest, planned: Plan, used: Mapping[str, Subject], at: Clock) -> Reservation | None:
     """Return the dearest that the plan can cost: any one of its providers, every image.
 
     Returns None for a free request.
     """
-    count, made_for = request.output.count, frozenset(subject.made_for for subject in used.values())
-    prices = [entry(name, at).cost(request, asked_side(request), made_for) for name in providers]
+    count, prices = request.output.count, [price for _, price in offered(request, planned, used, at)]
     if all(price.free for price in prices):
         return None
     amount = max(price.per_image() or 0 for price in prices)
     return Reservation(day=at.now().date().isoformat(), images=count, microusd=round(amount * count * 1e6))
+
+
+def offered(
+    request: AnyRequest, planned: Plan, used: Mapping[str, Subject], at: Clock
+) -> Iterator[tuple[Model | None, Price]]:
+    """Yield the model and the price of each provider of a plan.
+
+    The price is the exact one where the request asks for a size, else the dearest that can apply.
+    """
+    made_for = frozenset(subject.made_for for subject in used.values())
+    for name in planned.providers:
+        model = entry(name, at).model(request, made_for, planned.models)
+        yield model, entry(name, at).cost(request, model, asked_side(request))
 
 
 def expiry(at: Clock) -> str:

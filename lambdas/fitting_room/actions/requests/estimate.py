@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from fitting_room import clock
-from fitting_room.actions.cost import asked_side
+from fitting_room.actions.requests.accept import offered
 from fitting_room.actions.requests.check import check
 from fitting_room.clock import Clock
 from fitting_room.jobs.data_url import decode
 from fitting_room.jobs.tasks import AnyRequest
+from fitting_room.providers.base import Model, Price
 from fitting_room.stores import capacity
 from fitting_room.stores.api_keys import Caller
-from fitting_room.stores.offers import entry
 
 
 def estimate(body: Any, caller: Caller, at: Clock) -> dict[str, Any]:
@@ -28,24 +28,20 @@ def estimate(body: Any, caller: Caller, at: Clock) -> dict[str, Any]:
         for provider, faults in planned.excluded.items()
         for fault in faults
     ]
-    made_for = frozenset(subject.made_for for subject in checked.subjects.values())
+    offers = zip(planned.providers, offered(request, planned, checked.subjects, at), strict=True)
     return {
-        "plan": [_offer(provider, request, made_for, at) for provider in planned.providers],
+        "plan": [_offer(provider, model, price, request.output.count, at) for provider, (model, price) in offers],
         "excluded": excluded,
         "warnings": [warning.model_dump(mode="json") for warning in planned.warnings],
         "request": _without_data(request.model_dump(mode="json", by_alias=True), request),
     }
 
 
-def _offer(provider: str, request: AnyRequest, made_for: frozenset[str], at: Clock) -> dict[str, Any]:
+def _offer(provider: str, model: Model | None, price: Price, count: int, at: Clock) -> dict[str, Any]:
     """Return the offer of one provider, at its highest cost.
 
-    The cost is the exact one where the request asks for a size, else the dearest that can apply. `starts_at`: when
-    the vendor's next slot is free.
+    `starts_at`: when the vendor's next slot is free.
     """
-    offered, count = entry(provider, at), request.output.count
-    model = offered.model(request, made_for)
-    price = offered.cost(request, asked_side(request), made_for)
     each = price.per_image()
     cost = {
         "amount": None if each is None else round(each * count, 6),

@@ -48,8 +48,8 @@ class Deployment:
     photo_regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def seen(self, entry: CatalogueEntry, model: Model) -> ObservedLifecycle | None:
-        """Return the reported state of a model; a provider's own answer is about the id that it was sent."""
-        return self.observed.get(f"{entry.id}/{model.sent_as or model.id}") or self.observed.get(model.id)
+        """Return the reported state of a model; a provider's own answer is about the ids that it was sent."""
+        return self.observed.get(f"{entry.id}/{model.known_as}") or self.observed.get(model.id)
 
     def end_of_life(self, model: Model) -> date | None:
         """Return the end of life of a model, from Bedrock where it is known, else from the catalogue."""
@@ -61,6 +61,11 @@ class Deployment:
             return False
         end, seen = self.end_of_life(model), self.seen(entry, model)
         return (end is not None and self.today >= end) or (seen is not None and seen.state == "gone")
+
+    def model(self, request: AnyRequest, entry: CatalogueEntry, made_for: frozenset[str] = frozenset()) -> Model | None:
+        """Return the model of a provider for a request: a living one, unless the request or a subject names another."""
+        living = tuple(model for model in entry.models if self.offers(entry, model) and not self.retired(entry, model))
+        return entry.model_copy(update={"models": living}).model(request, made_for) or entry.model(request, made_for)
 
     def offers(self, entry: CatalogueEntry, model: Model) -> bool:
         return not model.opt_in or f"{entry.id}/{model.id}" in self.legacy_models
@@ -79,11 +84,15 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Plan:
-    """Provider ids in the order they are tried, why each other one is left out, and what the user should know."""
+    """Provider ids in the order they are tried, why each other one is left out, and what the user should know.
+
+    `models`: the model of each provider in the plan.
+    """
 
     providers: list[str]
     excluded: dict[str, list[Fault]]
     warnings: list[JobWarning]
+    models: dict[str, str] = field(default_factory=dict)
 
 
 def plan(
@@ -125,9 +134,12 @@ def plan(
         warning
         for entry in chosen[:1]
         for rule in entry.advice
-        if (warning := rule.warning(_as_done(request, entry, _model(request, entry, subjects))))
+        if (warning := rule.warning(_as_done(request, entry, _model(request, entry, deployment, subjects))))
     ]
-    return Plan([entry.id for entry in chosen], excluded, advice)
+    models = {
+        entry.id: model.id for entry in chosen if (model := _model(request, entry, deployment, subjects)) is not None
+    }
+    return Plan([entry.id for entry in chosen], excluded, advice, models)
 
 
 def _live(pointer: str) -> Fault:
@@ -212,7 +224,7 @@ def _faults(
         return [_wrong_task(request, entry, others)]
     if not entry.models:
         return [_not_usable(entry, others)]
-    model = _model(request, entry, subjects)
+    model = _model(request, entry, deployment, subjects)
     entry = entry.as_of(model)
     faults = [
         _or_else(fault, asked, request, entry, deployment, others)
@@ -259,7 +271,11 @@ def _faults(
                 if entry.max_garments > 1
                 else f"{entry.title} takes one garment per job.",
                 entry.instead.get("garments", _FEWER if entry.max_garments > 1 else "Send one job per garment.")
-                + _ways(other.id for other in others.living if other.as_of(other.model(request)).max_garments >= count),
+                + _ways(
+                    other.id
+                    for other in others.living
+                    if other.as_of(deployment.model(request, other)).max_garments >= count
+                ),
                 pointer=f"/garments/{entry.max_garments}",
                 provider=entry.id,
             )
@@ -279,8 +295,10 @@ def _faults(
     return faults
 
 
-def _model(request: AnyRequest, entry: CatalogueEntry, subjects: Mapping[str, Subject]) -> Model | None:
-    return entry.model(request, frozenset(subject.made_for for subject in subjects.values()))
+def _model(
+    request: AnyRequest, entry: CatalogueEntry, deployment: Deployment, subjects: Mapping[str, Subject]
+) -> Model | None:
+    return deployment.model(request, entry, frozenset(subject.made_for for subject in subjects.values()))
 
 
 def _as_done(request: AnyRequest, entry: CatalogueEntry, model: Model | None) -> AnyRequest:
@@ -330,7 +348,7 @@ def _or_else(
         return model.does(request) and deployment.offers(entry, model) and not entry.rules(named)
 
     ways = [f"{entry.id}/{model.id}" for model in entry.models if takes(entry, model) and fits(model)]
-    ways += [other.id for other in others.living if takes(other, other.model(request))]
+    ways += [other.id for other in others.living if takes(other, deployment.model(request, other))]
     return fault.model_copy(
         update={"remedy": fault.remedy + _ways([way for way in ways if way in others.able] or ways)}
     )
@@ -463,7 +481,7 @@ def _living(request: AnyRequest, entry: CatalogueEntry, deployment: Deployment) 
         and other.id != entry.id
         and deployment.usable(other)
         and other.id not in deployment.paused
-        and (model := other.model(request))
+        and (model := deployment.model(request, other))
         and deployment.offers(other, model)
         and not deployment.retired(other, model)
     ]

@@ -102,6 +102,7 @@ def _recovery(old: Job, attempt: Attempt, at: Clock) -> Job:
         subject=old.subject,
         subjects=old.subjects,
         plan=[attempt.provider],
+        models=old.models,
         attempts={"1": copied},
         drop=old.drop,
         recovered_from=old.id,

@@ -58,14 +58,14 @@ def order(job: Job, attempt: Attempt, provider: CatalogueEntry, *, read_now: boo
     """
     inputs = {role: _input(prepared, read_now) for role, prepared in attempt.inputs.items()}
     given = job.request.provider_options.get(provider.id, {})
-    model = provider.model(job.request, job.made_for)
+    model = provider.model(job.request, job.made_for, job.models)
     assert model is not None, "a planned provider has a model for the request"
     return Order(
         job_id=job.id,
         attempt=attempt.n,
         request=job.request,
         model=model.sent_as or model.id,
-        listed=model.id,
+        listed=model.like or model.id,
         inputs=inputs,
         seed=attempt.seed,
         options=provider.options_model.model_validate(given) if provider.options_model else None,
@@ -132,6 +132,7 @@ def record_outcome(job: Job, attempt: Attempt, outcome: Outcome, at: Clock, *, s
             outcome = _rested(job, attempt, outcome, at)
             facts = {
                 "outcome": "failed",
+                "provider_job_id": attempt.provider_job_id if attempt.outcome else None,  # a refused call made none
                 "known_charge": outcome.charged,
                 "finished_at": now,
                 "submitted_at": attempt.submitted_at or attempt.claimed_at,
@@ -203,7 +204,9 @@ def drawn_seed(job: Job, provider: CatalogueEntry) -> int | None:
     asked = job.request.output.seed
     if asked is not None:
         return None if asked == "provider" else asked
-    option = provider.honours(job.request.task, provider.model(job.request, job.made_for)).get("output.seed")
+    option = provider.honours(job.request.task, provider.model(job.request, job.made_for, job.models)).get(
+        "output.seed"
+    )
     if option is None or option.maximum is None:
         return None
     least = int(option.minimum or 0)
@@ -271,9 +274,9 @@ def _note_gone(job: Job, provider: CatalogueEntry, at: Clock) -> None:
 
     Bedrock is asked daily instead, and the sandbox only says what its client asks for.
     """
-    model = provider.model(job.request, job.made_for)
+    model = provider.model(job.request, job.made_for, job.models)
     if model and provider.live and RUNNERS[provider.runner].lifecycles is None:
-        model_lifecycles.put_gone(provider.id, model.sent_as or model.id, at.now())
+        model_lifecycles.put_gone(provider.id, model.known_as, at.now())
 
 
 def stage(job: Job, attempt: Attempt, index: int, data: bytes, seed: int | None) -> StoredPicture:

@@ -68,7 +68,9 @@ def collect(job_id: str, at: Clock) -> Step:
         result, notes = _restored(data, verdict.image, frame, job.request.output)
         result = _marked(result, provenance.read(data).source_type or _source_type(job, attempt, at))
         warnings += [*verdict.warnings, *notes]
-        images.append(_write(job, len(images) + 1, str(len(images) + 1), result, stored.seed))
+        written = _write(job, len(images) + 1, str(len(images) + 1), result, stored.seed)
+        width, height = verdict.image.size
+        images.append(written.model_copy(update={"vendor_pixels": width * height}))
     if not images:
         jobs.fail(
             job,
@@ -137,7 +139,7 @@ def _frame(job: Job, attempt: Attempt, at: Clock) -> Frame | None:
 
 def _provider(job: Job, attempt: Attempt, at: Clock) -> CatalogueEntry:
     provider = entry(attempt.provider, at)
-    return provider.as_of(provider.model(job.request, job.made_for))
+    return provider.as_of(provider.model(job.request, job.made_for, job.models))
 
 
 def _fitted(job: Job, attempt: Attempt) -> Frame | None:

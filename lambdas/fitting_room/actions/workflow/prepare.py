@@ -51,7 +51,7 @@ def _next_attempt(job: Job, again: Attempt | None, at: Clock) -> Step:
         if attempt.renewed:
             raise gone()
         sources = stage(job, shelf, at)
-        fitting = Fitting(job, attempt.n, provider.as_of(provider.model(job.request, job.made_for)), shelf)
+        fitting = Fitting(job, attempt.n, provider.as_of(provider.model(job.request, job.made_for, job.models)), shelf)
         fitting.fit(sources)
     except JobFailure as failure:
         if sources:  # a retry and the contact sheet read them

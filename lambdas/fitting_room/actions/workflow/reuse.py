@@ -33,7 +33,7 @@ def content_of(job: Job, attempt: Attempt, provider: CatalogueEntry) -> str:
     request = job.request.model_dump(mode="json", by_alias=True, exclude=_SAYS_NOTHING_OF_THE_IMAGES)
     for _, pointer, _ in job.request.images():
         put(request, path_of(pointer), None)
-    model = provider.model(job.request, job.made_for)
+    model = provider.model(job.request, job.made_for, job.models)
     content = {
         "whose": [job.tenant, job.mode, job.owner],
         "model": [provider.id, model and model.id, model and model.sent_as],

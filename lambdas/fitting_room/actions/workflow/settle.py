@@ -197,7 +197,7 @@ def _made_for(job: Job, at: Clock) -> str | None:
     if job.latest is None:
         return None
     provider = entry(job.latest.provider, at)
-    model = provider.model(job.request)
+    model = provider.model(job.request, chosen=job.models)
     return f"{provider.id}/{model.id}" if model else None
 
 

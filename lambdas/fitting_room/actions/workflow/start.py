@@ -25,7 +25,7 @@ from fitting_room.jobs.errors import Fault, JobFailure
 from fitting_room.jobs.job import Attempt, Job
 from fitting_room.jobs.outcome import Failed, Outcome, Pending, Step, step
 from fitting_room.jobs.rate import Rate
-from fitting_room.providers.adapter import Order, Provider, Writer
+from fitting_room.providers.adapter import Eraser, Order, Provider, Writer
 from fitting_room.providers.base import CatalogueEntry
 from fitting_room.stores import aws, batches, capacity, jobs, provider_keys
 from fitting_room.stores.aws import TROUBLE, unimportant
@@ -80,9 +80,12 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
         return wanted
     if provider.answers_in_media:
         cast(Writer, vendor).write(wanted)
+        attempt.provider_job_id = cast(Writer, vendor).foreseen(job.id, attempt.n)
     address, attempt.callback = expect_callback(job, attempt, provider, at) or (None, None)
     claimed = _claim(job, attempt, provider, until, at)
     if claimed is None:
+        if attempt.provider_job_id and jobs.unwanted(job.id):
+            cast(Eraser, vendor).erase_job(attempt.provider_job_id)
         return step("busy", runner=provider.runner, wait=1)
     ordered = replace(wanted, references=claimed.references, callback=address)
     outcome = _buy(vendor, ordered, provider, key, at)
@@ -259,7 +262,7 @@ def _claim(job: Job, attempt: Attempt, provider: CatalogueEntry, until: float, a
             "deadline_at": clock.later(now, provider.seconds(job.request.task)),
             "prices": [
                 price.model_dump(mode="json", exclude_none=True)
-                for price in provider.prices_of(job.request, job.made_for)
+                for price in provider.prices_of(job.request, provider.model(job.request, job.made_for, job.models))
             ],
         }
     )

@@ -129,6 +129,7 @@ ENTRY = CatalogueEntry(
         ),
     ),
     runner="http",
+    editor=True,  # `gemini`, `seedream` and `gpt-image-2` follow an instruction; `sd15` is taken by name only
     secret=True,
     polled=True,
     tasks=_PARTNER,

@@ -19,6 +19,7 @@ from fitting_room.providers.fal.answers import (
     CANCELLED,
     LOOK,
     Cancelled,
+    Deleted,
     Output,
     Problem,
     Status,
@@ -39,6 +40,8 @@ POLL_SECONDS = 2.0
 _REQUEST = re.compile(r"[\w.-]+/[\w.-]+/requests/[\w-]+")
 _ENDED = ("FAILED", "CANCELED", "CANCELLED")
 """Words for an end that a second-hand document lists; fal's own has only COMPLETED."""
+_NO_REQUEST = re.compile(r"\brequest\b", re.IGNORECASE)
+"""A gateway's 404 has not this word: only that the address is unknown."""
 _NO_MONEY = re.compile(r"balance|locked|credit", re.IGNORECASE)
 
 
@@ -203,12 +206,17 @@ class Fal:
         return answer.is_success and said in ("OK", "CANCELLATION_REQUESTED")
 
     def erase_job(self, provider_job_id: str) -> bool:
-        """Delete the request's data and the files that were made. fal does so for a key of ADMIN scope only."""
+        """Delete the request's data and the files that were made. fal does so for a key of ADMIN scope only.
+
+        An answer without fal's own word about each file, or about the request, deleted nothing.
+        """
         try:
             answer = self.eraser.put(f"requests/delete_io/{provider_job_id.rpartition('/')[2]}")
-        except httpx.HTTPError:
+            if answer.status_code == 404:
+                return bool(_NO_REQUEST.search(_problem(answer).detail or ""))
+            return answer.is_success and Deleted.model_validate_json(answer.content).whole
+        except (httpx.HTTPError, ValidationError, RecursionError):
             return False
-        return answer.is_success or answer.status_code == 404
 
     def erase_reference(self, made_id: str) -> bool:  # noqa: ARG002  fal makes none
         return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pydantic import BaseModel, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from fitting_room.providers.shared.failures import LATER, Told
 from fitting_room.providers.shared.predictions import LOADABLE
@@ -91,6 +91,20 @@ class Output(BaseModel):
 
 class Cancelled(BaseModel):
     status: str
+
+
+class _DeletedFile(BaseModel):
+    exception: Any = None
+
+
+class Deleted(BaseModel):
+    """The answer to a deletion: one entry for each file that was made, with an exception if the file stays."""
+
+    results: list[_DeletedFile] = Field(alias="CDN_DELETE_RESULTS")
+
+    @property
+    def whole(self) -> bool:
+        return not any(file.exception for file in self.results)
 
 
 class Problem(BaseModel):

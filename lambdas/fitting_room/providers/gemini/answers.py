@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fitting_room.providers.gemini.entry import RATES
+from fitting_room.providers.gemini.entry import ENTRY
 
 BLOCKED = frozenset(
     {
@@ -102,16 +102,17 @@ class Answer(_Wire):
     def amount(self, model: str) -> float | None:
         """Return the cost of the tokens in the currency of the prices.
 
-        None where no rates are known for the model, or nothing was counted.
+        None for a model whose price is not one of all its tokens, or if nothing was counted.
         """
-        rates, used = RATES.get(model), self.usageMetadata
-        if rates is None or used is None:
+        prices = (price for price in ENTRY.prices if price.model == model and price.basis == "token")
+        price, used = next(prices, None), self.usageMetadata
+        if price is None or used is None or price.amount is None or price.taken is None or price.written is None:
             return None
         drawn = sum(each.tokenCount for each in used.candidatesTokensDetails if each.modality == "IMAGE")
         if not used.candidatesTokensDetails and any(part.inlineData for part in self.candidate.content.parts):
             drawn = used.candidatesTokenCount
         written = max(0, used.candidatesTokenCount - drawn) + used.thoughtsTokenCount
-        return round(used.promptTokenCount * rates.taken + written * rates.text + drawn * rates.image, 6)
+        return round(used.promptTokenCount * price.taken + written * price.written + drawn * price.amount, 6)
 
 
 class Error(_Wire):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +16,7 @@ from fitting_room.jobs.geometry import FitSpec
 from fitting_room.jobs.rate import Rate
 from fitting_room.providers.base import CatalogueEntry, Lifecycle, Model, Option, Price
 from fitting_room.providers.shared.instructions import OPTIONS
+from fitting_room.settings import DeploymentSettings
 
 ID = "gemini"
 TITLE = "Gemini"
@@ -50,21 +51,29 @@ class Settings(BaseModel):
     ] = {}
 
 
-class Rates(BaseModel):
-    """USD for a token: of text and images that go in, of text and thoughts, and of images that come out."""
+MODELS = (
+    Model(id=NANO_BANANA, tasks=("try_on",), lifecycle=Lifecycle(source=f"{_LISTED}; no dates", checked=_CHECKED)),
+    Model(
+        id=LITE,
+        tasks=("try_on",),
+        qualities=("standard",),
+        named_only=True,
+        lifecycle=Lifecycle(source="github.com/TanStack/ai, issue 870; no dates", checked=_CHECKED),
+    ),
+    Model(
+        id=PRO,
+        tasks=("try_on",),
+        named_only=True,
+        lifecycle=Lifecycle(source=f"{_DATES}; no end is named", checked=_CHECKED),
+    ),
+)
 
-    model_config = ConfigDict(frozen=True)
 
-    taken: float
-    text: float
-    image: float
+def of_stage(stage: DeploymentSettings) -> Mapping[str, Any]:
+    """Return the models with the names that the stage has set."""
+    named: Mapping[str, list[str]] = stage.provider_settings.get(ID, {}).get("models", {})
+    return {"models": tuple(model.model_copy(update={"names": tuple(named.get(model.id, ()))}) for model in MODELS)}
 
-
-RATES: Mapping[str, Rates] = {
-    NANO_BANANA: Rates(taken=1.5e-6, text=7.5e-6, image=30e-6),
-    LITE: Rates(taken=0.25e-6, text=1.5e-6, image=30e-6),  # second-hand
-}
-"""Where the rates were read. Elsewhere the price of an image counts."""
 
 _OPTIONS = OPTIONS | {
     "output.count": Option(minimum=1, maximum=1),
@@ -78,26 +87,12 @@ _OPTIONS = OPTIONS | {
 _FIT = FitSpec(max_side=2048)
 _TOKENS = 1120
 """Of an image of 1K: 0.0336 USD at 30 USD for a million."""
+_NANO_BANANA_TOKENS: Mapping[str, Any] = {"basis": "token", "amount": 30e-6, "taken": 1.5e-6, "written": 7.5e-6}
 
 ENTRY = CatalogueEntry(
     id=ID,
     title=TITLE,
-    models=(
-        Model(id=NANO_BANANA, tasks=("try_on",), lifecycle=Lifecycle(source=f"{_LISTED}; no dates", checked=_CHECKED)),
-        Model(
-            id=LITE,
-            tasks=("try_on",),
-            qualities=("standard",),
-            named_only=True,
-            lifecycle=Lifecycle(source="github.com/TanStack/ai, issue 870; no dates", checked=_CHECKED),
-        ),
-        Model(
-            id=PRO,
-            tasks=("try_on",),
-            named_only=True,
-            lifecycle=Lifecycle(source=f"{_DATES}; no end is named", checked=_CHECKED),
-        ),
-    ),
+    models=MODELS,
     runner="http",
     editor=True,
     secret=True,
@@ -114,8 +109,7 @@ ENTRY = CatalogueEntry(
         Price(
             model=NANO_BANANA,
             quality="standard",
-            basis="token",
-            amount=30e-6,
+            **_NANO_BANANA_TOKENS,
             units=_TOKENS,
             source=_LISTED,
             checked=_CHECKED,
@@ -123,8 +117,7 @@ ENTRY = CatalogueEntry(
         Price(
             model=NANO_BANANA,
             quality="best",
-            basis="token",
-            amount=30e-6,
+            **_NANO_BANANA_TOKENS,
             source=f"{_LISTED}; how many tokens 2K takes is not",
             checked=_CHECKED,
         ),
@@ -132,6 +125,8 @@ ENTRY = CatalogueEntry(
             model=LITE,
             basis="token",
             amount=30e-6,
+            taken=0.25e-6,
+            written=1.5e-6,
             units=_TOKENS,
             source="second-hand: github.com/TanStack/ai, issue 870",
             checked=_CHECKED,
@@ -146,6 +141,7 @@ ENTRY = CatalogueEntry(
     sends_model=True,
     usual=20,  # ours
     settings_model=Settings,
+    of_stage=of_stage,
     status="2026-11-25: in service as far as Google's client and documents show; not tried with a real key. A general editor:"
     " it may change colours, faces and the frame.",
     options_model=Options,

@@ -145,7 +145,7 @@ class SageMaker:
         try:
             for key in places.outputs:
                 if (data := self._objects.read(key, max_bytes=MAX_ANSWER)) is not None:
-                    return finished(data, order, places.name)
+                    return finished(data, order, places.name) if len(data) <= MAX_ANSWER else _too_large()
             for key in places.failures:
                 if (data := self._objects.read(key, max_bytes=MAX_ANSWER)) is not None:
                     return failure_of(data)
@@ -159,6 +159,16 @@ class SageMaker:
 
     def erase_reference(self, made_id: str) -> bool:  # noqa: ARG002  none is ever made
         return True
+
+
+def _too_large() -> Failed:
+    return _failed(
+        "provider_error",
+        "no",
+        f"The endpoint's answer is larger than {MAX_ANSWER / 1e6:,.0f} MB, which is the most that is read.",
+        "Ask for fewer images. Or ask the operator to let the model answer with smaller images, or with JPEG.",
+        retryable=False,
+    )
 
 
 def _refusal(error: ClientError) -> Failed | None:
