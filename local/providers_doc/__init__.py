@@ -1,4 +1,4 @@
-"""What docs/providers.md, docs/privacy.md and the page of each provider say from the catalogue. `make providers-doc` writes it."""
+"""What providers.md, privacy.md and the page of each provider say from the catalogue. `make providers-doc` writes it."""
 
 from __future__ import annotations
 
