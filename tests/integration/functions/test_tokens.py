@@ -276,7 +276,7 @@ def test_a_retry_of_a_job_that_the_token_could_not_have_made_is_refused(
     world: World, vendor: Vendor, token: Callable[..., str], call: Call, send: Shopper, asked: Any
 ) -> None:
     vendor.starts = [failed("content_blocked", "unknown")]
-    costly = {"output": {"count": 3}}
+    costly: dict[str, Any] = {"output": {"count": 3}}
     by_key = call("POST", "/v1/jobs", world.body(owner="jane", **costly)).json["id"]
     by_token = submitted(world, send, token(request=costly))
     for job_id in (by_key, by_token):
