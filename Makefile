@@ -50,7 +50,7 @@ openapi: $(TOOLS) ## docs/openapi.json from the routes and models; BREAKING=1 wr
 check-catalogue: $(TOOLS) ## name the prices, dates and model ids that nobody has looked at for 90 days
 	@PYTHONPATH=.:lambdas $(BIN)/python -m local.check_catalogue
 
-providers-doc: $(TOOLS) ## the tables of docs/providers.md and of each provider's page, from the catalogue
+providers-doc: $(TOOLS) ## the tables of docs/providers.md, docs/privacy.md and each provider's page, from the catalogue
 	@PYTHONPATH=.:lambdas $(BIN)/python -m local.providers_doc
 
 bench: $(TESTS) $(EMULATOR) $(CDK) ## cold starts, the memory of Prepare and the overhead of a job

@@ -127,7 +127,8 @@ class JobLinks(Answer):
 class JobShown(Answer):
     """`status` says how the job stands, `step` what happens to it now. It is over once `step` is `done`.
 
-    For a key without the scope `read`, what is about the person or the images is empty.
+    For a key without the scope `read`, what is about the person or the images is empty. For a token, what is about the shop
+    is empty: prices, `metadata`, `s3`, and the provider's own ids and words.
     """
 
     id: str

@@ -19,7 +19,7 @@ from fitting_room_client.errors import BadInput, DeadlinePassed, Refused
 from fitting_room_client.flow import Flow, Pause
 from fitting_room_client.manifests import Manifest
 from fitting_room_client.models import Batch, BatchPage
-from fitting_room_client.requests import content_type
+from fitting_room_client.requests import bytes_of, content_type
 from fitting_room_client.retries import LAST_TRY, retry_after
 
 Rows = PathLike[str] | Sequence[Mapping[str, Any]]
@@ -57,7 +57,7 @@ class BatchCore(Core):
     def _stored_manifest(self, manifest: Manifest, see: OnCount | None) -> Flow[str]:
         files, ids = manifest.files(), dict[Path, str]()
         for n, path in enumerate(files, 1):
-            ids[path] = (yield from self.upload(path.read_bytes(), self.until(CALL_SECONDS), str(path))).id
+            ids[path] = (yield from self.upload(bytes_of(path, str(path)), self.until(CALL_SECONDS), str(path))).id
             if see:
                 see(n, len(files))
         stored = yield from self.store(manifest.with_uploads(ids), manifest.content_type, self.until(CALL_SECONDS))

@@ -16,7 +16,7 @@ from fitting_room_client.batch_core import BatchCore, OnBatch, OnCount, Rows
 from fitting_room_client.core import CALL_SECONDS, JOB_SECONDS, Core, OnChange
 from fitting_room_client.flow import Awaiting, Blocking, Call, Clock, Flow
 from fitting_room_client.models import Batch, BatchPage, Erased, Estimate, Job, Page, Provider, Upload
-from fitting_room_client.requests import ImageLike, try_on
+from fitting_room_client.requests import ImageLike, bytes_of, try_on
 from fitting_room_client.results import Result
 
 
@@ -85,7 +85,7 @@ class _Calls:
     @Call
     def upload(self, image: Path | bytes) -> Flow[Upload]:
         """Upload one image; any number of jobs may name its `id` until `usable_until`."""
-        data = image if isinstance(image, bytes) else image.read_bytes()
+        data = image if isinstance(image, bytes) else bytes_of(image, None)
         return self._core.upload(data, self._core.until(CALL_SECONDS))
 
     @Call

@@ -8,7 +8,6 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timezone
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -18,7 +17,7 @@ from pydantic import ValidationError
 from fitting_room_client.errors import AnswerLost, DeadlinePassed, FittingRoomError, JobFailed
 from fitting_room_client.flow import Clock, Flow, Pause
 from fitting_room_client.models import Answer, Erased, Estimate, Fault, Image, Job, Page, Provider, Upload
-from fitting_room_client.requests import bad, content_type
+from fitting_room_client.requests import bad, bytes_of, content_type
 from fitting_room_client.results import Picture, Result
 from fitting_room_client.retries import LAST_TRY, persist, refusal, retry_after
 
@@ -185,7 +184,7 @@ class Core:
         """Put an upload's id in the place of each file in a request. `ids`: of the files that were uploaded already."""
         if isinstance(value, bytes | os.PathLike):
             if value not in ids:
-                data = value if isinstance(value, bytes) else Path(value).read_bytes()
+                data = value if isinstance(value, bytes) else bytes_of(value, pointer)
                 ids[value] = (yield from self.upload(data, until, pointer)).id
             return {"upload": ids[value]}
         if isinstance(value, Mapping):

@@ -16,7 +16,7 @@ from typing import Any
 
 from fitting_room_client.errors import BadInput
 from fitting_room_client.models import Fault
-from fitting_room_client.requests import WAYS, bad
+from fitting_room_client.requests import WAYS, bad, bytes_of
 
 _IMAGES = frozenset(
     ("person", "scene", "garment", "image", "images", "pictures", "photos", "input_image", "reference_image")
@@ -39,7 +39,7 @@ class Manifest:
     def read(cls, path: Path) -> Manifest:
         """Read a manifest. Raises `BadInput` for a file that is none."""
         try:
-            text = path.read_bytes().decode("utf-8-sig")
+            text = bytes_of(path, str(path)).decode("utf-8-sig")
         except UnicodeDecodeError:
             raise _unfit(path, "is not in UTF-8") from None
         if "\x00" in text[:1000] or not text.strip():

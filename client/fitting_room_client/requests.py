@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from fitting_room_client.errors import BadInput
@@ -51,6 +52,15 @@ def named(image: Any, pointer: str) -> Any:
         f"{image[:60]!r} names no image.",
         "Send a pathlib.Path, the file's bytes, an https link, or the id of an upload.",
     )
+
+
+def bytes_of(file: str | PathLike[str], pointer: str | None) -> bytes:
+    """Return what a file holds. Raises `BadInput` for one that cannot be read."""
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        detail = f"The file {file} cannot be read: {error.strerror or error}."
+        raise bad(pointer, detail, "Name a file that is there and that this program may read.") from error
 
 
 def content_type(image: bytes, pointer: str) -> str:

@@ -1,4 +1,4 @@
-"""What docs/providers.md and the page of each provider say from the catalogue. `make providers-doc` writes it."""
+"""What providers.md, privacy.md and the page of each provider say from the catalogue. `make providers-doc` writes it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from local.providers_doc import facts, failures, models, options, overview
 from local.providers_doc.markdown import paragraphs
 
 _DOCS = Path(__file__).parents[2] / "docs"
-FILES = (_DOCS / "providers.md", *(_DOCS / "providers" / f"{name}.md" for name in catalogue.PROVIDERS))
+PAGES = tuple(_DOCS / "providers" / f"{name}.md" for name in catalogue.PROVIDERS)
+FILES = (_DOCS / "providers.md", _DOCS / "privacy.md", *PAGES)
 PAGE = "# {0.title}\n\n<!-- from the catalogue: {0.id} -->\n<!-- end -->\n\n## Notes\n"
 """Of a provider that is new."""
 _BLOCK = re.compile(r"(<!-- from the catalogue: (\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -26,6 +27,8 @@ def _block(name: str) -> str:
         return overview.of_providers()
     if name == "options":
         return overview.of_options()
+    if name == "retention":
+        return overview.of_retention()
     entry = catalogue.entry(name)
     return paragraphs(
         entry.status,

@@ -21,7 +21,7 @@ def of(entry: CatalogueEntry) -> str:
         "Answers": _answers(entry),
         "Photos": PHOTOS[entry.photos_stay_in],
         "Retention": entry.retention,
-        "Erasure": _erasure(entry),
+        "Erasure": erasure(entry),
         "Cancelling": "the provider is told to stop" if entry.cancels else "",
         "Failed jobs": "free" if entry.failures_free else "may be charged",
         "Rate": _rate(entry),
@@ -59,7 +59,7 @@ def _span(seconds: int) -> str:
     return counted(seconds / 3600, "hour") if seconds % 3600 == 0 else f"{seconds // 60} minutes"
 
 
-def _erasure(entry: CatalogueEntry) -> str:
+def erasure(entry: CatalogueEntry) -> str:
     if not entry.erases:
         setting = entry.settings_model and "erases" in entry.settings_model.model_fields
         return "only where the stage's setting `erases` says so" if setting else "nothing is deleted by a call"

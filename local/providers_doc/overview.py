@@ -1,10 +1,10 @@
-"""The two tables at the top of the page: which providers there are, and which of them takes an option."""
+"""The tables of all providers: which there are, which of them takes an option, and what each keeps of a photo."""
 
 from __future__ import annotations
 
 from fitting_room.jobs.tasks import TASKS
 from fitting_room.providers import catalogue
-from local.providers_doc.facts import PHOTOS, needs
+from local.providers_doc.facts import PHOTOS, erasure, needs
 from local.providers_doc.markdown import but, code, table
 from local.providers_doc.options import field
 
@@ -20,6 +20,14 @@ def of_providers() -> str:
         for entry in catalogue.entries()
     )
     return table(("Provider", "Tasks", "Needs", "Photos"), rows)
+
+
+def of_retention() -> str:
+    rows = (
+        (f"[`{entry.id}`](providers/{entry.id}.md)", PHOTOS[entry.photos_stay_in], entry.retention, erasure(entry))
+        for entry in catalogue.entries()
+    )
+    return table(("Provider", "Photos", "Retention", "Erasure"), rows)
 
 
 def of_options() -> str:

@@ -53,7 +53,7 @@ def test_a_transaction_is_allowed_even_if_it_is_judged_by_all_of_its_keys_at_onc
     assert may(stage, "Ingest", "PutItem", accepted)
     accepted += [KEYS[each] for each in ("OWNER#*", "TOKEN#*")]
     assert all(may(stage, "Api", action, accepted) for action in ("PutItem", "UpdateItem"))
-    settled = [KEYS[each] for each in ("JOB#*", "BUDGET#*", "USAGE#*", "MADE#*")]
+    settled = [KEYS[each] for each in ("JOB#*", "BUDGET#*", "USAGE#*", "MADE#*", "OWNER#*")]
     admitted = [KEYS[each] for each in ("JOB#*", "USED#*", "OWNER#*", "BATCH#*", "SUBJECTS#*")]
     assert all(may(stage, "Admit", action, admitted) for action in ("PutItem", "UpdateItem"))
     expanded = [KEYS[each] for each in ("BATCH#*", "BUDGET#*", "TESTS#*")]

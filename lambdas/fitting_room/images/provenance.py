@@ -1,7 +1,7 @@
 """Marks that show a machine that an image was made or changed by an algorithm: read, kept, or written into the bytes.
 
 A C2PA manifest signs the bytes of its file, so nothing is ever added to such a file. Any other file gets the IPTC
-property `DigitalSourceType` as XMP, without a pixel being encoded again.
+property `DigitalSourceType` as XMP, without a pixel being encoded again; one that tells of a camera is replaced.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import io
 import re
 import zlib
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from PIL import Image
 
@@ -26,6 +26,8 @@ SourceType = Literal[
 ]
 """Terms of https://cv.iptc.org/newscodes/digitalsourcetype/: a photo with parts made by a model, an image made by a model, a
 photo that a model improved, an image made by a program that was not trained."""
+_OF_MACHINES = frozenset({*get_args(SourceType), "compositeSynthetic"})
+"""The terms that a file may keep. All others, such as `digitalCapture`, would pass it off as something else."""
 
 SOURCE_TYPES: Mapping[Task, SourceType] = {
     "try_on": "compositeWithTrainedAlgorithmicMedia",
@@ -44,7 +46,7 @@ _PROPERTY = """<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/
 _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">\
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">{}</rdf:RDF></x:xmpmeta><?xpacket end="w"?>"""
 _END_OF_PROPERTIES = b"</rdf:RDF>"
-_TERM = re.compile(rb"DigitalSourceType.{0,40}?newscodes/digitalsourcetype/(\w+)", re.DOTALL)
+_TERM = re.compile(rb"(DigitalSourceType.{0,40}?newscodes/digitalsourcetype/)(\w+)", re.DOTALL)
 _REMOTE_MANIFEST = b"dcterms:provenance"
 
 _PNG_HEAD = 33
@@ -69,9 +71,9 @@ class Marks(NamedTuple):
 
     @property
     def source_type(self) -> str | None:
-        """The term after `digitalsourcetype/`, such as `trainedAlgorithmicMedia`."""
-        found = _TERM.search(self.packet)
-        return found[1].decode() if found else None
+        """The term after `digitalsourcetype/`, such as `trainedAlgorithmicMedia`; None if any tells of no machine."""
+        found = [term.decode() for _, term in _TERM.findall(self.packet)]
+        return found[0] if found and _OF_MACHINES.issuperset(found) else None
 
 
 def read(data: bytes) -> Marks:
@@ -83,7 +85,7 @@ def read(data: bytes) -> Marks:
 def mark(data: bytes, source_type: str) -> tuple[bytes, Provenance]:
     """Return the file with its mark, and which one it is.
 
-    The file is as it came if it has a mark already.
+    The file is as it came if it has a mark of a machine already, and always if it is signed.
     """
     marks = read(data)
     if marks.c2pa:
@@ -99,7 +101,10 @@ def mark(data: bytes, source_type: str) -> tuple[bytes, Provenance]:
 
 
 def _with_property(packet: bytes, source_type: str) -> bytes:
-    """Return a packet with the source type added to the properties it had."""
+    """Return a packet with the source type in the place of another one, or added to the properties it had."""
+    replaced, times = _TERM.subn(rb"\g<1>" + source_type.encode(), packet)
+    if times:
+        return replaced
     added = _PROPERTY.format(source_type)
     if _END_OF_PROPERTIES not in packet:
         return _PACKET.format(added).encode()

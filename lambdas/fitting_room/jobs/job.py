@@ -209,6 +209,8 @@ class Job(_Record):
     timeline: list[dict[str, str]] = []
     request: Annotated[AnyRequest, _AsItsTask]
     sources: dict[str, Source]
+    terms: str | None = None
+    """Of the token that it was submitted with; None: with a key."""
     subject: str | None = None
     """The subject that this job makes."""
     subjects: dict[str, Subject] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -43,6 +45,11 @@ class Token(BaseModel):
     garments: list[str | dict[str, str]]
     created_at: str
     expires_at: str
+
+    @property
+    def terms(self) -> str:
+        """The hash of what the shop decides: no token of the same terms could have asked for anything else."""
+        return hashlib.sha256(json.dumps([self.request, self.garments], sort_keys=True).encode()).hexdigest()
 
     def allows(self, garment: dict[str, Any]) -> bool:
         """Whether a garment may be named so: `{"url": ...}`, `{"upload": ...}`, `{"s3": ...}` or `{"subject": ...}`."""

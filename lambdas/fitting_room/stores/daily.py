@@ -1,6 +1,7 @@
 """How many jobs an owner, and an address on the internet, submitted on a UTC day. Neither is stored, only its hash.
 
-The hash of an address has a salt that lives two days: after that nobody can tell which address it was.
+The hash of an address has a salt that lives two days. After that nobody can tell from the table which address it was;
+backups of the table may keep the salt for 35 days more.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class _Model(BaseModel):
 
 
 class Try(_Model):
-    """`status` is the receiver's answer; without one, `error` says why there is none, unless the try is still under way."""
+    """`status` is the receiver's answer; without one, `error` says why there is none, once that is known."""
 
     n: int
     at: str
@@ -114,6 +114,17 @@ def claim(delivery: Delivery, now: datetime, lost_at: str) -> Delivery | None:
         },
     )
     return Delivery.model_validate(without_decimals(found)) if found else None
+
+
+def broke_off(delivery: Delivery, made: Try) -> None:
+    """Write down why a try has no answer, unless its function wrote one meanwhile."""
+    update_if(
+        key(delivery.job_id),
+        "SET tries.#n = :try",
+        "attribute_exists(tries.#n) AND attribute_not_exists(tries.#n.#status) AND attribute_not_exists(tries.#n.#error)",
+        names={"#n": str(made.n), "#status": "status", "#error": "error"},
+        values={":try": to_item(made)},
+    )
 
 
 def end(claimed: Delivery, made: Try, status: Status) -> None:

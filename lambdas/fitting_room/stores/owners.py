@@ -1,4 +1,4 @@
-"""What belongs to an owner: an item for each job, subject and upload; and beside them, since when all of it is to go.
+"""What belongs to an owner: an item for each job, subject, upload, token and usage figure; and since when all is to go.
 
 A submit writes its item with the job and reads the mark after that; an erasure writes the mark and reads the items after that.
 So whichever comes second sees the other, and no transaction holds an item that all jobs of an owner share.
@@ -7,7 +7,6 @@ So whichever comes second sees the other, and no transaction holds an item that 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -66,10 +65,10 @@ def put(owner: Owner, name: str, ttl: int) -> None:
     aws.table().put_item(Item=belonging(owner, name, ttl))
 
 
-def belongings(owner: Owner) -> Iterator[str]:
-    """Yield the ids of all that belongs to an owner, read consistently."""
+def belongings(owner: Owner) -> dict[str, int]:
+    """Return by its id all that belongs to an owner, read consistently, and when it expires, in seconds since 1970."""
     found = aws.every(KeyConditionExpression=Key("pk").eq(owner.partition), ConsistentRead=True)
-    yield from (str(item["sk"]) for item in found if item["sk"] != _MARK)
+    return {str(item["sk"]): int(item["ttl"]) for item in found if item["sk"] != _MARK}
 
 
 def forget(owner: Owner, name: str) -> None:

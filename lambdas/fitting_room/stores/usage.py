@@ -1,6 +1,7 @@
 """The images and spending of tenants: one item for each job that ended.
 
-Items are in a partition for each tenant, mode and UTC day.
+Items are in a partition for each tenant, mode and UTC day. They outlive their jobs, and name the owner. So the owner has an
+entry for each (`USAGE#<day>#<job>`) that lives as long, by which an erasure finds them.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fitting_room import clock
 from fitting_room.jobs.job import Job, Mode, Status, Usage
-from fitting_room.stores import aws
+from fitting_room.stores import aws, owners
 from fitting_room.stores.items import to_item, update_if, without_decimals
 
 KEEP = timedelta(days=400)
+OF_OWNER = "USAGE#"
+"""How the name of an entry begins."""
 
 
 class Spent(BaseModel):
@@ -41,8 +44,8 @@ class Spent(BaseModel):
     owner: str | None = None
 
 
-def of_job(job: Job, status: Status, usage: Usage, ended: datetime) -> dict[str, Any]:
-    """Return the transaction item that records the cost of a job that ended at that time."""
+def of_job(job: Job, status: Status, usage: Usage, ended: datetime) -> dict[str, dict[str, Any]]:
+    """Return the transaction items that record the cost of a job that ended at that time, by name."""
     day = ended.date().isoformat()
     spent = Spent(
         job_id=job.id,
@@ -56,14 +59,32 @@ def of_job(job: Job, status: Status, usage: Usage, ended: datetime) -> dict[str,
         unknown=sum(attempt.charged == "unknown" for attempt in job.attempts.values()),
         owner=None if job.erase_requested_at else job.request.owner,
     )
-    item = {**_key(job.tenant, job.mode, day, job.id), **to_item(spent), "ttl": int((ended + KEEP).timestamp())}
-    return {"Put": {"TableName": aws.table().name, "Item": item}}
+    ttl = int((ended + KEEP).timestamp())
+    items = {"usage": {**_key(job.tenant, job.mode, day, job.id), **to_item(spent), "ttl": ttl}}
+    if spent.owner:
+        owner = owners.find(job.tenant, job.mode, spent.owner)
+        items["usage of owner"] = owners.belonging(owner, _entry(day, job.id), ttl)
+    return {name: {"Put": {"TableName": aws.table().name, "Item": item}} for name, item in items.items()}
 
 
-def forget_owner(job: Job) -> None:
+def forget_owner_of(job: Job) -> None:
     """Keep the money of an ended job that is erased, and not the person whom it was for."""
-    if job.finished_at:
-        update_if(_key_of(job), "REMOVE #owner", "attribute_exists(pk)", names={"#owner": "owner"})
+    if job.owner and job.finished_at:
+        day = clock.parse(job.finished_at).date().isoformat()
+        forget_owner(owners.find(job.tenant, job.mode, job.owner), _entry(day, job.id))
+
+
+def job_of(entry: str) -> str:
+    """Return the job that an owner's entry is about."""
+    return entry.rpartition("#")[2]
+
+
+def forget_owner(owner: owners.Owner, entry: str) -> None:
+    """Strike the owner from the figures that an entry of the owner names, then the entry."""
+    _, day, job_id = entry.split("#")
+    key = _key(owner.tenant, owner.mode, day, job_id)
+    update_if(key, "REMOVE #owner", "attribute_exists(pk)", names={"#owner": "owner"})
+    owners.forget(owner, entry)
 
 
 def read(tenant: str, mode: Mode, first: date, last: date) -> Iterator[Spent]:
@@ -74,9 +95,8 @@ def read(tenant: str, mode: Mode, first: date, last: date) -> Iterator[Spent]:
         yield from (Spent.model_validate(without_decimals(item)) for item in aws.every(KeyConditionExpression=here))
 
 
-def _key_of(job: Job) -> dict[str, str]:
-    ended = clock.parse(str(job.finished_at)).date().isoformat()
-    return _key(job.tenant, job.mode, ended, job.id)
+def _entry(day: str, job_id: str) -> str:
+    return f"{OF_OWNER}{day}#{job_id}"
 
 
 def _key(tenant: str, mode: Mode, day: str, job_id: str) -> dict[str, str]:

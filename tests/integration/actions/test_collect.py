@@ -92,13 +92,17 @@ def test_a_result_that_programs_stumble_over_is_stored_so_that_it_opens(world: W
 
 
 @pytest.mark.parametrize("form", ["jpeg", "webp", "png"])
-def test_another_format_is_converted_and_marked(world: World, vendor: Vendor, form: str) -> None:
-    came = with_mark("algorithmicMedia", "PNG" if form != "png" else "JPEG")
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [("algorithmicMedia", "algorithmicMedia"), ("digitalCapture", "compositeWithTrainedAlgorithmicMedia")],
+)
+def test_another_format_is_converted_and_marked(world: World, vendor: Vendor, form: str, said: str, kept: str) -> None:
+    came = with_mark(said, "PNG" if form != "png" else "JPEG")
     job = bought(world, vendor, Finished([Picture(came, seed=1)]), output={"format": form})
     assert opened(world, job).format == form.upper()
     assert job.images[0].format == form
     assert job.images[0].key.endswith(f"/1.{form}")
-    assert provenance.read(world.read(job.images[0].key)).source_type == "algorithmicMedia"
+    assert provenance.read(world.read(job.images[0].key)).source_type == kept
     assert told(job) == []
 
 

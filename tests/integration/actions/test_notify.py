@@ -34,6 +34,7 @@ from tests.integration.net.test_safe_http import names
 from tests.integration.world import LIVE, OTHER, RIVAL, TENANT, Vendor, World, finished, pending
 from tests.unit.memory import FakeClock
 
+BROKE_OFF = "The function that sent it broke off; the receiver may have got it."
 OK, BROKEN, GONE = "200 OK", "500 Internal Server Error", "410 Gone"
 SPEC = (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """The schedule of the specification, in seconds."""
@@ -381,10 +382,13 @@ def test_a_function_that_dies_before_or_after_it_sends_has_the_try_repeated(
         killed.setattr(notifying, dies, die)
         with pytest.raises(Died):
             world.notify()
+    assert [item["error"] for item in view(world, job_id)["items"]] == [None], "for all we know it is under way"
     pass_time(world, 180)
     assert len(shop.events()) == arrivals
     assert len(set(shop.ids())) == 1
-    assert view(world, job_id)["status"] == "delivered"
+    shown = view(world, job_id)
+    assert shown["status"] == "delivered"
+    assert [(item["status"], item["error"]) for item in shown["items"]] == [(None, BROKE_OFF), (200, None)]
 
 
 def test_a_try_that_kills_its_function_each_time_has_an_end(
@@ -401,7 +405,9 @@ def test_a_try_that_kills_its_function_each_time_has_an_end(
     for _ in range(30):
         with suppress(MemoryError):
             pass_time(world, 60)
-    assert (len(killed), view(world, job_id)["status"], world.due()) == (10, "failed", [])
+    shown = view(world, job_id)
+    assert (len(killed), shown["status"], world.due()) == (10, "failed", [])
+    assert [item["error"] for item in shown["items"]] == [BROKE_OFF] * 10
 
 
 def test_messages_that_come_twice_or_late_send_nothing_more(world: World, shop: Shop) -> None:

@@ -211,6 +211,21 @@ def test_a_file_that_is_no_image_is_not_sent(do: Do, deployment: Deployment, tmp
     assert deployment.requests == []
 
 
+def test_a_file_that_cannot_be_read_is_named_with_its_field_and_the_remedy(
+    do: Do, deployment: Deployment, tmp_path: Path
+) -> None:
+    nobody = tmp_path / "nobody.png"
+    with pytest.raises(BadInput, match=r"^/person: .*nobody\.png.*No such file.*Name a file"):
+        do("try_on", nobody, "upl_1")
+    with pytest.raises(BadInput, match=r"^/garments/0/image: .*Is a directory"):
+        do("try_on", "upl_1", tmp_path)
+    with pytest.raises(BadInput, match=r"nobody\.png"):
+        do("upload", nobody)
+    with pytest.raises(BadInput, match=r"nobody\.png"):
+        do("batches.create", nobody)
+    assert deployment.requests == []
+
+
 @pytest.mark.parametrize(
     ("head", "meant"),
     [

@@ -4,17 +4,20 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from fitting_room.jobs.errors import Fault
+from fitting_room.jobs.outcome import Failed
 from fitting_room.jobs.token import lies_under
 from tests.deployment import choose
 from tests.integration.functions.test_api import ROUTES, Answer, Call, call  # noqa: F401  a fixture
-from tests.integration.world import INBOX, LIVE_KEY, TENANT, Vendor, World, failed, finished, picture
+from tests.integration.world import INBOX, LIVE_KEY, MEDIA, TENANT, Vendor, World, failed, finished, pending, picture
 
 PREFIX = "https://shop.example/garments/"
 TEE = {"image": {"url": PREFIX + "tee.png"}, "category": "tops"}
@@ -69,11 +72,11 @@ def test_a_shopper_submits_sees_lists_cancels_retries_and_erases_her_own(
     world: World, vendor: Vendor, token: Callable[..., str], send: Shopper
 ) -> None:
     vendor.starts = [failed("content_blocked"), finished()]
-    jane = token(request={"provider": "nova_canvas", "output": {"seed": 12}, "metadata": {"shop": "x"}})
+    jane = token(request={"provider": "nova_canvas", "output": {"seed": 12}})
     first = submitted(world, send, jane, reference="A-1")
     world.run(first)
     seen = send(jane, "GET", f"/v1/jobs/{first}").json
-    assert (seen["owner"], seen["reference"], seen["metadata"]) == ("jane", "A-1", {"shop": "x"})
+    assert (seen["owner"], seen["reference"]) == ("jane", "A-1")
     assert world.job(first).request.output.seed == 12
     again = send(jane, "POST", f"/v1/jobs/{first}/retry", {"buy_again": True})
     assert again.status == 202, again.text
@@ -105,6 +108,50 @@ def test_a_token_has_no_more_scopes_than_its_key(
 def test_a_token_is_stored_as_a_hash(world: World, token: Callable[..., str]) -> None:
     secret = token()
     assert secret.removeprefix("fr_token_") not in json.dumps(world.items(), default=str)
+
+
+def inside(told: Any) -> Iterator[tuple[str, Any]]:
+    """Every named value of an answer."""
+    if isinstance(told, dict):
+        yield from told.items()
+    for part in told.values() if isinstance(told, dict) else told if isinstance(told, list) else []:
+        yield from inside(part)
+
+
+def test_a_shopper_is_told_nothing_of_what_the_shop_pays_and_keeps(
+    world: World, vendor: Vendor, token: Callable[..., str], call: Call, send: Shopper
+) -> None:
+    fault = Fault.of(
+        "content_blocked", "Refused.", "Change it.", provider="tryiton", provider_code="E9", provider_detail="acct 7"
+    )
+    vendor.starts = [pending("vendor-7"), pending("vendor-8"), pending("vendor-9")]
+    vendor.polls = [Failed(fault, "no"), finished()]
+    world.configure("tryiton")
+    jane = token(request={"provider": "tryiton", "metadata": {"margin": "low"}})
+    first = submitted(world, send, jane)
+    world.run(first)
+    again = send(jane, "POST", f"/v1/jobs/{first}/retry")
+    world.run(again.json["id"])
+    last = send(jane, "POST", "/v1/jobs", body(world, send, jane))
+    world.run_until_pending(last.json["id"])
+    cancelled = send(jane, "POST", f"/v1/jobs/{last.json['id']}/cancel")
+    world.broken(last.json["id"])
+    recovery = send(jane, "POST", f"/v1/jobs/{last.json['id']}/recover")
+    seen = [send(jane, "GET", f"/v1/jobs/{job_id}") for job_id in (first, again.json["id"], last.json["id"])]
+    answers = [again, last, cancelled, recovery, *seen, send(jane, "GET", "/v1/jobs")]
+    assert [answer.status for answer in answers] == [202, 202, 202, 202, 200, 200, 200, 200]
+    assert seen[0].json["error"]["detail"] == "Refused." and seen[1].json["images"][0]["url"], "what is hers stays"
+
+    told = [pair for answer in answers for pair in inside(answer.json)]
+    hidden = ("amount", "credits", "basis", "provider_seconds", "cost", "s3", "metadata", "provider_job_id")
+    assert {
+        name: value for name, value in told if name in (*hidden, "provider_code", "provider_detail") and value
+    } == {}
+    linked = [str(value) for name, value in told if name == "url"]
+    text = functools.reduce(lambda left, link: left.replace(link, ""), linked, "".join(each.text for each in answers))
+    for secret in ("margin", "vendor-", "E9", "acct 7", MEDIA, INBOX, "list price"):
+        assert secret not in text
+    assert MEDIA in call("GET", f"/v1/jobs/{again.json['id']}").json["images"][0]["s3"], "the shop itself sees all"
 
 
 # --------------------------------------------------------------------------------------------------- stepping out
@@ -222,6 +269,42 @@ def test_a_job_of_another_owner_is_unknown(
 ) -> None:
     answer = send(token(), method, f"/v1/jobs/{job_of_joe(world)}{rest}")
     assert (answer.status, answer.codes) == (404, [("not_found", None)])
+
+
+@pytest.mark.parametrize("asked", [None, {"buy_again": True}])
+def test_a_retry_of_a_job_that_the_token_could_not_have_made_is_refused(
+    world: World, vendor: Vendor, token: Callable[..., str], call: Call, send: Shopper, asked: Any
+) -> None:
+    vendor.starts = [failed("content_blocked", "unknown")]
+    costly: dict[str, Any] = {"output": {"count": 3}}
+    by_key = call("POST", "/v1/jobs", world.body(owner="jane", **costly)).json["id"]
+    by_token = submitted(world, send, token(request=costly))
+    for job_id in (by_key, by_token):
+        world.run(job_id)
+    before = world.spent()
+    jane = token(max_jobs=1, request={"output": {"count": 1}})
+    for job_id in (by_key, by_token):
+        answer = send(jane, "POST", f"/v1/jobs/{job_id}/retry", asked)
+        assert (answer.status, answer.codes) == (403, [("forbidden", None)]), answer.text
+        assert answer.json["remedy"].startswith("Submit a new job")
+    assert (stored(world), world.spent()) == (2, before)
+    again = send(token(max_jobs=1, request=costly), "POST", f"/v1/jobs/{by_token}/retry", {"buy_again": True})
+    assert again.status == 202, "a later token of the same terms could have submitted this very job"
+    assert world.job(again.json["id"]).request.output.count == 3
+
+
+def test_a_retry_of_a_recovery_is_held_to_the_same_terms(
+    world: World, vendor: Vendor, token: Callable[..., str], send: Shopper
+) -> None:
+    vendor.starts, vendor.polls = [pending()], [failed("content_blocked")]
+    world.configure("tryiton")
+    first = submitted(world, send, token(request={"provider": "tryiton"}))
+    world.run_until_pending(first)
+    world.cancel(first)
+    recovery = send(token(), "POST", f"/v1/jobs/{first}/recover").json["id"]
+    world.run(recovery)
+    assert send(token(), "POST", f"/v1/jobs/{recovery}/retry").status == 403
+    assert send(token(request={"provider": "tryiton"}), "POST", f"/v1/jobs/{recovery}/retry").status == 202
 
 
 def test_uploads_and_lists_of_others_are_refused(world: World, token: Callable[..., str], send: Shopper) -> None:

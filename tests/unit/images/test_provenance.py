@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from fitting_room.images import provenance
+from fitting_room.images.provenance import _PROPERTY
 from tests.unit.images.signed import breaches, signed
 
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -97,6 +98,21 @@ def test_a_source_type_that_came_is_kept(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("term", ["digitalCapture", "negativeFilm", "humanEdits", "aTermOfTomorrow"])
+@pytest.mark.parametrize(
+    "way", ['Ex:DigitalSourceType="{}"/>', "><Ex:DigitalSourceType>{}</Ex:DigitalSourceType></rdf:Description>"]
+)
+def test_no_result_passes_for_a_photo_of_a_camera(form: str, term: str, way: str) -> None:
+    own = f'<rdf:Description rdf:about="" xmlns:Ex="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" {way}'
+    data = with_packet(form, PACKET % own.format(IPTC + term).encode())
+    assert properties(data)["DigitalSourceType"] == IPTC + term and provenance.read(data).source_type is None
+    marked, mark = provenance.mark(data, "compositeWithTrainedAlgorithmicMedia")
+    assert mark == "xmp" and term.encode() not in marked
+    assert properties(marked)["DigitalSourceType"] == IPTC + "compositeWithTrainedAlgorithmicMedia"
+    assert properties(marked)["CreatorTool"] == "a provider" and pixels(marked) == pixels(data)
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_a_packet_that_is_no_xmp_is_replaced(form: str) -> None:
     marked, mark = provenance.mark(with_packet(form, b"no xmp"), "trainedAlgorithmicMedia")
     assert mark == "xmp"
@@ -117,8 +133,10 @@ def test_a_file_with_a_manifest_elsewhere_is_not_touched(form: str) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_signed_file_stays_valid(form: str) -> None:
+    """Even if it says that a camera made it: its signer answers for that, and a change would take the signer away."""
     media_type = f"image/{form.lower()}"
-    data = signed(saved(image(size=(256, 256)), form), media_type)
+    camera = PACKET % _PROPERTY.format("digitalCapture").encode()
+    data = signed(with_packet(form, camera), media_type)
     assert breaches(data, media_type) == []
     assert provenance.mark(data, "trainedAlgorithmicMedia") == (data, "c2pa")
 

@@ -1,4 +1,4 @@
-"""The tables of docs/providers.md and of each provider's page are the catalogue's."""
+"""The tables of docs/providers.md, docs/privacy.md and of each provider's page are the catalogue's."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 
 from fitting_room.providers import catalogue
-from local.providers_doc import FILES, PAGE, written
-
-PAGES = {file.stem: file for file in FILES if file.stem != "providers"}
+from local.providers_doc import FILES, PAGE, PAGES, written
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -19,9 +17,19 @@ def test_the_tables_are_as_the_catalogue_has_them(file: Path) -> None:
 
 
 def test_every_provider_has_a_page_with_its_tables() -> None:
-    assert list(PAGES) == list(catalogue.PROVIDERS)
-    for name, page in PAGES.items():
-        assert f"<!-- from the catalogue: {name} -->\n\n" in page.read_text(encoding="utf-8")
+    assert [page.stem for page in PAGES] == list(catalogue.PROVIDERS)
+    for page in PAGES:
+        assert f"<!-- from the catalogue: {page.stem} -->\n\n" in page.read_text(encoding="utf-8")
+
+
+def test_the_page_about_privacy_says_for_each_provider_how_long_it_keeps_photos_and_if_it_deletes_them() -> None:
+    told = (Path(__file__).parents[3] / "docs" / "privacy.md").read_text(encoding="utf-8")
+    rows = {row.split("`")[1]: row for row in told.splitlines() if row.startswith("| [`")}
+    assert list(rows) == list(catalogue.PROVIDERS)
+    for name, row in rows.items():
+        assert catalogue.entry(name).retention in row
+    assert rows["astria"].endswith("| `DELETE` deletes the copies |")
+    assert rows["fashn"].endswith("| nothing is deleted by a call |")
 
 
 FACTS = {

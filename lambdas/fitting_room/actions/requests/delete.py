@@ -79,11 +79,11 @@ def delete_owner(name: str, caller: Caller, at: Clock) -> dict[str, Any]:
         )
     owner = owners.find(caller.tenant, caller.mode, name)
     owners.erase_before(owner, at.now(), clock.later(at.now(), GRACE))
-    found = sorted(owners.belongings(owner), reverse=True)
+    now, found = at.now().timestamp(), owners.belongings(owner)
     for subject_id in (each for each in found if each.startswith("sub_")):
         if subjects.get(subject_id, caller.tenant, at.now()):
             delete_subject(subject_id, caller, at)
-    job_ids = [each for each in found if each.startswith("job_")]
+    job_ids = sorted((each for each in found if each.startswith("job_") and found[each] > now), reverse=True)
     left: list[Remaining] = []
     for job_id in job_ids[:_AT_ONCE]:
         if job := jobs.get(job_id, at.now()):

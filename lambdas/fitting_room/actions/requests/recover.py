@@ -99,6 +99,7 @@ def _recovery(old: Job, attempt: Attempt, at: Clock) -> Job:
         task=old.task,
         request=old.request,
         sources=old.sources,
+        terms=old.terms,
         subject=old.subject,
         subjects=old.subjects,
         plan=[attempt.provider],

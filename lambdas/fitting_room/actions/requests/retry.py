@@ -33,11 +33,17 @@ class RetryRequest(BaseModel):
 def retry(job_id: str, body: Any, caller: Caller, at: Clock) -> Accepted:
     """Store and start the one retry of a job; a second call answers the same one.
 
-    Raises `Refusal`: `conflict` for a job that has not failed, `may_be_charged`, `upload_missing` for an image that is gone,
-    and the refusals of a submit.
+    Raises `Refusal`: `forbidden` for a job that the token could not have made, `conflict` for a job that has not failed,
+    `may_be_charged`, `upload_missing` for an image that is gone, and the refusals of a submit.
     """
     asked = _parsed(body)
     old = find_job(job_id, caller, at)
+    if caller.token and caller.token.terms != old.terms:
+        raise Refusal.of(
+            "forbidden",
+            "This job was not made with a token of the same `request` and `garments`.",
+            "Submit a new job with this token, or ask the shop to retry this one.",
+        )
     if other := _retry_of(old, at):
         return Accepted(other, replayed=True)
     _check(old, asked)

@@ -125,6 +125,7 @@ def new_job(
         task=request.task,
         request=kept_request(request, planned.providers),
         sources={},
+        terms=caller.token.terms if caller.token else None,
         plan=planned.providers,
         models=planned.models,
         warnings=planned.warnings,

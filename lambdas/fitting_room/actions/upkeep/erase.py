@@ -134,6 +134,10 @@ def _mark(owner: owners.Owner, name: str, before: str, at: Clock) -> None:
         tokens.remove(name.removeprefix("tok_"))
         owners.forget(owner, name)
         return
+    if name.startswith(usage.OF_OWNER):
+        if jobs.get(usage.job_of(name), now) is None:  # it has expired; other jobs are erased with their figures
+            usage.forget_owner(owner, name)
+        return
     job = jobs.get(name, now)
     if job and job.created_at <= before and not job.erase_requested_at:
         request_erasure(jobs.key(name), name, now, clock.text(now))
@@ -154,7 +158,7 @@ def _bury(job: Job, at: Clock) -> Tombstone:
         unused.append(f"drop/{job.tenant}/{job.drop}/job.json")
     media.remove(unused, bucket=config.inbox_bucket)
     debts.remove_all(job.id)
-    usage.forget_owner(job)
+    usage.forget_owner_of(job)
     deliveries.remove(job.id)
     owners.forget_job(job)
     reusable.forget(job)

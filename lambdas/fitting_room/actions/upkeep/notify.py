@@ -64,8 +64,12 @@ def notify(thing_id: str, at: Clock) -> None:
     due = delivery.status == "scheduled" and str(delivery.next_at) <= clock.later(at.now(), CLOCKS_DIFFER)
     if not due or (isinstance(told.thing, Job) and _subject_open(told.thing, at)):
         return
-    if delivery.round == len(SCHEDULE):  # the function died in the last try
-        _end(delivery, delivery.tries[str(len(delivery.tries))], "failed")
+    last = delivery.tries.get(str(len(delivery.tries)))
+    if last and last.status is None and last.error is None:
+        last.error = "The function that sent it broke off; the receiver may have got it."
+        deliveries.broke_off(delivery, last)
+    if last and delivery.round == len(SCHEDULE):  # the function died in the last try
+        _end(delivery, last, "failed")
     elif claimed := deliveries.claim(delivery, at.now(), clock.later(at.now(), LOST_SECONDS)):
         _try(told, claimed, at)
 

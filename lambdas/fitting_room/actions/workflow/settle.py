@@ -128,7 +128,7 @@ def _finish(job: Job, at: Clock) -> None:
     error = None if job.made else _error(job, at)
     status: Status = "succeeded" if error is None else "cancelled" if error.code == "cancelled" else "failed"
     usage = _usage(job, at)
-    counted = {"usage": spending.of_job(job, status, usage, at.now())}
+    counted = spending.of_job(job, status, usage, at.now())
     if job.batch:
         counted["batch"] = batches.settled(job, status, usage, error)
     look_at = clock.later(at.now(), _OWED_SECONDS)
@@ -279,10 +279,9 @@ def _correction(job: Job, at: Clock) -> dict[str, dict[str, Any]]:
         update={"attempts": {**old.attempts, str(attempt.n): attempt.model_copy(update={"known_charge": "no"})}}
     )
     before, after = _usage(old, at), _usage(free, at)
-    writes = {
-        "not charged": jobs.not_charged(old, attempt, _item(after)),
-        "less usage": spending.of_job(free, old.status, after, clock.parse(str(old.finished_at))),
-    }
+    corrected = spending.of_job(free, old.status, after, clock.parse(str(old.finished_at)))
+    writes = {f"corrected {name}": item for name, item in corrected.items()}
+    writes["not charged"] = jobs.not_charged(old, attempt, _item(after))
     if old.reserved:
         microusd = round(((before.amount or 0) - (after.amount or 0)) * 1e6)
         images = before.images - after.images

@@ -71,7 +71,8 @@ def estimate_a_job(caller: Caller) -> Response[str]:
 
 
 def get_the_jobs(caller: Caller) -> Response[str]:
-    return _answer(200, list_jobs.list_jobs(caller, _query(), clock))
+    page = list_jobs.list_jobs(caller, _query(), clock)
+    return _answer(200, {**page, "items": [visible(job, caller) for job in page["items"]]})
 
 
 def get_a_job(caller: Caller, job_id: str) -> Response[str]:
