@@ -93,7 +93,7 @@ def test_a_call_in_flight_is_looked_at_until_it_must_be_over_and_never_made_agai
     with pytest.raises(ConnectionError):
         world.start(job_id, remaining=100)
     waits = []
-    while (said := look(job_id, *([180.0] if look is start else []), world.at))["outcome"] == "busy":
+    while (said := look(job_id, *([] if look is prepare else [180.0]), world.at))["outcome"] == "busy":
         waits.append(said["wait"])
         assert said["runner"] == "bedrock"
         world.at.sleep(said["wait"])
@@ -425,7 +425,7 @@ def test_a_key_that_cannot_be_read_fails_before_anything_is_bought(world: World,
     attempt = world.job(job_id).latest
     assert attempt and attempt.error
     assert (attempt.error.code, attempt.charged, attempt.claimed_at) == ("provider_auth", "no", None)
-    assert "set tryiton" in attempt.error.remedy
+    assert "store a key for TryItOn" in attempt.error.remedy
 
 
 def test_an_adapter_that_cannot_connect_says_so_without_a_purchase(
