@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ConnectionClosedError
 from moto.core.models import botocore_stubber
 
@@ -105,7 +104,7 @@ def lost_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[], N
     real = botocore_stubber.process_request
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
 
-    def send(request: AWSPreparedRequest) -> Any:
+    def send(request: Any) -> Any:
         token = json.loads(request.body).get("ClientRequestToken")
         if token and token in done:
             return 200, {}, b"{}"
