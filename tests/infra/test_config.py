@@ -95,7 +95,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "tenant_buckets.s3://photos: 's3://photos' is not the name of a bucket",
     ),
     ({"tenant_buckets": {"photos": ["Bad Tenant"]}}, "tenant_buckets.photos.0: 'Bad Tenant' is not a tenant's name: "),
-    ({"tenant_buckets": {"photos": []}}, "tenant_buckets.photos: [] is not a list of at least 1 entries."),
+    ({"tenant_buckets": {"photos": []}}, "tenant_buckets.photos: [] is not a list of at least 1 entry."),
     ({"tenant_buckets": "photos"}, """'photos' is not an object such as {"photos-of-shop": ["shop"]}."""),
     ({"waiters": -1}, "waiters: -1 is not a whole number, at least 0."),
     ({"dialect_waiters": -1}, "dialect_waiters: -1 is not a whole number, at least 0."),
