@@ -47,6 +47,7 @@ class Watched:
     machine: sfn.StateMachine
     batches: sfn.StateMachine
     api: apigw.HttpApi
+    webhooks: sqs.Queue
     drops: sqs.Queue
     dead_letters: sqs.Queue
 
@@ -76,7 +77,7 @@ def alarms(seen: Watched) -> list[Watch]:
         Watch(
             "ApiThrottled",
             "Lambda refuses to run the API: clients get errors.",
-            _throttles(functions.api, functions.callback),
+            _throttles(functions.api, functions.callback, *filter(None, (functions.bedrock_dialect,))),
             low=2,
             of=3,
         ),
@@ -85,6 +86,13 @@ def alarms(seen: Watched) -> list[Watch]:
             "JobsThrottled",
             "Lambda refuses to run steps of jobs: they wait.",
             _throttles(*functions.of_the_machine().values()),
+            low=3,
+            of=3,
+        ),
+        Watch(
+            "OthersThrottled",
+            "Lambda refuses to run other functions: batches, files, webhooks or erasures wait.",
+            _throttles(*_others(functions)),
             low=3,
             of=3,
         ),
@@ -103,6 +111,12 @@ def alarms(seen: Watched) -> list[Watch]:
         ),
         Watch("SweepErrors", "The sweep fails.", functions.sweep.metric_errors(**SUM)),
         Watch("WebhooksFail", "Webhooks cannot be sent: they wait.", functions.notify.metric_errors(**SUM)),
+        Watch(
+            "WebhooksWait",
+            "Webhooks wait for more than 30 minutes.",
+            seen.webhooks.metric_approximate_age_of_oldest_message(period=_MINUTES, statistic="Maximum"),
+            limit=30 * 60,  # twice the longest pause that a webhook waits in the queue on purpose
+        ),
         Watch(
             "DropsWait",
             "Files in drop folders wait for more than 15 minutes.",
@@ -132,7 +146,14 @@ def _of_the_dialect(functions: Functions) -> list[Watch]:
     return [Watch("DialectErrors", "The Bedrock dialect answers 5xx.", errors, low=2, of=3)]
 
 
+def _others(functions: Functions) -> list[ServiceFunction]:
+    """Return those that neither answer clients nor do the steps of jobs."""
+    watched = [functions.api, functions.callback, functions.bedrock_dialect, *functions.of_the_machine().values()]
+    return [function for function in functions.by_name().values() if function not in watched]
+
+
 def _throttles(*functions: ServiceFunction) -> cloudwatch.MathExpression:
+    """Add the refusals of up to ten functions: an alarm reads no more metrics."""
     named = {f"m{number}": function.metric_throttles(**SUM) for number, function in enumerate(functions)}
     added = " + ".join(f"FILL({name}, 0)" for name in named)  # a sum with a part that is missing would be missing
     return cloudwatch.MathExpression(expression=added, using_metrics=named, period=_MINUTES)

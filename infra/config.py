@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal
 from aws_cdk.aws_logs import RetentionDays
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fitting_room.jobs.wording import expected, place
 from fitting_room.providers import catalogue
 from fitting_room.providers.base import CatalogueEntry
 from fitting_room.providers.runners import RUNNERS, Runner, RunnerName
-from fitting_room.settings import DeploymentSettings, FromText, Host, Limits, written
+from fitting_room.settings import DeploymentSettings, FromText, Host, written
 
 _STAGE_DEFAULTS: dict[str, dict[str, Any]] = {
     "dev": {"retain": False, "alarms": False, "log_retention": RetentionDays.ONE_WEEK},
@@ -24,17 +25,19 @@ _LOCAL_ONLY = {"wheels": "arm64", "endpoints": {}, "fetch_allow": ()}
 
 FUNCTION_GROUPS = {
     "api": ("Api",),
-    "callback": ("Callback", "Wait"),
+    "callback": ("Callback", "Wait", "Wake"),
     "prepare": ("Prepare",),
     "start": tuple(runner.state for runner in RUNNERS.values()),
     "poll": ("Poll",),
     "collect": ("Collect",),
     "settle": ("Settle",),
     "batch": ("Expand", "Admit", "Finish"),
+    "ingest": ("Ingest",),
     "upkeep": ("Sweep", "Erase"),
     "notify": ("Notify",),
     "dialect": ("BedrockDialect",),
 }
+"""By name, the functions that may have executions of their own. Not WatchModels: it runs once a day, and may run later."""
 MOST_BYTES = 2500
 """Of the settings as JSON: Lambda takes 4 KB of environment, and the addresses of a stage need the rest."""
 UNRESERVED = 100
@@ -58,7 +61,9 @@ class StageConfig(BaseModel):
     """Requests a second that the API takes over all callers. None: 100, or 1,000 from a `lambda_quota` of 100 up."""
     api_burst: Annotated[int, Field(ge=1)] | None = None
     """Requests that the API takes at once. None: twice the `api_rate`."""
-    reserved_concurrency: Annotated[dict[str, Annotated[int, Field(ge=1)]], FromText] = {}
+    reserved_concurrency: Annotated[
+        dict[str, Annotated[int, Field(ge=1)]], FromText, Field(examples=[{"api": 20, "start": 50}])
+    ] = {}
     """By group of functions, the executions that each function of it has for itself, and never more than these."""
     retain: bool
     """Whether images, table and secrets stay when a stack is deleted; such a stage also has point-in-time recovery."""
@@ -129,6 +134,7 @@ class StageConfig(BaseModel):
     def _check_reserved(self) -> None:
         absent = {RUNNERS[name].state for name in RUNNERS.keys() - self.runners.keys()}
         absent |= set() if self.bedrock_dialect else {"BedrockDialect"}
+        absent |= set() if self.deployment.sagemaker else {"Wake"}
         wanted = sum(
             count * len(set(FUNCTION_GROUPS[group]) - absent) for group, count in self.reserved_concurrency.items()
         )
@@ -196,7 +202,7 @@ class StageConfig(BaseModel):
         except ValidationError as error:
             raise ValueError(
                 "\n".join(
-                    f"provider_settings.{provider}.{'.'.join(map(str, item['loc']))}: {item['msg']}."
+                    f"provider_settings.{provider}.{'.'.join(map(str, place(known, item)[0]))}: {_rule(item, known)}."
                     f" Settings of {provider} are: {', '.join(known.model_fields)}."
                     for item in error.errors()
                 )
@@ -240,12 +246,27 @@ def _meant(name: str, known: Iterable[str]) -> str:
 
 
 def _fault(item: Any) -> str:
-    path = [str(part) for part in item["loc"] if part != "deployment"]
+    path = [str(part) for part in place(StageConfig, item)[0] if part != "deployment"]
     key, top = ".".join(path), path[0] if path else "deployment"
-    if item["type"] == "extra_forbidden":
-        known = list(Limits.model_fields) if len(path) > 1 else _settings()
-        meant = _meant(path[-1] if path else top, known)
-        hint = f" Did you mean {meant}?" if meant else ""
-        return f"{key or top}: no such setting.{hint} Use one of: {', '.join(known)}."
-    words = item["msg"].removeprefix("Value error, ")
-    return f"{key}: {words}. Set {top} in cdk.json under context, or with -c {top}=..."
+    words = f"{key or top}: {_rule(item, StageConfig)}."
+    if item["type"] != "extra_forbidden":
+        return f"{words} Set {top} in cdk.json under context, or with -c {top}=..."
+    known = _settings()
+    if len(path) > 1:
+        _, parent = place(StageConfig, {**item, "loc": item["loc"][:-1]})
+        known = list(parent["properties"])
+    meant = _meant(path[-1] if path else top, known)
+    return f"{words}{f' Did you mean {meant}?' if meant else ''} Use one of: {', '.join(known)}."
+
+
+def _rule(item: Any, model: type[BaseModel]) -> str:
+    """Say the rule that a value breaks."""
+    wanted = "a text" if item["type"] == "string_type" else expected(place(model, item)[1] | {"description": ""})
+    match item["type"]:
+        case "value_error":
+            return str(item["msg"].removeprefix("Value error, "))
+        case "extra_forbidden":
+            return "no such setting"
+        case "missing":
+            return f"missing. It must be {wanted}"
+    return f"{item['input']!r} is not {wanted}"

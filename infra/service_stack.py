@@ -172,7 +172,7 @@ class ServiceStack(cdk.Stack):
     def _monitor(self) -> Monitoring:
         functions, config = self.functions, self.config
         machines = self.workflow.machine, self.batches.machine
-        seen = Watched(config, functions, *machines, self.http_api.api, self.drops, self.dead_letters)
+        seen = Watched(config, functions, *machines, self.http_api.api, self.webhooks, self.drops, self.dead_letters)
         groups = [function.log_group for function in functions.by_name().values()]
         monitoring = Monitoring(
             self,

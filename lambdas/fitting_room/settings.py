@@ -20,12 +20,10 @@ def _listed(value: Any) -> Any:
 
 
 def _json_object(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
     try:
-        return json.loads(value)
+        return json.loads(value) if isinstance(value, str) else value
     except ValueError:
-        raise ValueError('not a JSON object such as {"tryiton": ...}') from None
+        return value  # no object either
 
 
 def written(pattern: str, rule: str) -> AfterValidator:
@@ -54,6 +52,9 @@ Origin = Annotated[
 ]
 Loopback = Annotated[str, written(r"(127\.0\.0\.1|localhost):\d+", "a port on this machine such as 127.0.0.1:9000")]
 Bucket = Annotated[str, written(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of a bucket")]
+TENANT = r"[a-z0-9][a-z0-9-]{0,62}"
+"""A tenant's name is a folder in both buckets."""
+TenantName = Annotated[str, written(TENANT, "a tenant's name: up to 63 lower-case letters, digits and hyphens")]
 Days = Annotated[int, Field(ge=1, le=3650)]
 
 
@@ -63,7 +64,7 @@ class Limits(BaseModel):
     At most `submits` in any window of `seconds`, and `concurrency` jobs at once.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     submits: Annotated[int, Field(ge=1)] | None = None
     seconds: Annotated[float, Field(gt=0)] | None = None
@@ -76,7 +77,7 @@ class SageMakerEndpoint(BaseModel):
     A price of an image counts against the budget in USD. A price of an hour is only shown.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     endpoint: Annotated[
         str, written(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", "the name of an endpoint: letters, digits and hyphens")
@@ -101,14 +102,20 @@ class DeploymentSettings(BaseModel):
     A function ignores fields that it does not know: during a deployment its code may be older than its environment.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)  # infinity would reach the functions as null
 
-    endpoints: Annotated[dict[str, Url], FromText] = {}
+    endpoints: Annotated[dict[str, Url], FromText, Field(examples=[{"tryiton": "http://127.0.0.1:9000"}])] = {}
     """Other addresses: of an AWS service that providers are called through (`bedrock-runtime`), of `bedrock`, which knows
     facts about models, or of a provider, by its id."""
-    bedrock_regions: Annotated[dict[str, str], FromText] = {"nova_canvas": "us-east-1"}
+    bedrock_regions: Annotated[dict[str, str], FromText, Field(examples=[{"stability": "us-west-2"}])] = {
+        "nova_canvas": "us-east-1"
+    }
     """The region in which each provider on Bedrock is called: photos travel there. A provider that is not named is off."""
-    sagemaker: Annotated[dict[ModelName, SageMakerEndpoint], FromText] = {}
+    sagemaker: Annotated[
+        dict[ModelName, SageMakerEndpoint],
+        FromText,
+        Field(examples=[{"vton": {"endpoint": "my-vton", "price_per_image": 0.01, "licence": "MIT"}}]),
+    ] = {}
     """The account's own endpoints, by the name that each has as a model: `vton` is `sagemaker/vton`. Empty: none."""
     private_access: Names = ()
     """Providers whose retired model this account may still call."""
@@ -120,11 +127,11 @@ class DeploymentSettings(BaseModel):
     """Models that are offered although they are off by default, as `provider/model`."""
     unmoderated: Names = ()
     """Providers for which a request may say `moderation: none`. The operator is responsible for the images."""
-    limits: Annotated[dict[str, Limits], FromText] = {}
+    limits: Annotated[dict[str, Limits], FromText, Field(examples=[{"aidge": {"submits": 10, "seconds": 60}}])] = {}
     """What a contract with a provider permits, if it differs from the catalogue."""
-    provider_settings: Annotated[dict[str, dict[str, Any]], FromText] = {}
+    provider_settings: Annotated[dict[str, dict[str, Any]], FromText, Field(examples=[{"aidge": {"trial": True}}])] = {}
     """By provider, facts about the account of this stage: see the provider's page in `docs/providers`."""
-    result_hosts: Annotated[dict[str, list[Host]], FromText] = {}
+    result_hosts: Annotated[dict[str, list[Host]], FromText, Field(examples=[{"fashn": ["cdn.example.com"]}])] = {}
     """By provider, more hosts from which results may be fetched, each with its subdomains."""
     callback_url: Annotated[str, written(r"(https?://[^\s?#]+)?", _URL)] | None = None
     """The address that providers call when a job is done. None: the API's own. Empty: no provider is asked to call."""
@@ -144,7 +151,11 @@ class DeploymentSettings(BaseModel):
     """Rows that a manifest may have."""
     batch_concurrency: Annotated[int, Field(ge=1, le=1000)] = 20
     """Rows of one batch that run at once."""
-    tenant_buckets: Annotated[dict[Bucket, list[str]], FromText] = {}
+    tenant_buckets: Annotated[
+        dict[Bucket, Annotated[list[TenantName], Field(min_length=1)]],
+        FromText,
+        Field(examples=[{"photos-of-shop": ["shop"]}]),
+    ] = {}
     """Other buckets of this account, each with the tenants that may name its images and manifests as `s3://...`."""
     daily_owner_jobs: Annotated[int, Field(ge=1)] = 1000
     """Jobs of one owner per UTC day."""

@@ -53,11 +53,16 @@ STAGES: dict[str, dict[str, Any]] = {
 }
 EVERY: dict[str, Any] = STAGES["prod"] | {
     "bedrock_regions": {"nova_canvas": "us-east-1", "stability": "us-west-2"},
+    "private_access": "nova_canvas",
+    "sagemaker": {"vton": {"endpoint": "vton", "price_per_image": 0.02, "licence": "Apache-2.0"}},
+    "prefer": "in_account",
     "legacy_models": "tryiton/clothes",
     "provider_settings": {"aidge": {"trial": True}},
     "daily_images": 5000,
     "daily_usd": 200,
     "daily_test_jobs": 100,
+    "daily_owner_jobs": 50,
+    "daily_address_jobs": 500,
     "batch_rows": 50_000,
     "batch_concurrency": 40,
     "tenant_buckets": {"photos-of-acme": ["acme"]},

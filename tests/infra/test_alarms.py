@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pytest
 
-from fitting_room.actions.upkeep import erase, watch_models
+from fitting_room.actions.upkeep import erase, notify, watch_models
 from fitting_room.actions.upkeep.sweep import sweep
 from fitting_room.actions.workflow import settle as settling
 from fitting_room.actions.workflow.poll import poll
@@ -204,9 +205,12 @@ OF_AWS = [
     ("ApiThrottled", "AWS/Lambda", "Throttles", "AWS::Lambda::Function", "Api", 2, 1.0),
     ("ApiThrottled", "AWS/Lambda", "Throttles", "AWS::Lambda::Function", "Callback", 2, 1.0),
     ("JobsThrottled", "AWS/Lambda", "Throttles", "AWS::Lambda::Function", "Prepare", 3, 1.0),
+    ("OthersThrottled", "AWS/Lambda", "Throttles", "AWS::Lambda::Function", "Notify", 3, 1.0),
+    ("OthersThrottled", "AWS/Lambda", "Throttles", "AWS::Lambda::Function", "Admit", 3, 1.0),
     ("JobsThrottled", "AWS/Lambda", "Throttles", "AWS::Lambda::Function", "Settle", 3, 1.0),
     ("SweepErrors", "AWS/Lambda", "Errors", "AWS::Lambda::Function", "Sweep", 1, 1.0),
     ("WebhooksFail", "AWS/Lambda", "Errors", "AWS::Lambda::Function", "Notify", 1, 1.0),
+    ("WebhooksWait", "AWS/SQS", "ApproximateAgeOfOldestMessage", "AWS::SQS::Queue", "Webhooks", 1, 1801.0),
     ("DropsWait", "AWS/SQS", "ApproximateAgeOfOldestMessage", "AWS::SQS::Queue", "Drops", 1, 901.0),
     ("DeadLetters", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "AWS::SQS::Queue", "DeadLetters", 1, 1.0),
     ("ExecutionsFailed", "AWS/States", "ExecutionsFailed", "AWS::StepFunctions::StateMachine", "JobMachine", 1, 1.0),
@@ -286,6 +290,25 @@ def test_the_sandbox_rings_no_alarm_whatever_its_client_asks_for(
     told = published()
     assert {datum.name for datum in told} == {"AttemptFailed"}
     assert [name for name, alarm in alarms(prod).items() if rings(alarm, told) and name != "SweepAbsent"] == []
+
+
+def test_the_refusals_of_each_function_ring_one_alarm(every: Synthesized) -> None:
+    watched: Counter[str] = Counter()
+    for alarm in alarms(every).values():
+        stats = [each["MetricStat"] for each in alarm.get("Metrics", []) if "MetricStat" in each]
+        assert len(stats) <= 10, "CloudWatch takes no more in one alarm"
+        of_lambda = [each["Metric"] for each in stats if each["Metric"]["MetricName"] == "Throttles"]
+        watched.update(each["Dimensions"][0]["Value"] for each in of_lambda)
+    assert watched == Counter(f"${{{name}}}" for name in every.service.of("AWS::Lambda::Function"))
+
+
+def test_a_webhook_that_waits_on_purpose_rings_nothing(prod: Synthesized) -> None:
+    assert alarms(prod)["WebhooksWait"]["Threshold"] >= 2 * notify.QUEUE_SECONDS
+
+
+def test_what_the_alarms_cost_is_counted(prod: Synthesized) -> None:
+    read = sum(len([m for m in alarm.get("Metrics", [{}]) if "Expression" not in m]) for alarm in alarms(prod).values())
+    assert f"{read * 0.1:.2f} USD, and 0.10 USD" in re.sub(r"\s+", " ", OPERATIONS)
 
 
 def test_every_alarm_has_a_row_that_says_what_to_do(every: Synthesized) -> None:

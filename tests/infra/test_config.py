@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,9 +11,9 @@ from pydantic import BaseModel, ConfigDict
 
 from fitting_room.providers import catalogue
 from fitting_room.settings import DeploymentSettings
-from infra.config import StageConfig
+from infra.config import _LOCAL_ONLY, StageConfig
 from local import cloud
-from tests.infra.synthesized import WITH_KEYS
+from tests.infra.synthesized import EVERY, WITH_KEYS
 
 
 def config(**context: Any) -> StageConfig:
@@ -73,25 +74,34 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     # numbers and choices
     (
         {"result_days": "soon"},
-        "result_days: Input should be a valid integer, unable to parse string as an integer. Set ",
+        "result_days: 'soon' is not a whole number from 1 to 3,650. Set result_days in cdk.json under context",
     ),
-    ({"upload_days": 0}, "upload_days: Input should be greater than or equal to 1. Set upload_days in cdk.json under "),
-    ({"staging_days": 4000}, "staging_days: Input should be less than or equal to 3650."),
-    ({"daily_usd": -1}, "daily_usd: Input should be greater than 0."),
-    ({"daily_images": 0}, "daily_images: Input should be greater than or equal to 1."),
-    ({"daily_test_jobs": "many"}, "daily_test_jobs: Input should be a valid integer"),
-    ({"daily_owner_jobs": 0}, "daily_owner_jobs: Input should be greater than or equal to 1"),
-    ({"daily_address_jobs": "few"}, "daily_address_jobs: Input should be a valid integer"),
-    ({"key_rate": 0}, "key_rate: Input should be greater than 0."),
-    ({"key_burst": 0.5}, "key_burst: Input should be greater than or equal to 1."),
-    ({"batch_rows": 1_000_000}, "batch_rows: Input should be less than or equal to 100000."),
-    ({"batch_concurrency": 0}, "batch_concurrency: Input should be greater than or equal to 1."),
-    ({"tenant_buckets": {"s3://photos": ["acme"]}}, "'s3://photos' is not the name of a bucket"),
-    ({"waiters": -1}, "waiters: Input should be greater than or equal to 0."),
-    ({"dialect_waiters": -1}, "dialect_waiters: Input should be greater than or equal to 0."),
-    ({"bedrock_dialect": "perhaps"}, "bedrock_dialect: Input should be a valid boolean"),
-    ({"lambda_quota": 0}, "lambda_quota: Input should be greater than or equal to 1."),
-    ({"api_rate": "fast"}, "api_rate: Input should be a valid integer"),
+    ({"upload_days": 0}, "upload_days: 0 is not a whole number from 1 to 3,650."),
+    ({"staging_days": 4000}, "staging_days: 4000 is not a whole number from 1 to 3,650."),
+    ({"daily_usd": -1}, "daily_usd: -1 is not a number above 0."),
+    ({"daily_usd": "inf"}, "daily_usd: 'inf' is not a number above 0."),
+    ({"daily_images": 0}, "daily_images: 0 is not a whole number, at least 1."),
+    ({"daily_test_jobs": "many"}, "daily_test_jobs: 'many' is not a whole number, at least 1."),
+    ({"daily_owner_jobs": 0}, "daily_owner_jobs: 0 is not a whole number, at least 1."),
+    ({"daily_address_jobs": "few"}, "daily_address_jobs: 'few' is not a whole number, at least 1."),
+    ({"key_rate": 0}, "key_rate: 0 is not a number above 0."),
+    ({"key_rate": "inf"}, "key_rate: 'inf' is not a number above 0."),
+    ({"key_burst": 0.5}, "key_burst: 0.5 is not a number, at least 1."),
+    ({"key_burst": "nan"}, "key_burst: 'nan' is not a number, at least 1."),
+    ({"batch_rows": 1_000_000}, "batch_rows: 1000000 is not a whole number from 1 to 100,000."),
+    ({"batch_concurrency": 0}, "batch_concurrency: 0 is not a whole number from 1 to 1,000."),
+    (
+        {"tenant_buckets": {"s3://photos": ["acme"]}},
+        "tenant_buckets.s3://photos: 's3://photos' is not the name of a bucket",
+    ),
+    ({"tenant_buckets": {"photos": ["Bad Tenant"]}}, "tenant_buckets.photos.0: 'Bad Tenant' is not a tenant's name: "),
+    ({"tenant_buckets": {"photos": []}}, "tenant_buckets.photos: [] is not a list of at least 1 entry."),
+    ({"tenant_buckets": "photos"}, """'photos' is not an object such as {"photos-of-shop": ["shop"]}."""),
+    ({"waiters": -1}, "waiters: -1 is not a whole number, at least 0."),
+    ({"dialect_waiters": -1}, "dialect_waiters: -1 is not a whole number, at least 0."),
+    ({"bedrock_dialect": "perhaps"}, "bedrock_dialect: 'perhaps' is not true or false."),
+    ({"lambda_quota": 0}, "lambda_quota: 0 is not a whole number, at least 1."),
+    ({"api_rate": "fast"}, "api_rate: 'fast' is not a whole number, at least 1."),
     (
         {"reserved_concurrency": {"start": 5}},
         "reserved_concurrency: 10 in all, but Lambda keeps 100 of the account's 10",
@@ -100,9 +110,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"reserved_concurrency": {"sweep": 5}},
         "reserved_concurrency: unknown sweep. Known: api, batch, callback, collect, ",
     ),
-    ({"retain": "perhaps"}, "retain: Input should be a valid boolean"),
-    ({"log_retention": "FOREVER"}, "log_retention: Input should be "),
-    ({"wheels": "x86"}, "wheels: Input should be 'arm64' or 'host'."),
+    ({"retain": "perhaps"}, "retain: 'perhaps' is not true or false."),
+    ({"log_retention": "FOREVER"}, "log_retention: 'FOREVER' is not one of: ONE_DAY, "),
+    ({"wheels": "x86"}, "wheels: 'x86' is not one of: arm64, host."),
     # addresses and hosts
     (
         {"alarm_email": "not an email"},
@@ -132,7 +142,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"endpoints": "http://127.0.0.1"},
-        'endpoints: not a JSON object such as {"tryiton": ...}. Set endpoints in cdk.json',
+        """endpoints: 'http://127.0.0.1' is not an object such as {"tryiton": "http://127.0.0.1:9000"}. Set endpoints in""",
     ),
     ({"endpoints": {"trytion": "http://x"}}, "endpoints: unknown trytion. Known: "),
     ({"endpoints": {"tryiton": "ftp://x"}}, "endpoints.tryiton: 'ftp://x' is not an address such as "),
@@ -156,21 +166,35 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"bedrock_regions": {"stability": "eu-west-1"}},
         "of stability cannot be called in eu-west-1. Use one of us-west-2.",
     ),
+    ({"bedrock_regions": "x"}, """bedrock_regions: 'x' is not an object such as {"stability": "us-west-2"}."""),
     ({"bedrock_regions": {"tryiton": "us-east-1"}}, "bedrock_regions: unknown tryiton. Known: nova_canvas, stability."),
     ({"private_access": "tryiton"}, "private_access: unknown tryiton. Known: nova_canvas, stability."),
     ({"provider_order": "fashn,sandbox"}, "provider_order: unknown sandbox. Known: aidge, astria, fal, "),
-    ({"prefer": "account"}, "prefer: Input should be 'in_account'"),
+    ({"prefer": "account"}, "prefer: 'account' is not in_account."),
     ({"legacy_models": "fashn/tryon-v1.6"}, "legacy_models: unknown fashn/tryon-v1.6. Known: tryiton/clothes."),
     (
         {"sagemaker": {"vton": {"endpoint": "my vton", "licence": "MIT", "price_per_hour": 1}}},
         "sagemaker.vton.endpoint: 'my vton' is not the name of an endpoint: letters, digits and hyphens",
     ),
+    (
+        {"sagemaker": {"vton": {"endpoint": "vton", "price_per_hour": 1}}},
+        "sagemaker.vton.licence: missing. It must be a text of 1 to 100 characters. Set sagemaker in cdk.json",
+    ),
+    (
+        {"sagemaker": {"vton": {"endpoint": "vton", "license": "MIT", "price_per_hour": 1}}},
+        "sagemaker.vton.license: no such setting. Did you mean licence? Use one of: endpoint, licence, ",
+    ),
+    (
+        {"sagemaker": {"vton": {"endpoint": "vton", "licence": "MIT", "price_per_image": float("inf")}}},
+        "sagemaker.vton.price_per_image: inf is not a number, at least 0.",
+    ),
     ({"unmoderated": "everybody"}, "unmoderated: unknown everybody. Known: aidge, astria, fal, "),
     ({"limits": {"fash": {"submits": 3}}}, "limits: unknown fash. Known: aidge, astria, fal, "),
     (
         {"limits": '{"fashn": {"submits": 0}}'},
-        "limits.fashn.submits: Input should be greater than or equal to 1. Set limits",
+        "limits.fashn.submits: 0 is not a whole number, at least 1. Set limits",
     ),
+    ({"limits": '{"fashn": {"seconds": Infinity}}'}, "limits.fashn.seconds: inf is not a number above 0."),
     (
         {"limits": {"aidge": {"submit": 3}}},
         "limits.aidge.submit: no such setting. Did you mean submits? Use one of: submits, seconds, concurrency.",
@@ -178,7 +202,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"provider_settings": {"nova_canvas": {"trial": True}}}, "provider_settings: unknown nova_canvas. Known: "),
     (
         {"provider_settings": {"aidge": {"trail": True}}},
-        "provider_settings.aidge.trail: Extra inputs are not permitted. ",
+        "provider_settings.aidge.trail: no such setting. Settings of aidge are: ",
+    ),
+    (
+        {"provider_settings": {"aidge": {"trial": "maybe"}}},
+        "provider_settings.aidge.trial: 'maybe' is not true or false.",
     ),
     # of the local cloud, in prod
     (
@@ -201,12 +229,26 @@ def test_a_wrong_setting_is_refused_by_name_with_the_remedy(context: dict[str, A
     with pytest.raises(ValueError) as refused:
         config(**context)
     assert says in str(refused.value)
+    assert "Input should" not in str(refused.value), "the words are ours"
+
+
+def test_the_stage_with_every_setting_has_every_setting_that_prod_may_have() -> None:
+    known = {*StageConfig.model_fields, *DeploymentSettings.model_fields} - {"deployment", *_LOCAL_ONLY}
+    assert EVERY.keys() == known
 
 
 def test_every_setting_has_a_wrong_value_in_the_table_of_refusals() -> None:
     known = {*StageConfig.model_fields, *DeploymentSettings.model_fields} - {"deployment", "alarms", "customer_key"}
     known -= {"api_burst"}  # the type of api_rate
     assert known <= {key.partition(".")[0] for context, _ in REFUSED for key in context}
+
+
+@pytest.mark.parametrize("model", [StageConfig, DeploymentSettings])
+def test_the_example_that_a_refusal_names_is_accepted(model: type[BaseModel]) -> None:
+    examples = {name: field.examples[0] for name, field in model.model_fields.items() if field.examples}
+    assert len(examples) == (1 if model is StageConfig else 7)
+    for name, example in examples.items():
+        config(**{name: json.dumps(example), "lambda_quota": 1000})
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 from fitting_room.actions.batch import finish
 from fitting_room.settings import DeploymentSettings, Settings, settings
 from infra import config
-from tests.infra.synthesized import STAGES, WITH_KEYS, Synthesized
+from tests.infra.synthesized import ROOT, STAGES, WITH_KEYS, Synthesized
 
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 SIZES = {  # MB, seconds
     "Api": (512, 29),
     "Prepare": (1769, 120),
@@ -78,6 +80,24 @@ def test_all_run_on_the_current_python_on_arm_with_tracing(stage: Synthesized) -
 
 def test_no_function_takes_concurrency_from_the_rest_of_the_account(stage: Synthesized) -> None:
     assert not [name for name, item in stage.functions().items() if "ReservedConcurrentExecutions" in item]
+
+
+def test_every_function_is_in_one_group_whose_executions_may_be_reserved(every: Synthesized) -> None:
+    of_no_group = {"WatchModels"}  # it runs once a day, and may run later
+    grouped = Counter(function for group in config.FUNCTION_GROUPS.values() for function in group)
+    assert grouped == Counter(every.functions().keys() - of_no_group)
+    row = next(line for line in OPERATIONS.splitlines() if line.startswith("| `reserved_concurrency` |"))
+    assert f"`{' '.join(config.FUNCTION_GROUPS)}`" in row
+
+
+def test_the_scanner_s_findings_were_counted_over_as_many_functions_as_there_are(every: Synthesized) -> None:
+    functions = every.functions()
+    shared = [name for name, item in functions.items() if "ReservedConcurrentExecutions" not in item]
+    assert f"which has {len(functions)} functions" in OPERATIONS
+    for rule, count in (("115", len(shared)), ("116", len(functions)), ("117", len(functions))):
+        assert re.search(rf"^\| CKV_AWS_{rule} [^|]+\| {count} \|", OPERATIONS, re.MULTILINE), (
+            f"{rule}: run checkov again"
+        )
 
 
 def test_each_role_is_one_function_s_and_has_no_managed_policy(stage: Synthesized) -> None:

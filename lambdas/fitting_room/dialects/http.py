@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from fitting_room.actions.requests.authenticate import authenticate, permit
-from fitting_room.actions.requests.throttle import admit
+from fitting_room.actions.requests.throttle import admit, overload
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
 from fitting_room.observability import error_facts, logger
@@ -69,6 +69,8 @@ def answer(call: Call, at: Clock) -> Answer:
     except Refusal as refusal:
         return dialect.refused(refusal)
     except Exception as error:
+        if refused := overload(error):
+            return dialect.refused(refused)
         logger.error("crashed", **error_facts(error))
         return dialect.refused(Refusal.of("internal", "Internal server error.", "Send the request again.", status=500))
 

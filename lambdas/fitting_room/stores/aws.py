@@ -22,8 +22,32 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
-TROUBLE = (ClientError, BotoCoreError, OSError)
+
+class Busy(Exception):
+    """A transaction met others on the same item too often, or the table was throttled. Nothing was written."""
+
+
+TROUBLE = (ClientError, BotoCoreError, OSError, Busy)
 """Everything that a call to AWS raises when AWS, or the way to it, has a bad moment."""
+_THROTTLED = frozenset(
+    (
+        "ThrottlingException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "TooManyRequestsException",
+        "SlowDown",
+        "TransactionConflictException",
+    )
+)
+_REFUSED = _THROTTLED | {
+    "TransactionCanceledException",
+    "ConditionalCheckFailedException",
+    "ValidationException",
+    "ResourceNotFoundException",
+    "AccessDeniedException",
+    "UnrecognizedClientException",
+    "ExpiredTokenException",
+}
 _QUICK = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
 
 
@@ -79,6 +103,16 @@ def bedrock(region: str) -> BedrockClient:
 def reason(error: Any) -> str:
     """Return the AWS error code of a `ClientError`."""
     return str(error.response["Error"]["Code"])
+
+
+def throttled(error: BaseException) -> bool:
+    """Return whether AWS refused a call because there were too many at once. Such a call did nothing."""
+    return isinstance(error, Busy) or (isinstance(error, ClientError) and reason(error) in _THROTTLED)
+
+
+def refused(error: BaseException) -> bool:
+    """Return whether AWS refused a call for a reason that proves that it did nothing. After any other error it may have."""
+    return isinstance(error, ClientError) and reason(error) in _REFUSED
 
 
 @contextmanager

@@ -8,7 +8,7 @@ safe.
 from __future__ import annotations
 
 import zlib
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from boto3.dynamodb.conditions import Key
@@ -18,11 +18,11 @@ from fitting_room.jobs.job import Reservation
 from fitting_room.settings import settings
 from fitting_room.stores import aws, tenants
 from fitting_room.stores.cache import kept_for
-from fitting_room.stores.items import update_if
+from fitting_room.stores.items import ttl_of_day, uncount_job, update_if, update_once
 
 GIVEN_BACK_ITEMS = 16
 _RESERVE = (
-    "ADD images :images, microusd :microusd",
+    "ADD images :images, microusd :microusd SET #ttl = :ttl",
     "(attribute_not_exists(images) OR images <= :images_left)"
     " AND (attribute_not_exists(microusd) OR microusd <= :money_left)",
 )
@@ -48,7 +48,9 @@ def reserve(tenant: str, reservation: Reservation, at: Clock) -> bool:
 
     Returns False when the day's budget does not cover it any more.
     """
-    return update_if(_key(tenant, reservation.day), *_RESERVE, values=_reserving(tenant, reservation, at))
+    update, condition = _RESERVE
+    values = _reserving(tenant, reservation, at)
+    return update_if(_key(tenant, reservation.day), update, condition, names={"#ttl": "ttl"}, values=values)
 
 
 def setting_aside(tenant: str, reservation: Reservation, at: Clock) -> dict[str, Any]:
@@ -60,6 +62,7 @@ def setting_aside(tenant: str, reservation: Reservation, at: Clock) -> dict[str,
             "Key": _key(tenant, reservation.day),
             "UpdateExpression": update,
             "ConditionExpression": condition,
+            "ExpressionAttributeNames": {"#ttl": "ttl"},
             "ExpressionAttributeValues": _reserving(tenant, reservation, at),
         }
     }
@@ -73,6 +76,7 @@ def _reserving(tenant: str, reservation: Reservation, at: Clock) -> dict[str, in
         ":microusd": reservation.microusd,
         ":images_left": most_images + images - reservation.images,
         ":money_left": most_microusd + microusd - reservation.microusd,
+        ":ttl": ttl_of_day(reservation.day),
     }
 
 
@@ -83,6 +87,11 @@ def count_test_job(tenant: str, now: datetime) -> bool:
     """
     update, condition = _TEST
     return update_if(_tests(tenant, now), update, condition, names={"#ttl": "ttl"}, values=_testing(now, 1))
+
+
+def take_test_job_back(tenant: str, now: datetime) -> None:
+    """Uncount a job of a test key that was not stored."""
+    uncount_job(_tests(tenant, now))
 
 
 def counting_tests(tenant: str, now: datetime, count: int) -> dict[str, Any]:
@@ -102,8 +111,7 @@ def counting_tests(tenant: str, now: datetime, count: int) -> dict[str, Any]:
 
 def _testing(now: datetime, count: int) -> dict[str, int]:
     most = settings().deployment.daily_test_jobs
-    ttl = int((now + timedelta(days=2)).timestamp())
-    return {":count": count, ":left": most - count, ":ttl": ttl}
+    return {":count": count, ":left": most - count, ":ttl": ttl_of_day(now.date().isoformat())}
 
 
 def test_jobs(tenant: str, now: datetime) -> int:
@@ -112,10 +120,8 @@ def test_jobs(tenant: str, now: datetime) -> int:
 
 
 def release(tenant: str, job_id: str, reservation: Reservation) -> None:
-    """Undo a reservation whose job was not stored."""
-    aws.table().meta.client.update_item(
-        **refund(tenant, job_id, reservation.day, reservation.images, reservation.microusd)["Update"]
-    )
+    """Undo a reservation whose job was not stored. It counts once at most, or the tenant could spend it twice."""
+    update_once(refund(tenant, job_id, reservation.day, reservation.images, reservation.microusd)["Update"])
 
 
 def refund(tenant: str, job_id: str, day: str, images: int, microusd: int) -> dict[str, Any]:
@@ -128,8 +134,9 @@ def refund(tenant: str, job_id: str, day: str, images: int, microusd: int) -> di
         "Update": {
             "TableName": aws.table().name,
             "Key": _key(tenant, f"{day}#{number:02d}"),
-            "UpdateExpression": "ADD images :images, microusd :microusd",
-            "ExpressionAttributeValues": {":images": images, ":microusd": microusd},
+            "UpdateExpression": "ADD images :images, microusd :microusd SET #ttl = :ttl",
+            "ExpressionAttributeNames": {"#ttl": "ttl"},
+            "ExpressionAttributeValues": {":images": images, ":microusd": microusd, ":ttl": ttl_of_day(day)},
         }
     }
 

@@ -9,16 +9,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from fitting_room.clock import Clock
 from fitting_room.stores import aws
 from fitting_room.stores.api_keys import Caller
 from fitting_room.stores.cache import kept_for
-from fitting_room.stores.items import put_new, update_if
-
-_KEEP = timedelta(days=2)
+from fitting_room.stores.items import KEEP_DAY, put_new, ttl_of_day, uncount_job, update_if
 
 
 class Count(NamedTuple):
@@ -44,7 +42,7 @@ def of_address(caller: Caller, at: Clock) -> Count:
 
 def add(count: Count, most: int) -> bool:
     """Count one job. False when the day's number is used up."""
-    ttl = _ttl(count.day)
+    ttl = ttl_of_day(count.day)
     return update_if(
         count.key,
         "ADD jobs :one SET #ttl = :ttl",
@@ -56,19 +54,15 @@ def add(count: Count, most: int) -> bool:
 
 def take_back(count: Count) -> None:
     """Uncount a job that was not stored."""
-    update_if(count.key, "ADD jobs :less", "attribute_exists(jobs)", values={":less": -1})
+    uncount_job(count.key)
 
 
-@kept_for(_KEEP.total_seconds())
+@kept_for(KEEP_DAY.total_seconds())
 def _salt(day: str) -> str:
     key = {"pk": "SALT", "sk": day}
-    put_new({**key, "salt": secrets.token_hex(32), "ttl": _ttl(day)})
+    put_new({**key, "salt": secrets.token_hex(32), "ttl": ttl_of_day(day)})
     return str(aws.table().get_item(Key=key, ConsistentRead=True)["Item"]["salt"])
 
 
 def _day(now: datetime) -> str:
     return now.date().isoformat()
-
-
-def _ttl(day: str) -> int:
-    return int((datetime.fromisoformat(f"{day}T00:00:00+00:00") + _KEEP).timestamp())

@@ -7,7 +7,7 @@ import random
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,8 +16,11 @@ from pydantic import BaseModel
 
 from fitting_room import clock
 from fitting_room.stores import aws
+from fitting_room.stores.aws import Busy
 
 DUE_SHARDS = 4
+KEEP_DAY = timedelta(days=2)
+"""Of an item that is of one UTC day and read on that day alone. What is written later changes nothing any more."""
 _ATTEMPTS = 8
 _PASSING = ("TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded")
 
@@ -35,6 +38,10 @@ def without_decimals(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: without_decimals(part) for name, part in value.items()}
     return [without_decimals(part) for part in value] if isinstance(value, list) else value
+
+
+def ttl_of_day(day: str) -> int:
+    return int((datetime.fromisoformat(f"{day}T00:00:00+00:00") + KEEP_DAY).timestamp())
 
 
 def due_attributes(job_id: str, at: str) -> dict[str, str]:
@@ -86,10 +93,6 @@ class Conflict(Exception):
     def __init__(self, failed: frozenset[str]) -> None:
         super().__init__(", ".join(sorted(failed)))
         self.failed = failed
-
-
-class Busy(Exception):
-    """A transaction met others on the same item too often, or the table was throttled. Nothing was written."""
 
 
 def put_new(item: dict[str, Any]) -> bool:
@@ -172,7 +175,7 @@ def transact(items: Mapping[str, dict[str, Any]], sleep: Callable[[float], None]
 
     The names are the caller's own, to show which condition failed. Two transactions that meet on one item fail
     although no condition is at fault, and the SDK does not repeat that: this does, with jitter. Raises `Conflict`
-    when a condition failed, `Busy` when it was in vain, `ClientError` for anything else.
+    when a condition failed, `Busy` when it was in vain or the table was throttled, `ClientError` for anything else.
     """
     client = aws.table().meta.client
     for attempt in range(_ATTEMPTS):
@@ -186,8 +189,32 @@ def transact(items: Mapping[str, dict[str, Any]], sleep: Callable[[float], None]
                 raise Conflict(failed) from error
             if not set(codes) & set(_PASSING):
                 raise
+        except ClientError as error:
+            if aws.throttled(error):  # the SDK has repeated it, with longer and longer pauses
+                raise Busy(aws.reason(error)) from error
+            raise
         sleep(_pause(attempt))
     raise Busy(", ".join(sorted({code for code in codes if code != "None"})))
+
+
+def update_once(update: dict[str, Any]) -> None:
+    """Do one update that must not count twice.
+
+    It is sent as a transaction, for the table does that once however often the SDK sends it after a lost answer.
+    """
+    transact({"once": {"Update": update}}, time.sleep)
+
+
+def uncount_job(key: dict[str, str]) -> None:
+    """Count one job less in an item that counts the jobs of a day."""
+    update_once(
+        {
+            "TableName": aws.table().name,
+            "Key": key,
+            "UpdateExpression": "ADD jobs :less",
+            "ExpressionAttributeValues": {":less": -1},
+        }
+    )
 
 
 def _pause(attempt: int) -> float:

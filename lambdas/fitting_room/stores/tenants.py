@@ -13,12 +13,12 @@ from boto3.dynamodb.conditions import Key
 from pydantic import BaseModel, ConfigDict, Field
 
 from fitting_room import clock
+from fitting_room.settings import TENANT
 from fitting_room.stores import aws
 from fitting_room.stores.cache import kept_for
 from fitting_room.stores.items import adopt, put_new, read_either, to_item, update_if, without_decimals
 
-NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-"""A tenant's name is a folder in both buckets."""
+NAME = re.compile(TENANT)
 _PARTITION = "TENANTS"
 
 

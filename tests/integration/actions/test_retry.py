@@ -239,7 +239,7 @@ def test_a_table_that_stays_busy_leaves_nothing_behind(
     old = ended(world, vendor)
 
     def busy(*_: Any) -> None:
-        raise items.Busy("TransactionConflict")
+        raise aws.Busy("TransactionConflict")
 
     monkeypatch.setattr("fitting_room.actions.requests.accept.transact", busy)
     assert refused(world, old).faults[0].code == "throttled"

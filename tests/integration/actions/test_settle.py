@@ -257,7 +257,7 @@ def test_a_table_that_stays_busy_is_an_error_so_that_the_machine_tries_again(
 
     with monkeypatch.context() as patched:
         patched.setattr(client, "transact_write_items", busy)
-        with pytest.raises(items.Busy):
+        with pytest.raises(aws.Busy):
             settle(job_id, world.at)
     settle(job_id, world.at)
     assert world.job(job_id).final

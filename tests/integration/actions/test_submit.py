@@ -31,8 +31,14 @@ def refused(world: World, *args: Any, **changes: Any) -> Refusal:
 
 def everything(world: World) -> Any:
     """All that there is. A budget by what is left of it: what was set aside and given back is two items."""
-    items = [item for item in world.items() if not item["pk"].startswith("BUDGET#")]
-    return items, world.spent(), world.executions(), world.keys("", MEDIA)
+    items = [item for item in world.items() if not item["pk"].startswith(("BUDGET#", "TODAY#", "TESTS#"))]
+    return items, world.spent(), counted(world), world.executions(), world.keys("", MEDIA)
+
+
+def counted(world: World) -> dict[str, int]:
+    """The jobs of the day by what counts them: an owner, an address, a tenant's test keys."""
+    found = {str(item["pk"]): int(str(item["jobs"])) for item in world.items() if "jobs" in item}
+    return {name: jobs for name, jobs in found.items() if jobs}
 
 
 def first(refusal: Refusal) -> tuple[str, str | None]:
@@ -363,6 +369,8 @@ class Busy:
         real, self.calls, self.left = client.transact_write_items, 0, conflicts
 
         def transact(**asked: Any) -> Any:
+            if not stores_a_job(asked):
+                return real(**asked)
             self.calls += 1
             if self.left > 0:
                 self.left -= 1
@@ -403,6 +411,76 @@ def test_a_throttled_transaction_is_repeated_and_then_told_as_throttled(
     busy.left = 99
     assert first(refused(world)) == ("throttled", None)
     assert busy.calls == 16
+
+
+def stores_a_job(asked: dict[str, Any]) -> bool:
+    """A transaction without a put gives back what a refused job took."""
+    return any("Put" in item for item in asked["TransactItems"])
+
+
+class Failing:
+    """The table's client, whose transactions that store a job end in this error: before they did anything, or after."""
+
+    def __init__(self, error: Exception, monkeypatch: pytest.MonkeyPatch, *, written: bool = False) -> None:
+        client = aws.table().meta.client
+        real = client.transact_write_items
+
+        def transact(**asked: Any) -> Any:
+            if not stores_a_job(asked):
+                return real(**asked)
+            if written:
+                real(**asked)
+            raise error
+
+        monkeypatch.setattr(client, "transact_write_items", transact)
+
+
+def refusal_of_the_table(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "x"}}, "TransactWriteItems")
+
+
+@pytest.mark.parametrize("mode", ["live", "test"])
+@pytest.mark.parametrize("code", ["ThrottlingException", "ProvisionedThroughputExceededException"])
+def test_a_throttled_table_is_told_as_throttled_and_costs_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, mode: Mode, code: str
+) -> None:
+    body = world.body("test", owner="jane") if mode == "test" else inline(world, owner="jane")
+    Failing(refusal_of_the_table(code), monkeypatch)
+    refusal = refused(world, body, mode=mode)
+    assert (first(refusal), refusal.status, refusal.retry_after) == (("throttled", None), 429, 1)
+
+
+@pytest.mark.parametrize("code", ["ValidationException", "AccessDeniedException"])
+def test_a_refusal_of_the_table_costs_nothing_and_leaves_no_image(
+    world: World, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    body, before = inline(world, owner="jane"), everything(world)
+    Failing(refusal_of_the_table(code), monkeypatch)
+    with pytest.raises(ClientError):
+        world.submit(body)
+    assert everything(world) == before
+
+
+@pytest.mark.parametrize("code", ["InternalServerError", "RequestTimeout"])
+def test_a_job_that_may_be_stored_keeps_what_it_took(world: World, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """The sweep starts it: without its images it would fail, and without its reservation it would cost too much."""
+    Failing(refusal_of_the_table(code), monkeypatch, written=True)
+    with pytest.raises(ClientError):
+        world.submit(inline(world, owner="jane"))
+    world.at.sleep(61)
+    world.sweep()
+    [job_id] = world.executions()
+    assert {source.key for source in world.job(job_id).sources.values()} == set(world.keys("staging/"))
+    assert (world.spent(), list(counted(world).values())) == ((1, 60_000), [1])
+
+
+def test_a_job_whose_answer_was_lost_before_the_table_was_throttled_is_accepted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Failing(refusal_of_the_table("ThrottlingException"), monkeypatch, written=True)
+    job = world.submit(inline(world)).job
+    assert world.executions() == [job.id] and world.spent() == (1, 60_000)
+    assert {source.key for source in job.sources.values()} == set(world.keys("staging/"))
 
 
 def test_a_request_that_loses_the_race_for_a_key_answers_the_winners_job(

@@ -11,6 +11,7 @@ import fashn
 import httpx
 import hypothesis
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -265,6 +266,16 @@ def test_a_crash_is_told_in_the_vendors_shape(both: Api, monkeypatch: pytest.Mon
     answer = both.call("POST", "/fashn/v1/run", json={"model_name": "tryon-v1.6", "inputs": INLINE})
     assert (answer.status_code, answer.json()["error"]) == (500, "InternalServerError")
     assert "secret" not in answer.text
+
+
+def test_a_throttled_table_is_told_in_the_vendors_shape(both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def throttled(*_: Any, **__: Any) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "x"}}, "UpdateItem")
+
+    monkeypatch.setattr("fitting_room.dialects.purchase.submit", throttled)
+    answer = both.call("POST", "/fashn/v1/run", json={"model_name": "tryon-v1.6", "inputs": INLINE})
+    assert (answer.status_code, answer.json()["error"]) == (429, "RateLimitExceeded")
+    assert answer.headers["retry-after"] == "1"
 
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20)

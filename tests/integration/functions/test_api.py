@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from fitting_room.actions.requests import submit as submitting
 from fitting_room.jobs.job import Mode
 from fitting_room.jobs.outcome import Finished, Pending
-from fitting_room.stores import webhooks
+from fitting_room.stores import aws, webhooks
 from tests.deployment import choose
 from tests.integration.atelier import Atelier
 from tests.integration.functions import described
@@ -690,6 +691,32 @@ def test_no_origin_is_allowed_unless_the_deployment_says_so(call: Call, monkeypa
     assert "access-control-allow-origin" not in call("GET", "/v1/providers", origin=SHOP).headers
     choose(monkeypatch, cors_origins=["https://a.example", "*"])
     assert call("GET", "/v1/providers", origin=SHOP).headers["access-control-allow-origin"] == SHOP
+
+
+# -------------------------------------------------------------------------------------------- AWS has no room
+TOKEN = {"owner": "jane", "max_jobs": 1, "garments": ["https://shop.example/garments/"]}
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/jobs/{id}"), ("POST", "/v1/jobs"), ("POST", "/v1/tokens")])
+@pytest.mark.parametrize("code", ["ThrottlingException", "ProvisionedThroughputExceededException"])
+def test_a_throttled_table_is_429_with_a_time_to_come_back(
+    world: World, call: Call, monkeypatch: pytest.MonkeyPatch, logs: io.StringIO, method: str, path: str, code: str
+) -> None:
+    job_id = world.submit().job.id
+    bodies: dict[str, Any] = {"/v1/jobs": world.body(owner="jane"), "/v1/tokens": TOKEN}
+    assert call("GET", f"/v1/jobs/{job_id}").status == 200
+
+    def throttled(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": "x"}}, "GetItem")
+
+    client = aws.table().meta.client
+    for table, names in ((aws.table(), ("get_item", "query", "update_item")), (client, ("transact_write_items",))):
+        for name in names:
+            monkeypatch.setattr(table, name, throttled)
+    answer = call(method, path.format(id=job_id), bodies.get(path), origin=SHOP)
+    assert (answer.status, answer.codes, answer.json["retryable"]) == (429, [("throttled", None)], True)
+    assert answer.headers["retry-after"] == "1"
+    assert "crashed" not in logs.getvalue()
 
 
 # ----------------------------------------------------------------------------------------------- what is not told

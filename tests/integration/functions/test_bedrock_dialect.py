@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from botocore.exceptions import ClientError
 from PIL import Image
 
 from fitting_room.actions.requests.delete import delete_job
@@ -464,6 +465,15 @@ def test_a_crash_tells_nothing_and_leaves_the_retry_to_the_sdk(invoke: Invoke, m
     answer = invoke()
     assert answer.error() == (500, "InternalServerException")
     assert "division" not in answer.text
+
+
+def test_a_throttled_table_is_throttling_which_the_sdk_repeats(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    def throttled(*_: Any) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "x"}}, "UpdateItem")
+
+    monkeypatch.setattr("fitting_room.dialects.bedrock.invoke.submit", throttled)
+    answer = invoke()
+    assert (answer.error(), answer.headers["retry-after"]) == ((429, "ThrottlingException"), "1")
 
 
 # ------------------------------------------------------------------------------------------------ sizes

@@ -21,12 +21,14 @@ CLIENTS = {
     "functions.http.api": {"table", "s3", "step_functions"},
     "functions.job.start_http": {"table", "s3", "secrets"},
     "functions.job.settle": {"table"},
+    "functions.schedule.sweep": {"table", "step_functions", "functions", "queues"},
 }
 REPORT = """
 import gc, importlib, json, sys
 importlib.import_module(sys.argv[1] + ".handler")
 from fitting_room.stores import aws
-made = [name for name in ("table", "s3", "step_functions", "secrets") if getattr(aws, name).cache_info().currsize]
+names = ("table", "s3", "step_functions", "secrets", "functions", "queues")
+made = [name for name in names if getattr(aws, name).cache_info().currsize]
 print(json.dumps({"modules": sorted(sys.modules), "made": made, "gc": gc.isenabled(), "frozen": gc.get_freeze_count()}))
 """
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import zlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from botocore.exceptions import ConnectionClosedError
+from moto.core.models import botocore_stubber
 
 from fitting_room.jobs.job import Reservation
-from fitting_room.stores import aws, budgets
+from fitting_room.stores import aws, budgets, daily
 from fitting_room.stores.items import transact
-from tests.integration.world import OTHER, TENANT, World
+from tests.integration.world import LIVE, OTHER, TENANT, World
 
 DAY, TOMORROW = "2026-09-01", "2026-09-02"
 LIMIT = 10
@@ -86,6 +92,76 @@ def test_a_reservation_that_is_undone_costs_nothing(world: World) -> None:
     budgets.reserve(TENANT, of(4, 10), world.at)
     budgets.release(TENANT, "job_1", of(4, 10))
     assert budgets.spent(TENANT, DAY) == (0, 0)
+
+
+@pytest.fixture
+def lost_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From the call on, the network loses the first answer of the table, so that the SDK sends the same once more.
+
+    Like DynamoDB, and unlike moto, the table then does a transaction of one token once.
+    """
+    done: list[str | None] = []
+    real = botocore_stubber.process_request
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+
+    def send(request: Any) -> Any:
+        token = json.loads(request.body).get("ClientRequestToken")
+        if token and token in done:
+            return 200, {}, b"{}"
+        answer = real(request)
+        done.append(token)
+        if len(done) == 1:
+            raise ConnectionClosedError(endpoint_url=request.url)
+        return answer
+
+    return lambda: monkeypatch.setattr(botocore_stubber, "process_request", send)
+
+
+def test_a_reservation_that_is_undone_counts_once_though_the_answer_is_lost(
+    world: World, lost_answer: Callable[[], None]
+) -> None:
+    """Counted twice, it would let the tenant spend more than its budget."""
+    budgets.reserve(TENANT, of(4, 10), world.at)
+    lost_answer()
+    budgets.release(TENANT, "job_1", of(4, 10))
+    assert budgets.spent(TENANT, DAY) == (0, 0)
+
+
+def test_a_test_job_that_is_uncounted_counts_once_though_the_answer_is_lost(
+    world: World, lost_answer: Callable[[], None]
+) -> None:
+    for _ in range(3):
+        budgets.count_test_job(TENANT, world.at.now())
+    lost_answer()
+    budgets.take_test_job_back(TENANT, world.at.now())
+    assert budgets.test_jobs(TENANT, world.at.now()) == 2
+
+
+def test_an_owner_s_job_that_is_uncounted_counts_once_though_the_answer_is_lost(
+    world: World, lost_answer: Callable[[], None]
+) -> None:
+    count = daily.of_owner(LIVE, "jane", world.at)
+    assert [daily.add(count, 3) for _ in range(4)] == [True, True, True, False]
+    lost_answer()
+    daily.take_back(count)
+    assert [daily.add(count, 3) for _ in range(2)] == [True, False]
+
+
+def test_a_refund_counts_once_though_the_answer_is_lost(world: World, lost_answer: Callable[[], None]) -> None:
+    budgets.reserve(TENANT, of(4, 10), world.at)
+    lost_answer()
+    give_back(world, "job_1", 3, 5)
+    assert budgets.spent(TENANT, DAY) == (1, 5)
+
+
+def test_every_item_of_a_day_goes_when_the_day_is_over_and_not_before(world: World) -> None:
+    budgets.reserve(TENANT, of(4, 10), world.at)
+    transact({"batch": budgets.setting_aside(OTHER, of(4, 10), world.at)}, world.at.sleep)
+    give_back(world, "job_1", 3)
+    budgets.count_test_job(TENANT, world.at.now())
+    found = [item for item in world.items() if item["pk"].startswith(("BUDGET#", "TESTS#"))]
+    ends = {datetime.fromtimestamp(int(str(item["ttl"])), UTC) for item in found}
+    assert (len(found), ends) == (4, {datetime(2026, 9, 3, tzinfo=UTC)})
 
 
 def test_many_submits_at_once_spend_exactly_the_budget(world: World, one_at_a_time: None) -> None:

@@ -9,9 +9,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fitting_room.stores import aws, debts
+from fitting_room.stores.aws import Busy
 from fitting_room.stores.items import (
     DUE_SHARDS,
-    Busy,
     Conflict,
     clear_due,
     due_attributes,
@@ -70,6 +70,31 @@ def test_what_may_pass_is_repeated_and_what_may_not_is_told_at_once(
     with pytest.raises(raised):
         transact({"one": new("A"), "two": new("B")}, world.at.sleep)
     assert len(asked) == tries
+
+
+@pytest.mark.parametrize(
+    ("code", "raised"),
+    [
+        ("ThrottlingException", Busy),
+        ("ProvisionedThroughputExceededException", Busy),
+        ("RequestLimitExceeded", Busy),
+        ("ValidationException", ClientError),
+        ("InternalServerError", ClientError),
+    ],
+)
+def test_a_transaction_that_the_sdk_repeated_in_vain_is_not_repeated_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, code: str, raised: type[Exception]
+) -> None:
+    asked: list[Any] = []
+
+    def refuse(**written: Any) -> None:
+        asked.append(written)
+        raise ClientError({"Error": {"Code": code, "Message": "x"}}, "TransactWriteItems")
+
+    monkeypatch.setattr(aws.table().meta.client, "transact_write_items", refuse)
+    with pytest.raises(raised):
+        transact({"one": new("A")}, world.at.sleep)
+    assert (len(asked), world.at.slept) == (1, [])
 
 
 def test_a_debt_is_looked_at_when_it_is_due_until_it_is_paid(world: World) -> None:

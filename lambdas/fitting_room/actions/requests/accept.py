@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from fitting_room import clock
@@ -19,12 +20,14 @@ from fitting_room.providers.base import Model, Price
 from fitting_room.settings import settings
 from fitting_room.stores import aws, budgets, daily, executions, file_users, jobs, media, owners, subjects, tokens
 from fitting_room.stores.api_keys import Caller
-from fitting_room.stores.daily import Count
-from fitting_room.stores.items import Busy, Conflict, due_attributes, request_erasure, transact
+from fitting_room.stores.aws import Busy
+from fitting_room.stores.items import Conflict, due_attributes, request_erasure, transact
 from fitting_room.stores.offers import entry
 
 START_GRACE = 60
 """Seconds after which the sweep starts a job whose own start was refused."""
+Taken = list[Callable[[], None]]
+"""How to give back each thing that a job took before it was stored."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +45,15 @@ def accept(
     and paid for with its batch, whose machine starts it. Raises `Refusal` (`budget_exceeded`, `throttled`, `forbidden`)
     and, when a condition of `writes` failed, `Conflict`.
     """
-    counted: list[Count] = []
+    taken: Taken = []
     try:
         if job.recovered_from is None and job.batch is None:
-            _count(job, caller, counted, at)
+            _count(job, caller, taken, at)
         if job.batch is None:
-            _reserve(job, at)
-        _store(job, inline, writes, caller, at)
+            _reserve(job, taken, at)
+        _store(job, inline, writes, caller, taken, at)
     except Exception:
-        with aws.unimportant("the counts of a refused job"):
-            for count in counted:
-                daily.take_back(count)
+        _give_back(taken)
         raise
     with aws.unimportant("whether all of an owner is being erased"):  # Settle asks again
         if owners.wants_erased(job):
@@ -62,7 +63,7 @@ def accept(
     return Accepted(job)
 
 
-def _count(job: Job, caller: Caller, counted: list[Count], at: Clock) -> None:
+def _count(job: Job, caller: Caller, taken: Taken, at: Clock) -> None:
     """Count a job for its owner and, if a token makes it, for the address that it comes from."""
     limits = settings().deployment
     counts = []
@@ -77,45 +78,53 @@ def _count(job: Job, caller: Caller, counted: list[Count], at: Clock) -> None:
                 f"ask the operator to raise `daily_{whose}_jobs`",
                 at,
             )
-        counted.append(count)
+        taken.append(partial(daily.take_back, count))
 
 
-def _reserve(job: Job, at: Clock) -> None:
-    if job.reserved and not (
-        budgets.coverable(job.tenant, job.reserved, at) and budgets.reserve(job.tenant, job.reserved, at)
-    ):
-        raise over_budget(
-            "The tenant's budget for today does not cover this job.", "ask the operator to raise the daily budget", at
-        )
-    if job.mode == "test" and not budgets.count_test_job(job.tenant, at.now()):
-        most = settings().deployment.daily_test_jobs
-        raise over_budget(
-            f"Test keys of this tenant have submitted {most:,} jobs today, which is the limit.",
-            "ask the operator to raise `daily_test_jobs`",
-            at,
-        )
+def _reserve(job: Job, taken: Taken, at: Clock) -> None:
+    now = at.now()
+    if job.reserved:
+        if not (budgets.coverable(job.tenant, job.reserved, at) and budgets.reserve(job.tenant, job.reserved, at)):
+            raise over_budget(
+                "The tenant's budget for today does not cover this job.",
+                "ask the operator to raise the daily budget",
+                at,
+            )
+        taken.append(partial(budgets.release, job.tenant, job.id, job.reserved))
+    if job.mode == "test":
+        if not budgets.count_test_job(job.tenant, now):
+            most = settings().deployment.daily_test_jobs
+            raise over_budget(
+                f"Test keys of this tenant have submitted {most:,} jobs today, which is the limit.",
+                "ask the operator to raise `daily_test_jobs`",
+                at,
+            )
+        taken.append(partial(budgets.take_test_job_back, job.tenant, now))
 
 
 def _store(
-    job: Job, inline: Mapping[str, bytes], writes: Mapping[str, dict[str, Any]], caller: Caller, at: Clock
+    job: Job, inline: Mapping[str, bytes], writes: Mapping[str, dict[str, Any]], caller: Caller, taken: Taken, at: Clock
 ) -> None:
-    try:
-        for key, data in inline.items():
-            media.put(key, data, "application/octet-stream")
-    except aws.TROUBLE:
-        _undo(job, inline)
-        raise
+    if not job.batch:  # the job of a row has the same id in every try, and may be there already
+        taken.append(partial(media.remove, inline))
+    for key, data in inline.items():
+        media.put(key, data, "application/octet-stream")
     belongs = {**file_users.of_job(job), **owners.of_job(job), **_subject(job)}
     try:
         transact({"job": _stored(job, at), **belongs, **_spent(job, caller, at), **writes}, at.sleep)
-    except (Conflict, Busy) as refused:
-        _undo(job, inline)
-        if isinstance(refused, Busy):
-            raise Refusal.of(
-                "throttled", "Too many jobs are being submitted at once.", "Send the request again.", retry_after=1
-            ) from refused
+    except Conflict as refused:
         if caller.token and refused.failed == {"token"}:
             raise used_up(caller.token) from refused
+        raise
+    except Busy as refused:
+        if jobs.get(job.id, at.now()):  # an answer was lost before the table was throttled
+            return
+        raise Refusal.of(
+            "throttled", "Too many jobs are being submitted at once.", "Send the request again.", retry_after=1
+        ) from refused
+    except aws.TROUBLE as error:
+        if not aws.refused(error):  # the job may be stored: it needs what it took
+            taken.clear()
         raise
 
 
@@ -170,18 +179,14 @@ def _subject(job: Job) -> dict[str, dict[str, Any]]:
     return {"subject": subjects.again(job) if again else subjects.begin(job, job.request)}
 
 
-def _undo(job: Job, inline: Mapping[str, bytes]) -> None:
-    """Remove everything that a refused job left; of a row nothing, for its job of the same id may be there already.
+def _give_back(taken: Taken) -> None:
+    """Give back everything that a refused job took.
 
-    A failure does no harm: staging expires, and the reservation ends with the day.
+    A failure does no harm: staging expires, and what was counted or reserved ends with the day.
     """
-    if job.batch:
-        return
-    with aws.unimportant("what a refused job left"):
-        media.remove(inline)
-    with aws.unimportant("the reservation of a refused job"):
-        if job.reserved:
-            budgets.release(job.tenant, job.id, job.reserved)
+    for give_back in reversed(taken):
+        with aws.unimportant("what a refused job took"):
+            give_back()
 
 
 def changed() -> Refusal:

@@ -24,7 +24,8 @@ from fitting_room.jobs.parse import faults_of
 from fitting_room.settings import settings
 from fitting_room.stores import aws, batches, executions, jobs, media
 from fitting_room.stores.api_keys import Caller
-from fitting_room.stores.items import Busy, Conflict, transact
+from fitting_room.stores.aws import Busy
+from fitting_room.stores.items import Conflict, transact
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Hold each API key to its rate, so that one client does not take the others' share of the API."""
+"""Refuse requests that are too many: of one API key, or for AWS."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import math
 
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
+from fitting_room.observability import error_facts, logger
 from fitting_room.settings import settings
+from fitting_room.stores import aws
 
 _MOST_KEYS = 1000
 _buckets: dict[int, tuple[float, float]] = {}
@@ -14,7 +16,7 @@ _buckets: dict[int, tuple[float, float]] = {}
 
 
 def admit(authorization: str | None, at: Clock) -> None:
-    """Count one request of a key, known or not.
+    """Count one request of a key, known or not, so that one client does not take the others' share of the API.
 
     Raises `Refusal` `throttled` when it has sent too many. Each process counts alone, so the rate of a key over all
     processes is only approximate: it costs no call to AWS.
@@ -34,6 +36,16 @@ def admit(authorization: str | None, at: Clock) -> None:
     if len(_buckets) >= _MOST_KEYS:  # a guesser must not fill the memory
         _buckets.clear()
     _buckets[key] = (left - 1, now)
+
+
+def overload(error: Exception) -> Refusal | None:
+    """Return the refusal of a request that AWS throttled; None for any other error."""
+    if not aws.throttled(error):
+        return None
+    logger.warning("AWS throttled a request", **error_facts(error))
+    return Refusal.of(
+        "throttled", "AWS takes no more calls of this deployment for now.", "Send the request again.", retry_after=1
+    )
 
 
 def forget() -> None:

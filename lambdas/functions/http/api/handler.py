@@ -31,7 +31,7 @@ from fitting_room.actions.requests.query import strangers
 from fitting_room.actions.requests.recover import recover
 from fitting_room.actions.requests.retry import retry
 from fitting_room.actions.requests.submit import submit
-from fitting_room.actions.requests.throttle import admit
+from fitting_room.actions.requests.throttle import admit, overload
 from fitting_room.actions.requests.tokens import create_token
 from fitting_room.actions.requests.upload import create_upload
 from fitting_room.actions.requests.visible import visible, visible_batch
@@ -352,6 +352,8 @@ def refused(refusal: Refusal) -> Response[str]:
 
 @app.exception_handler(Exception)  # type: ignore[untyped-decorator]
 def broken(error: Exception) -> Response[str]:
+    if refusal := overload(error):
+        return _problem(refusal)
     logger.error("crashed", **error_facts(error))
     return _problem(
         Refusal.of(

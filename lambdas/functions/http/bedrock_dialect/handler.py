@@ -9,10 +9,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from fitting_room.actions.requests.throttle import overload
 from fitting_room.clock import Clock
 from fitting_room.cold import warm
 from fitting_room.dialects.bedrock.call import Call
-from fitting_room.dialects.bedrock.errors import BedrockError
+from fitting_room.dialects.bedrock.errors import BedrockError, Names, of_refusal
 from fitting_room.dialects.bedrock.invoke import invoke
 from fitting_room.observability import error_facts, logger
 from fitting_room.providers.catalogue import entries
@@ -30,6 +31,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     except BedrockError as error:
         return _error(error, context)
     except Exception as error:
+        if refusal := overload(error):
+            return _error(of_refusal(refusal, Names()), context)
         logger.error("crashed", **error_facts(error))
         return _error(
             BedrockError("InternalServerException", "Internal server error. The SDK's own retry is safe."), context

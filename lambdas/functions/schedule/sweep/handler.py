@@ -13,7 +13,7 @@ from fitting_room.observability import hiding_error_text, logger, metrics
 from fitting_room.stores import aws, executions
 
 clock = Clock()
-warm(aws.table, aws.step_functions)
+warm(aws.table, aws.step_functions, aws.functions, aws.queues)
 
 
 @logger.inject_lambda_context(clear_state=True)
