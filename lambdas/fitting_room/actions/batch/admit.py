@@ -79,7 +79,8 @@ def _make(batch: Batch, row: Row, text: str, at: Clock) -> None:
         }
     )
     try:
-        accept(job, inline, {"admitted": batches.admitted(job)}, caller, at)
+        writes = {"admitted": batches.admitted(job), "row": batch_rows.admitted(batch.id, row.n)}
+        accept(job, inline, writes, caller, at)
     except Conflict as conflict:
         if conflict.failed != {"job"}:
             raise
