@@ -22,6 +22,7 @@ from admin.checks import Answer, Check, ok, told, unknown, wrong
 from admin.command import Group, Said, common
 from admin.stage import AdminError, Stage
 from fitting_room import clock
+from fitting_room.jobs.job import folder_of
 from fitting_room.providers.catalogue import entries
 from fitting_room.settings import settings
 from fitting_room.stores import api_keys, aws, tenants
@@ -173,7 +174,7 @@ class Trial:
         return wrong(f"the API answers {answer.status_code} for an upload that never came", _REPORT)
 
     def _lifecycles(self) -> Answer:
-        prefix = f"results/{TENANT}/{self.job['id']}/"
+        prefix = f"results/{folder_of(TENANT, 'test')}/{self.job['id']}/"
         listed = aws.s3().list_objects_v2(Bucket=settings().media_bucket, Prefix=prefix).get("Contents", [])
         if not listed:
             return unknown("the job's result is not in the bucket")

@@ -98,6 +98,7 @@ class Permissions:
         for bucket, prefixes in ((self.media, ("staging/", "results/")), (self.inbox, ("uploads/", "drop/"))):
             for prefix in prefixes:
                 self._objects(functions.erase, "s3:DeleteObject", bucket, prefix)
+        self._objects(functions.erase, get, self.media, "results/*/drop/")  # whose an object is: jobs share a folder
         # what was written while its job was erased, and the result of an earlier try in a drop folder
         for function in (functions.collect, functions.settle, functions.sweep, functions.ingest, functions.prepare):
             self._objects(function, "s3:DeleteObject", self.media, "results/")

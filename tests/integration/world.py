@@ -29,7 +29,7 @@ from fitting_room.actions.workflow.prepare import prepare
 from fitting_room.actions.workflow.settle import settle
 from fitting_room.actions.workflow.start import start
 from fitting_room.jobs.errors import Fault
-from fitting_room.jobs.job import Job, Mode
+from fitting_room.jobs.job import Job, Mode, folder_of
 from fitting_room.jobs.outcome import Charged, Failed, Finished, Outcome, Pending, Picture, Reading, Step
 from fitting_room.observability import metrics
 from fitting_room.providers.adapter import Connection, Order
@@ -134,7 +134,7 @@ class World:
         """The id of an upload of that mode, whose file has arrived."""
         sizes = {"person": picture(360, 540), "garment": picture(200, 200, "navy")}
         upload_id = self.at.new_id("upl")
-        key = self.put(upload_id, sizes[name], folder=f"uploads/{tenant}")
+        key = self.put(upload_id, sizes[name], folder=f"uploads/{folder_of(tenant, mode)}")
         uploads.put(uploads.Upload(upload_id, tenant, key, mode), self.at.now() + timedelta(days=1))
         return upload_id
 

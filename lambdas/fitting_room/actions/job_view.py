@@ -168,7 +168,7 @@ def _retry_until(job: Job) -> str | None:
     """
     over = job.status in ("failed", "cancelled") and not (job.retried_by or job.erase_requested_at)
     media_bucket = settings().media_bucket
-    copied = all(source.url or source.staged or source.bucket == media_bucket for source in job.sources.values())
+    copied = all(source.staged or source.bucket == media_bucket for source in job.sources.values())
     return (
         clock.later(clock.parse(job.created_at), settings().deployment.staging_days * 86400)
         if over and copied

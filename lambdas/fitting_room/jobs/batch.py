@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.fields import Name, Strict, rule_error
 from fitting_room.jobs.image_ref import HttpsUrl, S3Url, UploadId
-from fitting_room.jobs.job import Mode, Reservation, Source
+from fitting_room.jobs.job import Mode, Reservation, Source, folder_of
 from fitting_room.jobs.request import Webhook
 
 BatchStatus = Literal["expanding", "running", "paused", "finished", "cancelled", "failed"]
@@ -148,7 +148,7 @@ class Batch(BaseModel):
     webhook: str | None = None
     reference: str | None = None
     drop: str | None = None
-    """The drop folder that it came from: names of files are looked for there, and its report is put there."""
+    """The drop folder that it came from: names of files are looked for there, and its reports are copied there."""
     rows: int = 0
     invalid: int = 0
     most_images: int = 0
@@ -192,15 +192,15 @@ class Batch(BaseModel):
 
     @property
     def report_prefix(self) -> str:
-        return f"results/{self.tenant}/" + (f"drop/{self.drop}/" if self.drop else f"batches/{self.id}/")
+        return f"results/{folder_of(self.tenant, self.mode)}/batches/{self.id}/"
 
 
 class Row(BaseModel):
     """A row as it is stored: `n` counts the rows of a manifest from 0, `line` is where it stands there.
 
-    `request`: the job's body as JSON text, gone once the row is blanked; `plan`: the providers as they were at the
-    expansion. `same_as`: the first row that asks for the same: such rows run one after the other. A bad row has
-    `faults` instead.
+    `request`: the job's body as JSON text, empty once the row has a job or has failed, gone once the row is blanked;
+    `plan`: the providers as they were at the expansion. `same_as`: the first row that asks for the same: such rows run one
+    after the other. A bad row has `faults` instead.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)

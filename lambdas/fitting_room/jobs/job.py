@@ -18,6 +18,11 @@ FINAL: tuple[Status, ...] = ("succeeded", "failed", "cancelled")
 Mode = Literal["live", "test"]
 
 
+def folder_of(tenant: str, mode: Mode) -> str:
+    """Return the tenant's folder in the buckets, for keys of one mode: a live key must not read what test keys made."""
+    return f"{tenant}/test" if mode == "test" else tenant
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(extra="ignore", defer_build=True)
 
@@ -285,4 +290,4 @@ class Job(_Record):
 
     @property
     def results_prefix(self) -> str:
-        return f"results/{self.tenant}/drop/{self.drop}" if self.drop else f"results/{self.tenant}/{self.id}"
+        return f"results/{folder_of(self.tenant, self.mode)}/" + (f"drop/{self.drop}" if self.drop else self.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from boto3.dynamodb.conditions import Key
 
@@ -11,6 +12,8 @@ from fitting_room.stores import aws
 from fitting_room.stores.items import to_item, update_if, without_decimals
 
 IN_A_PARTITION = 1000
+_NO_BODY, _THERE = "SET #request = :none", "attribute_exists(pk)"
+_REQUEST = {"#request": "request"}
 
 
 def put(batch_id: str, rows: Iterable[Row], ttl: int) -> None:
@@ -36,13 +39,32 @@ def between(batch_id: str, first: int, end: int) -> Iterator[Row]:
         yield from (Row.model_validate(without_decimals(item)) for item in found)
 
 
+def admitted(batch_id: str, n: int) -> dict[str, Any]:
+    """Return the transaction item that forgets the body of a row that becomes a job, which keeps what it needs of it."""
+    return {
+        "Update": {
+            "TableName": aws.table().name,
+            "Key": _key(batch_id, n),
+            "UpdateExpression": _NO_BODY,
+            "ConditionExpression": _THERE,
+            "ExpressionAttributeNames": _REQUEST,
+            "ExpressionAttributeValues": {":none": ""},
+        }
+    }
+
+
+def forget_body(batch_id: str, n: int) -> None:
+    """Forget the body of a row that failed without a job."""
+    update_if(_key(batch_id, n), _NO_BODY, _THERE, names=_REQUEST, values={":none": ""})
+
+
 def blank(batch_id: str, n: int) -> None:
     """Keep of a row only that it was there."""
     update_if(
         _key(batch_id, n),
         "REMOVE #request, #id, #plan, faults",
-        "attribute_exists(pk)",
-        names={"#request": "request", "#id": "id", "#plan": "plan"},
+        _THERE,
+        names={**_REQUEST, "#id": "id", "#plan": "plan"},
     )
 
 

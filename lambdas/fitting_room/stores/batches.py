@@ -14,7 +14,7 @@ from boto3.dynamodb.conditions import Key
 from fitting_room import clock
 from fitting_room.jobs.batch import Batch, BatchStatus, Counts, ErrorCount
 from fitting_room.jobs.errors import Fault
-from fitting_room.jobs.job import Job, Mode, Source, Status, Usage
+from fitting_room.jobs.job import Job, Mode, Status, Usage
 from fitting_room.stores import aws
 from fitting_room.stores.items import (
     due_attributes,
@@ -28,6 +28,7 @@ COUNT_ITEMS = 64
 _OPEN = "#status IN (:expanding, :running, :paused)"
 _OPEN_VALUES = {":expanding": "expanding", ":running": "running", ":paused": "paused"}
 _STATUS = {"#status": "status"}
+_NO_LINKS = "manifest = :manifest, defaults = :defaults"
 _ERROR, _EXAMPLE = "error_", "example_"
 
 
@@ -96,7 +97,7 @@ def expanded(batch: Batch, status: BatchStatus, now: datetime, look_at: str) -> 
             "Key": key(batch.id),
             "UpdateExpression": "SET #status = :status, #rows = :rows, #invalid = :invalid, most_images = :images,"
             " most_microusd = :microusd, most_millicredits = :credits,"
-            " reserved = :reserved, started_at = :now, manifest = :manifest, due_at = :at",
+            f" reserved = :reserved, started_at = :now, due_at = :at, {_NO_LINKS}",
             "ConditionExpression": "#status = :expanding AND attribute_not_exists(cancel_requested_at)",
             "ExpressionAttributeNames": {**_STATUS, "#rows": "rows", "#invalid": "invalid"},
             "ExpressionAttributeValues": {
@@ -109,8 +110,8 @@ def expanded(batch: Batch, status: BatchStatus, now: datetime, look_at: str) -> 
                 ":credits": batch.most_millicredits,
                 ":reserved": reserved,
                 ":now": clock.text(now),
-                ":manifest": to_item(_unlinked(batch.manifest)),
                 ":at": look_at,
+                **_unlinked(batch),
             },
         }
     }
@@ -131,7 +132,7 @@ def refused(batch: Batch, faults: list[Fault]) -> None:
     """Write down why a batch cannot be run at all, and what was seen of its rows."""
     update_if(
         key(batch.id),
-        "SET #errors = :faults, #rows = :rows, #invalid = :invalid, manifest = :manifest",
+        f"SET #errors = :faults, #rows = :rows, #invalid = :invalid, {_NO_LINKS}",
         "#status = :expanding",
         names={**_STATUS, "#errors": "errors", "#rows": "rows", "#invalid": "invalid"},
         values={
@@ -139,7 +140,7 @@ def refused(batch: Batch, faults: list[Fault]) -> None:
             ":faults": [to_item(fault) for fault in faults],
             ":rows": batch.rows,
             ":invalid": batch.invalid,
-            ":manifest": to_item(_unlinked(batch.manifest)),
+            **_unlinked(batch),
         },
     )
 
@@ -234,6 +235,7 @@ def finish(over: Batch, now: datetime) -> dict[str, Any]:
         ":status": over.status,
         ":counts": to_item(over.counts or Counts()),
         ":now": clock.text(now),
+        **_unlinked(over),
     }
     update, as_read = "REMOVE due_shard, due_at, paused_for", "attribute_not_exists(erase_requested_at)"
     if over.erase_requested_at:
@@ -242,7 +244,7 @@ def finish(over: Batch, now: datetime) -> dict[str, Any]:
         "Update": {
             "TableName": aws.table().name,
             "Key": key(over.id),
-            "UpdateExpression": f"SET #status = :status, #counts = :counts, finished_at = :now {update}",
+            "UpdateExpression": f"SET #status = :status, #counts = :counts, finished_at = :now, {_NO_LINKS} {update}",
             "ConditionExpression": f"{_OPEN} AND {as_read}",
             "ExpressionAttributeNames": {**_STATUS, "#counts": "counts"},
             "ExpressionAttributeValues": values,
@@ -332,9 +334,9 @@ def _listing(tenant: str, mode: Mode) -> str:
     return f"BATCHES#{tenant}#{mode}"
 
 
-def _unlinked(manifest: Source) -> Source:
-    """Forget a link, which may be signed and is followed no more."""
-    return manifest.model_copy(update={"url": None})
+def _unlinked(batch: Batch) -> dict[str, Any]:
+    """Return the values that forget links, which may be signed, and images in the defaults: nobody reads them any more."""
+    return {":manifest": to_item(batch.manifest.model_copy(update={"url": None})), ":defaults": "{}"}
 
 
 def _batch(item: dict[str, Any]) -> Batch:

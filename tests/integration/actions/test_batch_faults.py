@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,8 @@ from fitting_room.actions.workflow.settle import settle
 from fitting_room.jobs.batch import job_id_of
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.outcome import Outcome
+from fitting_room.net import safe_http
+from fitting_room.net.safe_http import Fetched
 from fitting_room.providers.overrides import Override, Pause
 from fitting_room.stores import aws, batch_rows, batches, executions, jobs, offers
 from tests.deployment import choose
@@ -380,17 +383,20 @@ def test_only_the_providers_that_were_reckoned_with_do_a_row(
     adds_up(catalogue, batch.id)
 
 
+@pytest.mark.parametrize("read", [False, True])
 def test_a_row_that_is_admitted_twice_at_once_keeps_its_images(
-    catalogue: Catalogue, world: World, monkeypatch: pytest.MonkeyPatch
+    catalogue: Catalogue, world: World, monkeypatch: pytest.MonkeyPatch, *, read: bool
 ) -> None:
     [row] = catalogue.rows(1)
     inline = "data:image/png;base64," + base64.b64encode(picture(360, 540)).decode()
     batch = catalogue.create(jobs=[{**row, "person": inline}])
     catalogue.expand(batch.id)
-    item = {"batch": batch.id, "rows": [0]}
+    item, before = {"batch": batch.id, "rows": [0]}, batch_rows.get(batch.id, 0)
     job_id = catalogue.admit(item)["job_id"]
     with monkeypatch.context() as late:
         late.setattr(jobs, "raw_item", lambda _: None)
+        if read:
+            late.setattr(batch_rows, "get", lambda *_: before)
         assert catalogue.admit(item) == {"outcome": "admitted", "job_id": job_id}
     assert world.keys(f"staging/{job_id}/") == [f"staging/{job_id}/input-person"]
     world.run(job_id)
@@ -424,6 +430,79 @@ def test_rows_of_a_body_are_kept_no_longer_than_they_are_needed(catalogue: Catal
     catalogue.run(batch.id)
     assert catalogue.batch(batch.id).over
     assert not world.keys("staging/")
+
+
+SIGNED, INLINE = "X-Amz-Signature=c0ffee", "data:image/png;base64,"
+
+
+def with_secrets(catalogue: Catalogue, count: int) -> list[dict[str, Any]]:
+    """Rows with a signed link and an image in the text. They ask for different things, by their garment's number."""
+    rows = catalogue.rows(count)
+    for n, row in enumerate(rows):
+        row["person"] = {"url": f"https://shop.example/p.png?{SIGNED}"}
+        row["garments"][0]["image"] = {"data": INLINE + base64.b64encode(picture(200, 200 + n, "navy")).decode()}
+    return rows
+
+
+def kept(world: World) -> set[str]:
+    """Which of the secrets the table holds."""
+    return {secret for secret in (SIGNED, "data:image") if any(secret in str(item) for item in world.items())}
+
+
+@pytest.fixture
+def _web(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(safe_http, "get", lambda *_, **__: Fetched(picture(360, 540), "image/png"))
+
+
+@pytest.mark.usefixtures("_web")
+@pytest.mark.parametrize("crash", ["", "before", "after"])
+def test_a_row_keeps_no_link_and_no_image_once_its_job_is_there(
+    catalogue: Catalogue, world: World, monkeypatch: pytest.MonkeyPatch, crash: str
+) -> None:
+    batch, accept = catalogue.create(jobs=with_secrets(catalogue, 2)), accepting.accept
+    said = catalogue.expand(batch.id)
+    assert kept(world) == {SIGNED, "data:image"}
+
+    def killed(*args: object) -> object:
+        if crash == "after":
+            accept(*args)  # type: ignore[arg-type]
+        raise Broken
+
+    if crash:
+        with monkeypatch.context() as broken, pytest.raises(Broken):
+            broken.setattr(admitting, "accept", killed)
+            catalogue.admit({"batch": batch.id, "rows": [0]})
+    catalogue.map(said["items"])
+    if crash == "after":
+        world.run(job_id_of(batch.id, 0))
+    assert [row.request for row in batch_rows.between(batch.id, 0, 2)] == ["", ""]
+    catalogue.run(batch.id)
+    assert catalogue.counts(batch.id) == {"rows": 2, "succeeded": 2}
+    assert kept(world) == set()
+
+
+@pytest.mark.usefixtures("_web")
+@pytest.mark.parametrize("how", ["cancelled", "refused", "never admitted", "cancelled unread"])
+def test_a_batch_that_is_over_keeps_no_link_and_no_image_of_its_rows(
+    catalogue: Catalogue, world: World, how: str
+) -> None:
+    rows, garments = with_secrets(catalogue, 2), with_secrets(catalogue, 1)[0]["garments"]
+    for row in rows:
+        del row["garments"]
+    batch = catalogue.create(jobs=rows, defaults={"garments": garments}, max_images=1 if how == "refused" else 9)
+    if how != "cancelled unread":
+        catalogue.expand(batch.id)
+    if how.startswith("cancelled"):
+        requests.cancel_batch(batch.id, LIVE, world.at)
+    if how == "never admitted":
+        for _ in range(len(PAUSES) + 1):
+            catalogue.finish(batch.id)
+        report = json.loads(world.read(f"results/{TENANT}/batches/{batch.id}/report.json"))
+        assert [row["status"] for row in report["rows"]] == ["failed", "failed"]
+    else:
+        catalogue.run(batch.id)
+    assert catalogue.batch(batch.id).over
+    assert kept(world) == set()
 
 
 def test_an_erased_job_goes_from_its_row_and_from_the_reports(catalogue: Catalogue, world: World) -> None:

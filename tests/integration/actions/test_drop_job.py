@@ -11,7 +11,11 @@ from fitting_room.actions.drops import job
 from fitting_room.actions.drops.ingest import ingest
 from fitting_room.actions.drops.pair import pair_of
 from fitting_room.actions.requests.delete import delete_job
-from tests.integration.world import INBOX, LIVE, TENANT, Vendor, World, finished, picture
+from fitting_room.net import safe_http
+from fitting_room.net.safe_http import Fetched, FetchFailed
+from fitting_room.stores import media
+from tests.integration.actions.test_ingest import put_at
+from tests.integration.world import INBOX, LIVE, TENANT, Vendor, World, failed, finished, picture
 
 BODY: dict[str, Any] = {
     "person": "anna.jpg",
@@ -159,3 +163,51 @@ def test_a_job_json_is_erased_with_its_job(world: World, vendor: Vendor) -> None
     delete_job(made, LIVE, world.at)
     world.erase()
     assert world.keys(f"drop/{TENANT}/look/", INBOX) == []
+
+
+def test_a_job_json_whose_link_failed_is_submitted_anew_when_it_is_put_again(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[Any] = [FetchFailed("its host answers 503", "Try later.", passing=True)]
+
+    def fetch(*_: Any, **__: Any) -> Fetched:
+        if isinstance(answers[0], Exception):
+            raise answers[0]
+        return Fetched(answers[0], "image/png")
+
+    monkeypatch.setattr(safe_http, "get", fetch)
+    vendor.starts = [finished()]
+    drop(world, "tee.png")
+    tries: list[str] = []
+    for _ in range(3):
+        put_at(monkeypatch, world.at.now())
+        tries.append(str(order(world, person={"url": "https://shop.example/p.png"})))
+        assert order(world, person={"url": "https://shop.example/p.png"}) == tries[-1], "an event may come twice"
+        world.run(tries[-1])
+        world.at.sleep(60)
+        if len(tries) == 2:
+            assert told(world, "error")["error"]["code"] == "image_unreachable"
+            answers[:] = [picture(360, 540)]
+    assert len(set(tries)) == 3, "each time it was put again there was a new job"
+    assert told(world, "result")["id"] == tries[-1]
+    assert "error.json" not in " ".join(world.keys(f"results/{TENANT}/drop/look/"))
+    put_at(monkeypatch, world.at.now())
+    assert order(world, person={"url": "https://shop.example/p.png"}) == tries[-1], "it has succeeded"
+    assert len(vendor.orders) == 1
+
+
+def test_a_job_json_whose_job_may_be_charged_is_not_bought_again(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(safe_http, "get", lambda *_, **__: Fetched(picture(360, 540), "image/png"))
+    vendor.starts = [failed("provider_error", "unknown", retryable=True)]
+    drop(world, "tee.png")
+    put_at(monkeypatch, world.at.now())
+    made = str(order(world, person={"url": "https://shop.example/p.png"}))
+    world.run(made)
+    media.remove(world.keys(f"staging/{made}/"))  # it is days later
+    world.at.sleep(60)
+    put_at(monkeypatch, world.at.now())
+    assert order(world, person={"url": "https://shop.example/p.png"}) is None
+    assert told(world, "error")["errors"][0]["code"] == "may_be_charged"
+    assert len(vendor.orders) == 1

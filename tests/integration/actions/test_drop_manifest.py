@@ -7,16 +7,21 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 import pytest
 
 from fitting_room.actions.batch import expand
+from fitting_room.actions.batch.reports import report_link
 from fitting_room.actions.drops.ingest import ingest
+from fitting_room.actions.requests.batches import delete_batch
+from fitting_room.actions.requests.delete import delete_job
+from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.outcome import Outcome
 from fitting_room.stores import batches, media
 from tests.deployment import choose
 from tests.integration.actions.test_drops import GARMENT, PERSON, TEXT, Drop, dated
 from tests.integration.catalogue import Catalogue
-from tests.integration.world import TENANT, Vendor, World, failed, finished
+from tests.integration.world import LIVE, MEDIA, TENANT, Vendor, World, failed, finished, picture
 
 HEAD = "id,person,garment,category\n"
 TWO = f"{HEAD}A-1,anna.jpg,tee.png,tops\nB 2,anna.jpg,coat.png,tops\n".encode()
@@ -248,3 +253,58 @@ def test_a_manifest_that_is_too_large_is_told(folder: Folder, monkeypatch: pytes
     folder.hear()
     folder.end()
     assert "larger than 100 bytes" in folder.told("error")["errors"][0]["detail"]
+
+
+@pytest.fixture
+def twice(world: World, folder: Folder, vendor: Vendor) -> tuple[str, str]:
+    """The batches of a manifest that was put once more, because one of its two rows had failed."""
+    vendor.starts = [finished(), failed("content_blocked")]
+    for name, data in ({"manifest.csv": TWO} | FILES | {"coat.png": picture(300, 300, "red")}).items():
+        folder.put(name, data)
+    folder.hear()
+    folder.end()
+    world.at.sleep(60)
+    folder.put("manifest.csv", TWO)
+    vendor.starts = [finished(432, 648)]
+    folder.hear("manifest.csv")
+    folder.end()
+    first, second = folder.batches
+    return first, second
+
+
+def test_erasing_a_batch_leaves_what_the_next_batch_of_the_folder_shows(
+    world: World, folder: Folder, twice: tuple[str, str]
+) -> None:
+    shown = folder.news()
+    assert shown.keys() == REPORTS | ROW_1 | ROW_2
+    for batch_id, left in zip(twice, (shown, {}), strict=True):
+        delete_batch(batch_id, LIVE, world.at)
+        world.erase()
+        for _ in range(3):
+            world.at.sleep(200)
+            world.sweep()
+            world.erase()
+        assert folder.news() == left
+    assert not world.keys("results/")
+
+
+def test_each_batch_of_a_folder_has_its_own_reports(world: World, folder: Folder, twice: tuple[str, str]) -> None:
+    catalogue, (first, second) = Catalogue(world), twice
+
+    def told(batch_id: str) -> dict[str, Any]:
+        text = httpx.URL(report_link(catalogue.batch(batch_id), "json", world.at)).path.rpartition(f"/{MEDIA}/")[2]
+        return dict(json.loads(world.read(text.removeprefix("/"))))
+
+    assert [told(each)["batch"]["id"] for each in twice] == [first, second]
+    shown = folder.told("report")
+    assert shown == told(second)
+    delete_job(catalogue.jobs(first)[1].id, LIVE, world.at)
+    world.erase()
+    assert (folder.told("report"), told(second)) == (shown, shown), "they do not tell of the erased job"
+    with pytest.raises(Refusal, match="written anew"):
+        told(first)
+    catalogue.run(first)
+    assert (told(first)["rows"][1]["status"], folder.told("report")) == ("erased", shown)
+    delete_job(catalogue.jobs(second)[1].id, LIVE, world.at)
+    world.erase()
+    assert not REPORTS & folder.news().keys(), "they told of it"

@@ -76,7 +76,7 @@ def test_an_owner_with_a_job_still_running_leaves_nothing_in_buckets_and_table(w
     assert len(spent) == 3 and [item.get("owner") for item in spent if item["sk"] in (first, running)] == [None, None]
     assert world.due() == []
     for other in others:
-        assert world.keys(f"results/{TENANT}/{other}/"), "another owner, and another mode, keep theirs"
+        assert world.keys(f"{world.job(other).results_prefix}/"), "another owner, and another mode, keep theirs"
     assert delete_owner("jane-doe", LIVE, world.at)["jobs"] == 0
 
 

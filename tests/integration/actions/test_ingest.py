@@ -15,7 +15,7 @@ from fitting_room.actions.drops.ingest import ingest
 from fitting_room.actions.requests.delete import delete_job
 from fitting_room.jobs.errors import Refusal
 from fitting_room.stores import media
-from tests.integration.world import LIVE, OTHER, TENANT, Vendor, World, failed, finished, moment, picture
+from tests.integration.world import INBOX, LIVE, OTHER, TENANT, Vendor, World, failed, finished, moment, picture
 
 
 @pytest.fixture(autouse=True)
@@ -221,3 +221,40 @@ def test_what_was_told_while_a_job_ran_is_told_after_its_end(world: World, vendo
     world.remove(f"drop/{TENANT}/look/person.jpg")
     ingest(f"drop/{TENANT}/look/garment.png", world.at)
     assert f"results/{TENANT}/drop/look/error.json" not in world.keys(f"results/{TENANT}/drop/look/")
+
+
+def test_erasing_a_failed_try_leaves_the_image_that_the_next_one_bought(world: World, vendor: Vendor) -> None:
+    drop(world, "job.json", data=b'{"person": "person.png", "garment": "garment.png", "category": "tops"}')
+    drop(world, "person.png")
+    vendor.starts = [failed("provider_error", retryable=True)]
+    first = str(ingest(drop(world, "garment.png"), world.at))
+    world.run(first)
+    with pytest.MonkeyPatch.context() as patch:
+        put_at(patch, moment(world.job(first).finished_at) + timedelta(seconds=1))
+        second = str(ingest(f"drop/{TENANT}/look/person.png", world.at))
+    vendor.starts = [finished()]
+    world.run(second)
+    there = world.keys(f"results/{TENANT}/drop/look/")
+    assert [key.rpartition("/")[2] for key in there] == ["1.png", "result.json"]
+    dropped = world.keys(f"drop/{TENANT}/look/", INBOX)
+    delete_job(first, LIVE, world.at)
+    world.erase()
+    assert world.keys(f"results/{TENANT}/drop/look/") == there
+    assert world.keys(f"drop/{TENANT}/look/", INBOX) == dropped, "without its job.json the pair would be bought again"
+    delete_job(second, LIVE, world.at)
+    world.erase()
+    assert world.keys(f"results/{TENANT}/drop/look/") == world.keys(f"drop/{TENANT}/look/", INBOX) == []
+
+
+def test_erasing_an_earlier_job_leaves_the_image_of_the_job_that_took_its_place(world: World, vendor: Vendor) -> None:
+    vendor.starts = [finished(864, 1296)]
+    drop(world, "person.png")
+    first = str(ingest(drop(world, "garment.png"), world.at))
+    world.run(first)
+    second = str(ingest(drop(world, "garment.png", data=picture(99, 99, "red")), world.at))
+    vendor.starts = [finished(432, 648)]
+    world.run(second)
+    delete_job(first, LIVE, world.at)
+    world.erase()
+    [image] = world.job(second).images
+    assert world.read(image.key) and f"results/{TENANT}/drop/look/result.json" in world.keys("results/")

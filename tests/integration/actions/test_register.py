@@ -10,12 +10,13 @@ import pytest
 
 from fitting_room.actions.workflow import attempts as purchase
 from fitting_room.actions.workflow import start
+from fitting_room.actions.workflow.queueing import QUEUE_LIMIT
 from fitting_room.jobs.outcome import Failed
 from fitting_room.providers.adapter import Reference
 from fitting_room.providers.base import ReferenceKind
 from fitting_room.providers.catalogue import entry
-from fitting_room.stores import references
-from tests.integration.world import OTHER, Vendor, World, failed, finished, picture
+from fitting_room.stores import aws, provider_keys, references
+from tests.integration.world import OTHER, SECRET, Vendor, World, failed, finished, picture
 
 PROVIDER = "tryiton"
 KINDS = {
@@ -112,11 +113,11 @@ def test_while_one_job_makes_it_another_waits_and_buys_nothing(world: World, ven
 
 
 def test_one_that_certainly_failed_is_no_obstacle_to_the_next_job(world: World, vendor: Registrar) -> None:
-    vendor.fails = [failed("provider_unavailable")]
+    vendor.fails = [failed("image_unreadable")]
     job_id = world.submit(provider=PROVIDER).job.id
     world.run(job_id)
     job = world.job(job_id)
-    assert (job.status, job.error and job.error.code, len(vendor.orders)) == ("failed", "provider_unavailable", 0)
+    assert (job.status, job.error and job.error.code, len(vendor.orders)) == ("failed", "image_unreadable", 0)
     assert world.start(world.prepared(provider=PROVIDER))["outcome"] == "finished"
 
 
@@ -222,6 +223,42 @@ def test_a_vendor_that_had_enough_while_a_reference_was_made_is_asked_again(worl
     world.run(job_id)
     assert (world.job(job_id).status, vendor.classes) == ("succeeded", ["woman", "woman", "shirt"])
     assert world.at.now() - began >= timedelta(seconds=20)
+
+
+def test_a_provider_that_cannot_be_reached_for_a_reference_is_waited_for(world: World, vendor: Registrar) -> None:
+    vendor.fails = [failed("provider_unavailable", retryable=True) for _ in range(3)]
+    job_id = world.submit(provider=PROVIDER).job.id
+    world.run(job_id)
+    job = world.job(job_id)
+    assert (job.status, list(job.attempts), len(vendor.orders)) == ("succeeded", ["1"], 1)
+    assert job.waited >= 15, "it counts against the queue limit"
+
+
+def test_a_provider_that_stays_away_is_waited_for_as_long_as_a_job_may_queue(world: World, vendor: Registrar) -> None:
+    vendor.fails = [failed("provider_unavailable", retryable=True) for _ in range(200)]
+    job_id, began = world.submit(provider=PROVIDER).job.id, world.at.now()
+    path = world.run(job_id)
+    job = world.job(job_id)
+    assert (job.error and job.error.code, vendor.orders) == ("provider_unavailable", [])
+    assert QUEUE_LIMIT <= world.at.now() - began <= QUEUE_LIMIT + timedelta(minutes=1)
+    assert len(path) <= 60
+
+
+def test_a_job_with_a_fallback_does_not_wait_for_a_provider_that_is_away(world: World, vendor: Registrar) -> None:
+    vendor.fails = [failed("provider_unavailable", retryable=True)]
+    job_id = world.submit(provider=PROVIDER, fallback=["nova_canvas"]).job.id
+    world.run(job_id)
+    assert [each.provider for each in world.job(job_id).attempts.values()] == [PROVIDER, "nova_canvas"]
+
+
+def test_a_refused_key_that_was_changed_makes_the_reference_with_the_new_one(world: World, vendor: Registrar) -> None:
+    """Also where the provider's list is only read before anything is made."""
+    vendor.fails = [failed("provider_auth")]
+    job_id = world.prepared(provider=PROVIDER)
+    assert provider_keys.secret(PROVIDER, world.at) == SECRET, "it is known here, and then it is changed"
+    aws.secrets().put_secret_value(SecretId=f"secret-of-{PROVIDER}", SecretString="new")
+    assert world.start(job_id)["outcome"] == "finished"
+    assert [connection.secret for connection in vendor.connections] == [SECRET, "new"]
 
 
 def test_a_job_makes_the_reference_itself_once_the_other_job_cannot_make_it_any_more(

@@ -19,7 +19,7 @@ from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job
 from fitting_room.jobs.outcome import Finished
 from fitting_room.net import safe_http
-from fitting_room.net.safe_http import Fetched
+from fitting_room.net.safe_http import Fetched, FetchFailed
 from fitting_room.stores import aws, items, jobs, webhooks
 from tests.deployment import choose
 from tests.integration.atelier import ID, Atelier
@@ -305,6 +305,30 @@ def test_a_job_that_never_began_is_retried_with_its_files_but_not_with_a_link(wo
     linked = world.submit(person={"url": "https://shop.example/p.png"}).job.id
     world.cancel(linked)
     assert refused(world, linked).faults[0].code == "upload_missing"
+
+
+def test_a_host_that_was_away_is_no_case_for_a_retry_but_for_a_new_job_as_the_remedy_says(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any, **__: Any) -> Fetched:
+        raise FetchFailed("its host answers 503", "Try later.", passing=True)
+
+    monkeypatch.setattr(safe_http, "get", away)
+    body = world.body(person={"url": "https://shop.example/p.png?X-Amz-Signature=c0ffee"})
+    job_id = world.submit(body).job.id
+    world.run(job_id)
+    error = world.job(job_id).error
+    assert error and (error.code, error.retryable) == ("image_unreachable", True)
+    assert "Submit a new job with POST /v1/jobs" in error.remedy
+    assert view(world.job(job_id), world.at)["retry_until"] is None
+    monkeypatch.setattr(safe_http, "get", lambda *_, **__: Fetched(picture(360, 540), "image/png"))
+    [fault] = refused(world, job_id).faults
+    assert (fault.code, fault.pointer) == ("upload_missing", "/person")
+    assert "nor a link" in fault.detail and "Submit a new job with POST /v1/jobs" in fault.remedy
+    vendor.starts = [finished()]
+    new = world.submit(body).job.id
+    world.run(new)
+    assert world.job(new).status == "succeeded"
 
 
 @pytest.mark.parametrize("role", ["person", "garment-0"])

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from fitting_room.actions.requests.delete import delete_job
 from fitting_room.actions.requests.upload import create_upload
 from fitting_room.jobs.errors import Fault, Refusal
-from fitting_room.jobs.job import Mode
+from fitting_room.jobs.job import Job, Mode, folder_of
 from fitting_room.stores import aws, jobs, media
 from fitting_room.stores.api_keys import Caller
 from tests.deployment import choose
-from tests.integration.world import INBOX, LIVE, MEDIA, OTHER, TENANT, Vendor, World, finished, picture
+from tests.integration.world import INBOX, LIVE, MEDIA, OTHER, TENANT, TEST, Vendor, World, finished, picture
 
 MIDNIGHT = 12 * 3600
 
@@ -183,7 +184,7 @@ def uploaded(world: World, tenant: str = TENANT, *, mode: Mode = "live", send: b
     caller = Caller(tenant, mode, None)
     upload_id: str = create_upload({"content_type": "image/png", "bytes": 5000}, caller, world.at)["id"]
     if send:
-        world.put(upload_id, picture(360, 540), folder=f"uploads/{tenant}")
+        world.put(upload_id, picture(360, 540), folder=f"uploads/{folder_of(tenant, mode)}")
     return upload_id
 
 
@@ -347,6 +348,48 @@ def test_nothing_of_an_inline_image_is_put_before_the_budget_covers_the_job(
 def test_a_test_key_reads_nothing_of_the_live_folders(world: World) -> None:
     body = world.body("test", person={"s3": f"s3://{INBOX}/drop/{TENANT}/person.png"})
     assert first(refused(world, body, mode="test")) == ("invalid_input", "/person/s3")
+
+
+def test_a_live_key_reads_and_erases_nothing_that_a_test_key_made(world: World) -> None:
+    form = create_upload({"content_type": "image/png", "bytes": 1000}, TEST, world.at)["post"]
+    key = str(form["fields"]["key"])
+    world.put(key.rpartition("/")[2], picture(360, 540), folder=key.rpartition("/")[0])
+    made = world.submit(mode="test").job.id
+    world.run(made)
+    [image] = world.job(made).images
+    for bucket, theirs in ((INBOX, key), (MEDIA, image.key)):
+        body = world.body(person={"s3": f"s3://{bucket}/{theirs}"})
+        refusal = refused(world, body)
+        assert first(refusal) == ("invalid_input", "/person/s3")
+        assert refusal.faults[0].detail == "A live key cannot read the folders of test keys."
+        assert theirs in world.keys("", bucket)
+
+
+def test_the_folders_of_test_keys_lie_apart_and_go_with_their_jobs(world: World) -> None:
+    made = world.submit(mode="test").job.id
+    world.run(made)
+    for bucket, folder in ((INBOX, "uploads"), (MEDIA, "results")):
+        there = world.keys(f"{folder}/{TENANT}/", bucket)
+        assert there and there == world.keys(f"{folder}/{TENANT}/test/", bucket)
+    delete_job(made, TEST, world.at)
+    world.erase()
+    assert not world.keys("uploads/", INBOX) and not world.keys("results/")
+
+
+def test_an_image_that_release_0_1_0_put_elsewhere_goes_with_its_job(world: World) -> None:
+    with pytest.MonkeyPatch.context() as before:
+        before.setattr(Job, "results_prefix", property(lambda job: f"results/{job.tenant}/{job.id}"))
+        made = world.submit(mode="test").job.id
+        world.run(made)
+    assert world.keys(f"results/{TENANT}/{made}/")
+    delete_job(made, TEST, world.at)
+    world.erase()
+    assert not world.keys("results/")
+
+
+def test_a_drop_folder_may_be_named_test(world: World) -> None:
+    world.put("p.png", picture(360, 540), folder=f"drop/{TENANT}/test")
+    assert world.submit(person={"s3": f"s3://{INBOX}/drop/{TENANT}/test/p.png"}).job.mode == "live"
 
 
 def test_an_idempotency_key_of_a_test_key_is_another_one(world: World) -> None:

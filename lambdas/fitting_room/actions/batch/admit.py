@@ -49,8 +49,9 @@ def admit(batch_id: str, numbers: list[int], at: Clock) -> Admission:
         return {"outcome": "wait", "wait": PAUSED_SECONDS}
     for place, n in enumerate(numbers):
         last, found = place == len(numbers) - 1, jobs.raw_item(job_id_of(batch.id, n))
-        if found is None and (row := batch_rows.get(batch.id, n)) and row.request:
-            _make(batch, row, row.request, at)
+        if found is None and (row := batch_rows.get(batch.id, n)) and row.request is not None:
+            if row.request:  # or another invocation has made it since we looked
+                _make(batch, row, row.request, at)
             return {"outcome": "admitted" if last else "first", "job_id": job_id_of(batch.id, n)}
         if found and "erased_at" not in found and found["status"] not in FINAL and not last:
             return {"outcome": "wait", "wait": OPEN_SECONDS}
@@ -79,7 +80,8 @@ def _make(batch: Batch, row: Row, text: str, at: Clock) -> None:
         }
     )
     try:
-        accept(job, inline, {"admitted": batches.admitted(job)}, caller, at)
+        writes = {"admitted": batches.admitted(job), "row": batch_rows.admitted(batch.id, row.n)}
+        accept(job, inline, writes, caller, at)
     except Conflict as conflict:
         if conflict.failed != {"job"}:
             raise

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, NotRequired, TypedDict
 
 from fitting_room import clock
-from fitting_room.actions.batch.reports import reports_stored, write_reports
+from fitting_room.actions.batch.reports import reports_stored, show_reports, write_reports
 from fitting_room.actions.drops import news
 from fitting_room.actions.requests.cancel import end_run
 from fitting_room.actions.workflow.queueing import PAUSED_SECONDS
@@ -107,6 +107,8 @@ def _end(batch: Batch, status: BatchStatus, counts: Counts, at: Clock) -> Ending
     if not batch.erase_requested_at:
         _blank_unadmitted(over, counts)
         write_reports(over, at)
+        if batch.drop:
+            show_reports(over)
     try:
         transact(writes, at.sleep)
     except Conflict:
@@ -125,12 +127,13 @@ def _unspent(batch: Batch, counts: Counts) -> dict[str, Any] | None:
 
 
 def _blank_unadmitted(batch: Batch, counts: Counts) -> None:
-    """Keep nothing of rows that never became jobs: no erasure of an owner would find them."""
-    if counts.admitted == batch.valid or batch.status == "finished":
+    """Keep nothing of rows that never became jobs: no erasure of an owner would find them. A report names those that failed."""
+    if counts.admitted == batch.valid:
         return
+    forget = batch_rows.forget_body if batch.status == "finished" else batch_rows.blank
     for row in batch_rows.between(batch.id, 0, batch.rows):
         if row.request and not jobs.there([job_id_of(batch.id, row.n)]):
-            batch_rows.blank(batch.id, row.n)
+            forget(batch.id, row.n)
 
 
 def _tell(batch: Batch) -> None:

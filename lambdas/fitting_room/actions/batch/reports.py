@@ -9,6 +9,7 @@ from typing import Literal
 from fitting_room import clock
 from fitting_room.actions.batch import contact_sheet, report
 from fitting_room.actions.batch.report import Cause, Facts, ReportRow, RowStatus
+from fitting_room.actions.drops.folder import Folder
 from fitting_room.actions.job_view import provider_of
 from fitting_room.clock import Clock
 from fitting_room.jobs.batch import Batch, Counts, Row, job_id_of
@@ -19,8 +20,10 @@ from fitting_room.stores import batch_rows, batches, executions, jobs, media
 
 Stored = Literal["csv", "json"]
 SHEET_QUERY = ("page",)
-_TYPES: dict[Stored, str] = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
+_TYPES: dict[Stored, str] = {"json": "application/json", "csv": "text/csv; charset=utf-8"}
 _TOGETHER = 100
+_BEGINNING = 100
+"""Bytes of a report as JSON that name its batch."""
 LOOK_AGAIN = 120
 """Seconds after which the sweep looks whether a run was really started."""
 SOON = 5
@@ -35,6 +38,12 @@ def write_reports(batch: Batch, at: Clock) -> None:
         media.put(_key(batch, form), text.encode(), _TYPES[form])
 
 
+def show_reports(batch: Batch) -> None:
+    """Copy the reports of a batch that ends into its drop folder, in place of those of an earlier batch."""
+    for form in _TYPES:
+        media.copy(_key(batch, form), f"{_folder(batch)}report.{form}")
+
+
 def reports_stored(batch: Batch) -> bool:
     return all(media.exists(_key(batch, form), bucket=settings().media_bucket) for form in _TYPES)
 
@@ -42,7 +51,18 @@ def reports_stored(batch: Batch) -> bool:
 def forget_row(batch: Batch, row: int) -> None:
     """Remove what tells of a row: its page of the contact sheet, and the reports, which are written anew when asked for."""
     page = row // contact_sheet.PAGE + 1
-    media.remove([*(_key(batch, form) for form in _TYPES), _sheet_key(batch, page)])
+    media.remove([*stored_reports(batch), _sheet_key(batch, page)])
+
+
+def stored_reports(batch: Batch) -> list[str]:
+    """Return the keys of both reports, and of their copies in the drop folder unless another batch has put its own there."""
+    own = [_key(batch, form) for form in _TYPES]
+    if not batch.drop:
+        return own
+    copies = [found.key for found in media.listing(settings().media_bucket, f"{_folder(batch)}report.")]
+    named = [key for key in copies if key.endswith(".json")]
+    others = named and batch.id.encode() not in (media.read(named[0], max_bytes=_BEGINNING) or b"")
+    return own if others else own + copies
 
 
 def report_link(batch: Batch, form: Stored, at: Clock) -> str:
@@ -125,7 +145,7 @@ def _shown(batch: Batch, row: Row, job: Job | None) -> ReportRow:
 
 
 def _without_job(batch: Batch, row: Row) -> RowStatus:
-    if row.request:
+    if row.request is not None:
         return "failed" if batch.over else "queued"
     return "erased" if batch.status == "finished" else "cancelled"
 
@@ -189,3 +209,7 @@ def _sheet_key(batch: Batch, page: int) -> str:
 
 def _key(batch: Batch, form: Stored) -> str:
     return f"{batch.report_prefix}report.{form}"
+
+
+def _folder(batch: Batch) -> str:
+    return Folder(batch.tenant, str(batch.drop)).results

@@ -111,26 +111,26 @@ def _take_back(copies: Mapping[str, Source]) -> None:
 
 
 def _copied(old: Job, new_id: str) -> dict[str, Source]:
-    """Copy every original into the staging of the new job, before anything is stored.
-
-    A link is fetched again.
-    """
+    """Copy every original into the staging of the new job, before anything is stored."""
     copies: dict[str, Source] = {}
     for role, pointer, _ in old.request.images():
         source = old.sources[role]
         key = f"staging/{new_id}/input-{role}"
-        if source.url or _copy(source, key):
-            copies[role] = source.model_copy(update={"staged": None if source.url else key})
-        else:
+        if not _copy(source, key):
             _take_back(copies)
-            raise Refusal.of(
-                "upload_missing",
-                "An image of this job has expired.",
-                "Upload it again and submit a new job.",
-                status=409,
-                pointer=pointer,
-            )
+            raise _gone(source, pointer)
+        copies[role] = source.model_copy(update={"staged": key})
     return copies
+
+
+def _gone(source: Source, pointer: str) -> Refusal:
+    told = "An image of this job has expired.", "Upload it again and submit a new job with POST /v1/jobs."
+    if source.key is None:  # a link leaves the record at the end of the job, because it may be signed
+        told = (
+            "This job has kept neither the image nor a link to it.",
+            "Submit a new job with POST /v1/jobs that names the link, or upload the image.",
+        )
+    return Refusal.of("upload_missing", *told, status=409, pointer=pointer)
 
 
 def _copy(source: Source, key: str) -> bool:

@@ -10,7 +10,7 @@ from fitting_room.clock import Clock
 from fitting_room.jobs.data_url import decode
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.image_ref import ImageRef
-from fitting_room.jobs.job import Source
+from fitting_room.jobs.job import Source, folder_of
 from fitting_room.jobs.tasks import AnyRequest
 from fitting_room.settings import settings
 from fitting_room.stores import media, uploads
@@ -78,6 +78,13 @@ def stored_object(address: str, caller: Caller) -> Source:
             "Upload the file with POST /v1/uploads and the same key.",
         )
     bucket, _, key = address.removeprefix("s3://").partition("/")
+    testing = tuple(f"{folder}/{folder_of(tenant, 'test')}/" for folder in ("uploads", "results"))
+    if bucket in (settings().inbox_bucket, settings().media_bucket) and key.startswith(testing):
+        raise Refusal.of(
+            "invalid_input",
+            "A live key cannot read the folders of test keys.",
+            "Upload the file with POST /v1/uploads and the same key.",
+        )
     own = {settings().inbox_bucket: ("uploads", "drop"), settings().media_bucket: ("results",)}
     others = sorted(name for name, tenants in settings().deployment.tenant_buckets.items() if tenant in tenants)
     mine = bucket in others or any(key.startswith(f"{folder}/{tenant}/") for folder in own.get(bucket, ()))

@@ -12,6 +12,7 @@ from fitting_room.actions.drops.form import drop_key
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.fields import Strict
+from fitting_room.jobs.job import folder_of
 from fitting_room.jobs.parse import faults_of
 from fitting_room.settings import settings
 from fitting_room.stores import media, owners, tokens, uploads
@@ -64,7 +65,7 @@ def create_upload(body: Any, caller: Caller, at: Clock) -> dict[str, Any]:
             "Name an upload that was made before, or ask the shop for a new token.",
         )
     upload_id, now = at.new_id("upl"), clock.text(at.now())
-    key, owner = drop or f"uploads/{caller.tenant}/{upload_id}", token.owner if token else None
+    key, owner = drop or f"uploads/{folder_of(caller.tenant, caller.mode)}/{upload_id}", token.owner if token else None
     upload = uploads.Upload(upload_id, caller.tenant, key, caller.mode, owner, now)
     until = at.now() + timedelta(days=settings().deployment.upload_days)
     if owner:

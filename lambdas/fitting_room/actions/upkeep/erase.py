@@ -12,6 +12,7 @@ from typing import cast
 
 from fitting_room import clock
 from fitting_room.actions.batch.reports import forget_row
+from fitting_room.actions.drops import results as drop_results
 from fitting_room.actions.requests.delete import GRACE, erases, remains
 from fitting_room.actions.workflow.attempts import connect
 from fitting_room.actions.workflow.settle import pay_debt
@@ -152,9 +153,10 @@ def _bury(job: Job, at: Clock) -> Tombstone:
         pay_debt(job, "subject", at)
     config, now = settings(), at.now()
     media.remove(found.key for found in media.listing(config.media_bucket, f"staging/{job.id}/", deep=True))
-    media.remove(found.key for found in media.listing(config.media_bucket, f"{job.results_prefix}/"))
-    unused = [key for key in file_users.files(job) if file_users.forget(key, job.id)]
-    if job.drop:  # its owner may stand in it
+    media.remove(_results(job, at))
+    files = file_users.files(job)
+    unused = [key for key in files if file_users.forget(key, job.id)]
+    if job.drop and unused == files:  # its owner may stand in it; without it, files that stay would look like a pair
         unused.append(f"drop/{job.tenant}/{job.drop}/job.json")
     media.remove(unused, bucket=config.inbox_bucket)
     debts.remove_all(job.id)
@@ -176,6 +178,17 @@ def _bury(job: Job, at: Clock) -> Tombstone:
     tombstones.put(tombstone, clock.later(now, GRACE) if tombstone.owed else None)
     logger.info("job erased", job_id=job.id)
     return tombstone
+
+
+def _results(job: Job, at: Clock) -> list[str]:
+    """Return the keys of its results. Other jobs have theirs in the same drop folder.
+
+    Release 0.1.0 put images of test keys into another folder.
+    """
+    if job.drop:
+        return list(drop_results.files_of(job, at))
+    listed = {found.key for found in media.listing(settings().media_bucket, f"{job.results_prefix}/")}
+    return sorted(listed | {image.key for image in (*job.images, job.mask) if image})
 
 
 def _forget_row(job: Job, at: Clock) -> None:

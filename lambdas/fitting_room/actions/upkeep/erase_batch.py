@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from fitting_room import clock
+from fitting_room.actions.batch.reports import stored_reports
+from fitting_room.actions.drops.folder import Folder
+from fitting_room.actions.drops.results import news_of
 from fitting_room.actions.requests.delete import SAME_PURCHASE, linked
 from fitting_room.clock import Clock
 from fitting_room.jobs.batch import Batch, job_id_of
@@ -54,7 +57,9 @@ def _erase_rows(batch: Batch, start: int, end: int, at: Clock) -> None:
 def _erase_files(batch: Batch) -> None:
     config = settings()
     media.remove(found.key for found in media.listing(config.media_bucket, f"staging/{batch.id}/", deep=True))
-    named = ["report.csv", "report.json", *(["status.json", "error.json"] if batch.drop else [])]
-    media.remove(f"{batch.report_prefix}{name}" for name in named)
+    media.remove(stored_reports(batch))
+    if batch.drop:
+        folder = Folder(batch.tenant, batch.drop).results
+        media.remove([f"{folder}error.json", *news_of(folder, batch.id)])
     if batch.manifest.bucket == config.inbox_bucket and batch.manifest.key:
         media.remove([batch.manifest.key], bucket=config.inbox_bucket)

@@ -13,7 +13,7 @@ from fitting_room.actions.workflow.failover import next_position
 from fitting_room.actions.workflow.queueing import left, refused_pause
 from fitting_room.actions.workflow.standing import standing
 from fitting_room.clock import Clock
-from fitting_room.jobs.errors import JobWarning
+from fitting_room.jobs.errors import JobFailure, JobWarning
 from fitting_room.jobs.job import Attempt, Job, PreparedInput, StoredPicture
 from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending, Step, step
 from fitting_room.observability import MetricUnit, error_facts, logger, measure
@@ -31,6 +31,7 @@ _PAUSES = (0.5, 1, 2, 4, 5)
 """Seconds between two tries of a write that must not be lost; the last one repeats."""
 
 Written = TypeVar("Written")
+Answer = TypeVar("Answer")
 
 
 def connect(provider: CatalogueEntry, at: Clock, secret: str | None = None) -> Provider:
@@ -49,6 +50,25 @@ def connect(provider: CatalogueEntry, at: Clock, secret: str | None = None) -> P
             objects=media,
         )
     )
+
+
+def asked(
+    call: Callable[[Provider], Answer], vendor: Provider, provider: CatalogueEntry, key: str | None, at: Clock
+) -> Answer:
+    """Return what the provider answers to a call.
+
+    A refused key bought nothing: if it was changed meanwhile, call once more with the new one.
+    """
+    answer = call(vendor)
+    refused = isinstance(answer, Failed) and answer.charged == "no" and answer.fault.code == "provider_auth"
+    if not (refused and key):
+        return answer
+    try:
+        changed = provider_keys.secret.fresh(provider.id, at)
+        again = connect(provider, at, changed) if changed != key else None
+    except (*TROUBLE, JobFailure):
+        return answer
+    return call(again) if again else answer
 
 
 def order(job: Job, attempt: Attempt, provider: CatalogueEntry, *, read_now: bool = False) -> Order:

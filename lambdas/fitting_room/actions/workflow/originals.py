@@ -134,7 +134,7 @@ def _fetched(source: Source, pointer: str, until: datetime, at: Clock, *, again:
 def _unfetched(failed: FetchFailed, pointer: str) -> JobFailure:
     detail = f"The image at {pointer} cannot be fetched: {failed.why}."
     if failed.passing:
-        remedy = "Submit the job again once the host answers, or upload the image with POST /v1/uploads."
+        remedy = "Submit a new job with POST /v1/jobs once the host answers, or upload the image with POST /v1/uploads."
         return JobFailure("image_unreachable", detail, remedy, pointer=pointer)
     remedy = f"{failed.remedy} Or upload the image with POST /v1/uploads."
     return JobFailure("image_unreadable", detail, remedy, pointer=pointer)

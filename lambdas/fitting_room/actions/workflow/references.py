@@ -6,12 +6,13 @@ A picture that several jobs of a tenant use is registered once; one that is a jo
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal, cast
 
 from fitting_room import clock
-from fitting_room.actions.workflow.attempts import record_outcome, wait_for_turn
+from fitting_room.actions.workflow.attempts import asked, record_outcome, wait_for_turn
 from fitting_room.actions.workflow.queueing import left, place_pause
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault
@@ -31,6 +32,7 @@ def register_references(
     attempt: Attempt,
     provider: CatalogueEntry,
     vendor: Provider,
+    key: str | None,
     wanted: Order,
     began: datetime,
     remaining: float,
@@ -38,8 +40,8 @@ def register_references(
 ) -> Step | Literal["made"] | None:
     """Make the next reference that the attempt needs; return None once it has them all.
 
-    This invocation `began` then, with so many seconds `remaining`. For a reference that another job makes, a job waits no
-    longer than its queue limit.
+    This invocation `began` then, with so many seconds `remaining`. For a reference that another job makes, and for a
+    provider that is away and charged nothing, a job waits no longer than its queue limit.
     """
     for role, kind in provider.references(job.request).items():
         if role in attempt.references:
@@ -51,10 +53,13 @@ def register_references(
             if left(job) <= 0:
                 return record_outcome(job, attempt, Failed(_not_made(provider), "no"), at)
             return wait_for_turn(job, attempt, provider, place_pause(job), at)
-        made = claim.made_id or cast(Registrar, vendor).register(reference)
+        made = claim.made_id or asked(_registered(reference), vendor, provider, key, at)
         if isinstance(made, Failed):
             if made.charged == "no":  # nothing was made, so nobody need wait for it
                 references.unclaim(job.tenant, provider.id, digest, until)
+            if _may_pass(job, made):
+                attempt.slot_ms = None  # that call took it
+                return wait_for_turn(job, attempt, provider, place_pause(job), at)
             return record_outcome(job, attempt, replace(made, retry_after=made.retry_after or 0.0), at)
         if claim.held:
             references.save(job.tenant, provider.id, digest, made, at.now())
@@ -73,6 +78,16 @@ def forget_references(job: Job, provider: CatalogueEntry, wanted: Order, refused
     for role, kind in provider.references(job.request).items():
         title = _reference(job, kind, wanted.inputs[role], wanted.model).title
         references.forget(job.tenant, provider.id, _digest(title), refused.references[role])
+
+
+def _registered(reference: Reference) -> Callable[[Provider], str | Failed]:
+    return lambda vendor: cast(Registrar, vendor).register(reference)
+
+
+def _may_pass(job: Job, failed: Failed) -> bool:
+    """Return whether a job waits until its provider can be reached again, because no other one of its plan is left."""
+    away = failed.fault.code == "provider_unavailable" and failed.fault.retryable and failed.charged == "no"
+    return away and job.position + 1 == len(job.plan) and left(job) > 0
 
 
 def _reference(job: Job, kind: ReferenceKind, picture: Input, model: str) -> Reference:

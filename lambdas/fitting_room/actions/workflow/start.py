@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from fitting_room import clock
 from fitting_room.actions.limits import stage_limits
-from fitting_room.actions.workflow.attempts import connect, order, persist, record_outcome, wait_for_turn
+from fitting_room.actions.workflow.attempts import asked, connect, order, persist, record_outcome, wait_for_turn
 from fitting_room.actions.workflow.callback import expect_callback
 from fitting_room.actions.workflow.queueing import LIVE_FIRST_SECONDS, PAUSED_SECONDS, batch_pause, left, place_pause
 from fitting_room.actions.workflow.references import forget_references, register_references
@@ -23,7 +23,7 @@ from fitting_room.actions.workflow.standing import standing
 from fitting_room.clock import Clock
 from fitting_room.jobs.errors import Fault, JobFailure
 from fitting_room.jobs.job import Attempt, Job
-from fitting_room.jobs.outcome import Failed, Outcome, Pending, Step, step
+from fitting_room.jobs.outcome import Failed, Pending, Step, step
 from fitting_room.jobs.rate import Rate
 from fitting_room.providers.adapter import Eraser, Order, Provider, Writer
 from fitting_room.providers.base import CatalogueEntry
@@ -75,7 +75,7 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
         return record_outcome(job, attempt, Pending(cast(Writer, vendor).foreseen(job.id, attempt.n)), at)
     if (pause := _pause(job, attempt, at)) >= 1:
         return step("busy", runner=provider.runner, wait=math.ceil(pause))
-    wanted = _ready(job, attempt, provider, vendor, remaining, at)
+    wanted = _ready(job, attempt, provider, vendor, key, remaining, at)
     if not isinstance(wanted, Order):
         return wanted
     if provider.answers_in_media:
@@ -88,7 +88,7 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
             cast(Eraser, vendor).erase_job(attempt.provider_job_id)
         return step("busy", runner=provider.runner, wait=1)
     ordered = replace(wanted, references=claimed.references, callback=address)
-    outcome = _buy(vendor, ordered, provider, key, at)
+    outcome = asked(lambda to: to.start(ordered), vendor, provider, key, at)
     said = record_outcome(job, claimed, outcome, at, seconds=max(0, until - at.ms()) / 1000)
     if isinstance(outcome, Failed) and outcome.charged == "no" and not outcome.fault.retryable:
         with unimportant("references of a refused order"):
@@ -97,7 +97,13 @@ def start(job_id: str, remaining: float, at: Clock) -> Step:
 
 
 def _ready(
-    job: Job, attempt: Attempt, provider: CatalogueEntry, vendor: Provider, remaining: float, at: Clock
+    job: Job,
+    attempt: Attempt,
+    provider: CatalogueEntry,
+    vendor: Provider,
+    key: str | None,
+    remaining: float,
+    at: Clock,
 ) -> Order | Step:
     """Return the order once it may be sent, with its images in memory and its references made; else the step that waits.
 
@@ -112,28 +118,11 @@ def _ready(
         except FileNotFoundError:  # a prepared image is gone from staging: Prepare makes it once more
             return step("failed", again=True)
         at.sleep(max(0, (attempt.slot_ms or 0) - at.ms()) / 1000)
-        made = register_references(job, attempt, provider, vendor, wanted, began, remaining, at)
+        made = register_references(job, attempt, provider, vendor, key, wanted, began, remaining, at)
         if made is None:
             return wanted
         if made != "made":
             return made
-
-
-def _buy(vendor: Provider, ordered: Order, provider: CatalogueEntry, key: str | None, at: Clock) -> Outcome:
-    """Call the provider.
-
-    A refused key bought nothing: if it was changed meanwhile, call once more with the new one.
-    """
-    outcome = vendor.start(ordered)
-    refused = isinstance(outcome, Failed) and outcome.charged == "no" and outcome.fault.code == "provider_auth"
-    if not (refused and key):
-        return outcome
-    try:
-        changed = provider_keys.secret.fresh(provider.id, at)
-        again = connect(provider, at, changed) if changed != key else None
-    except (*TROUBLE, JobFailure):
-        return outcome
-    return again.start(ordered) if again else outcome
 
 
 def _pause(job: Job, attempt: Attempt, at: Clock) -> float:
