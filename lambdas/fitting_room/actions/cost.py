@@ -30,11 +30,12 @@ class Cost(NamedTuple):
 def cost_of(job: Job, attempt: Attempt, at: Clock) -> Cost | None:
     """Return the cost of an attempt, or None when nothing was charged.
 
-    An attempt whose outcome is unknown counts as charged, so that a budget is never exceeded.
+    An attempt whose outcome is unknown counts as charged, so that a budget is never exceeded. An image that the provider
+    made counts even if it could not be fetched.
     """
     if attempt.charged == "no":
         return None
-    count = len(attempt.results) or job.request.output.count
+    count = max(len(attempt.results), attempt.reads.made) or job.request.output.count
     price = of_size(_prices(job, attempt, at), _side(job, attempt))
     credits = attempt.credits if attempt.credits is not None else (price.credits or 0) * count
     each = price.per_image(_units(job, attempt, price))

@@ -93,6 +93,7 @@ class Reads(_Record):
 
     `refused`: reads refused in a row, the first of them at `since`. `late`: reads after the deadline that found no end, each
     at least a minute after the one before (`late_at`). `kept_for`: how long the provider keeps its result, in its own words.
+    `made`: the images that it made, all of which it bills.
     """
 
     refused: int = 0
@@ -100,6 +101,7 @@ class Reads(_Record):
     late: int = 0
     late_at: str | None = None
     kept_for: str | None = None
+    made: int = 0
 
 
 class Attempt(_Record):

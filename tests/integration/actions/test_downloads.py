@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from fitting_room.actions.cost import cost_of
 from fitting_room.actions.requests.recover import recover
 from fitting_room.actions.upkeep.erase import erase_job
 from fitting_room.jobs.errors import JobWarning
@@ -258,6 +259,12 @@ def test_done_without_an_address_is_not_the_vendor_s_word_that_there_is_none(
     assert world.poll(job_id) == {"outcome": "finished"}
 
 
+def costs(world: World, job_id: str) -> int:
+    """The images that count against the day's budget."""
+    cost = cost_of(world.job(job_id), attempt(world, job_id), world.at)
+    return cost.images if cost else 0
+
+
 def test_at_the_deadline_the_good_ones_are_delivered_as_a_partial_result(
     world: World, vendor: Vendor, web: dict[str, Any]
 ) -> None:
@@ -268,6 +275,7 @@ def test_at_the_deadline_the_good_ones_are_delivered_as_a_partial_result(
     done = attempt(world, job_id)
     assert [world.read(stored.key, MEDIA) for stored in done.results] == [OTHER_IMAGE]
     assert (done.charged, told(world, job_id)[-1].code) == ("yes", "partial_result")
+    assert costs(world, job_id) == 2, "the provider bills both"
     assert "1 more" in told(world, job_id)[-1].detail
 
 
@@ -283,6 +291,7 @@ def test_the_good_ones_are_delivered_too_where_the_vendor_no_longer_says_that_it
     done = attempt(world, job_id)
     assert [world.read(stored.key, MEDIA) for stored in done.results] == [OTHER_IMAGE]
     assert (done.charged, done.error, told(world, job_id)[-1].code) == ("yes", None, "partial_result")
+    assert costs(world, job_id) == 2
 
 
 def test_a_cancelled_job_keeps_its_good_ones_for_its_recovery(

@@ -113,7 +113,7 @@ def _fetch(job: Job, attempt: Attempt, provider: CatalogueEntry, ready: Ready, u
     if not ready.addresses:
         return _refused(job, attempt, provider, Unread("done, but without images"), at)
     came = download(job, attempt, provider, ready.addresses, until, at)
-    reads = attempt.reads.model_copy(update={"kept_for": ready.kept_for})
+    reads = attempt.reads.model_copy(update={"kept_for": ready.kept_for, "made": len(ready.addresses)})
     attempt = attempt.model_copy(update={"results": came.results, "reads": reads})
     warnings = list(ready.warnings)
     if came.missing:
@@ -131,7 +131,7 @@ def _fetch(job: Job, attempt: Attempt, provider: CatalogueEntry, ready: Ready, u
 def _look_again(job: Job, attempt: Attempt, provider: CatalogueEntry, at: Clock) -> Step:
     """Return the step that reads the status again, for a job the provider still works on."""
     before = attempt.reads
-    reads = _late(Reads(kept_for=before.kept_for, late=before.late, late_at=before.late_at), attempt, at)
+    reads = _late(before.model_copy(update={"refused": 0, "since": None}), attempt, at)
     attempt = attempt.model_copy(update={"reads": reads})
     if _over(attempt, at):
         return _lost(job, attempt, provider, f"The job was not finished by {attempt.deadline_at}.", at)
