@@ -14,6 +14,7 @@ from fitting_room.actions.requests.list_jobs import list_jobs
 from fitting_room.jobs.batch import Batch
 from fitting_room.jobs.errors import Refusal
 from fitting_room.stores import aws, batches
+from fitting_room.stores.api_keys import Caller
 from tests.deployment import choose
 from tests.integration.catalogue import Catalogue
 from tests.integration.world import INBOX, LIVE, MEDIA, RIVAL, TENANT, TEST, Vendor, World, failed, finished
@@ -74,6 +75,31 @@ def test_a_batch_that_the_day_s_budget_does_not_cover_buys_nothing(
     view = catalogue.view(batch.id)
     assert (view["status"], view["errors"][0]["code"]) == ("failed", "budget_exceeded")
     assert (vendor.orders, world.spent()) == ([], (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("caller", "limit", "remedy"),
+    [
+        (LIVE, {"daily_images": 2}, "ask the operator to raise the daily budget"),
+        (TEST, {"daily_test_jobs": 2}, "ask the operator to raise `daily_test_jobs`"),
+    ],
+)
+def test_waiting_is_a_remedy_only_where_a_day_covers_the_batch(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch, caller: Caller, limit: dict[str, int], remedy: str
+) -> None:
+    vendor.starts = [finished()]
+    choose(monkeypatch, **{"daily_images": 1000, "daily_usd": 100.0, **limit})
+    catalogue = Catalogue(world, caller)
+    told = []
+    for count in (3, 2, 2):
+        rows = [world.body(caller.mode) for _ in range(count)]
+        batch = catalogue.create(jobs=rows, defaults={"reuse": False})
+        catalogue.run(batch.id)
+        told.append([(error["remedy"], error["retryable"]) for error in catalogue.view(batch.id)["errors"]])
+    too_large, fits, used_up = told
+    assert too_large == [(f"Send fewer rows, or {remedy}.", False)]
+    assert fits == []
+    assert used_up == [(f"Wait until 00:00 UTC, or send fewer rows, or {remedy}.", True)]
 
 
 @pytest.mark.parametrize(

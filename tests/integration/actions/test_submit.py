@@ -167,7 +167,10 @@ def test_a_job_above_a_whole_days_budget_is_refused_on_a_fresh_day(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choose(monkeypatch, daily_images=2)
-    assert first(refused(world, output={"count": 3})) == ("budget_exceeded", None)
+    refusal = refused(world, output={"count": 3})
+    assert first(refusal) == ("budget_exceeded", None)
+    assert (refusal.faults[0].retryable, refusal.retry_after) == (False, None)
+    assert "Wait" not in refusal.faults[0].remedy, "no day comes that covers it"
 
 
 def test_budgets_are_per_tenant_and_the_sandbox_is_free(world: World) -> None:

@@ -20,7 +20,7 @@ from fitting_room import clock
 from fitting_room.actions.batch import manifest, rows
 from fitting_room.actions.batch.rows import BadRow
 from fitting_room.actions.limits import stage_limits
-from fitting_room.actions.requests.accept import offered, over_budget, reservation
+from fitting_room.actions.requests.accept import offered, over_a_day, over_budget, reservation
 from fitting_room.actions.requests.check import Checked, check
 from fitting_room.actions.requests.sources import uploaded
 from fitting_room.clock import Clock
@@ -269,31 +269,54 @@ def _check_limits(batch: Batch, sums: _Reckoning, at: Clock) -> None:
 
 def _begin(batch: Batch, at: Clock) -> None:
     """Set the budget aside and end the expansion, both or neither, so that a repetition sets nothing aside."""
+    _check_day(batch, at)
     writes = {
         "batch": batches.expanded(
             batch, "paused" if batch.hold else "running", at.now(), clock.later(at.now(), LOOK_AGAIN)
         )
     }
-    covered = batch.mode == "live" or batch.valid <= settings().deployment.daily_test_jobs
     if batch.reserved:
-        covered = budgets.coverable(batch.tenant, batch.reserved, at)
         writes["budget"] = budgets.setting_aside(batch.tenant, batch.reserved, at)
     if batch.mode == "test":
         writes["tests"] = budgets.counting_tests(batch.tenant, at.now(), batch.valid)
     try:
-        if covered:
-            transact(writes, at.sleep)
+        transact(writes, at.sleep)
     except Conflict as conflict:
         if "batch" in conflict.failed:  # it was done before, or the batch is cancelled
             return
-        covered = False
-    if not covered:
-        raise over_budget(
-            f"The tenant's budget for today does not cover the {batch.valid:,} rows of this batch.",
-            "send fewer rows, or ask the operator to raise the daily budget",
+        raise _used_up(batch, "tests" in conflict.failed, at) from None
+    logger.info("batch expanded", batch_id=batch.id, rows=batch.rows, invalid=batch.invalid)
+
+
+def _check_day(batch: Batch, at: Clock) -> None:
+    """Refuse a batch that is larger than what a tenant may do in a whole day."""
+    if batch.reserved and not budgets.coverable(batch.tenant, batch.reserved, at):
+        raise over_a_day(
+            f"The tenant's budget for a whole day does not cover the {batch.valid:,} rows of this batch.",
+            "Send fewer rows, or ask the operator to raise the daily budget.",
+        )
+    most = settings().deployment.daily_test_jobs
+    if batch.mode == "test" and batch.valid > most:
+        raise over_a_day(
+            f"The batch has {batch.valid:,} rows to run, and test keys of a tenant may submit {most:,} jobs a day.",
+            "Send fewer rows, or ask the operator to raise `daily_test_jobs`.",
+        )
+
+
+def _used_up(batch: Batch, tests: bool, at: Clock) -> Refusal:
+    if tests:
+        most = settings().deployment.daily_test_jobs
+        return over_budget(
+            f"Test keys of a tenant may submit {most:,} jobs a day. The {batch.valid:,} rows of this batch are too many"
+            " for today.",
+            "send fewer rows, or ask the operator to raise `daily_test_jobs`",
             at,
         )
-    logger.info("batch expanded", batch_id=batch.id, rows=batch.rows, invalid=batch.invalid)
+    return over_budget(
+        f"The tenant's budget for today does not cover the {batch.valid:,} rows of this batch.",
+        "send fewer rows, or ask the operator to raise the daily budget",
+        at,
+    )
 
 
 def _items(batch: Batch) -> str:

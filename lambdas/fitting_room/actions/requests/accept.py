@@ -84,7 +84,12 @@ def _count(job: Job, caller: Caller, taken: Taken, at: Clock) -> None:
 def _reserve(job: Job, taken: Taken, at: Clock) -> None:
     now = at.now()
     if job.reserved:
-        if not (budgets.coverable(job.tenant, job.reserved, at) and budgets.reserve(job.tenant, job.reserved, at)):
+        if not budgets.coverable(job.tenant, job.reserved, at):
+            raise over_a_day(
+                "The tenant's budget for a whole day does not cover this job.",
+                "Ask for fewer images, or ask the operator to raise the daily budget.",
+            )
+        if not budgets.reserve(job.tenant, job.reserved, at):
             raise over_budget(
                 "The tenant's budget for today does not cover this job.",
                 "ask the operator to raise the daily budget",
@@ -203,3 +208,8 @@ def over_budget(detail: str, otherwise: str, at: Clock) -> Refusal:
         f"Wait until 00:00 UTC, or {otherwise}.",
         retry_after=int((tomorrow - at.now()).total_seconds()) + 1,
     )
+
+
+def over_a_day(detail: str, remedy: str) -> Refusal:
+    """Return the refusal of what no day's budget covers: to wait does not help."""
+    return Refusal.of("budget_exceeded", detail, remedy, retryable=False)
