@@ -212,11 +212,19 @@ class BatchCost(Answer):
 
 
 class RowErrors(Answer):
-    """How many rows ended with an error code. `example`: the job of one of them."""
+    """Why rows have no result, and how many. Of rows that failed, `example` is the job of one.
+
+    Invalid rows are counted by code and pointer, a row once for each of its faults; the 20 commonest are here. `line` is that
+    of the first in the manifest, and `detail` and `remedy` are what the API tells of it.
+    """
 
     code: str
     count: int
     example: str | None
+    line: int | None
+    pointer: str | None
+    detail: str | None
+    remedy: str | None
 
 
 class BatchReports(Answer):
@@ -235,8 +243,9 @@ class BatchLinks(Answer):
 class BatchShown(Answer):
     """Many jobs of one manifest. It is over once `status` is finished, cancelled or failed.
 
-    `errors`: why the batch as a whole failed, before anything was bought. `row_errors`: why rows failed. `paused_for`: why
-    it paused by itself. `seconds_left`: by its pace so far; null while that cannot be told.
+    `errors`: why the batch as a whole failed, before anything was bought. `row_errors`: why rows are invalid
+    or failed. `paused_for`: why it paused by itself. `seconds_left`: by its pace since the last pause; null while that cannot
+    be told.
     """
 
     id: str

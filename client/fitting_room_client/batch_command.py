@@ -16,6 +16,8 @@ from fitting_room_client.models import Batch, Fault
 _BAR = 30
 _LINE_SECONDS = 30
 """Between two lines of progress where nobody sees a bar."""
+_REASONS = 5
+"""Why rows are invalid, as told before anything is bought."""
 _KINDS = ("succeeded", "reused", "failed", "invalid", "cancelled")
 
 
@@ -62,7 +64,7 @@ def _run(fr: FittingRoom, asked: argparse.Namespace, defaults: dict[str, Any]) -
     batch = fr.batches.wait(batch, on_change=_progress())
     if batch.status == "paused" and not batch.paused_for:
         most = f"at most {batch.images.get('most')} images and {batch.cost.most} at list prices"
-        print(f"{_counted(batch)}; {most}", file=sys.stderr)
+        print("\n".join([f"{_counted(batch)}; {most}", *_invalid(batch)]), file=sys.stderr)
         if asked.hold or not _agreed():
             print(f"nothing is bought; to run it: fitting-room batch resume {batch.id}", file=sys.stderr)
             return
@@ -119,6 +121,17 @@ def _cancel(fr: FittingRoom, asked: argparse.Namespace) -> None:
 def _counted(batch: Batch) -> str:
     parts = [f"{batch.counts[kind]} {kind}" for kind in _KINDS if batch.counts.get(kind)]
     return ", ".join([f"{batch.counts.get('rows', 0)} rows", *parts])
+
+
+def _invalid(batch: Batch) -> list[str]:
+    """Return why rows are invalid: the commonest reasons, and how to see each row."""
+    found = [each for each in batch.row_errors if each.line is not None]
+    lines = [
+        f"  {each.count} invalid{f' at {each.pointer}' if each.pointer else ''}, first in line {each.line}:"
+        f" {each.detail} {each.remedy}"
+        for each in found[:_REASONS]
+    ]
+    return [*lines, f"  to see each row: fitting-room batch show {batch.id} -o FOLDER"] if lines else []
 
 
 def _agreed() -> bool:

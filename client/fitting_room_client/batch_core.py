@@ -91,9 +91,13 @@ class BatchCore(Core):
         return seen
 
     def save_batch(self, batch_id: str, folder: Path, see: OnCount | None) -> Flow[Path]:
-        """Write report.csv, the images, and the contact sheet with them; return the sheet's first page."""
+        """Write report.csv, the images, and the contact sheet with them; return the sheet's first page.
+
+        A batch that is not over has no report.csv yet.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "report.csv").write_bytes((yield from self._report(batch_id, "csv")))
+        if (yield from self.batch("GET", batch_id)).over:
+            (folder / "report.csv").write_bytes((yield from self._report(batch_id, "csv")))
         names: dict[str, str] = {}
         page = pages = 1
         while page <= pages:

@@ -218,7 +218,7 @@ class _BatchCalls:
 
     @Call
     def save(self, batch_id: str, folder: PathLike[str], *, on_page: OnCount | None = None) -> Flow[Path]:
-        """Write report.csv, the images and the contact sheet of a batch that is over; return the sheet's first page."""
+        """Write the images and the contact sheet, and return its first page. If the batch is over, write report.csv too."""
         return self._core.save_batch(batch_id, Path(folder), on_page)
 
     @Call

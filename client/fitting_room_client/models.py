@@ -161,17 +161,25 @@ class BatchCost(Answer):
 
 
 class RowErrors(Answer):
-    """How many rows ended with an error, and the job of one of them."""
+    """Why rows have no result, and how many. `example`: the job of one that failed.
+
+    `line`, `pointer`, `detail`, `remedy`: the first line of the manifest that is invalid for this reason, and its fault.
+    """
 
     code: str
     count: int
     example: str | None = None
+    line: int | None = None
+    pointer: str | None = None
+    detail: str | None = None
+    remedy: str | None = None
 
 
 class Batch(Answer):
     """A batch. `status`: expanding, running or paused; then finished, cancelled or failed, and nothing more happens.
 
-    `errors`: the reasons why the whole batch failed. `row_errors`: the reasons why rows failed, with their counts.
+    `errors`: the reasons why the whole batch failed. `row_errors`: the reasons why rows are invalid or failed,
+    with their counts.
     `paused_for`: the error for which the API paused it.
     """
 

@@ -97,6 +97,16 @@ class ErrorCount(BaseModel):
     example: str = ""
 
 
+class RowFault(BaseModel):
+    """Why rows are invalid. `count`: rows with such a code at such a pointer; `fault` and `line`: of the first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    fault: Fault
+    line: int
+    count: int
+
+
 class Counts(BaseModel):
     """How the rows of a batch fared so far.
 
@@ -151,6 +161,8 @@ class Batch(BaseModel):
     """The drop folder that it came from: names of files are looked for there, and its reports are copied there."""
     rows: int = 0
     invalid: int = 0
+    row_faults: list[RowFault] = []
+    """The commonest first."""
     most_images: int = 0
     most_microusd: int = 0
     most_millicredits: int = 0
@@ -170,6 +182,9 @@ class Batch(BaseModel):
     erase_requested_at: str | None = None
     created_at: str
     started_at: str | None = None
+    resumed_at: str | None = None
+    done_before: int = 0
+    """Rows that were done at the last resume."""
     finished_at: str | None = None
     expires_at: str
 

@@ -29,6 +29,8 @@ _OPEN = "#status IN (:expanding, :running, :paused)"
 _OPEN_VALUES = {":expanding": "expanding", ":running": "running", ":paused": "paused"}
 _STATUS = {"#status": "status"}
 _NO_LINKS = "manifest = :manifest, defaults = :defaults"
+_SEEN = "#rows = :rows, #invalid = :invalid, row_faults = :told"
+_SEEN_NAMES = {"#rows": "rows", "#invalid": "invalid"}
 _ERROR, _EXAMPLE = "error_", "example_"
 
 
@@ -95,16 +97,15 @@ def expanded(batch: Batch, status: BatchStatus, now: datetime, look_at: str) -> 
         "Update": {
             "TableName": aws.table().name,
             "Key": key(batch.id),
-            "UpdateExpression": "SET #status = :status, #rows = :rows, #invalid = :invalid, most_images = :images,"
+            "UpdateExpression": f"SET #status = :status, {_SEEN}, most_images = :images,"
             " most_microusd = :microusd, most_millicredits = :credits,"
             f" reserved = :reserved, started_at = :now, due_at = :at, {_NO_LINKS}",
             "ConditionExpression": "#status = :expanding AND attribute_not_exists(cancel_requested_at)",
-            "ExpressionAttributeNames": {**_STATUS, "#rows": "rows", "#invalid": "invalid"},
+            "ExpressionAttributeNames": {**_STATUS, **_SEEN_NAMES},
             "ExpressionAttributeValues": {
                 ":status": status,
                 ":expanding": "expanding",
-                ":rows": batch.rows,
-                ":invalid": batch.invalid,
+                **_seen(batch),
                 ":images": batch.most_images,
                 ":microusd": batch.most_microusd,
                 ":credits": batch.most_millicredits,
@@ -117,14 +118,19 @@ def expanded(batch: Batch, status: BatchStatus, now: datetime, look_at: str) -> 
     }
 
 
+def _seen(batch: Batch) -> dict[str, Any]:
+    """Return the values for what was seen of the rows."""
+    return {":rows": batch.rows, ":invalid": batch.invalid, ":told": [to_item(each) for each in batch.row_faults]}
+
+
 def counted(batch: Batch) -> bool:
-    """Write down how many rows were read so far. False for a batch that is to end."""
+    """Write down how many rows were read so far, and what is wrong with them. False for a batch that is to end."""
     return update_if(
         key(batch.id),
-        "SET #rows = :rows, #invalid = :invalid",
+        f"SET {_SEEN}",
         "#status = :expanding AND attribute_not_exists(cancel_requested_at)",
-        names={**_STATUS, "#rows": "rows", "#invalid": "invalid"},
-        values={":expanding": "expanding", ":rows": batch.rows, ":invalid": batch.invalid},
+        names={**_STATUS, **_SEEN_NAMES},
+        values={":expanding": "expanding", **_seen(batch)},
     )
 
 
@@ -132,14 +138,13 @@ def refused(batch: Batch, faults: list[Fault]) -> None:
     """Write down why a batch cannot be run at all, and what was seen of its rows."""
     update_if(
         key(batch.id),
-        f"SET #errors = :faults, #rows = :rows, #invalid = :invalid, {_NO_LINKS}",
+        f"SET #errors = :faults, {_SEEN}, {_NO_LINKS}",
         "#status = :expanding",
-        names={**_STATUS, "#errors": "errors", "#rows": "rows", "#invalid": "invalid"},
+        names={**_STATUS, "#errors": "errors", **_SEEN_NAMES},
         values={
             ":expanding": "expanding",
             ":faults": [to_item(fault) for fault in faults],
-            ":rows": batch.rows,
-            ":invalid": batch.invalid,
+            **_seen(batch),
             **_unlinked(batch),
         },
     )
@@ -176,14 +181,22 @@ def park(batch: Batch) -> bool:
     )
 
 
-def resume(batch_id: str, look_at: str) -> Batch | None:
-    """Let a paused batch run again, and return it. None for one that is not paused."""
+def resume(batch_id: str, done: int, now: datetime, look_at: str) -> Batch | None:
+    """Let a paused batch run again, and return it. None for one that is not paused. `done`: rows that are done already."""
     found = update_and_return(
         key(batch_id),
-        "SET #status = :running, exhausted = :none, due_at = :at REMOVE paused_for",
+        "SET #status = :running, exhausted = :none, resumed_at = :now, done_before = :done, due_at = :at"
+        " REMOVE paused_for",
         "#status = :paused",
         names=_STATUS,
-        values={":running": "running", ":paused": "paused", ":none": 0, ":at": look_at},
+        values={
+            ":running": "running",
+            ":paused": "paused",
+            ":none": 0,
+            ":now": clock.text(now),
+            ":done": done,
+            ":at": look_at,
+        },
     )
     return _batch(found) if found else None
 

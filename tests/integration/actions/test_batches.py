@@ -12,8 +12,8 @@ from fitting_room.actions.requests import batches as requests
 from fitting_room.actions.requests.create_batch import create_batch
 from fitting_room.actions.requests.list_jobs import list_jobs
 from fitting_room.jobs.batch import Batch
-from fitting_room.jobs.errors import Refusal
-from fitting_room.stores import aws, batches
+from fitting_room.jobs.errors import Fault, Refusal
+from fitting_room.stores import aws, batches, media
 from fitting_room.stores.api_keys import Caller
 from tests.deployment import choose
 from tests.integration.catalogue import Catalogue
@@ -239,6 +239,59 @@ def test_a_batch_on_hold_shows_what_it_may_cost_and_buys_nothing_before_it_is_re
     assert catalogue.counts(batch.id) == {"rows": 2, "succeeded": 2}
     with pytest.raises(Refusal, match="This batch is finished"):
         requests.resume_batch(batch.id, LIVE, world.at)
+
+
+def test_the_time_that_is_left_is_reckoned_from_the_last_resume(catalogue: Catalogue, world: World) -> None:
+    batch = catalogue.create(jobs=catalogue.rows(5), hold=True)
+
+    def resume_after_a_night() -> None:
+        catalogue.finish(batch.id)
+        world.at.sleep(8 * 3600)
+        requests.resume_batch(batch.id, LIVE, world.at)
+
+    def seconds_left(item: dict[str, Any]) -> int | None:
+        world.at.sleep(60)
+        catalogue.child(item)
+        return catalogue.view(batch.id)["seconds_left"]
+
+    catalogue.expand(batch.id)
+    resume_after_a_night()
+    assert catalogue.view(batch.id)["seconds_left"] is None
+    data = media.read(catalogue.expand(batch.id)["items"])
+    items = [json.loads(line) for line in (data or b"").splitlines()]
+    assert seconds_left(items[0]) == pytest.approx(4 * 60, abs=40)
+    batches.pause(batch.id, Fault.of("quota_exhausted", "No credit.", "Buy some."), after=1)
+    resume_after_a_night()
+    assert catalogue.view(batch.id)["seconds_left"] is None
+    assert seconds_left(items[1]) == pytest.approx(3 * 60, abs=40)
+
+
+def test_a_batch_on_hold_says_why_rows_are_invalid(catalogue: Catalogue, world: World) -> None:
+    [row] = catalogue.rows(1)
+    person, garment = row["person"]["s3"], row["garments"][0]["image"]["s3"]
+    lines = [f"{person},{garment},{category}" for category in ("tops", "topps", "botoms")]
+    text = "\n".join(["person,garment,category", *lines, f"upl_{'0' * 26},{garment},tops"])
+    batch = catalogue.create(manifest=csv(world, text), hold=True)
+    catalogue.run(batch.id)
+    view = catalogue.view(batch.id)
+    assert (view["status"], view["counts"]["invalid"]) == ("paused", 3)
+    assert [(each["count"], each["code"], each["pointer"], each["line"]) for each in view["row_errors"]] == [
+        (2, "invalid_input", "/garments/0/category", 3),
+        (1, "upload_missing", "/person/upload", 5),
+    ]
+    assert "Did you mean `tops`?" in view["row_errors"][0]["remedy"]
+    shown = sheet(world, batch.id)
+    assert "<b>2</b> <code>invalid_input</code> <code>/garments/0/category</code> (first in line 3)" in shown
+    assert "<code>upload_missing</code> <code>/person/upload</code> (first in line 5)" in shown
+
+
+def test_the_record_of_a_batch_names_only_the_commonest_faults(catalogue: Catalogue, world: World) -> None:
+    [row] = catalogue.rows(1)
+    wrong = [{**row, "id": str(n), f"field_{n}": 1} for n in range(30)]
+    batch = catalogue.create(jobs=[row, *wrong, {**row, "id": "again", "field_29": 1}], hold=True)
+    catalogue.run(batch.id)
+    told = catalogue.view(batch.id)["row_errors"]
+    assert (len(told), told[0]["pointer"], told[0]["count"]) == (20, "/field_29", 2)
 
 
 def test_a_batch_that_is_resumed_before_its_run_has_ended_goes_on_in_that_run(

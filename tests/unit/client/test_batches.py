@@ -61,6 +61,8 @@ class Api:
                 return told(202, {"id": "bat_1", "status": "cancelled" if action == "cancel" else "running"})
             case "DELETE", ["batches", "bat_1"]:
                 return told(202, {"id": "bat_1", "jobs": 7})
+            case "GET", ["batches", "bat_1", "report.csv"] if self.looks[0]["status"] in ("running", "paused"):
+                return told(409, {"code": "conflict", "detail": "This batch has no report yet.", "remedy": "Wait."})
             case "GET", ["batches", "bat_1", report]:
                 page = request.url.params.get("page", "")
                 return told(303, location=f"https://bucket.example/{report}{page}?Signature=secret")
@@ -293,11 +295,27 @@ def test_a_person_sees_the_estimate_and_is_asked(
         "counts": {"rows": 2, "invalid": 1},
         "images": {"most": 4},
         "cost": {"most": {"amount": 0.3, "currency": "USD", "credits": 0.0}},
+        "row_errors": [
+            {
+                "code": "invalid_input",
+                "count": 1,
+                "example": None,
+                "line": 3,
+                "pointer": "/garments/0/category",
+                "detail": "There is no such value.",
+                "remedy": "Use tops.",
+            }
+        ],
     }
     api.looks = [held, {"status": "finished", "counts": {"rows": 2, "succeeded": 2}}]
     code, out, err = shell("run", manifest, answer=answer)
     assert code == 0
-    assert "2 rows, 1 invalid; at most 4 images and 0.3 USD at list prices\nrun it? [y/N] " in err
+    assert (
+        "2 rows, 1 invalid; at most 4 images and 0.3 USD at list prices\n"
+        "  1 invalid at /garments/0/category, first in line 3: There is no such value. Use tops.\n"
+        "  to see each row: fitting-room batch show bat_1 -o FOLDER\n"
+        "run it? [y/N] " in err
+    )
     assert api.sent("POST", "/v1/batches")[0]["hold"] is True
     assert len(api.sent("POST", "/v1/batches/bat_1/resume")) == bought
     assert bool(out) == bought
@@ -352,6 +370,14 @@ def test_a_missing_file_is_told_with_its_line_and_nothing_is_sent(shell: Run, ap
     assert code == 1
     assert "  field: line 2, garment\n  remedy: " in err
     assert not api.requests
+
+
+def test_a_held_batch_is_saved_without_a_report(shell: Run, api: Api, tmp_path: Path) -> None:
+    api.looks = [{"status": "paused", "counts": {"rows": 2}}]
+    code, out, _ = shell("show", "bat_1", "-o", tmp_path / "out")
+    assert (code, out) == (0, f"{tmp_path / 'out' / 'index.html'}\n")
+    assert (tmp_path / "out" / "index.html").exists()
+    assert not (tmp_path / "out" / "report.csv").exists()
 
 
 def test_list_show_and_cancel(shell: Run) -> None:

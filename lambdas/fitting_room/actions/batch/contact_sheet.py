@@ -189,9 +189,10 @@ def _causes(causes: Sequence[Cause]) -> Html:
         return Html()
     items = (
         _html(
-            "<li><b>{rows:,}</b> <code>{code}</code> {title}. {example}</li>",
+            "<li><b>{rows:,}</b> <code>{code}</code>{where} {title}. {example}</li>",
             rows=cause.rows,
             code=cause.code,
+            where=_where(cause),
             title=CODES[cause.code].title if cause.code in CODES else cause.code,
             example=_html(
                 "<em>{detail} {remedy}</em>", detail=_words(cause.example.detail), remedy=_words(cause.example.remedy)
@@ -199,11 +200,19 @@ def _causes(causes: Sequence[Cause]) -> Html:
             if cause.example
             else "",
         )
-        for cause in sorted(causes, key=lambda cause: -cause.rows)
+        for cause in causes
     )
     return _html(
         '<section class="causes"><h2>Why rows have no result</h2><ul>{items}</ul></section>', items=_joined(items)
     )
+
+
+def _where(cause: Cause) -> Html:
+    """Return the field that is wrong in invalid rows, and the first line in which it is."""
+    if cause.line is None or cause.example is None:
+        return Html()
+    field = _html(" <code>{field}</code>", field=cause.example.pointer) if cause.example.pointer else Html()
+    return _html("{field} (first in line {line})", field=field, line=cause.line)
 
 
 def _bar(parts: Sequence[tuple[str, int]]) -> Html:

@@ -24,7 +24,7 @@ from fitting_room.actions.requests.accept import offered, over_a_day, over_budge
 from fitting_room.actions.requests.check import Checked, check
 from fitting_room.actions.requests.sources import uploaded
 from fitting_room.clock import Clock
-from fitting_room.jobs.batch import Batch, Row, job_id_of
+from fitting_room.jobs.batch import Batch, Row, RowFault, job_id_of
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.jobs.job import Reservation
 from fitting_room.jobs.tasks import AnyRequest
@@ -42,6 +42,8 @@ LOOK_AGAIN = 600
 """Seconds until the sweep looks at a batch again whose machine runs."""
 LONGEST_WITH_FILES = timedelta(days=2)
 """For rows that name files of the inbox, which expire after three days."""
+MOST_FAULTS = 20
+"""Kinds of faults that the record of a batch names; the report names all."""
 TOGETHER = 400
 """Rows that ask for the same and run in one child of the map, whose history has an end."""
 _ALL_THE_SAME = ("reference", "metadata", "webhook", "reuse")
@@ -95,9 +97,12 @@ def _expand(batch: Batch, at: Clock) -> None:
     sums, ttl = _Reckoning(), int(clock.parse(batch.expires_at).timestamp())
     found = _stored(batch, _read(batch), caller, sums, at)
     batch.rows = batch.invalid = 0  # those of a run that broke are read again
+    told: dict[tuple[str, str | None], RowFault] = {}
     while some := list(islice(found, batch_rows.IN_A_PARTITION)):
         batch.rows += len(some)
         batch.invalid += sum(bool(row.faults) for row in some)
+        _count_faults(some, told)
+        batch.row_faults = sorted(told.values(), key=lambda each: -each.count)[:MOST_FAULTS]
         if not batches.counted(batch):  # before they are stored, so that an erasure finds all of them
             return
         batch_rows.put(batch.id, some, ttl)
@@ -108,6 +113,14 @@ def _expand(batch: Batch, at: Clock) -> None:
         day = at.now().date().isoformat()
         batch.reserved = Reservation(day=day, images=sums.reserved["paid"], microusd=batch.most_microusd)
     _begin(batch, at)
+
+
+def _count_faults(some: list[Row], told: dict[tuple[str, str | None], RowFault]) -> None:
+    """Add the faults of rows to those that were told before, each once for a row."""
+    for row in some:
+        for kind, fault in {(fault.code, fault.pointer): fault for fault in row.faults}.items():
+            before = told.get(kind, RowFault(fault=fault, line=row.line, count=0))
+            told[kind] = before.model_copy(update={"count": before.count + 1})
 
 
 def _read(batch: Batch) -> Iterator[rows.Row | BadRow]:

@@ -33,11 +33,12 @@ _FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d",
 
 
 class Cause(NamedTuple):
-    """An error code, how many rows ended with it, and what one of these was told."""
+    """An error code, how many rows ended with it, and what one of these was told. `line`: of that one, if it is invalid."""
 
     code: str
     rows: int
     example: Fault | None = None
+    line: int | None = None
 
 
 class Facts(NamedTuple):
@@ -142,6 +143,7 @@ def _facts(batch: Facts) -> dict[str, Any]:
             "code": cause.code,
             "count": cause.rows,
             "example": cause.example and cause.example.model_dump(exclude_none=True),
+            "line": cause.line,
         }
         for cause in batch.causes
     ]

@@ -180,11 +180,15 @@ def _facts(batch: Batch, at: Clock) -> Facts:
         spent=counts.microusd / 1e6,
         credits=counts.millicredits / 1000,
         reserved=batch.reserved.microusd / 1e6 if batch.reserved and not batch.over else 0.0,
-        causes=tuple(
-            Cause(code, each.count, _example(each.example, at))
-            for code, each in sorted(counts.errors.items(), key=lambda item: -item[1].count)
-        ),
+        causes=_causes(batch, counts, at),
     )
+
+
+def _causes(batch: Batch, counts: Counts, at: Clock) -> tuple[Cause, ...]:
+    """Return why rows are invalid and why rows failed, the commonest first."""
+    invalid = [Cause(each.fault.code, each.count, each.fault, each.line) for each in batch.row_faults]
+    failed = [Cause(code, each.count, _example(each.example, at)) for code, each in counts.errors.items()]
+    return tuple(sorted(invalid + failed, key=lambda cause: -cause.rows))
 
 
 def counts_of(batch: Batch, counts: Counts) -> dict[str, int]:

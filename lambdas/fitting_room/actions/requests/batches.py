@@ -63,10 +63,7 @@ def view(batch: Batch, at: Clock) -> dict[str, Any]:
             "reserved": _cost(batch.reserved.microusd if batch.reserved and not batch.over else 0),
             "spent": _cost(counts.microusd, counts.millicredits),
         },
-        "row_errors": [
-            {"code": code, "count": each.count, "example": each.example or None}
-            for code, each in sorted(counts.errors.items(), key=lambda item: -item[1].count)
-        ],
+        "row_errors": _row_errors(batch, counts),
         "seconds_left": _seconds_left(batch, counts, at.now()),
         "report": {form: f"{base}/report.{form}" for form in REPORTS},
         "links": {"self": base, "jobs": f"{base}/jobs"},
@@ -109,7 +106,7 @@ def resume_batch(batch_id: str, caller: Caller, at: Clock) -> Batch:
             f"This batch is {'being cancelled' if batch.unwanted and not batch.over else batch.status}.",
             "Only a paused batch can be resumed. To run its manifest again, create a new batch.",
         )
-    resumed = batches.resume(batch.id, clock.later(at.now(), LOOK_AGAIN))
+    resumed = batches.resume(batch.id, batches.counts(batch.id).done, at.now(), clock.later(at.now(), LOOK_AGAIN))
     if resumed and (resumed.parked == resumed.run or executions.start_run(batch.id, resumed.run) == "was"):
         start_next_run(resumed, at)
     return find_batch(batch_id, caller, at)
@@ -143,8 +140,24 @@ def _cost(microusd: int, millicredits: int = 0) -> dict[str, Any]:
     return {"amount": round(microusd / 1e6, 6), "currency": "USD", "credits": millicredits / 1000}
 
 
+def _row_errors(batch: Batch, counts: Counts) -> list[dict[str, Any]]:
+    """Return why rows are invalid and why rows failed, the commonest first."""
+    invalid = [
+        {"code": each.fault.code, "count": each.count, "example": None, "line": each.line}
+        | {name: getattr(each.fault, name) for name in ("pointer", "detail", "remedy")}
+        for each in batch.row_faults
+    ]
+    failed = [
+        {"code": code, "count": each.count, "example": each.example or None}
+        | dict.fromkeys(("line", "pointer", "detail", "remedy"))
+        for code, each in counts.errors.items()
+    ]
+    return sorted(invalid + failed, key=lambda each: -each["count"])
+
+
 def _seconds_left(batch: Batch, counts: Counts, now: datetime) -> int | None:
-    """Return in how many seconds the rows may be done, by their pace so far. None while it cannot be told."""
-    if batch.status != "running" or batch.started_at is None or not counts.done:
+    """Return in how many seconds the rows may be done, by their pace since the last pause. None while it cannot be told."""
+    since, done = batch.resumed_at or batch.started_at, counts.done - batch.done_before
+    if batch.status != "running" or since is None or done <= 0:
         return None
-    return round((now - clock.parse(batch.started_at)).total_seconds() / counts.done * (batch.valid - counts.done))
+    return round((now - clock.parse(since)).total_seconds() / done * (batch.valid - counts.done))
