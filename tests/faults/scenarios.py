@@ -54,8 +54,14 @@ class Cell(NamedTuple):
 
     @property
     def blind(self) -> bool:
-        """Nobody can know what was bought: the function died between claim and record, or the answer to the submit was lost."""
-        return self.books["charged"][-1:] == ["unknown"] and self.books["code"] is not None
+        """Nobody can know what was bought: the function died between claim and record, or the answer to the submit was lost.
+
+        A purchase whose id is written down is known, and its result can be asked for. The id of a call to an endpoint is
+        written down before the call, so without a purchase it proves nothing.
+        """
+        books = self.books
+        known = books["named"] and books["sold"]
+        return books["charged"][-1:] == ["unknown"] and books["code"] is not None and not known
 
     def faults(self) -> list[str]:
         """What is wrong with the books."""
@@ -68,6 +74,8 @@ class Cell(NamedTuple):
             wrong.append(str(books["code"]))
         if books["sold"] and books["status"] == "succeeded" and "yes" not in books["charged"]:
             wrong.append("charged is not told")
+        if books["status"] == "succeeded" and books["images"] != books["wanted"]:
+            wrong += ["a paid result was dropped", f"{books['images']} of {books['wanted']} images"]
         if books["leases"]:
             wrong.append(f"{books['leases']} places kept")
         if tuple(books["spent"]) != tuple(books["usage"]):

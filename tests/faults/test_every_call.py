@@ -8,10 +8,12 @@ bought twice; budget, places and debts balance.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.faults.house import Mode
-from tests.faults.scenarios import MODES, SCENARIOS, cells, run
+from tests.faults.scenarios import MODES, SCENARIOS, Cell, cells, run
 
 STEP = 7
 """The suite runs every seventh call, and begins at another one in each scenario and mode."""
@@ -31,6 +33,31 @@ def test_no_single_failure_loses_anything(scenario: str, mode: Mode) -> None:
     found = cells(scenario, (mode,), step=STEP, first=first)
     assert len(found) >= 3
     assert [(cell.at, cell.call, cell.faults()) for cell in found if cell.faults()] == []
+
+
+LOST = {
+    **{"status": "failed", "code": "timed_out", "charged": ["unknown"], "sold": 1, "named": True},
+    **{"images": 0, "wanted": 2, "leases": 0, "spent": (2, 80_000), "usage": (2, 80_000)},
+}
+"""What the books say of a job that was bought, and whose images never came."""
+
+
+@pytest.mark.parametrize(
+    ("books", "wrong"),
+    [
+        ({}, ["a paid result was dropped", "timed_out"]),
+        ({"named": False}, []),
+        ({"sold": 0}, []),
+        (
+            {"status": "succeeded", "code": None, "charged": ["yes"], "images": 1},
+            ["a paid result was dropped", "1 of 2 images"],
+        ),
+        ({"status": "succeeded", "code": None, "charged": ["yes"], "images": 2}, []),
+    ],
+)
+def test_a_loss_is_excused_only_where_nobody_knows_the_purchase(books: dict[str, Any], wrong: list[str]) -> None:
+    """A purchase is known by the provider's name for it, and is good only with every image that was asked for."""
+    assert Cell("two images", "outage", 21, "dynamodb.UpdateItem", {**LOST, **books}).faults() == wrong
 
 
 @pytest.mark.parametrize("mode", ["after", "killed after"])
