@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from jsonata import Jsonata  # type: ignore[import-untyped]
@@ -134,10 +135,15 @@ class Machine:
         return state["Next"], evaluate(state["Output"], scope)
 
 
+@cache
+def _parsed(expression: str) -> Jsonata:
+    return Jsonata(expression)
+
+
 def evaluate(value: Any, scope: dict[str, Any]) -> Any:
     match value:
         case str() if value.startswith("{%"):
-            found = Jsonata(value.removeprefix("{%").removesuffix("%}").strip()).evaluate(None, {"states": scope})
+            found = _parsed(value.removeprefix("{%").removesuffix("%}").strip()).evaluate(None, {"states": scope})
             if found is None:
                 raise LambdaError("States.QueryEvaluationError")
             return found
