@@ -23,6 +23,6 @@ def test_a_job_runs_from_the_request_to_a_picture_in_the_tenants_folder(
     assert (job.status, job.step, job.error) == ("succeeded", "done", None)
     assert [image.n for image in job.images] == [1]
     assert job.images[0].bucket == MEDIA
-    assert world.keys(f"results/acme/{job_id}/") == [job.images[0].key]
+    assert world.keys(f"results/acme/test/{job_id}/") == [job.images[0].key]
     assert (job.images[0].width, job.images[0].height) == (360, 540)
     assert world.due() == []

@@ -17,10 +17,13 @@ import pytest
 
 from fitting_room.jobs.errors import CODES
 from fitting_room.jobs.outcome import Finished
+from fitting_room.providers import catalogue
+from fitting_room.providers.fashn.entry import ENTRY as FASHN
 from fitting_room.settings import settings
 from fitting_room.stores import deliveries, uploads, webhooks
 from infra.constructs.bundle import ROOT
 from openapi.operations import OPERATIONS
+from tests.integration.atelier import offer
 from tests.integration.catalogue import Catalogue
 from tests.integration.functions import described
 from tests.integration.functions.events import CONTEXT, event
@@ -166,6 +169,7 @@ def test_every_example_of_the_document_is_answered_as_it_says(
     monkeypatch.setenv("PROVIDER_SECRETS", json.dumps({name: f"secret-of-{name}" for name in ("fashn", "astria")}))
     settings.cache_clear()
     world.configure("fashn", "astria")
+    offer(monkeypatch, [FASHN if each.id == "fashn" else each for each in catalogue.entries()])  # with its usual time
     webhooks.create(TENANT, world.at.now())
     reader = Reader(world, vendor, handler.handler)
     for each in STORY:
