@@ -20,7 +20,7 @@ from fitting_room.stores.aws import Busy
 
 DUE_SHARDS = 4
 KEEP_DAY = timedelta(days=2)
-"""Of an item that is of one UTC day and read on that day alone. What is written later changes nothing any more."""
+"""The lifetime of an item that counts one UTC day. Nothing reads it after that day, so late writes do no harm."""
 _ATTEMPTS = 8
 _PASSING = ("TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded")
 

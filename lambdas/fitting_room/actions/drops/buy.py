@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from datetime import timedelta
-from itertools import count
 from typing import Any
 
 from fitting_room import clock
@@ -28,29 +27,27 @@ def caller_of(folder: Folder) -> Caller:
     return Caller(folder.tenant, "live", api_keys.allowed(folder.tenant))
 
 
-def buy(folder: Folder, body: Any, files: Sequence[File], at: Clock) -> Job:
+def buy(folder: Folder, body: Any, files: Sequence[File], at: Clock, turn: int = 0) -> Job:
     """Return the job of these files, submitted if it is new.
 
     Every event of the same files, in any order, computes the same idempotency key, so there is one job. If its last try
     failed in a way that may pass, and a file was put again after that, the job is retried. A job that has kept no image or
-    link to retry with is followed by a new one: both stand in the files.
+    link to retry with is followed by a new one: both stand in the files. `turn`: how many such jobs there were.
     """
-    caller = caller_of(folder)
-    for n in count():
-        key = key_of(folder, files) + (f":{n}" if n else "")
-        try:
-            job = _last_try(submit(body, caller, key, at, drop=folder.name, keep=KEEP).job, at)
-        except Refusal as refusal:
-            raise in_words(refusal) from None
-        put_again = job.final and max(file.modified for file in files) > clock.parse(str(job.finished_at))
-        if not (put_again and job.status == "failed" and job.error and job.error.retryable):
-            return job
-        try:
-            return retry(job.id, {}, caller, at).job
-        except Refusal as refusal:
-            if refusal.faults[0].code != "upload_missing":
-                raise
-    raise AssertionError("the loop has no end")
+    caller, key = caller_of(folder), key_of(folder, files) + (f":{turn}" if turn else "")
+    try:
+        job = _last_try(submit(body, caller, key, at, drop=folder.name, keep=KEEP).job, at)
+    except Refusal as refusal:
+        raise in_words(refusal) from None
+    put_again = job.final and max(file.modified for file in files) > clock.parse(str(job.finished_at))
+    if not (put_again and job.status == "failed" and job.error and job.error.retryable):
+        return job
+    try:
+        return retry(job.id, {}, caller, at).job
+    except Refusal as refusal:
+        if refusal.faults[0].code != "upload_missing":
+            raise
+    return buy(folder, body, files, at, turn + 1)
 
 
 def bought(folder: Folder, files: Sequence[File], at: Clock) -> str | None:

@@ -116,18 +116,16 @@ def plan(
         told = {fault.pointer for fault in wrong}
         wrong += [_live(at) for provider, at in places.items() if provider != SANDBOX and at not in told]
     reachable = [entry for entry in deployment.entries if allowed is None or entry.id in allowed]
+    here, can = replace(deployment, entries=reachable), dict[str, bool]()
     candidates = named or [entry for entry in deployment.entries if entry.live and request.task in entry.tasks]
     excluded = {
         entry.id: _at(places.get(entry.id), faults)
         for entry in candidates
-        if (
-            faults := _not_allowed(entry, allowed)
-            + faults_for(request, entry, replace(deployment, entries=reachable), subjects)
-        )
+        if (faults := _not_allowed(entry, allowed) + faults_for(request, entry, here, subjects, can))
     }
     chosen = [entry for entry in candidates if entry.id not in excluded]
     if wrong or not chosen or (named and excluded):
-        groups = excluded.values() if named else _first_who_is_there(excluded.values()) if not chosen else ()
+        groups = excluded.values() if named else _reachable_first(excluded.values()) if not chosen else ()
         told = {fault.pointer for fault in wrong}
         raise Refusal(*_once([*wrong, *(fault for faults in groups for fault in faults if fault.pointer not in told)]))
     advice = [
@@ -155,7 +153,7 @@ _ABSENCES = ("provider_paused", "provider_not_allowed", "provider_not_configured
 """Why nobody can reach a provider, whatever the request says: the later, the less a client can change it."""
 
 
-def _first_who_is_there(groups: Iterable[list[Fault]]) -> list[list[Fault]]:
+def _reachable_first(groups: Iterable[list[Fault]]) -> list[list[Fault]]:
     """Return the faults of each provider, those of the reachable ones first.
 
     Of the others each begins with the reason that it cannot be reached.
@@ -198,18 +196,21 @@ def faults_for(
     entry: CatalogueEntry,
     deployment: Deployment,
     subjects: Mapping[str, Subject] = MappingProxyType({}),
+    can: dict[str, bool] | None = None,
 ) -> list[Fault]:
     """Return all faults that keep one provider from doing a request, with the other ones that can.
 
-    The list is empty when it can.
+    The list is empty when it can. `can`: by name, the verdicts of earlier calls about the same request, and of this one.
     """
     if not (faults := _faults(request, entry, deployment, subjects, _Others())):
         return faults
     living = _living(request, entry, deployment)
     asked = {f"{entry.id}/{model.id}": (_naming(request, entry, model), entry) for model in entry.models}
     asked |= {other.id: (request, other) for other in living}
-    able = [name for name, (body, other) in asked.items() if not _faults(body, other, deployment, subjects, _Others())]
-    return _faults(request, entry, deployment, subjects, _Others(living, able))
+    can = {} if can is None else can
+    for name in asked.keys() - can.keys():
+        can[name] = not _faults(*asked[name], deployment, subjects, _Others())
+    return _faults(request, entry, deployment, subjects, _Others(living, [name for name in asked if can[name]]))
 
 
 def _faults(

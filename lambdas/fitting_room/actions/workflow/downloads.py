@@ -20,7 +20,7 @@ from fitting_room.stores.aws import TROUBLE
 MAX_RESULT_BYTES = 50_000_000
 AT_ONCE = 4
 FETCH_SECONDS = 120
-"""The longest for one image. It is generous, because the next look begins an unfinished image anew."""
+"""The longest download of one image. An unfinished one starts again from zero at the next look."""
 SPARE_SECONDS = 30
 """Left of an invocation to check, store and record what has come."""
 

@@ -163,7 +163,7 @@ def _later(
         metrics.add_dimension("provider", provider.id)
         metrics.add_dimension("status", status)
         metrics.add_metric("LookRefused", MetricUnit.Count, 1)
-        warnings = [each for each in [told] if each not in job.warnings]
+        warnings = [told] if told not in job.warnings else []
     with unimportant("how a read went"):
         jobs.record_reads(job, attempt, warnings)
         if attempt.lease is not None and at.now() - clock.parse(str(reads.since)) >= PLACE_KEPT:
