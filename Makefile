@@ -31,8 +31,8 @@ test: check $(EMULATOR) $(CDK) ## every test, the end-to-end ones on the local c
 	@$(SECOND) $(BIN)/python -m local.cloud up
 	@$(BIN)/pytest -p no:cacheprovider tests/e2e/test_[a-ko]*.py > .local/e2e-1.log 2>&1 & one=$$!; \
 	$(SECOND) $(BIN)/pytest -p no:cacheprovider tests/e2e/test_[l-np-z]*.py > .local/e2e-2.log 2>&1 & two=$$!; \
-	$(BIN)/pytest -p no:cacheprovider tests/integration tests/workflow > .local/integration.log 2>&1 & three=$$!; \
-	$(BIN)/pytest -p no:cacheprovider tests/unit tests/contract tests/infra tests/faults; rest=$$?; \
+	$(BIN)/pytest -p no:cacheprovider tests/integration > .local/integration.log 2>&1 & three=$$!; \
+	$(BIN)/pytest -p no:cacheprovider tests/unit tests/contract tests/infra tests/workflow tests/faults; rest=$$?; \
 	wait $$three; three=$$?; cat .local/integration.log; \
 	echo "the end-to-end tests, which ran beside these on two local clouds and mostly wait:"; \
 	wait $$one; one=$$?; wait $$two; two=$$?; cat .local/e2e-1.log .local/e2e-2.log; \

@@ -45,6 +45,7 @@ os.environ.update(ENVIRONMENT)
 
 import pytest  # noqa: E402
 from moto import mock_aws  # noqa: E402
+from moto.core import serialize  # noqa: E402
 
 from fitting_room.actions.requests import throttle  # noqa: E402
 from fitting_room.observability import logger, metrics  # noqa: E402
@@ -99,6 +100,24 @@ KEPT = (
 )
 
 walk.begin()
+
+
+def _answer_quickly() -> None:
+    """Read the ten possible types of a table's value by their names; moto searches for each by reflection.
+
+    That search took 40 % of the time of these tests.
+    """
+    search = serialize.ResponseSerializer.get_value
+
+    def get_value(self: serialize.ResponseSerializer, value: Any, key: str, shape: Any) -> Any:
+        if type(value) is dict and shape.parent.name == "AttributeValue":
+            return value.get(key)
+        return search(self, value, key, shape)
+
+    serialize.ResponseSerializer.get_value = get_value
+
+
+_answer_quickly()
 
 
 def forget() -> None:

@@ -271,6 +271,11 @@ class World:
         """Ids of all jobs and subjects that are owed something, now or later; a debt is `<job id>:<kind>`."""
         return [_owed(item) for item in aws.table().scan(IndexName="due")["Items"]]
 
+    def owed_at(self) -> datetime | None:
+        """When the next of all that is owed is due."""
+        owed = aws.table().scan(IndexName="due")["Items"]
+        return min((time.parse(str(item["due_at"])) for item in owed), default=None)
+
     def executions(self, machine: str | None = None) -> list[str]:
         found = aws.step_functions().list_executions(stateMachineArn=machine or self.machine)["executions"]
         return [execution["name"] for execution in found]

@@ -94,23 +94,25 @@ FAULTS: dict[str, tuple[list[dict[str, Any]], Ends]] = {
         ],
         DONE,
     ),
-    **{
-        f"status read answered with {status} for a while": (
-            [{"on": "status", "kind": "status", "status": status, "times": 3}],
-            DONE,
-        )
-        for status in (401, 403, 404, 410)
-    },
+    "status reads refused for a while": (
+        [{"on": "status", "kind": "status", "status": status, "times": 1} for status in (401, 403, 404, 410)],
+        DONE,
+    ),
     "status reads refused for ever": ([{"on": "status", "kind": "status", "status": 401}], LATE),
     "never finished": ([{"on": "status", "kind": "never_finish"}], LATE),
-    "result not there yet": ([{"on": "result", "kind": "status", "status": 404, "times": 2}], DONE),
-    "expired address of the result, once": ([{"on": "result", "kind": "expired_url", "times": 1}], DONE),
+    "results that fail for a while": (
+        [
+            {"on": "result", "kind": "status", "status": 404, "times": 1},
+            {"on": "result", "kind": "expired_url", "times": 1},
+            {"on": "result", "kind": "drop_before", "times": 1},
+            {"on": "result", "kind": "malformed", "times": 1},
+            {"on": "result", "kind": "wrong_type", "times": 1},
+        ],
+        DONE,
+    ),
     "expired address of the result": ([{"on": "result", "kind": "expired_url"}], UNFETCHED),
-    "a result that hangs up once": ([{"on": "result", "kind": "drop_before", "times": 1}], DONE),
-    "half a result, twice": ([{"on": "result", "kind": "malformed", "times": 2}], DONE),
     "foreign address of the result, once": ([{"on": "status", "kind": "foreign_url", "times": 1}], DONE),
     "foreign address of the result": ([{"on": "status", "kind": "foreign_url"}], UNFETCHED),
-    "a web page as result, twice": ([{"on": "result", "kind": "wrong_type", "times": 2}], DONE),
     "a web page as result": ([{"on": "result", "kind": "wrong_type"}], UNFETCHED),
     "moderation": (
         [{"on": "status", "kind": "error", "name": "ContentModerationError"}],

@@ -45,9 +45,9 @@ def store(world: World, like: Job, count: int) -> list[str]:
     return made
 
 
-def test_2000_jobs_are_listed_while_200_are_added_none_twice_and_none_missing(world: World) -> None:
+def test_400_jobs_are_listed_while_others_are_added_none_twice_and_none_missing(world: World) -> None:
     like = world.submit().job
-    before = store(world, like, 1999)
+    before = store(world, like, 399)
     seen: list[str] = []
     cursor: dict[str, str] = {}
     while True:
@@ -57,7 +57,7 @@ def test_2000_jobs_are_listed_while_200_are_added_none_twice_and_none_missing(wo
             break
         cursor = {"cursor": answer["next_cursor"]}
         store(world, like, 11)
-    assert world.at.count >= 2200
+    assert world.at.count > 400 + 2 * 11
     assert seen == [*reversed(before), like.id]
 
 

@@ -117,11 +117,13 @@ def test_the_end_of_a_batch_is_told_once(world: World, shop: Shop) -> None:
 
 
 def pass_time(world: World, seconds: float) -> None:
-    """Minute by minute, as the sweep comes, and the queue gives out what is due."""
+    """From one event to the next: the queue gives out what is due, and so does a sweep within a minute."""
     until = world.at.now() + timedelta(seconds=seconds)
     while world.at.now() < until:
-        following = min([at for at, _ in world.messages] + [world.at.now() + timedelta(seconds=60)])
-        world.at.moment = min(max(following, world.at.now()), until)
+        events = [at for at, _ in world.messages]
+        if owed := world.owed_at():
+            events.append(max(owed, world.at.now()) + timedelta(seconds=60))
+        world.at.moment = min(max(min(events, default=until), world.at.now()), until)
         world.sweep()
         world.notify()
 
