@@ -26,9 +26,9 @@ down: ## stop the local cloud and forget its state
 	@! test -e $(TOOLS) || $(BIN)/python -m local.cloud down
 	@! test -e .local/second || $(SECOND) $(BIN)/python -m local.cloud down
 
-test: check $(EMULATOR) $(CDK) ## every test, the end-to-end ones on the local cloud
-	@$(BIN)/python -m local.cloud up
-	@$(SECOND) $(BIN)/python -m local.cloud up
+test: $(TESTS) $(EMULATOR) $(CDK) ## every test, the end-to-end ones on the local cloud
+	@($(BIN)/python -m local.cloud up && $(SECOND) $(BIN)/python -m local.cloud up) & clouds=$$!; \
+	$(MAKE) --no-print-directory check; checked=$$?; wait $$clouds && exit $$checked
 	@$(BIN)/pytest -p no:cacheprovider tests/e2e/test_[a-ko]*.py > .local/e2e-1.log 2>&1 & one=$$!; \
 	$(SECOND) $(BIN)/pytest -p no:cacheprovider tests/e2e/test_[l-np-z]*.py > .local/e2e-2.log 2>&1 & two=$$!; \
 	$(BIN)/pytest -p no:cacheprovider tests/integration > .local/integration.log 2>&1 & three=$$!; \
