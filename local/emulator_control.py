@@ -81,7 +81,7 @@ class EmulatorControl:
     """`url`: the emulator's, as `aws` in `.local/endpoints.json`. Raises httpx.HTTPStatusError for a fault that is none."""
 
     def __init__(self, url: str) -> None:
-        self._http = httpx.Client(base_url=f"{url}/_emulator", timeout=10, trust_env=False)
+        self._http = httpx.Client(base_url=f"{url}/_emulator", timeout=60, trust_env=False)
 
     @contextmanager
     def faults(self, *faults: Fault) -> Iterator[None]:

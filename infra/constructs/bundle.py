@@ -15,6 +15,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -196,8 +197,9 @@ def _kept(name: str, make: Callable[[Path], None]) -> Path:
     if not kept.exists():
         _CACHE.mkdir(parents=True, exist_ok=True)
         for left in _CACHE.glob("unfinished-*"):  # by a synth that was killed
-            if left.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another synth may be quicker
+                if left.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
+                    shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=_CACHE, prefix="unfinished-") as folder:
             make(made := Path(folder) / name)
             made.replace(kept)

@@ -316,7 +316,7 @@ def test_a_stock_model_is_drawn(aidge: Running, shop: str, model: dict[str, Any]
 
 
 def test_a_task_is_submitted_then_running_then_finished(previews: Previews, shop: str) -> None:
-    with served(previews, working=0.4) as simulator:
+    with served(previews, working=2.0) as simulator:
         task, seen = submitted(simulator, suit(shop)), ["-"]
         while seen[-1] != "finished":
             answer = call(simulator, RESULTS, {"task_id": task})

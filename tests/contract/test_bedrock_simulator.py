@@ -391,11 +391,15 @@ def test_a_status_fault_carries_its_body_and_headers(bedrock_simulator: Running)
 
 
 def test_a_client_that_gives_up_on_a_late_answer_has_been_charged(bedrock_simulator: Running) -> None:
-    bedrock_simulator.fault(on="submit", kind="delay", seconds=60, times=1)
+    bedrock_simulator.fault(on="submit", kind="delay", seconds=3600, times=1)
 
     with pytest.raises(botocore.exceptions.ReadTimeoutError):
         invoke(bedrock_simulator, body(), read_timeout=1)
 
+    deadline = time.monotonic() + 20
+    while not bedrock_simulator.purchases():
+        assert time.monotonic() < deadline, "it was never sold"
+        time.sleep(0.01)
     assert len(bedrock_simulator.purchases()) == 1
 
 

@@ -89,6 +89,7 @@ def test_a_job_that_waits_goes_through_the_documented_words(engine: StandInEngin
 
 def test_the_vendors_client_tells_its_caller_how_a_job_goes(fashn_simulator: Running) -> None:
     enqueued, seen = list[str](), list[str]()
+    fashn_simulator.fault(on="status", kind="never_finish", times=1)
 
     result = vendor(fashn_simulator.url).predictions.subscribe(
         model_name="tryon-v1.6", inputs=LEAST, poll_interval=10,

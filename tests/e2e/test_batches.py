@@ -51,7 +51,7 @@ def reached(cloud: Cloud, batch_id: str, *statuses: str, seconds: float = 90) ->
 def followed(cloud: Cloud, path: str) -> httpx.Response:
     answer = cloud.live.get(path)
     assert answer.status_code == 303, answer.text
-    return httpx.get(answer.headers["location"]).raise_for_status()
+    return httpx.get(answer.headers["location"], timeout=60).raise_for_status()
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ def run(cloud: Cloud, environment: Path, tmp_path: Path) -> Run:
     def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         command = [str(environment / program), *map(str, arguments)]
         done = subprocess.run(
-            command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False, timeout=120
+            command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False, timeout=300
         )
         assert key not in done.stdout + done.stderr
         assert "Signature" not in done.stdout + done.stderr

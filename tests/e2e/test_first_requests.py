@@ -465,7 +465,7 @@ def test_a_file_is_taken_or_its_job_says_why_not(cloud: Cloud, accepted: dict[st
         for path in (*job["links"]["images"], job["links"]["mask"]):
             link = cloud.test.get(path)
             assert link.status_code == 303
-            with Image.open(io.BytesIO(httpx.get(link.headers["location"]).content)) as image:
+            with Image.open(io.BytesIO(httpx.get(link.headers["location"], timeout=60).content)) as image:
                 image.load()
         return
     code, pointer, words = wanted.end

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import httpx
 import pytest
 
@@ -15,13 +13,13 @@ from .conftest import Cloud
 @pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])
 def test_no_web_page_drives_the_emulator(cloud: Cloud, headers: dict[str, str]) -> None:
     aws = cloud.api.split("/_aws/")[0]
-    assert httpx.get(f"{aws}/_ministack/health").status_code == 200
-    assert httpx.get(f"{aws}/_ministack/health", headers=headers).status_code == 403
-    assert httpx.post(f"{aws}/_ministack/reset", headers=headers).status_code == 403
+    assert httpx.get(f"{aws}/_ministack/health", timeout=60).status_code == 200
+    assert httpx.get(f"{aws}/_ministack/health", headers=headers, timeout=60).status_code == 403
+    assert httpx.post(f"{aws}/_ministack/reset", headers=headers, timeout=60).status_code == 403
 
 
 def test_a_preflight_reaches_our_function(cloud: Cloud) -> None:
-    answer = httpx.options(f"{cloud.api}/v1/jobs", headers={"Origin": "https://shop.example"})
+    answer = httpx.options(f"{cloud.api}/v1/jobs", headers={"Origin": "https://shop.example"}, timeout=60)
     assert answer.status_code == 204
     assert "POST" in answer.headers["allow"]
 
@@ -29,7 +27,7 @@ def test_a_preflight_reaches_our_function(cloud: Cloud) -> None:
 def test_a_stranger_reads_no_picture(cloud: Cloud) -> None:
     cloud.aws("s3").put_object(Bucket=cloud.media, Key="results/demo/secret.png", Body=b"1")
     aws = cloud.api.split("/_aws/")[0]
-    assert httpx.get(f"{aws}/{cloud.media}/results/demo/secret.png").status_code == 403
+    assert httpx.get(f"{aws}/{cloud.media}/results/demo/secret.png", timeout=60).status_code == 403
 
 
 def test_a_roles_policy_binds(cloud: Cloud) -> None:
@@ -45,7 +43,6 @@ def test_a_roles_policy_binds(cloud: Cloud) -> None:
 
 
 def test_a_second_up_deploys_nothing(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
-    began = time.monotonic()
     assert local_cloud.up().api == cloud.api
-    assert "deployed" not in capsys.readouterr().out
-    assert time.monotonic() - began < 10
+    told = capsys.readouterr().out
+    assert "started" not in told and "deployed" not in told

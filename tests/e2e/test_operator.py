@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 def admin(line: str, *, stdin: str = "", code: int = 0) -> Any:
     """Run one command on the local cloud. Its answer."""
     command = [sys.executable, "-m", "admin", *line.split(), "--local", "--json"]
-    done = subprocess.run(command, cwd=ROOT, input=stdin, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=ROOT, input=stdin, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     return json.loads(done.stdout)
 
@@ -44,7 +44,7 @@ def test_a_tenant_from_its_first_key_to_its_revocation(cloud: Cloud) -> None:
     assert admin(f"tenant create {tenant}") == {"tenant": tenant}
     made = admin(f"key create --tenant {tenant} --mode live --name checkout --scopes submit,read")
     headers = {"Authorization": f"Bearer {made['key']}"}
-    with httpx.Client(base_url=cloud.api, headers=headers, timeout=30) as client:
+    with httpx.Client(base_url=cloud.api, headers=headers, timeout=120) as client:
         assert client.get("/v1/providers").status_code == 200
         job = cloud.finished(cloud.submit(sandbox(cloud, client), client)["id"], client=client)
         assert [row["id"] for row in admin(f"job list --tenant {tenant} --reference A-1")["items"]] == [job["id"]]
@@ -81,6 +81,7 @@ def test_a_provider_is_checked_paused_and_resumed(cloud: Cloud, person: bytes, t
         admin("provider resume tryiton")
     [row] = [row for row in admin("provider list") if row["provider"] == "tryiton"]
     assert row["configured"] and row["paused"] is None
+    until(lambda: _refusal(cloud, asked) is None or None, "the end of the pause to be seen", 35)
 
 
 def test_a_rotated_key_is_in_use_within_30_seconds(cloud: Cloud, person: bytes, tee: bytes) -> None:
@@ -174,16 +175,20 @@ def _sweep(cloud: Cloud) -> Iterator[None]:
     events = cloud.aws("events")
     [rule] = [each["Name"] for each in events.list_rules()["Rules"] if "EveryMinute" in each["Name"]]
     events.disable_rule(Name=rule)
-    yield
-    events.enable_rule(Name=rule)
+    try:
+        yield
+    finally:
+        events.enable_rule(Name=rule)
 
 
 def _key(cloud: Cloud) -> Iterator[None]:
     secret, secrets = json.loads(outputs(cloud)["ProviderSecrets"])["aidge"], cloud.aws("secretsmanager")
     before = secrets.get_secret_value(SecretId=secret)["SecretString"]
     secrets.put_secret_value(SecretId=secret, SecretString="no JSON")
-    yield
-    secrets.put_secret_value(SecretId=secret, SecretString=before)
+    try:
+        yield
+    finally:
+        secrets.put_secret_value(SecretId=secret, SecretString=before)
 
 
 def _letter(cloud: Cloud) -> Iterator[None]:
@@ -203,8 +208,10 @@ def _callback(cloud: Cloud) -> Iterator[None]:
     chosen = json.loads(before["Variables"]["DEPLOYMENT"]) | {"callback_url": "http://127.0.0.1:9"}
     elsewhere = {"Variables": {**before["Variables"], "DEPLOYMENT": json.dumps(chosen)}}
     functions.update_function_configuration(FunctionName=name, Environment=elsewhere)
-    yield
-    functions.update_function_configuration(FunctionName=name, Environment=before)
+    try:
+        yield
+    finally:
+        functions.update_function_configuration(FunctionName=name, Environment=before)
 
 
 def _alarm(cloud: Cloud) -> Iterator[None]:
@@ -220,8 +227,10 @@ def _alarm(cloud: Cloud) -> Iterator[None]:
         Threshold=0,
         ComparisonOperator="GreaterThanThreshold",
     )
-    yield
-    cloud.aws("cloudwatch").delete_alarms(AlarmNames=[name])
+    try:
+        yield
+    finally:
+        cloud.aws("cloudwatch").delete_alarms(AlarmNames=[name])
 
 
 def test_what_no_emulator_shows_is_asked_line_by_line(cloud: Cloud) -> None:

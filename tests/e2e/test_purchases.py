@@ -67,7 +67,7 @@ def test_start_run_again_for_one_attempt_buys_nothing(cloud: Cloud, person: byte
 
 
 def test_start_run_twice_at_once_for_one_attempt_buys_once(cloud: Cloud, person: bytes, tee: bytes) -> None:
-    cloud.bedrock.fault(on="submit", kind="delay", seconds=5, times=1)
+    cloud.bedrock.fault(on="submit", kind="delay", seconds=25, times=1)
     job_id = cloud.submit(cloud.try_on(person, tee, provider="nova_canvas"))["id"]
     until(lambda: cloud.bedrock.purchases() or None, "the purchase")
     assert cloud.invoke("StartBedrock", {"job_id": job_id})["outcome"] == "busy"

@@ -58,7 +58,7 @@ def test_the_gateway_speaks_our_words(cloud: Cloud, method: str, path: str, stat
     "header", [{}, {"Authorization": "Bearer fr_live_" + "x" * 32}, {"Authorization": "Basic abc"}]
 )
 def test_without_a_key_there_is_nothing(cloud: Cloud, header: dict[str, str]) -> None:
-    answer = httpx.get(cloud.api + "/v1/providers", headers=header)
+    answer = httpx.get(cloud.api + "/v1/providers", headers=header, timeout=60)
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
 
 

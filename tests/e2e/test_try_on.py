@@ -40,7 +40,7 @@ def test_one_job_is_one_purchase_and_one_picture(cloud: Cloud, person: bytes, te
 
     link = cloud.live.get(job["links"]["images"][0])
     assert link.status_code == 303
-    assert httpx.get(link.headers["location"]).content == httpx.get(image["url"]).content
+    assert httpx.get(link.headers["location"], timeout=60).content == httpx.get(image["url"], timeout=60).content
 
 
 def test_balanced_changes_nothing_outside_the_returned_mask(cloud: Cloud, person: bytes, tee: bytes) -> None:

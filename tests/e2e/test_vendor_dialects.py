@@ -67,7 +67,7 @@ def key(cloud: Cloud) -> str:
 
 def downloaded(url: str) -> Image.Image:
     """What a link leads to, without a key."""
-    answer = httpx.get(url, trust_env=False).raise_for_status()
+    answer = httpx.get(url, trust_env=False, timeout=60).raise_for_status()
     return Image.open(io.BytesIO(answer.content))
 
 
@@ -109,7 +109,7 @@ def test_tryitons_client_from_submit_to_download(cloud: Cloud, key: str, images:
     client = TryItOn(key, base_url=cloud.dialects["tryiton"])
     before = client.get_credits().on_demand
     job = client.try_on_fashion(**images, category="clothing", subcategory="tops", output_format="jpeg")
-    (url,) = client.wait_for_result(job, poll_interval=0.5)
+    (url,) = client.wait_for_result(job, poll_interval=0.5, timeout=480)
     assert (downloaded(url).format, downloaded(url).size) == ("JPEG", size_of("person_a"))
     assert len(cloud.tryiton.purchases()) == 1
     assert before - client.get_credits().on_demand == 1
@@ -130,7 +130,7 @@ def test_tryitons_quick_start_as_a_user_types_it(cloud: Cloud, key: str, tmp_pat
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert (done.stdout.strip(), done.stderr) == ("None", "")
@@ -147,7 +147,7 @@ def cut_off(target: str, times: int) -> Iterator[tuple[str, list[str]]]:
             counts.append(self.headers["x-stainless-retry-count"])
             body = self.rfile.read(int(self.headers["content-length"]))
             headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
-            answer = httpx.post(f"{target}{self.path}", content=body, headers=headers, timeout=30, trust_env=False)
+            answer = httpx.post(f"{target}{self.path}", content=body, headers=headers, timeout=120, trust_env=False)
             if len(counts) > times:
                 self.send_response(answer.status_code)
                 self.send_header("content-type", "application/json")
@@ -169,7 +169,7 @@ def cut_off(target: str, times: int) -> Iterator[tuple[str, list[str]]]:
 
 def test_the_clients_own_retry_after_cut_connections_is_one_purchase(cloud: Cloud, key: str, images: Any) -> None:
     with cut_off(cloud.dialects["fashn"], times=2) as (url, counts):
-        client = fashn.Fashn(api_key=key, base_url=url)
+        client = fashn.Fashn(api_key=key, base_url=url, timeout=120)
         ran = client.predictions.run(model_name="tryon-v1.6", inputs=images | {"category": "tops"})
     assert counts == ["0", "1", "2"]
     assert cloud.finished(ran.id)["status"] == "succeeded"

@@ -22,16 +22,17 @@ class Receiver:
 
     def got(self, job_id: str) -> list[dict[str, Any]]:
         """What it got of a job, the signatures and times verified by the library."""
-        sent = httpx.get(f"{self.url}/_sim/deliveries").raise_for_status().json()["deliveries"]
+        sent = httpx.get(f"{self.url}/_sim/deliveries", timeout=60).raise_for_status().json()["deliveries"]
         mine = [each for each in sent if job_id in each["body"]]
         return [{**each, "event": Webhook(self.secret).verify(each["body"], each["headers"])} for each in mine]
 
     def fault(self, kind: str, **facts: Any) -> None:
-        httpx.post(f"{self.url}/_sim/faults", json={"on": "deliver", "kind": kind, **facts}).raise_for_status()
+        fault = {"on": "deliver", "kind": kind, **facts}
+        httpx.post(f"{self.url}/_sim/faults", json=fault, timeout=60).raise_for_status()
 
     def reset(self) -> None:
         for what in ("deliveries", "faults"):
-            httpx.delete(f"{self.url}/_sim/{what}").raise_for_status()
+            httpx.delete(f"{self.url}/_sim/{what}", timeout=60).raise_for_status()
 
 
 @pytest.fixture

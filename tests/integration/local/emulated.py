@@ -25,7 +25,7 @@ from local.emulator_control import EmulatorControl
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/anybody"
 
 
-def until(look: Callable[[], Any], what: str, seconds: float = 30) -> Any:
+def until(look: Callable[[], Any], what: str, seconds: float = 120) -> Any:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := look():
@@ -115,7 +115,7 @@ class Emulated:
             Role=ROLE,
             Handler="index.handler",
             MemorySize=memory,
-            Timeout=20,
+            Timeout=60,
             Code={"ZipFile": packed.getvalue()},
         )
         return name
