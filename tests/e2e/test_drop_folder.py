@@ -141,7 +141,7 @@ def _send(cloud: Cloud, folder: str, name: str, data: bytes, content_type: str) 
 
 def _names(cloud: Cloud, folder: str) -> set[str]:
     found = cloud.aws("s3").list_objects_v2(Bucket=cloud.media, Prefix=f"results/{cloud.tenant}/drop/{folder}/")
-    return {each["Key"].rpartition("/")[2] for each in found["Contents"]}
+    return {each["Key"].rpartition("/")[2] for each in found.get("Contents", [])}
 
 
 def _queue_is_empty(cloud: Cloud) -> bool:
