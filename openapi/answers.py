@@ -244,8 +244,8 @@ class BatchShown(Answer):
     """Many jobs of one manifest. It is over once `status` is finished, cancelled or failed.
 
     `errors`: why the batch as a whole failed, before anything was bought. `row_errors`: why rows are invalid
-    or failed. `paused_for`: why it paused by itself. `seconds_left`: an estimate from the pace since the last pause. It is
-    null before a row is done.
+    or failed. `paused_for`: why Fitting Room paused the batch. `seconds_left`: Fitting Room estimates it from the pace
+    since the last pause. It is null until a row is done.
     """
 
     id: str

@@ -266,6 +266,8 @@ def test_what_becomes_of_a_job(
     while _bought(simulator) < expected.bought and time.monotonic() < until:
         time.sleep(0.02)  # the client gave up, and the vendor may still be at it
     assert _ends(job, simulator) == expected
+    if "for a while" in fault:
+        assert simulator.call("GET", "/_sim/faults").json()["faults"] == [], "each of them has struck"
     _keeps_its_promises(world, job, vendor, simulator)
 
 

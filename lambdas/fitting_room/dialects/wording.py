@@ -31,7 +31,7 @@ def sentence(fault: Fault, fields: Mapping[str, str], values: Values) -> str:
 
 
 def in_words(text: str, pointer: str, values: Values) -> str:
-    """Return the text of a fault with the vendor's values in place of ours. Lists leave out values unknown to the vendor."""
+    """Replace our values in the text of a fault by the vendor's. A list keeps only values that the vendor knows."""
     own = next((words for place, words in values.items() if within(pointer, place)), {})
     for ours, theirs in own.items():
         text = text.replace(f"`{ours}`", f"`{theirs}`")
