@@ -50,7 +50,7 @@ class Cell(NamedTuple):
     mode: Mode | None
     at: int
     call: str
-    """The call that was hit."""
+    """The call that was hit; empty without a fault."""
     books: dict[str, Any]
     calls: int = 0
     """How many calls the job's functions made."""
@@ -70,6 +70,8 @@ class Cell(NamedTuple):
         """What is wrong with the books."""
         books, wrong = self.books, []
         excused = self.blind and _may_be_blind(self)
+        if self.mode and not self.call:
+            wrong.append("no call was hit")
         if books["sold"] > 1:
             wrong.append(f"bought {books['sold']} times")
         if books["status"] != "succeeded" and not excused:
