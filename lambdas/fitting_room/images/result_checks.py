@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -64,9 +65,14 @@ class Verdict:
 
 
 def fingerprint(data: bytes) -> Image.Image | None:
-    """Return a thumbnail for recognising a sent image among the results; None if the image does not decode."""
-    image = _decoded(data)
-    return image and _small(image)
+    """Return a thumbnail for recognising a sent image among the results; None if the image does not decode.
+
+    `data`: a file as Prepare writes it, in RGB or grey and without metadata.
+    """
+    try:
+        return _small(Image.open(io.BytesIO(data)).convert("RGB"))
+    except (OSError, SyntaxError):  # Pillow's words for a file that is damaged, or none
+        return None
 
 
 def check_result(data: bytes, expected: Expected = Expected(), sent: Sequence[Image.Image | None] = ()) -> Verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from PIL import Image
@@ -14,7 +15,7 @@ from fitting_room.images.fit import Frame, undo, undo_mask
 from fitting_room.images.openable import openable
 from fitting_room.images.result_checks import REASONS, Expected, Rejection, check_result, decode_result, fingerprint
 from fitting_room.jobs.errors import Fault, JobFailure, JobWarning
-from fitting_room.jobs.job import Attempt, Job, JobImage
+from fitting_room.jobs.job import Attempt, Job, JobImage, PreparedInput
 from fitting_room.jobs.outcome import Step, step
 from fitting_room.jobs.request import Output
 from fitting_room.providers.base import CatalogueEntry
@@ -33,6 +34,10 @@ _MENDED = JobWarning(
     detail="The provider's file had damaged or oversized metadata, or no end, so not every program would open it.",
     remedy="It was stored without metadata and content credentials; its pixels are as the provider sent them.",
 )
+
+
+SIDE_BY_SIDE = 2
+"""Sent images that are read at once, to be compared with the results. Each is in memory with all its pixels."""
 
 
 class Result(NamedTuple):
@@ -56,7 +61,8 @@ def collect(job_id: str, at: Clock) -> Step:
     attempt = job.latest
     jobs.show_step(job, "collecting", at.now())
     frame = _frame(job, attempt, at)
-    sent = [fingerprint(media.read(prepared.key) or b"") for prepared in attempt.inputs.values()]
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        sent = list(pool.map(_fingerprint, attempt.inputs.values()))
     images: list[JobImage] = []
     warnings: list[JobWarning] = []
     for stored in attempt.results:
@@ -95,6 +101,10 @@ def collect(job_id: str, at: Clock) -> Step:
     if not jobs.collected(job, images, mask, list(dict.fromkeys(warnings))):
         _take_back(job, [*images, *([mask] if mask else [])], at)
     return step("ended")
+
+
+def _fingerprint(prepared: PreparedInput) -> Image.Image | None:
+    return fingerprint(media.read(prepared.key) or b"")
 
 
 def _take_back(job: Job, written: list[JobImage], at: Clock) -> None:

@@ -1,9 +1,16 @@
-"""The fitted copies of one attempt, made one image after the other: only what a later mask needs stays in memory."""
+"""The fitted copies of one attempt: while an image is encoded and stored, the next one is decoded.
+
+Few images are in memory at once, besides the one that a later mask needs.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from operator import ge
 
 from PIL import Image
@@ -22,6 +29,10 @@ from fitting_room.jobs.request import ImageMask
 from fitting_room.providers.base import CatalogueEntry
 
 PLAIN_BACKDROP = "plain_backdrop"
+SIDE_BY_SIDE = 2
+"""Images that are encoded and stored at once; only one of them while the next is decoded, for each takes memory."""
+ALONE = 16_000_000
+"""Pixels of an image. A larger one is decoded while no other image is in memory."""
 _BASE64 = 0.74
 """Share of a body's bytes that are left for images once base64 and the JSON around them are paid for."""
 
@@ -40,6 +51,7 @@ class Fitting:
         self._pointers = {role: pointer for role, pointer, _ in job.request.images()}
         self._frames: dict[str, Frame] = {}
         self._sizes: dict[str, int] = {}
+        self._making: deque[Future[None]] = deque()
         self._masked: Master | None = None
 
     def fit(self, sources: dict[str, Source]) -> None:
@@ -47,40 +59,55 @@ class Fitting:
 
         Raises `JobFailure`.
         """
-        for role in self._pointers:
-            if role == "mask":
-                self._mask(sources[role])
-            else:
-                self._image(role, sources[role])
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            for role in self._pointers:
+                make = self._mask(sources[role]) if role == "mask" else self._image(role, sources[role])
+                self._making.append(pool.submit(self._made, role, make))
+                del make  # with the pixels that it holds
+                self._wait(SIDE_BY_SIDE - 1)
+            self._wait(0)
+        self.inputs = {role: self.inputs[role] for role in self._pointers}
         if self._provider.max_body is not None:
             self._share(int(self._provider.max_body * _BASE64))
 
-    def _image(self, role: str, source: Source) -> None:
+    def _wait(self, most: int) -> None:
+        """Wait until at most so many images are being made, and raise what one of the others raised."""
+        while len(self._making) > most:
+            self._making.popleft().result()
+
+    def _made(self, role: str, make: Callable[[], Encoded]) -> None:
+        self._put(role, make())
+
+    def _image(self, role: str, source: Source) -> Callable[[], Encoded]:
+        """Return how to encode an image that is fitted already."""
         pointer, request = self._pointers[role], self._job.request
         data = self._original(role, source)
-        master = make_master(data, limits=self._enough(role, data), pointer=pointer)
+        size = open_image(data, limits=LIMITS, pointer=pointer).size
+        if size[0] * size[1] > ALONE:
+            self._wait(0)
+        master = make_master(data, limits=self._enough(role, size), pointer=pointer)
         self.warnings += self._seen(role, master)
         frame = plan_fit(master.size, self._spec(role), original=master.original_size)
         self.warnings += enlarged(frame, self._spec(role), self._provider.title, pointer)
         fitted = apply(master.image, frame)
-        self._put(role, encoded(fitted, frame, self._spec(role), self._provider.max_image, pointer=pointer))
         if "mask" in self._pointers and role == request.masked:
             self._masked = master
+        return partial(encoded, fitted, frame, self._spec(role), self._provider.max_image, pointer=pointer)
 
-    def _enough(self, role: str, data: bytes) -> ImageLimits:
+    def _enough(self, role: str, size: tuple[int, int]) -> ImageLimits:
         """Decode no more than the fit keeps: at a half, a quarter or an eighth, a JPEG costs that much less memory and time."""
-        size = open_image(data, limits=LIMITS, pointer=self._pointers[role]).size
         kept = plan_fit(size, self._spec(role)).content
         divisor = max(by for by in (1, 2, 4, 8) if by == 1 or all(map(ge, (side // by for side in size), kept)))
         pixels = (size[0] // divisor) * (size[1] // divisor)
         return LIMITS.model_copy(update={"master_pixels": min(pixels, LIMITS.master_pixels)})
 
-    def _mask(self, source: Source) -> None:
-        """Fit the mask with the transform of its image.
+    def _mask(self, source: Source) -> Callable[[], Encoded]:
+        """Return how to encode the mask, fitted with the transform of its image.
 
         It stays PNG, because JPEG would grey its edges.
         """
         assert self._masked is not None, "an image comes before its mask"
+        self._wait(0)  # the bytes of its image may have changed the frame
         frame = self._frames[str(self._job.request.masked)]
         asked = getattr(self._job.request, "mask", None)
         mask = normalise_mask(
@@ -92,7 +119,8 @@ class Fitting:
             part=self._job.request.task != "outpaint",
         )
         self.warnings += mask.warnings
-        self._put("mask", Encoded(to_png(apply_mask(mask.image, frame)), "image/png", frame))
+        fitted = apply_mask(mask.image, frame)
+        return lambda: Encoded(to_png(fitted), "image/png", frame)
 
     def _share(self, budget: int) -> None:
         """Fit all images into the budget.
@@ -102,7 +130,7 @@ class Fitting:
         """
         if sum(self._sizes.values()) <= budget:
             return
-        images = {role: size for role, size in self._sizes.items() if role != "mask"}
+        images = {role: self._sizes[role] for role in self._pointers if role != "mask"}
         share = fair_share(images.values(), budget - self._sizes.get("mask", 0))
         for role in [role for role, size in images.items() if size > share]:
             before = self._frames[role]
