@@ -2,6 +2,10 @@
 
 Run by `make bench` (needs `make up`). The floor is five invocations, one after another, of a deployed function that finds
 nothing to do: what the emulator itself takes for the five functions of a job. Overhead = finished_at - created_at - provider.
+Budget: twice the floor.
+
+Both have pauses of the emulator in them: 50 ms after each invocation that logs nothing, and 150 ms before an execution begins.
+On 2026-11-27 they were 250 of 290 ms of the floor, and about 250 of 570 ms of the overhead.
 """
 
 from __future__ import annotations

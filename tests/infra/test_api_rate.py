@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.config import StageConfig
-from tests.infra.synthesized import STAGES, Synthesized, run_app
-
-
-@pytest.fixture(scope="module")
-def grown() -> Synthesized:
-    """A stage in an account whose quota was raised."""
-    own = {
-        "lambda_quota": "1000",
-        "reserved_concurrency": '{"api": 20, "start": 30}',
-        "key_rate": "5",
-        "key_burst": "9",
-        "waiters": "4",
-        "daily_test_jobs": "50",
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        done = run_app({**STAGES["prod"], **own}, folder)
-        assert done.returncode == 0, done.stderr
-        return Synthesized(Path(folder))
+from tests.infra.synthesized import Synthesized
 
 
 def config(**context: Any) -> StageConfig:
@@ -58,22 +39,22 @@ def test_the_api_s_rate_follows_the_account_s_quota_unless_it_is_set(
     assert config(**context).throttle == throttle
 
 
-def test_the_gateway_is_told_the_rate(prod: Synthesized, grown: Synthesized) -> None:
+def test_the_gateway_is_told_the_rate(prod: Synthesized, every: Synthesized) -> None:
     assert throttled(prod) == {"ThrottlingRateLimit": 100, "ThrottlingBurstLimit": 200}
-    assert throttled(grown) == {"ThrottlingRateLimit": 1000, "ThrottlingBurstLimit": 2000}
+    assert throttled(every) == {"ThrottlingRateLimit": 300, "ThrottlingBurstLimit": 600}
 
 
-def test_the_api_function_is_told_the_limits_of_a_key(prod: Synthesized, grown: Synthesized) -> None:
-    for stage, told in ((prod, (20, 40, 3, 500)), (grown, (5, 9, 4, 50))):
+def test_the_api_function_is_told_the_limits_of_a_key(prod: Synthesized, every: Synthesized) -> None:
+    for stage, told in ((prod, (20, 40, 3, 500)), (every, (5, 10, 20, 100))):
         chosen = json.loads(stage.functions()["Api"]["Environment"]["Variables"]["DEPLOYMENT"])
         names = ("key_rate", "key_burst", "waiters", "daily_test_jobs")
         assert tuple(chosen[name] for name in names) == told
 
 
-def test_only_the_functions_of_a_named_group_reserve_executions(grown: Synthesized) -> None:
+def test_only_the_functions_of_a_named_group_reserve_executions(every: Synthesized) -> None:
     reserved = {
         name: item["ReservedConcurrentExecutions"]
-        for name, item in grown.functions().items()
+        for name, item in every.functions().items()
         if "ReservedConcurrentExecutions" in item
     }
     assert reserved == {"Api": 20, "StartBedrock": 30, "StartHttp": 30}
