@@ -57,7 +57,8 @@ def test_only_the_functions_of_a_named_group_reserve_executions(every: Synthesiz
         for name, item in every.functions().items()
         if "ReservedConcurrentExecutions" in item
     }
-    assert reserved == {"Api": 20, "StartBedrock": 30, "StartHttp": 30}
+    starts = {"StartBedrock": 50, "StartHttp": 50, "StartSagemaker": 50}
+    assert reserved == {"Api": 20, "BedrockDialect": 10, **starts}
 
 
 @pytest.mark.parametrize(
