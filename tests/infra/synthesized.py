@@ -73,7 +73,7 @@ EVERY: dict[str, Any] = STAGES["prod"] | {
     "dialect_waiters": 10,
     "lambda_quota": 1000,
     "api_rate": 300,
-    "api_burst": 600,
+    "api_burst": 500,
     "reserved_concurrency": {"api": 20, "start": 50, "dialect": 10},
     "upload_days": 1,
     "staging_days": 1,

@@ -41,7 +41,7 @@ def test_the_api_s_rate_follows_the_account_s_quota_unless_it_is_set(
 
 def test_the_gateway_is_told_the_rate(prod: Synthesized, every: Synthesized) -> None:
     assert throttled(prod) == {"ThrottlingRateLimit": 100, "ThrottlingBurstLimit": 200}
-    assert throttled(every) == {"ThrottlingRateLimit": 300, "ThrottlingBurstLimit": 600}
+    assert throttled(every) == {"ThrottlingRateLimit": 300, "ThrottlingBurstLimit": 500}
 
 
 def test_the_api_function_is_told_the_limits_of_a_key(prod: Synthesized, every: Synthesized) -> None:

@@ -11,7 +11,7 @@ from PIL import Image, ImageChops, ImageFilter
 
 from fitting_room.images import sniff
 from fitting_room.images.fit import FRAMING_CHANGED
-from fitting_room.images.master import ImageLimits, decoded, open_image
+from fitting_room.images.master import ImageLimits, decoded, decoding, open_image
 from fitting_room.jobs.errors import JobFailure, JobWarning
 
 Rejection = Literal["undecodable", "black", "uniform", "unchanged", "missing_alpha", "wrong_aspect"]
@@ -70,8 +70,10 @@ def fingerprint(data: bytes) -> Image.Image | None:
     `data`: a file as Prepare writes it, in RGB or grey and without metadata.
     """
     try:
-        return _small(Image.open(io.BytesIO(data)).convert("RGB"))
-    except (OSError, SyntaxError):  # Pillow's words for a file that is damaged, or none
+        with decoding("/"):
+            image = Image.open(io.BytesIO(data))
+            return _small(image if image.mode == "RGB" else image.convert("RGB"))
+    except JobFailure:
         return None
 
 

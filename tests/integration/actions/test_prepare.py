@@ -12,7 +12,7 @@ from PIL import Image
 from fitting_room.actions.workflow import prepare as prepare_module
 from fitting_room.actions.workflow.prepare import prepare
 from fitting_room.providers.catalogue import entry
-from fitting_room.stores import aws, jobs, subjects
+from fitting_room.stores import aws, jobs, media, subjects
 from fitting_room.stores.items import to_item
 from fitting_room.stores.subjects import StoredSubject
 from tests.integration.world import INBOX, MEDIA, TENANT, Vendor, World, finished, picture
@@ -266,6 +266,45 @@ def test_what_cannot_be_fitted_below_the_limit_is_told_before_any_purchase(
     failure = world.job(job_id).failure
     assert failure and (failure.code, failure.pointer) == ("image_unreadable", "/person")
     assert all(world.read(str(source.staged)) for source in world.job(job_id).sources.values()), "a retry finds them"
+
+
+def test_of_two_images_that_are_unfit_the_first_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = entry("nova_canvas").model_copy(update={"max_image": 2_000})
+    monkeypatch.setattr(prepare_module, "entry", lambda *_: small)
+    job_id = world.submit(
+        person={"s3": f"s3://{INBOX}/{world.put('noise.png', noise(600, 900))}"},
+        garments=[
+            {"image": {"s3": f"s3://{INBOX}/{world.put('broken.png', noise(64, 64)[:200])}"}, "category": "tops"}
+        ],
+    ).job.id
+    assert prepare(job_id, world.at) == {"outcome": "failed", "again": False}
+    failure = world.job(job_id).failure
+    assert failure and failure.pointer == "/person"
+
+
+def test_images_keep_their_order_however_long_each_takes(world: World) -> None:
+    large = {"s3": f"s3://{INBOX}/{world.put('noise.png', noise(1600, 2400))}"}
+    job_id = world.submit(person=large).job.id
+    prepare(job_id, world.at)
+    attempt = world.job(job_id).latest
+    assert attempt and list(attempt.inputs) == ["person", "garment-0"]
+
+
+def test_an_image_that_cannot_be_stored_stops_the_attempt(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is stored while the next image is decoded."""
+    job_id, put = world.submit().job.id, media.put
+
+    def full(key: str, *rest: Any) -> None:
+        if key.endswith("/1/person.png"):
+            raise ConnectionError("S3 is away")
+        put(key, *rest)
+
+    with monkeypatch.context() as away:
+        away.setattr(media, "put", full)
+        with pytest.raises(ConnectionError):
+            prepare(job_id, world.at)
+    assert world.job(job_id).latest is None
+    assert prepare(job_id, world.at) == {"outcome": "prepared", "runner": "bedrock"}
 
 
 def test_a_base_that_loses_pixels_keeps_its_mask_and_its_framing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from fitting_room.jobs.outcome import Step, step
 from fitting_room.jobs.request import Output
 from fitting_room.providers.base import CatalogueEntry
 from fitting_room.settings import settings
-from fitting_room.stores import jobs, media
+from fitting_room.stores import aws, jobs, media
 from fitting_room.stores.offers import entry
 
 _CONVERTED = JobWarning(
@@ -61,6 +61,7 @@ def collect(job_id: str, at: Clock) -> Step:
     attempt = job.latest
     jobs.show_step(job, "collecting", at.now())
     frame = _frame(job, attempt, at)
+    aws.s3()  # made here, for the SDK does not make clients in several threads at once
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         sent = list(pool.map(_fingerprint, attempt.inputs.values()))
     images: list[JobImage] = []

@@ -22,7 +22,7 @@ from fitting_room.images.fit import Frame, apply, apply_mask, enlarged, plan_fit
 from fitting_room.images.input_checks import analyse, warnings_of
 from fitting_room.images.mask import normalise_mask
 from fitting_room.images.master import ImageLimits, Master, make_master, open_image
-from fitting_room.jobs.errors import JobWarning
+from fitting_room.jobs.errors import JobFailure, JobWarning
 from fitting_room.jobs.geometry import FitSpec
 from fitting_room.jobs.job import Job, PreparedInput, Source
 from fitting_room.jobs.request import ImageMask
@@ -30,9 +30,9 @@ from fitting_room.providers.base import CatalogueEntry
 
 PLAIN_BACKDROP = "plain_backdrop"
 SIDE_BY_SIDE = 2
-"""Images that are encoded and stored at once; only one of them while the next is decoded, for each takes memory."""
+"""Images that are encoded and stored at once. While the next image is decoded, it is one at most."""
 ALONE = 16_000_000
-"""Pixels of an image. A larger one is decoded while no other image is in memory."""
+"""Pixels. A larger image is decoded while no other is being encoded: each takes memory."""
 _BASE64 = 0.74
 """Share of a body's bytes that are left for images once base64 and the JSON around them are paid for."""
 
@@ -61,7 +61,11 @@ class Fitting:
         """
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
             for role in self._pointers:
-                make = self._mask(sources[role]) if role == "mask" else self._image(role, sources[role])
+                try:
+                    make = self._mask(sources[role]) if role == "mask" else self._image(role, sources[role])
+                except JobFailure:
+                    self._wait(0)  # the fault of an image before this one is told first
+                    raise
                 self._making.append(pool.submit(self._made, role, make))
                 del make  # with the pixels that it holds
                 self._wait(SIDE_BY_SIDE - 1)
@@ -118,6 +122,7 @@ class Fitting:
             read=asked.read if isinstance(asked, ImageMask) else "black_changes",
             part=self._job.request.task != "outpaint",
         )
+        self._masked = None
         self.warnings += mask.warnings
         fitted = apply_mask(mask.image, frame)
         return lambda: Encoded(to_png(fitted), "image/png", frame)
