@@ -26,17 +26,21 @@ down: ## stop the local cloud and forget its state
 	@! test -e $(TOOLS) || $(BIN)/python -m local.cloud down
 	@! test -e .local/second || $(SECOND) $(BIN)/python -m local.cloud down
 
+# The end-to-end tests mostly wait, on two local clouds; everything else is nice and fills the time.
 test: $(TESTS) $(EMULATOR) $(CDK) ## every test, the end-to-end ones on the local cloud
-	@($(BIN)/python -m local.cloud up && $(SECOND) $(BIN)/python -m local.cloud up) & clouds=$$!; \
-	$(MAKE) --no-print-directory check; checked=$$?; wait $$clouds && exit $$checked
-	@$(BIN)/pytest -p no:cacheprovider tests/e2e/test_[a-ko]*.py > .local/e2e-1.log 2>&1 & one=$$!; \
-	$(SECOND) $(BIN)/pytest -p no:cacheprovider tests/e2e/test_[l-np-z]*.py > .local/e2e-2.log 2>&1 & two=$$!; \
-	$(BIN)/pytest -p no:cacheprovider tests/integration > .local/integration.log 2>&1 & three=$$!; \
-	$(BIN)/pytest -p no:cacheprovider tests/unit tests/contract tests/infra tests/workflow tests/faults; rest=$$?; \
+	@rm -f .local/e2e-*.log; \
+	($(BIN)/python -m local.cloud up > .local/e2e-1.log 2>&1 && { \
+	  $(BIN)/pytest -p no:cacheprovider tests/e2e/test_[a-ko]*.py >> .local/e2e-1.log 2>&1 & one=$$!; \
+	  $(SECOND) $(BIN)/python -m local.cloud up > .local/e2e-2.log 2>&1 \
+	    && $(SECOND) $(BIN)/pytest -p no:cacheprovider tests/e2e/test_[l-np-z]*.py >> .local/e2e-2.log 2>&1; two=$$?; \
+	  wait $$one && exit $$two; }) & ends=$$!; \
+	nice $(BIN)/pytest -p no:cacheprovider tests/integration > .local/integration.log 2>&1 & three=$$!; \
+	nice $(MAKE) --no-print-directory check; checked=$$?; \
+	nice $(BIN)/pytest -p no:cacheprovider tests/unit tests/contract tests/infra tests/workflow tests/faults; rest=$$?; \
 	wait $$three; three=$$?; cat .local/integration.log; \
-	echo "the end-to-end tests, which ran beside these on two local clouds and mostly wait:"; \
-	wait $$one; one=$$?; wait $$two; two=$$?; cat .local/e2e-1.log .local/e2e-2.log; \
-	$(SECOND) $(BIN)/python -m local.cloud down; exit $$((rest || one || two || three))
+	echo "the end-to-end tests, which ran beside these on two local clouds:"; \
+	wait $$ends; ends=$$?; cat .local/e2e-*.log; \
+	$(SECOND) $(BIN)/python -m local.cloud down; exit $$((checked || rest || three || ends))
 
 check: $(TESTS) ## lint, types and the direction of imports
 	@$(BIN)/ruff format --check --quiet .
