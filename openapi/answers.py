@@ -80,7 +80,7 @@ class Cost(Answer):
 
 
 class AttemptShown(Answer):
-    """One call to one provider. `charged: unknown`: a call left, and no answer came back."""
+    """One call to one provider. `charged: unknown`: the provider may have charged, and nobody can tell."""
 
     n: int
     provider: str

@@ -42,7 +42,8 @@ TABLE: dict[tuple[str, str], tuple[str, str, int]] = {
 PROVIDERS = {
     "any": ("answers", "is read", "calls back"),
     "answers with the images": ("answers",),
-    "takes a job": ("is read", "calls back"),
+    "answers with a job id": ("is read", "calls back"),
+    "has the job": ("is read", "calls back"),
     "refuses, and charges nothing": ("refuses",),
 }
 
