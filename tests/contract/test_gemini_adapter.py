@@ -186,3 +186,5 @@ def test_how_long_google_wants_to_be_left_alone() -> None:
     told = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "17.5s"}]
     assert start(error(429, "RESOURCE_EXHAUSTED", details=told)).retry_after == 17.5
     assert start(error(503, "UNAVAILABLE")).retry_after == 15
+    told[0]["retryDelay"] = "86400s"
+    assert start(error(429, "RESOURCE_EXHAUSTED", details=told)).retry_after == 3600

@@ -10,7 +10,12 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 import pytest
-from botocore.exceptions import ConnectTimeoutError, NoCredentialsError, ReadTimeoutError
+from botocore.exceptions import (
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
 from PIL import Image
 
 from fitting_room.jobs.outcome import Failed, Finished, Picture
@@ -335,6 +340,7 @@ def test_an_answer_that_breaks_off_may_have_been_charged(bedrock: Vendor) -> Non
         (ReadTimeoutError(endpoint_url="https://bedrock"), ("provider_unavailable", "unknown", False)),
         (ConnectTimeoutError(endpoint_url="https://bedrock"), ("provider_unavailable", "no", True)),
         (NoCredentialsError(), ("provider_auth", "no", False)),
+        (CredentialRetrievalError(provider="role", error_msg="expired"), ("provider_auth", "no", False)),
     ],
 )
 def test_time_limits_and_credentials(bedrock: Vendor, error: Exception, expected: tuple[str, str, bool]) -> None:

@@ -10,7 +10,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from botocore.exceptions import ConnectTimeoutError, NoCredentialsError, ReadTimeoutError
+from botocore.exceptions import (
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
 from PIL import Image, ImageChops
 
 from fitting_room.jobs.outcome import Failed, Finished, Picture
@@ -276,6 +281,7 @@ def test_a_connection_that_breaks_after_the_request_may_have_been_charged(bedroc
         (ReadTimeoutError(endpoint_url="https://bedrock"), ("provider_unavailable", "unknown", False)),
         (ConnectTimeoutError(endpoint_url="https://bedrock"), ("provider_unavailable", "no", True)),
         (NoCredentialsError(), ("provider_auth", "no", False)),
+        (CredentialRetrievalError(provider="role", error_msg="expired"), ("provider_auth", "no", False)),
     ],
 )
 def test_time_limits_and_credentials(bedrock: Vendor, error: Exception, expected: tuple[str, str, bool]) -> None:

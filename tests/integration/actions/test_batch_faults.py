@@ -25,10 +25,10 @@ from fitting_room.jobs.outcome import Outcome
 from fitting_room.net import safe_http
 from fitting_room.net.safe_http import Fetched
 from fitting_room.providers.overrides import Override, Pause
-from fitting_room.stores import aws, batch_rows, batches, executions, jobs, offers
+from fitting_room.stores import aws, batch_rows, batches, executions, jobs, offers, webhooks
 from tests.deployment import choose
 from tests.integration.catalogue import Broken, Catalogue
-from tests.integration.world import INBOX, LIVE, TENANT, Vendor, World, failed, finished, pending, picture
+from tests.integration.world import INBOX, LIVE, TENANT, TEST, Vendor, World, failed, finished, pending, picture
 
 PRICE = 40_000
 """Micro-USD of an image by Nova Canvas."""
@@ -558,10 +558,25 @@ def test_an_erased_batch_takes_its_jobs_rows_and_files_along(catalogue: Catalogu
         world.erase()
     with pytest.raises(Refusal, match="was erased"):
         requests.find_batch(batch.id, LIVE, world.at)
+    with pytest.raises(Refusal) as other:
+        requests.find_batch(batch.id, TEST, world.at)
+    assert other.value.status == 404, "a test key learns nothing of it"
     left = [item["pk"] for item in world.items() if "BATCH#" in item["pk"]]
     assert left == [f"BATCH#{batch.id}"], "its tombstone"
     assert not world.keys(f"results/{TENANT}/") and not world.keys("staging/")
     assert requests.list_batches(LIVE, {}, world.at)["items"] == []
+
+
+def test_an_erased_batch_takes_its_webhook_along(catalogue: Catalogue, world: World) -> None:
+    webhooks.create(TENANT, world.at.now())
+    batch = catalogue.create(jobs=catalogue.rows(1), webhook={"url": "https://shop.example/of-jane"})
+    catalogue.run(batch.id)
+    requests.delete_batch(batch.id, LIVE, world.at)
+    for _ in range(3):
+        world.erase()
+        world.at.sleep(200)
+        world.sweep()
+    assert not any("of-jane" in json.dumps(item, default=str) for item in world.items())
 
 
 def test_an_erased_batch_takes_the_recoveries_of_its_jobs_along(

@@ -11,9 +11,9 @@ from fitting_room.actions.batch.reports import report_link, sheet_link
 from fitting_room.actions.requests import batches as requests
 from fitting_room.actions.requests.create_batch import create_batch
 from fitting_room.actions.requests.list_jobs import list_jobs
-from fitting_room.jobs.batch import Batch
+from fitting_room.jobs.batch import Batch, Row
 from fitting_room.jobs.errors import Fault, Refusal
-from fitting_room.stores import aws, batches, media
+from fitting_room.stores import aws, batches, media, webhooks
 from fitting_room.stores.api_keys import Caller
 from tests.deployment import choose
 from tests.integration.catalogue import Catalogue
@@ -311,6 +311,38 @@ def test_a_batch_that_is_resumed_before_its_run_has_ended_goes_on_in_that_run(
     assert catalogue.finish(batch.id) == {"outcome": "more", "wait": 0}
     catalogue.run(batch.id)
     assert catalogue.counts(batch.id) == {"rows": 2, "succeeded": 2}
+
+
+def test_a_test_key_may_repeat_the_idempotency_key_of_a_live_one(catalogue: Catalogue, world: World) -> None:
+    rows = catalogue.rows(1)
+    live = catalogue.create(key="order-7", jobs=rows)
+    assert Catalogue(world, TEST).create(key="order-7", jobs=rows).id != live.id
+
+
+def test_a_batch_that_is_cancelled_twice_keeps_its_first_time(catalogue: Catalogue, world: World) -> None:
+    batch = catalogue.create(jobs=catalogue.rows(1))
+    times = []
+    for _ in range(2):
+        times.append(requests.cancel_batch(batch.id, LIVE, world.at).cancel_requested_at)
+        world.at.sleep(60)
+    assert times[0] and times[0] == times[1]
+
+
+def test_equal_rows_with_webhooks_of_their_own_are_bought_once(
+    catalogue: Catalogue, world: World, vendor: Vendor
+) -> None:
+    webhooks.create(TENANT, world.at.now())
+    [row] = catalogue.rows(1)
+    rows = [row | {"id": name, "webhook": {"url": f"https://shop.example/{name}"}} for name in ("one", "two")]
+    vendor.starts = [finished()] * 2
+    batch = catalogue.create(jobs=rows)
+    catalogue.run(batch.id)
+    assert catalogue.counts(batch.id) == {"rows": 2, "succeeded": 2, "reused": 1}
+    assert len(vendor.orders) == 1
+
+
+def test_the_folder_of_a_row_has_at_most_60_characters_of_its_id() -> None:
+    assert Row(n=0, line=7, id="a b/" + "x" * 80).folder == "row-7-a_b_" + "x" * 56
 
 
 def test_the_same_key_and_body_answer_the_same_batch(catalogue: Catalogue, world: World) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from fitting_room.actions.workflow.collect import collect
 from fitting_room.actions.workflow.settle import settle
@@ -111,6 +112,14 @@ def test_a_conversion_that_loses_content_credentials_says_so(world: World, vendo
     job = bought(world, vendor, came, output={"format": "jpeg"})
     assert told(job) == ["credentials_dropped"]
     assert job.images[0].provenance == "xmp"
+
+
+def test_a_converted_jpeg_has_quality_95(world: World, vendor: Vendor) -> None:
+    job, best = bought(world, vendor, finished(), output={"format": "jpeg"}), io.BytesIO()
+    Image.new("RGB", (8, 8)).save(best, "JPEG", quality=95)
+    made, wanted = (Image.open(io.BytesIO(data)) for data in (world.read(job.images[0].key), best.getvalue()))
+    assert isinstance(made, JpegImageFile) and isinstance(wanted, JpegImageFile)
+    assert made.quantization == wanted.quantization
 
 
 def test_the_format_that_came_anyway_changes_nothing(world: World, vendor: Vendor) -> None:

@@ -101,6 +101,7 @@ def test_pictures_and_record_are_gone_and_only_a_tombstone_is_left(world: World,
     for trace in ("jane", "A-8812", "person.png"):
         assert trace not in json.dumps(item, default=str)
     assert told(world, job_id).startswith("This job was erased on 2026-09-01T12:00:00.")
+    assert item["expires_at"].startswith("2026-10-01T12:00:"), "30 days later"
     assert world.due() == []
     assert world.job(other).images and world.keys(f"results/{TENANT}/{other}/"), "other jobs keep theirs"
 

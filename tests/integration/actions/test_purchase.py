@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from fitting_room.actions.job_view import summary
 from fitting_room.actions.workflow.poll import poll
@@ -16,7 +16,7 @@ from fitting_room.actions.workflow.prepare import prepare
 from fitting_room.actions.workflow.settle import settle
 from fitting_room.actions.workflow.start import start
 from fitting_room.jobs.errors import JobFailure
-from fitting_room.stores import aws, jobs, media, provider_keys
+from fitting_room.stores import aws, jobs, media, provider_keys, refusals
 from tests.integration.world import SECRET, Vendor, World, failed, finished, moment, pending
 
 
@@ -479,3 +479,23 @@ def test_a_retired_model_that_a_client_asks_the_sandbox_for_ends_no_sandbox(worl
     assert error and error.code == "model_retired"
     world.at.sleep(3600)  # past what a process remembers of the lifecycles
     assert world.submit(provider="sandbox").job.plan == ["sandbox"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["ResourceNotFoundException", "AccessDeniedException", "DecryptionFailure", "InvalidRequestException"],
+)
+def test_a_key_that_cannot_be_read_ends_the_attempt_and_the_operator_is_told(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    def unread(*_: Any) -> str:
+        raise ClientError({"Error": {"Code": code, "Message": "no"}}, "GetSecretValue")
+
+    world.configure("tryiton")
+    job_id = world.prepared(provider="tryiton")
+    monkeypatch.setattr(provider_keys, "secret", unread)
+    assert world.start(job_id)["outcome"] == "failed"
+    attempt = world.job(job_id).latest
+    assert attempt and attempt.error and (attempt.error.code, attempt.charged) == ("provider_auth", "no")
+    assert vendor.orders == []
+    assert "provider_auth" in refusals.listed()["tryiton"]

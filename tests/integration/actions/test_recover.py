@@ -22,6 +22,7 @@ from fitting_room.jobs.job import Job
 from fitting_room.jobs.outcome import Finished, Unread
 from fitting_room.providers.catalogue import entry
 from fitting_room.stores import items, jobs, media
+from tests.deployment import choose
 from tests.integration.atelier import ID, Atelier
 from tests.integration.world import INBOX, LIVE, MEDIA, RIVAL, TENANT, TEST, Vendor, World, failed, finished, pending
 
@@ -54,6 +55,11 @@ def lost(world: World, vendor: Vendor, how: str = "timed out", **changes: Any) -
     vendor.polls, vendor.polled = [finished(864, 1296)], []
     assert world.job(job_id).status in ("failed", "cancelled")
     return job_id
+
+
+def test_a_recovery_is_no_job_of_the_owners_day(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose(monkeypatch, daily_owner_jobs=1)
+    assert again(world, lost(world, vendor)).job.recovered_from
 
 
 def unstored(world: World, vendor: Vendor) -> str:

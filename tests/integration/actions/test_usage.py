@@ -40,6 +40,8 @@ def test_a_job_counts_once_on_the_day_it_ended_and_for_its_own_world(world: Worl
         "credits": 0,
         "charged_unknown": 0,
     }
+    kept = {int(item["ttl"]) for item in world.items() if item["pk"].startswith("USAGE#")}
+    assert {round((ttl - world.at.now().timestamp()) / 86400) for ttl in kept} == {400}, "days"
     assert report(TEST, {}, world.at)["total"]["jobs"] == report(RIVAL, {}, world.at)["total"]["jobs"] == 0
     world.at.moment += timedelta(days=30)
     assert told(world)["total"]["jobs"] == 0

@@ -108,6 +108,7 @@ def test_the_page_needs_no_other_host(api: Any) -> None:
     assert answer["statusCode"] == 200 and answer["headers"]["Content-Type"].startswith("text/html")
     assert not re.search(r"https?://|src=|@import", answer["body"])
     assert "connect-src 'self'" in answer["headers"]["Content-Security-Policy"]
+    assert answer["headers"]["X-Content-Type-Options"] == "nosniff"
 
 
 def test_the_page_shows_every_path_parameter_schema_and_example() -> None:

@@ -135,6 +135,16 @@ def test_a_feathered_mask_is_told_how_to_cut_its_edges() -> None:
     assert "cut soft edges at half" in fault.remedy
 
 
+@pytest.mark.parametrize(("level", "grey"), [(63, False), (64, True), (192, True), (193, False)])
+def test_the_levels_from_64_to_192_are_grey(level: int, grey: bool) -> None:
+    mask = drawn()
+    mask.putdata([level] * 1300 + [255] * 1000 + list(mask.tobytes())[2300:])
+    if grey:
+        assert "of its pixels grey" in refusal(saved(mask)).detail
+    else:
+        assert normalised(saved(mask)).size == (200, 300)
+
+
 @pytest.mark.parametrize(("rows", "share"), [(1200, None), (1205, None), (1300, "2.2 %")])
 def test_the_share_of_grey_never_contradicts_its_limit(rows: int, share: str | None) -> None:
     """2.008 % is told as 2.0 %, so it passes."""

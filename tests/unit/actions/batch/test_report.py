@@ -155,6 +155,8 @@ def test_the_page_loads_nothing_but_images() -> None:
     html = page(DONE)
     [policy] = [str(meta["content"]) for meta in Seen(html).all("meta") if "http-equiv" in meta]
     assert "default-src 'none'" in policy
+    told = [meta["content"] for meta in Seen(html).all("meta") if meta.get("name") == "referrer"]
+    assert told == ["no-referrer"], "the address of the page is signed"
     assert "style=" not in html
     assert "url(" not in html
     assert "@import" not in html
