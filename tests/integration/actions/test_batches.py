@@ -11,6 +11,7 @@ from fitting_room.actions.batch.reports import report_link, sheet_link
 from fitting_room.actions.requests import batches as requests
 from fitting_room.actions.requests.create_batch import create_batch
 from fitting_room.actions.requests.list_jobs import list_jobs
+from fitting_room.actions.workflow import end_metrics
 from fitting_room.jobs.batch import Batch, Row
 from fitting_room.jobs.errors import Fault, Refusal
 from fitting_room.stores import aws, batches, media, webhooks
@@ -504,3 +505,11 @@ def sheet(world: World, batch_id: str) -> str:
     link = sheet_link(batch, {}, world.at)
     assert "X-Amz-Expires=900" in link
     return world.read(f"staging/{batch_id}/sheet-1.html", MEDIA).decode()
+
+
+def test_rows_leave_the_queue_time_of_live_jobs_alone(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+    monkeypatch.setattr(end_metrics, "measure", lambda values, **_: names.extend(values))
+    batch = catalogue.create(jobs=catalogue.rows(1))
+    catalogue.run(batch.id)
+    assert "JobSucceeded" in names and "QueueTime" not in names

@@ -19,6 +19,7 @@ from fitting_room.net import safe_http
 from fitting_room.net.safe_http import Fetched, FetchFailed
 from fitting_room.stores import media
 from fitting_room.stores.items import request_erasure
+from tests.deployment import choose
 from tests.integration.world import LIVE, MEDIA, Vendor, World, moment, pending, picture
 
 ONE, TWO = "https://cdn.example/1.png?signature=abc", "https://cdn.example/2.png?signature=abc"
@@ -44,11 +45,12 @@ BAD: dict[str, bytes | FetchFailed] = {
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What lies at an address: bytes, a failure, or a list of them for one fetch after the other."""
-    lies: dict[str, Any] = {ONE: IMAGE, TWO: OTHER_IMAGE, "fetched": [], "timeouts": []}
+    lies: dict[str, Any] = {ONE: IMAGE, TWO: OTHER_IMAGE, "fetched": [], "timeouts": [], "hosts": frozenset()}
 
-    def fetch(address: str, *, timeout: float, **_: Any) -> Fetched:
+    def fetch(address: str, *, timeout: float, hosts: frozenset[str], **_: Any) -> Fetched:
         lies["fetched"].append(address)
         lies["timeouts"].append(timeout)
+        lies["hosts"] = hosts
         found = lies[address]
         if isinstance(found, list):
             found = found.pop(0) if len(found) > 1 else found[0]
@@ -353,3 +355,11 @@ def test_an_image_that_arrives_while_the_job_is_erased_is_taken_back(
     monkeypatch.setattr(media, "put", put)
     world.poll(job_id)
     assert world.keys(f"staging/{job_id}/") == []
+
+
+def test_a_result_may_lie_on_a_host_that_the_operator_has_added(
+    world: World, vendor: Vendor, web: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(monkeypatch, result_hosts={"tryiton": ["cdn.example"], "fashn": ["cdn.other"]})
+    world.poll(sent(world, vendor, ONE))
+    assert "cdn.example" in web["hosts"] and "cdn.other" not in web["hosts"]

@@ -59,7 +59,10 @@ def lost(world: World, vendor: Vendor, how: str = "timed out", **changes: Any) -
 
 def test_a_recovery_is_no_job_of_the_owners_day(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     choose(monkeypatch, daily_owner_jobs=1)
-    assert again(world, lost(world, vendor)).job.recovered_from
+    job_id = lost(world, vendor)
+    made = again(world, job_id).job
+    assert made.recovered_from == job_id
+    assert made.models == world.job(job_id).models
 
 
 def unstored(world: World, vendor: Vendor) -> str:

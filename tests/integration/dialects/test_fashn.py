@@ -313,7 +313,8 @@ def done(api: Api) -> tuple[Job, str]:
 def test_a_link_lives_for_72_hours_and_a_status_renews_it(both: Api) -> None:
     job, link = done(both)
     both.world.at.sleep(72 * 3600)
-    assert httpx.get(link, trust_env=False).status_code == 200
+    answer = httpx.get(link, trust_env=False)
+    assert (answer.status_code, answer.headers["X-Content-Type-Options"]) == (200, "nosniff")
     both.world.at.sleep(3600)
     assert httpx.get(link, trust_env=False).status_code == 404
     again = both.call("GET", f"/fashn/v1/status/{job.id}").json()["output"][0]
