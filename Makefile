@@ -35,7 +35,7 @@ test: $(TESTS) $(EMULATOR) $(CDK) ## every test, the end-to-end ones on the loca
 	    && $(SECOND) $(BIN)/pytest -p no:cacheprovider tests/e2e/test_[l-np-z]*.py >> .local/e2e-2.log 2>&1; two=$$?; \
 	  wait $$one && exit $$two; }) & ends=$$!; \
 	nice $(BIN)/pytest -p no:cacheprovider tests/integration > .local/integration.log 2>&1 & three=$$!; \
-	nice $(MAKE) --no-print-directory check; checked=$$?; \
+	nice make --no-print-directory check; checked=$$?; \
 	nice $(BIN)/pytest -p no:cacheprovider tests/unit tests/contract tests/infra tests/workflow tests/faults; rest=$$?; \
 	wait $$three; three=$$?; cat .local/integration.log; \
 	echo "the end-to-end tests, which ran beside these on two local clouds:"; \

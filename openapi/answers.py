@@ -80,7 +80,7 @@ class Cost(Answer):
 
 
 class AttemptShown(Answer):
-    """One call to one provider. `charged: unknown`: the provider may have charged, and nobody can tell."""
+    """One call to one provider. `charged: unknown`: the provider may have charged, but Fitting Room cannot tell."""
 
     n: int
     provider: str

@@ -571,6 +571,7 @@ def test_an_erased_batch_takes_its_webhook_along(catalogue: Catalogue, world: Wo
     webhooks.create(TENANT, world.at.now())
     batch = catalogue.create(jobs=catalogue.rows(1), webhook={"url": "https://shop.example/of-jane"})
     catalogue.run(batch.id)
+    assert any("of-jane" in json.dumps(item, default=str) for item in world.items())
     requests.delete_batch(batch.id, LIVE, world.at)
     for _ in range(3):
         world.erase()

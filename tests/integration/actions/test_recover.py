@@ -57,14 +57,6 @@ def lost(world: World, vendor: Vendor, how: str = "timed out", **changes: Any) -
     return job_id
 
 
-def test_a_recovery_is_no_job_of_the_owners_day(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
-    choose(monkeypatch, daily_owner_jobs=1)
-    job_id = lost(world, vendor)
-    made = again(world, job_id).job
-    assert made.recovered_from == job_id
-    assert made.models == world.job(job_id).models
-
-
 def unstored(world: World, vendor: Vendor) -> str:
     """A job whose images are in staging: Collect rejected them, by a fault of ours."""
     vendor.starts = [finished()]
@@ -454,3 +446,11 @@ def test_the_subject_outlives_the_jobs_that_made_it_and_goes_with_its_own_deleti
     delete_subject(str(old.subject), LIVE, world.at)
     world.erase()
     assert atelier.erased == [("reference", "tune-1")]
+
+
+def test_a_recovery_is_no_job_of_the_owners_day(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose(monkeypatch, daily_owner_jobs=1)
+    job_id = lost(world, vendor)
+    made = again(world, job_id).job
+    assert made.recovered_from == job_id
+    assert made.models == world.job(job_id).models
