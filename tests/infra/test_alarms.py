@@ -249,6 +249,14 @@ def test_an_alarm_of_aws_s_metrics_rings_when_its_value_stays_too_high(
     assert ringing == {name}
 
 
+def test_a_model_that_ends_in_85_days_rings_and_one_that_ends_in_95_does_not(prod: Synthesized) -> None:
+    alarm = alarms(prod)["ModelsEnd-nova_canvas"]
+    dimensions = {each["Name"]: each["Value"] for each in alarm["Dimensions"]}
+    soon, later = ([Datum(alarm["Namespace"], alarm["MetricName"], dimensions, days)] for days in (85.0, 95.0))
+    periods = alarm["EvaluationPeriods"]
+    assert (rings(alarm, *[soon] * periods), rings(alarm, *[later] * periods)) == (True, False)
+
+
 def test_no_alarm_rings_on_an_ordinary_first_day(
     prod: Synthesized, world: World, vendor: Vendor, published: Callable[[], Period], monkeypatch: pytest.MonkeyPatch
 ) -> None:

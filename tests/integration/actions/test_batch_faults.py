@@ -25,7 +25,7 @@ from fitting_room.jobs.outcome import Outcome
 from fitting_room.net import safe_http
 from fitting_room.net.safe_http import Fetched
 from fitting_room.providers.overrides import Override, Pause
-from fitting_room.stores import aws, batch_rows, batches, executions, jobs, offers, webhooks
+from fitting_room.stores import aws, batch_rows, batches, executions, jobs, offers
 from tests.deployment import choose
 from tests.integration.catalogue import Broken, Catalogue
 from tests.integration.world import INBOX, LIVE, TENANT, TEST, Vendor, World, failed, finished, pending, picture
@@ -507,11 +507,15 @@ def test_a_batch_that_is_over_keeps_no_link_and_no_image_of_its_rows(
 
 
 def test_an_erased_job_goes_from_its_row_and_from_the_reports(catalogue: Catalogue, world: World) -> None:
-    batch = catalogue.create(jobs=catalogue.rows(3, reference="winter"))
+    rows = catalogue.rows(3, reference="winter")
+    batch = catalogue.create(jobs=[rows[0], rows[1] | {"id": "coat"}, rows[2]])
     catalogue.run(batch.id)
     gone = catalogue.jobs(batch.id)[1].id
     sheet_link(catalogue.batch(batch.id), {}, world.at)
     delete_job(gone, LIVE, world.at)
+    sheet_link(catalogue.batch(batch.id), {}, world.at)
+    page = world.read(f"staging/{batch.id}/sheet-1.html")
+    assert (b"coat" in page, b"row-2" in page) == (False, True), "its erasure has begun"
     world.erase()
     row = batch_rows.get(batch.id, 1)
     assert row and (row.request, row.id) == (None, None)
@@ -520,7 +524,7 @@ def test_an_erased_job_goes_from_its_row_and_from_the_reports(catalogue: Catalog
         report_link(catalogue.batch(batch.id), "json", world.at)
     catalogue.run(batch.id)
     text = world.read(f"results/{TENANT}/batches/{batch.id}/report.json").decode()
-    assert gone not in text and "row-1" not in text
+    assert gone not in text and "coat" not in text
     assert [row["status"] for row in json.loads(text)["rows"]] == ["succeeded", "erased", "succeeded"]
 
 
@@ -565,19 +569,6 @@ def test_an_erased_batch_takes_its_jobs_rows_and_files_along(catalogue: Catalogu
     assert left == [f"BATCH#{batch.id}"], "its tombstone"
     assert not world.keys(f"results/{TENANT}/") and not world.keys("staging/")
     assert requests.list_batches(LIVE, {}, world.at)["items"] == []
-
-
-def test_an_erased_batch_takes_its_webhook_along(catalogue: Catalogue, world: World) -> None:
-    webhooks.create(TENANT, world.at.now())
-    batch = catalogue.create(jobs=catalogue.rows(1), webhook={"url": "https://shop.example/of-jane"})
-    catalogue.run(batch.id)
-    assert any("of-jane" in json.dumps(item, default=str) for item in world.items())
-    requests.delete_batch(batch.id, LIVE, world.at)
-    for _ in range(3):
-        world.erase()
-        world.at.sleep(200)
-        world.sweep()
-    assert not any("of-jane" in json.dumps(item, default=str) for item in world.items())
 
 
 def test_an_erased_batch_takes_the_recoveries_of_its_jobs_along(

@@ -338,8 +338,18 @@ def test_equal_rows_with_webhooks_of_their_own_are_bought_once(
     vendor.starts = [finished()] * 2
     batch = catalogue.create(jobs=rows)
     catalogue.run(batch.id)
+    assert [item["rows"] for item in catalogue.items] == [[0, 1]], "rows that run side by side would both be bought"
     assert catalogue.counts(batch.id) == {"rows": 2, "succeeded": 2, "reused": 1}
     assert len(vendor.orders) == 1
+
+
+def test_free_rows_take_nothing_from_the_budget(catalogue: Catalogue, world: World, vendor: Vendor) -> None:
+    free, paid = catalogue.rows(2)
+    vendor.starts = [finished()]
+    batch = catalogue.create(jobs=[free | {"provider": "sandbox"}, paid | {"provider": "nova_canvas"}])
+    catalogue.run(batch.id)
+    assert catalogue.counts(batch.id) == {"rows": 2, "succeeded": 2}
+    assert world.spent() == (1, round(PRICE * 1e6))
 
 
 def test_the_folder_of_a_row_has_at_most_60_characters_of_its_id() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from fitting_room.actions.drops import job
+from fitting_room.actions.drops import job, news
+from fitting_room.actions.drops.folder import Folder
 from fitting_room.actions.drops.ingest import ingest
 from fitting_room.actions.drops.pair import pair_of
 from fitting_room.actions.requests.delete import delete_job
@@ -163,6 +164,18 @@ def test_a_job_json_is_erased_with_its_job(world: World, vendor: Vendor) -> None
     delete_job(made, LIVE, world.at)
     world.erase()
     assert world.keys(f"drop/{TENANT}/look/", INBOX) == []
+
+
+def test_a_job_that_is_erased_while_its_folder_is_told_leaves_no_news(world: World, vendor: Vendor) -> None:
+    vendor.starts = [finished()]
+    for name in ("anna.jpg", "tee.png"):
+        drop(world, name)
+    open_job = world.job(str(order(world)))
+    world.run(open_job.id)
+    delete_job(open_job.id, LIVE, world.at)
+    world.erase()
+    news.running(Folder(TENANT, "look"), open_job, world.at)
+    assert world.keys(f"results/{TENANT}/") == []
 
 
 def test_a_job_json_whose_link_failed_is_submitted_anew_when_it_is_put_again(

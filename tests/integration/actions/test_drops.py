@@ -129,11 +129,11 @@ def too_late(drop: Drop) -> None:
     drop.hear()
 
 
-SIDECARS = dict.fromkeys((".DS_Store", "Thumbs.db", "._person.jpg", "person.xmp", "notes.txt"), b"x")
+SIDECARS = dict.fromkeys((".DS_Store", "Thumbs.db", "._person.jpg", "person.xmp", "~$list.xlsx", "notes.txt"), b"x")
 CASES: dict[str, Case] = {
     "a pair: `person.jpg` and `garment.png`": Case(pair()),
     "a pair in capitals: `PERSON.JPG` and `Garment.HEIC`": Case({"PERSON.JPG": PERSON, "Garment.HEIC": GARMENT}),
-    "a pair and sidecars (`.DS_Store`, `Thumbs.db`, `._person.jpg`, `person.xmp`, `notes.txt`)": Case(
+    "a pair and sidecars (`.DS_Store`, `Thumbs.db`, `._person.jpg`, `person.xmp`, `~$list.xlsx`, `notes.txt`)": Case(
         pair() | SIDECARS
     ),
     "a pair and other images": Case(pair() | named("old.png", "person (1).jpg")),

@@ -15,8 +15,10 @@ import pytest
 import standardwebhooks.webhooks as library
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from fitting_room.actions.requests.batches import delete_batch
 from fitting_room.actions.requests.delete import delete_job
 from fitting_room.actions.requests.deliveries import list_deliveries, resend
+from fitting_room.actions.requests.retry import retry
 from fitting_room.actions.requests.submit import submit
 from fitting_room.actions.upkeep import notify as notifying
 from fitting_room.actions.upkeep.notify import notify
@@ -31,7 +33,7 @@ from tests.integration.atelier import Atelier
 from tests.integration.catalogue import Catalogue
 from tests.integration.net.server import Server, running
 from tests.integration.net.test_safe_http import names
-from tests.integration.world import LIVE, OTHER, RIVAL, TENANT, Vendor, World, finished, pending
+from tests.integration.world import LIVE, OTHER, RIVAL, TENANT, Vendor, World, failed, finished, pending
 from tests.unit.memory import FakeClock
 
 BROKE_OFF = "The function that sent it broke off; the receiver may have got it."
@@ -116,6 +118,17 @@ def test_the_end_of_a_batch_is_told_once(world: World, shop: Shop) -> None:
     assert shop.ids() == [batch.id.replace("bat_", "msg_")]
 
 
+def test_an_event_that_was_delivered_is_erased_with_its_batch(world: World, shop: Shop) -> None:
+    catalogue = Catalogue(world)
+    batch = catalogue.create(jobs=catalogue.rows(1), webhook={"url": shop.url})
+    catalogue.run(batch.id)
+    world.notify()
+    assert deliveries.get(batch.id)
+    delete_batch(batch.id, LIVE, world.at)
+    world.erase()
+    assert deliveries.get(batch.id) is None
+
+
 def pass_time(world: World, seconds: float) -> None:
     """From one event to the next: the queue gives out what is due, and so does a sweep within a minute."""
     until = world.at.now() + timedelta(seconds=seconds)
@@ -188,22 +201,34 @@ def test_a_job_without_a_webhook_never_enters_the_queue(world: World, shop: Shop
     assert view(world, job_id)["status"] is None
 
 
+def training(world: World, shop: Shop) -> dict[str, Any]:
+    """The body of a training of a shirt."""
+    world.body()
+    return {
+        "task": "train_subject",
+        "kind": "garment",
+        "class_name": "shirt",
+        "provider": "atelier",
+        "pictures": [{"s3": f"s3://inbox-bucket/drop/{TENANT}/garment.png"}],
+        "webhook": {"url": shop.url},
+    }
+
+
+def test_a_failed_training_is_told_while_its_retry_is_under_way(world: World, shop: Shop, atelier: Atelier) -> None:
+    atelier.starts = [failed("image_unreadable")]
+    old = world.submit(training(world, shop)).job
+    world.run(old.id)
+    assert retry(old.id, {}, LIVE, world.at).job.subject == old.subject
+    world.notify()
+    [event] = shop.events()
+    assert (event["data"]["status"], event["data"]["links"]["job"]) == ("failed", f"/v1/jobs/{old.id}")
+
+
 def test_a_training_tells_of_its_subject_and_only_once_the_subject_says_so(
     world: World, shop: Shop, atelier: Atelier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     atelier.starts, atelier.polls = [pending("tune-1")], [Finished([], token="ohwx")]
-    garment = {"s3": f"s3://inbox-bucket/drop/{TENANT}/garment.png"}
-    world.body()
-    job = world.submit(
-        {
-            "task": "train_subject",
-            "kind": "garment",
-            "class_name": "shirt",
-            "provider": "atelier",
-            "pictures": [garment],
-            "webhook": {"url": shop.url},
-        }
-    ).job
+    job = world.submit(training(world, shop)).job
     with monkeypatch.context() as broken:
         broken.setattr(settling, "pay_debt", lambda *_: (_ for _ in ()).throw(TimeoutError))
         with pytest.raises(TimeoutError):

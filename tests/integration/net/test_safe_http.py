@@ -528,6 +528,12 @@ def test_a_certificate_of_another_name_is_refused(tls_server: Server) -> None:
     assert tls_server.asked == []
 
 
+def test_a_bad_certificate_at_one_address_does_not_hide_that_another_may_answer_soon(tls_server: Server) -> None:
+    both = _over_tls(tls_server, "other.test") | {"resolve": names("127.0.0.2", "127.0.0.1")}
+    failed = refusal(**both)
+    assert (failed.passing, failed.made) == (True, False), "nothing listens at 127.0.0.2 now"
+
+
 def test_a_certificate_nobody_vouches_for_is_refused(tls_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
     assert "valid certificate" in refusal(**_over_tls(tls_server, "shop.test")).why
