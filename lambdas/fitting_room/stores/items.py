@@ -170,6 +170,23 @@ def update_and_return(
     return None
 
 
+def delete_if(key: dict[str, str], condition: str, **values: str) -> bool:
+    """Delete an item if the condition holds, whose values `:name` are given by name.
+
+    Returns False when it does not hold.
+    """
+    expression: dict[str, Any] = {"Key": key, "ConditionExpression": condition}
+    if values:
+        expression["ExpressionAttributeValues"] = {f":{name}": value for name, value in values.items()}
+    try:
+        aws.table().delete_item(**expression)
+    except ClientError as error:
+        if aws.reason(error) != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True
+
+
 def transact(items: Mapping[str, dict[str, Any]], sleep: Callable[[float], None]) -> None:
     """Write all items, or none of them.
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from boto3.dynamodb.conditions import Attr, ConditionBase
-from botocore.exceptions import ClientError
-
 from fitting_room import clock
 from fitting_room.stores import aws
-from fitting_room.stores.items import update_if
+from fitting_room.stores.items import delete_if, update_if
 
 KEEP = timedelta(days=25)
 """Less than the 30 days for which vendors keep a reference."""
@@ -59,7 +56,7 @@ def forget(tenant: str, provider: str, digest: str, made_id: str) -> None:
 
     One that another job has made since stays as it is.
     """
-    _delete(_key(tenant, provider, digest), Attr("made_id").eq(made_id))
+    delete_if(_key(tenant, provider, digest), "made_id = :made", made=made_id)
 
 
 def unclaim(tenant: str, provider: str, digest: str, until: datetime) -> None:
@@ -67,15 +64,8 @@ def unclaim(tenant: str, provider: str, digest: str, until: datetime) -> None:
 
     A later claim of another job stays as it is.
     """
-    _delete(_key(tenant, provider, digest), Attr("made_id").not_exists() & Attr("claimed_until").eq(clock.text(until)))
-
-
-def _delete(key: dict[str, str], condition: ConditionBase) -> None:
-    try:
-        aws.table().delete_item(Key=key, ConditionExpression=condition)
-    except ClientError as error:
-        if aws.reason(error) != "ConditionalCheckFailedException":
-            raise
+    condition = "attribute_not_exists(made_id) AND claimed_until = :until"
+    delete_if(_key(tenant, provider, digest), condition, until=clock.text(until))
 
 
 def _key(tenant: str, provider: str, digest: str) -> dict[str, str]:

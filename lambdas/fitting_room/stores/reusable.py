@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from fitting_room import clock
 from fitting_room.jobs.job import Job
 from fitting_room.stores import aws
+from fitting_room.stores.items import delete_if
 
 
 def of_job(job: Job, content: str) -> dict[str, Any]:
@@ -26,13 +25,7 @@ def find(content: str) -> str | None:
 def forget(job: Job) -> None:
     """Offer the images of an erased job no more."""
     for content in {attempt.content for attempt in job.attempts.values() if attempt.content}:
-        try:
-            aws.table().delete_item(
-                Key=_key(content), ConditionExpression="job_id = :id", ExpressionAttributeValues={":id": job.id}
-            )
-        except ClientError as error:
-            if aws.reason(error) != "ConditionalCheckFailedException":
-                raise
+        delete_if(_key(content), "job_id = :id", id=job.id)
 
 
 def _key(content: str) -> dict[str, str]:

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, Literal
 
 from boto3.dynamodb.conditions import Key
-from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict
 
 from fitting_room import clock
@@ -14,7 +13,7 @@ from fitting_room.jobs.errors import Fault
 from fitting_room.jobs.job import Job, Subject
 from fitting_room.jobs.tasks import TrainSubject
 from fitting_room.stores import aws
-from fitting_room.stores.items import to_item, update_if, without_decimals
+from fitting_room.stores.items import delete_if, to_item, update_if, without_decimals
 
 
 class StoredSubject(BaseModel):
@@ -169,13 +168,10 @@ def remove(subject: StoredSubject) -> bool:
     Returns False, without deleting it, when `made_id` was stored after `subject` was read: the provider then holds a
     copy.
     """
-    condition: dict[str, Any] = {} if subject.made_id else {"ConditionExpression": "attribute_not_exists(made_id)"}
-    try:
-        aws.table().delete_item(Key=key(subject.tenant, subject.id), **condition)
-    except ClientError as error:
-        if aws.reason(error) != "ConditionalCheckFailedException":
-            raise
-        return False
+    where = key(subject.tenant, subject.id)
+    if subject.made_id is None:
+        return delete_if(where, "attribute_not_exists(made_id)")
+    aws.table().delete_item(Key=where)
     return True
 
 

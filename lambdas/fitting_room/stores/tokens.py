@@ -15,7 +15,7 @@ from fitting_room.jobs.job import Mode
 from fitting_room.jobs.token import Token
 from fitting_room.stores import aws, owners
 from fitting_room.stores.cache import kept_for
-from fitting_room.stores.items import transact, update_if
+from fitting_room.stores.items import delete_if, transact, update_if
 
 START = "fr_token_"
 UPLOADS_A_JOB = 3
@@ -74,8 +74,9 @@ def count_upload(token: Token) -> bool:
     return update_if(_key(token.digest), "ADD uploads :one", "uploads < :most", values={":one": 1, ":most": most})
 
 
-def remove(digest: str) -> None:
-    aws.table().delete_item(Key=_key(digest))
+def remove(digest: str, made_until: str) -> bool:
+    """Delete a token, unless it was made after that time. Returns whether it is gone."""
+    return delete_if(_key(digest), "attribute_not_exists(pk) OR created_at <= :until", until=made_until)
 
 
 def _owner(token: Token) -> owners.Owner:

@@ -457,17 +457,18 @@ def test_a_manifest_of_a_drop_folder_names_the_files_beside_it(world: World, cat
     catalogue.rows(1)
     for name in ("person.png", "garment-0.png"):
         world.put(name, world.read(f"drop/{TENANT}/{name}", INBOX), folder=f"drop/{TENANT}/look-1/photos")
-    text = (
-        "person,garment,category\nphotos/person.png,photos/garment-0.png,tops\nphotos/person.png,photos/none.png,tops\n"
-    )
+    world.put("half-sent.png", b"", folder=f"drop/{TENANT}/look-1/photos")
+    garments = ("garment-0", "none", "half-sent")
+    text = "person,garment,category\n" + "".join(f"photos/person.png,photos/{name}.png,tops\n" for name in garments)
     key = world.put("manifest.csv", text.encode(), folder=f"drop/{TENANT}/look-1")
     batch = catalogue.create(manifest={"s3": f"s3://{INBOX}/{key}"}, drop="look-1")
     catalogue.run(batch.id)
-    assert catalogue.counts(batch.id) == {"rows": 2, "invalid": 1, "succeeded": 1}
+    assert catalogue.counts(batch.id) == {"rows": 3, "invalid": 2, "succeeded": 1}
     report = json.loads(world.read(f"results/{TENANT}/drop/look-1/report.json"))
-    [fault] = report["rows"][1]["faults"]
-    assert (fault["code"], fault["pointer"]) == ("upload_missing", "/garments/0/image")
-    assert "photos/none.png" in fault["detail"]
+    for n, name in enumerate(garments[1:], 1):
+        [fault] = report["rows"][n]["faults"]
+        assert (fault["code"], fault["pointer"]) == ("upload_missing", "/garments/0/image")
+        assert f"photos/{name}.png" in fault["detail"]
     assert world.keys(key, INBOX), "the manifest stays"
 
 

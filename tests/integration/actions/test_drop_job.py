@@ -135,6 +135,17 @@ def test_a_changed_job_json_is_a_new_job_and_the_same_one_is_not(world: World) -
     assert len(world.executions()) == 2
 
 
+def test_the_failure_of_a_later_job_takes_the_place_of_the_earlier_result(world: World, vendor: Vendor) -> None:
+    vendor.starts = [finished(), failed("pose_not_found")]
+    for name in ("anna.jpg", "tee.png"):
+        drop(world, name)
+    world.run(str(order(world)))
+    assert told(world, "result")["status"] == "succeeded"
+    world.run(str(order(world, output={"seed": 8})))
+    news = {key.rpartition("/")[2] for key in world.keys(f"results/{TENANT}/drop/look/") if key.endswith(".json")}
+    assert (news, told(world, "error")["error"]["code"]) == ({"error.json"}, "pose_not_found")
+
+
 def test_a_job_json_that_changes_while_it_is_read_waits_for_its_own_event(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

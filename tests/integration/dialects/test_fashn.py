@@ -158,13 +158,15 @@ def test_headers_name_the_owner_whose_jobs_can_be_erased_together(both: Api) -> 
     assert (status, message.partition(":")[0]) == (400, "owner")
 
 
-def test_credits_are_the_images_left_of_the_day(both: Api) -> None:
+def test_credits_are_the_images_left_of_the_day(both: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     assert both.call("GET", "/fashn/v1/credits").json() == {
         "credits": {"total": 10, "subscription": 10, "on_demand": 0}
     }
     run(both)
     assert both.call("GET", "/fashn/v1/credits").json()["credits"]["total"] == 9
     assert both.call("GET", "/fashn/v1/credits", TEST_KEY).json()["credits"]["total"] == 500
+    choose(monkeypatch, daily_images=10, daily_usd=0.01)
+    assert both.call("GET", "/fashn/v1/credits").json()["credits"]["total"] == 0, "the day's money is used up"
 
 
 # what is refused

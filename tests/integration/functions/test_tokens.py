@@ -17,7 +17,19 @@ from fitting_room.jobs.outcome import Failed
 from fitting_room.jobs.token import lies_under
 from tests.deployment import choose
 from tests.integration.functions.test_api import ROUTES, Answer, Call, call  # noqa: F401  a fixture
-from tests.integration.world import INBOX, LIVE_KEY, MEDIA, TENANT, Vendor, World, failed, finished, pending, picture
+from tests.integration.world import (
+    INBOX,
+    LIVE_KEY,
+    MEDIA,
+    TENANT,
+    TEST_KEY,
+    Vendor,
+    World,
+    failed,
+    finished,
+    pending,
+    picture,
+)
 
 PREFIX = "https://shop.example/garments/"
 TEE = {"image": {"url": PREFIX + "tee.png"}, "category": "tops"}
@@ -414,6 +426,22 @@ def test_erasing_the_owner_ends_her_tokens_and_takes_her_uploads(
     assert "jane" not in json.dumps(world.items(), default=str)
 
 
+def test_a_token_and_an_upload_made_after_the_erasure_of_their_owner_stay(
+    world: World, token: Callable[..., str], call: Call, send: Shopper
+) -> None:
+    uploaded(world, send, token())
+    assert call("DELETE", "/v1/owners/jane").status == 202
+    world.at.sleep(1)
+    later = token(ttl_seconds=3600)
+    kept = uploaded(world, send, later)["upload"]
+    for _ in range(20):
+        world.erase()
+        world.at.sleep(60)
+        world.sweep()
+    assert send(later, "GET", "/v1/jobs").status == 200
+    assert world.keys(f"uploads/{TENANT}/", INBOX) == [f"uploads/{TENANT}/{kept}"]
+
+
 # ----------------------------------------------------------------------------------------------------- daily limits
 def test_an_owner_has_a_number_of_jobs_a_day(world: World, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     choose(monkeypatch, daily_owner_jobs=1)
@@ -422,6 +450,8 @@ def test_an_owner_has_a_number_of_jobs_a_day(world: World, call: Call, monkeypat
     assert (answer.status, answer.codes) == (429, [("budget_exceeded", None)])
     assert answer.headers["retry-after"] == "43201" and "daily_owner_jobs" in answer.json["remedy"]
     assert call("POST", "/v1/jobs", world.body(owner="joe")).status == 202
+    testing = call("POST", "/v1/jobs", world.body("test", owner="jane"), key=TEST_KEY)
+    assert testing.status == 202, "jobs of test keys are counted by themselves"
     world.at.sleep(43201)
     assert call("POST", "/v1/jobs", world.body(owner="jane")).status == 202
 

@@ -132,8 +132,8 @@ def _mark(owner: owners.Owner, name: str, before: str, at: Clock) -> None:
             request_erasure(subjects.key(owner.tenant, name), name, now, clock.text(now))
         return
     if name.startswith("tok_"):
-        tokens.remove(name.removeprefix("tok_"))
-        owners.forget(owner, name)
+        if tokens.remove(name.removeprefix("tok_"), before):
+            owners.forget(owner, name)
         return
     if name.startswith(usage.OF_OWNER):
         if jobs.get(usage.job_of(name), now) is None:  # it has expired; other jobs are erased with their figures
