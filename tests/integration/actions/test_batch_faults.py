@@ -216,6 +216,15 @@ def test_a_row_that_is_admitted_while_the_batch_is_cancelled_is_cancelled_too(
     adds_up(catalogue, batch.id)
 
 
+def test_a_paused_batch_that_is_cancelled_ends_although_its_run_broke(catalogue: Catalogue, world: World) -> None:
+    batch = catalogue.create(jobs=catalogue.rows(2), hold=True)
+    catalogue.expand(batch.id)
+    requests.cancel_batch(batch.id, LIVE, world.at)
+    catalogue.broken(batch.id)
+    assert f"{batch.id}.r2" in world.executions(world.batch_machine)
+    assert catalogue.counts(batch.id) == {"rows": 2, "cancelled": 2}
+
+
 def test_a_credit_that_runs_out_pauses_the_batch_after_a_few_rows(
     catalogue: Catalogue, vendor: Vendor, world: World
 ) -> None:

@@ -14,6 +14,8 @@ from fitting_room.actions.requests.list_jobs import list_jobs
 from fitting_room.actions.workflow import end_metrics
 from fitting_room.jobs.batch import Batch, Row
 from fitting_room.jobs.errors import Fault, Refusal
+from fitting_room.net import safe_http
+from fitting_room.net.safe_http import Fetched, FetchFailed
 from fitting_room.stores import aws, batches, media, webhooks
 from fitting_room.stores.api_keys import Caller
 from tests.deployment import choose
@@ -516,6 +518,21 @@ def sheet(world: World, batch_id: str) -> str:
     link = sheet_link(batch, {}, world.at)
     assert "X-Amz-Expires=900" in link
     return world.read(f"staging/{batch_id}/sheet-1.html", MEDIA).decode()
+
+
+def test_a_row_with_a_dead_link_shows_the_image_that_was_fetched_beside_it(
+    catalogue: Catalogue, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dead(*_: Any, **__: Any) -> Fetched:
+        raise FetchFailed("its host answers 404", "Check the link.")
+
+    monkeypatch.setattr(safe_http, "get", dead)
+    [row] = catalogue.rows(1, garments=[{"image": {"url": "https://shop.example/tee.png"}, "category": "tops"}])
+    batch = catalogue.create(jobs=[row])
+    catalogue.run(batch.id)
+    [job] = catalogue.jobs(batch.id)
+    assert job.error and job.error.code == "image_unreadable"
+    assert f"/staging/{job.id}/input-person" in sheet(world, batch.id)
 
 
 def test_rows_leave_the_queue_time_of_live_jobs_alone(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:

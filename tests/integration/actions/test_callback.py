@@ -252,6 +252,14 @@ def test_a_vendor_or_a_stage_without_callbacks_is_polled(
     assert machine.ended == ["wait-1"], "who waits all the same is not left waiting"
 
 
+def test_a_slash_at_the_end_of_the_stage_s_address_is_not_doubled(
+    world: World, machine: Machine, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(monkeypatch, callback_url=f"{OURS}/")
+    world.start(world.prepared(provider=PROVIDER))
+    assert str(vendor.orders[-1].callback).startswith(f"{OURS}/v1/callbacks/{PROVIDER}/")
+
+
 def test_the_secret_is_neither_stored_nor_logged(
     world: World, machine: Machine, vendor: Vendor, sent: str, logs: io.StringIO
 ) -> None:

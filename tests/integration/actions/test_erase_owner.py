@@ -80,6 +80,15 @@ def test_an_owner_with_a_job_still_running_leaves_nothing_in_buckets_and_table(w
     assert delete_owner("jane-doe", LIVE, world.at)["jobs"] == 0
 
 
+def test_files_that_only_the_owner_s_own_jobs_use_do_not_remain(world: World, vendor: Vendor) -> None:
+    for _ in range(2):
+        done(world, vendor, **JANE)
+    remains = delete_owner("jane-doe", LIVE, world.at)["remains"]
+    assert [one["provider"] for one in remains] == ["nova_canvas"]
+    pay_everything(world)
+    assert world.keys("", INBOX) == []
+
+
 def test_a_call_to_the_provider_that_is_under_way_ends_and_its_images_go(world: World, vendor: Vendor) -> None:
     def during() -> None:
         delete_owner("jane-doe", LIVE, world.at)

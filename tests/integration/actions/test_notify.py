@@ -306,7 +306,8 @@ def test_the_schedule_is_that_of_the_specification_and_has_an_end(world: World, 
     for pause, spec in zip(pauses, SPEC[1:], strict=True):
         assert spec <= pause <= 1.1 * spec + 60, "a tenth at most is added, and the sweep comes once a minute"
     assert len(set(shop.ids())) == 1
-    assert view(world, job_id)["status"] == "failed"
+    shown = view(world, job_id)
+    assert (shown["status"], [item["n"] for item in shown["items"]]) == ("failed", list(range(1, 11)))
     assert world.due() == []
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from fitting_room.actions.drops.ingest import ingest
 from fitting_room.actions.job_view import view
 from fitting_room.actions.requests.accept import Accepted
 from fitting_room.actions.requests.delete import delete_job, delete_subject
@@ -24,7 +26,20 @@ from fitting_room.providers.catalogue import entry
 from fitting_room.stores import items, jobs, media
 from tests.deployment import choose
 from tests.integration.atelier import ID, Atelier
-from tests.integration.world import INBOX, LIVE, MEDIA, RIVAL, TENANT, TEST, Vendor, World, failed, finished, pending
+from tests.integration.world import (
+    INBOX,
+    LIVE,
+    MEDIA,
+    RIVAL,
+    TENANT,
+    TEST,
+    Vendor,
+    World,
+    failed,
+    finished,
+    pending,
+    picture,
+)
 
 SHOPPER = {"owner": "shopper-1", "reference": "A-1", "metadata": {"shop": "north"}}
 NO_LONGER = Unread("HTTP 404", 404)
@@ -69,6 +84,21 @@ def unstored(world: World, vendor: Vendor) -> str:
 
 
 # --------------------------------------------------------------------------------------------------- what is fetched
+def test_what_is_recovered_of_a_drop_folder_lies_in_it_in_place_of_the_error(world: World, vendor: Vendor) -> None:
+    world.configure("tryiton")
+    vendor.starts, vendor.polls = [pending("v-9")], [NO_LONGER]
+    order = {"person": "anna.png", "garments": [{"image": "tee.png", "category": "tops"}], "provider": "tryiton"}
+    files = {"anna.png": picture(360, 540), "tee.png": picture(300, 300), "job.json": json.dumps(order).encode()}
+    keys = [world.put(name, data, folder=f"drop/{TENANT}/look") for name, data in files.items()]
+    job_id = str(ingest(keys[-1], world.at))
+    world.run(job_id)
+    results = f"results/{TENANT}/drop/look"
+    assert world.keys(results) == [f"{results}/error.json"]
+    vendor.polls = [finished(864, 1296)]
+    world.run(again(world, job_id).job.id)
+    assert world.keys(results) == [f"{results}/1.png", f"{results}/result.json"]
+
+
 @pytest.mark.parametrize("how", ["timed out", "cancelled"])
 def test_from_the_provider_s_id_it_is_read_and_nothing_is_bought(world: World, vendor: Vendor, how: str) -> None:
     old = lost(world, vendor, how)

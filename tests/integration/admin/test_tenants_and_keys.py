@@ -72,6 +72,8 @@ def test_a_budget_of_a_tenant_s_own_holds_within_30_seconds(world: World, admin:
     with pytest.raises(Refusal, match="budget for today does not cover"):
         world.submit(output={"count": 2})
     assert admin(f"tenant show {TENANT}")["reserved_today"] == {"images": 2, "usd": 0.12}
+    assert admin(f"tenant budget {TENANT} --daily-usd 0.3")["daily_images"] == 3, "one that is not named stays"
+    assert admin(f"tenant budget {TENANT} --daily-images 4")["daily_usd"] == 0.3
     assert admin(f"tenant budget {TENANT} --default")["daily_usd"] == "stage"
     world.at.sleep(30)
     assert world.submit(output={"count": 2})
