@@ -255,6 +255,7 @@ def test_a_model_that_ends_in_85_days_rings_and_one_that_ends_in_95_does_not(pro
     soon, later = ([Datum(alarm["Namespace"], alarm["MetricName"], dimensions, days)] for days in (85.0, 95.0))
     periods = alarm["EvaluationPeriods"]
     assert (rings(alarm, *[soon] * periods), rings(alarm, *[later] * periods)) == (True, False)
+    assert rings(alarm, soon, [], []), "it goes on ringing over a day on which Bedrock could not be asked"
 
 
 def test_no_alarm_rings_on_an_ordinary_first_day(

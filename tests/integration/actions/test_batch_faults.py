@@ -225,6 +225,23 @@ def test_a_paused_batch_that_is_cancelled_ends_although_its_run_broke(catalogue:
     assert catalogue.counts(batch.id) == {"rows": 2, "cancelled": 2}
 
 
+def test_a_batch_that_is_cancelled_before_its_manifest_is_read_is_cancelled(catalogue: Catalogue) -> None:
+    batch = catalogue.create(jobs=catalogue.rows(2))
+    requests.cancel_batch(batch.id, LIVE, catalogue.world.at)
+    catalogue.run(batch.id)
+    assert (catalogue.batch(batch.id).status, catalogue.counts(batch.id)) == ("cancelled", {})
+
+
+def test_the_report_of_a_batch_that_is_to_be_erased_is_not_handed_out(catalogue: Catalogue, world: World) -> None:
+    batch = catalogue.create(jobs=catalogue.rows(1))
+    catalogue.run(batch.id)
+    assert report_link(catalogue.batch(batch.id), "csv", world.at)
+    requests.delete_batch(batch.id, LIVE, world.at)
+    with pytest.raises(Refusal) as refused:
+        report_link(catalogue.batch(batch.id), "csv", world.at)
+    assert refused.value.faults[0].code == "conflict"
+
+
 def test_a_credit_that_runs_out_pauses_the_batch_after_a_few_rows(
     catalogue: Catalogue, vendor: Vendor, world: World
 ) -> None:
@@ -238,17 +255,18 @@ def test_a_credit_that_runs_out_pauses_the_batch_after_a_few_rows(
     assert (view["status"], view["paused_for"]["code"]) == ("paused", "quota_exhausted")
     assert catalogue.admit(items[5]) == {"outcome": "wait", "wait": 300}
     assert len(vendor.orders) == 5
-    vendor.starts = [finished()]
+    vendor.starts = [failed("quota_exhausted"), finished()]
     assert requests.resume_batch(batch.id, LIVE, world.at).status == "running"
     for item in items[5:]:
         catalogue.child(item)
+    assert catalogue.batch(batch.id).status == "running", "refused rows are counted anew after a resume"
     catalogue.run(batch.id)
-    assert catalogue.counts(batch.id) == {"rows": 8, "succeeded": 5, "failed": 3}
+    assert catalogue.counts(batch.id) == {"rows": 8, "succeeded": 4, "failed": 4}
     adds_up(catalogue, batch.id)
     again = catalogue.create(jobs=catalogue.rows(8, provider="nova_canvas"))
     catalogue.run(again.id)
-    assert catalogue.counts(again.id) == {"rows": 8, "succeeded": 8, "reused": 5}
-    assert len(vendor.orders) == 5 + 3 + 3
+    assert catalogue.counts(again.id) == {"rows": 8, "succeeded": 8, "reused": 4}
+    assert len(vendor.orders) == 5 + 3 + 4
 
 
 def test_the_rows_of_a_paused_batch_that_were_admitted_wait_and_are_bought_after_it(

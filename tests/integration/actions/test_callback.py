@@ -244,6 +244,7 @@ def test_a_vendor_or_a_stage_without_callbacks_is_polled(
 ) -> None:
     silent = entry(PROVIDER).model_copy(update={"callbacks": calls, "rate": None, "concurrency": None})
     monkeypatch.setattr(start, "entry", lambda *_: silent)
+    monkeypatch.setenv("API_URL", OURS)
     choose(monkeypatch, callback_url=address)
     job_id = world.prepared(provider=PROVIDER)
     assert world.start(job_id) == {"outcome": "pending", "wait": 2}

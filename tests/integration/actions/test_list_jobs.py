@@ -15,6 +15,7 @@ from fitting_room.jobs.errors import Refusal
 from fitting_room.jobs.job import Job
 from fitting_room.stores import aws, jobs
 from fitting_room.stores.api_keys import Caller
+from tests.deployment import choose
 from tests.integration.world import LIVE, OTHER, RIVAL, TENANT, TEST, Vendor, World, failed, finished
 
 
@@ -146,7 +147,9 @@ def test_a_cursor_that_was_not_given_out_is_refused(world: World) -> None:
         assert faults(world, cursor=wrong) == ["/cursor"], wrong
 
 
-def test_an_account_tells_what_is_left_of_the_day(world: World, vendor: Vendor) -> None:
+def test_an_account_tells_what_is_left_of_the_day(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     vendor.starts = [finished()]
     world.run(world.submit().job.id)
     world.submit()
@@ -165,6 +168,8 @@ def test_an_account_tells_what_is_left_of_the_day(world: World, vendor: Vendor) 
     }
     assert 0.04 < told["budget"]["usd"]["used"] < 0.2
     assert account(RIVAL, world.at)["tenant"] == OTHER
+    choose(monkeypatch, daily_images=1)
+    assert account(LIVE, world.at)["budget"]["images"] == {"limit": 1, "used": 2, "left": 0}
 
 
 def test_an_account_of_a_test_key_counts_jobs(world: World) -> None:
