@@ -206,6 +206,22 @@ def test_a_picture_that_is_no_result_fails_the_job_as_rejected_and_charged(
     assert world.spent() == (1, 40_000)
 
 
+@pytest.mark.parametrize(
+    ("mask", "status"),
+    [({"type": "garment"}, "failed"), ({"type": "prompt", "prompt": "the button"}, "succeeded")],
+    ids=["a garment", "a part"],
+)
+def test_a_speck_that_changed_is_a_result_only_where_a_part_was_to_be_edited(
+    world: World, vendor: Vendor, mask: dict[str, str], status: str
+) -> None:
+    came, file = Image.open(io.BytesIO(picture(360, 540))), io.BytesIO()
+    came.paste((225, 225, 225), (20, 20, 26, 26))
+    came.save(file, "PNG")
+    job = bought(world, vendor, Finished([Picture(file.getvalue())]), provider="nova_canvas", mask=mask)
+    assert job.status == status
+    assert (job.error is not None and "the input unchanged" in job.error.detail) == (status == "failed")
+
+
 def test_the_good_pictures_of_a_mixed_answer_are_delivered(world: World, vendor: Vendor) -> None:
     good = picture(360, 540, "purple")
     job = bought(world, vendor, Finished([Picture(flat("black"), seed=1), Picture(good, seed=2)]), output={"count": 2})

@@ -104,6 +104,14 @@ def test_what_is_there_is_in_staging_at_once_with_the_vendor_s_order_and_price(
     assert "signature=abc" not in str(world.items())
 
 
+def test_a_fetched_image_tells_the_seed_of_its_order(world: World, vendor: Vendor, web: dict[str, Any]) -> None:
+    world.configure("fashn")
+    vendor.starts, vendor.polls = [pending("v-9")], [ready(ONE)]
+    job_id = world.submit(provider="fashn", output={"seed": 41}).job.id
+    world.run(job_id)
+    assert [image.seed for image in world.job(job_id).images] == [41]
+
+
 def test_a_data_url_is_an_address_too(world: World, vendor: Vendor, web: dict[str, Any]) -> None:
     job_id = sent(world, vendor, "data:image/png;base64," + base64.b64encode(IMAGE).decode())
     assert world.poll(job_id) == {"outcome": "finished"}

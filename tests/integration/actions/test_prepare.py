@@ -15,7 +15,7 @@ from fitting_room.providers.catalogue import entry
 from fitting_room.stores import aws, jobs, media, subjects
 from fitting_room.stores.items import to_item
 from fitting_room.stores.subjects import StoredSubject
-from tests.integration.world import INBOX, MEDIA, TENANT, Vendor, World, finished, picture
+from tests.integration.world import INBOX, MEDIA, TENANT, Vendor, World, failed, finished, picture
 
 
 def open_input(world: World, job_id: str, role: str) -> Image.Image:
@@ -254,6 +254,22 @@ def test_an_image_that_is_enlarged_for_the_provider_is_warned_about(world: World
     assert "200 x 300 px" in warning.detail
     assert "320 x 480 px" in warning.detail
     assert "at least 320 px" in warning.remedy
+
+
+def test_a_job_tells_once_that_of_an_animation_the_first_frame_was_used_whoever_it_was_fitted_for(
+    world: World, vendor: Vendor
+) -> None:
+    world.configure("tryiton")
+    file = io.BytesIO()
+    one, two = (Image.open(io.BytesIO(picture(360, 540, colour))) for colour in ("teal", "navy"))
+    one.save(file, "WEBP", save_all=True, append_images=[two], duration=100)
+    vendor.starts = [failed("provider_unavailable"), finished(864, 1296)]
+    job_id = world.submit(person={"s3": f"s3://{INBOX}/{world.put('moving.webp', file.getvalue())}"}).job.id
+    world.run(job_id)
+    job = world.job(job_id)
+    assert [attempt.provider for attempt in job.attempts.values()] == ["nova_canvas", "tryiton"]
+    told = [(warning.code, warning.pointer) for warning in job.warnings]
+    assert told.count(("animation_first_frame", "/person")) == 1
 
 
 def test_what_cannot_be_fitted_below_the_limit_is_told_before_any_purchase(

@@ -97,6 +97,15 @@ def test_another_model_is_bought(world: World, vendor: Vendor) -> None:
     assert (again(world, provider="tryiton").reused_from, len(vendor.orders)) == (None, 2)
 
 
+def test_an_image_is_reused_only_for_the_same_options_of_its_provider(world: World, vendor: Vendor) -> None:
+    world.configure("aidge")
+    vendor.starts = [finished()]
+    half, full = ({"provider_options": {"aidge": {"view": view}}} for view in ("halfbody", "fullbody"))
+    job = ended(world, provider="aidge", **JANE, **half)
+    assert again(world, provider="aidge", **half).reused_from == job.id
+    assert (again(world, provider="aidge", **full).reused_from, len(vendor.orders)) == (None, 2)
+
+
 def test_a_seed_that_the_client_gave_is_reused_with_itself(world: World, vendor: Vendor) -> None:
     vendor.starts = [finished()]
     job = ended(world, output={"seed": 12}, **JANE)
