@@ -97,7 +97,7 @@ def test_the_wait_doubles_to_thirty_seconds(world: World, vendor: Vendor, sent: 
     assert looks(world, sent, 6) == [4, 8, 16, 30, 30, 30]
 
 
-def test_the_wait_of_a_training_grows_to_a_minute(world: World, atelier: Atelier) -> None:
+def test_the_wait_of_a_training_grows_to_a_minute_and_it_may_take_six_hours(world: World, atelier: Atelier) -> None:
     world.body()
     atelier.starts, atelier.polls = [pending("tune-1")], [pending("tune-1")]
     picture = {"s3": f"s3://{INBOX}/drop/{TENANT}/person.png"}
@@ -106,6 +106,9 @@ def test_the_wait_of_a_training_grows_to_a_minute(world: World, atelier: Atelier
     world.run_until_pending(job_id)
     world.at.sleep(2)
     assert looks(world, job_id, 7) == [4, 8, 16, 32, 60, 60, 60]
+    world.at.sleep(6 * 3600 - 500)
+    assert looks(world, job_id, 4) == [60, 60, 60, 60]
+    assert world.at.now() < moment(attempt(world, job_id).deadline_at)
 
 
 def test_the_number_of_looks_until_the_longest_deadline_fits_the_history(

@@ -16,6 +16,7 @@ from fitting_room.providers.adapter import Reference
 from fitting_room.providers.base import ReferenceKind
 from fitting_room.providers.catalogue import entry
 from fitting_room.stores import aws, provider_keys, references
+from tests.deployment import choose
 from tests.integration.world import OTHER, SECRET, Vendor, World, failed, finished, picture
 
 PROVIDER = "tryiton"
@@ -215,6 +216,24 @@ def test_a_purchase_never_gets_an_invocation_that_making_references_has_used_up(
         said = world.start(job_id, remaining=180)
     assert (said["outcome"], vendor.classes) == ("finished", ["woman", "shirt"])
     assert left[0] >= timedelta(seconds=150)
+
+
+def test_each_reference_and_the_order_after_them_have_a_slot_of_their_own(
+    world: World, vendor: Registrar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(monkeypatch, limits={PROVIDER: {"submits": 1, "seconds": 27}})
+    register, began, calls = vendor.register, world.at.now(), list[float]()
+
+    def called() -> None:
+        calls.append((world.at.now() - began).total_seconds())
+
+    def registered(reference: Reference) -> str | Failed:
+        called()
+        return register(reference)
+
+    vendor.register, vendor.during = registered, called
+    world.run(world.submit(provider=PROVIDER).job.id)
+    assert (vendor.classes, calls) == (["woman", "shirt"], [0, 30, 60])
 
 
 def test_a_vendor_that_had_enough_while_a_reference_was_made_is_asked_again(world: World, vendor: Registrar) -> None:

@@ -160,12 +160,13 @@ def test_a_retried_start_keeps_the_place_it_held(world: World, vendor: Vendor, l
     assert capacity.acquire_lease(provider.id, 2, "other", None, world.at.ms(), world.at.ms() + 9) is not None
 
 
-def test_a_429_without_a_time_is_waited_out_with_growing_pauses(
-    world: World, vendor: Vendor, prepares: list[str]
+@pytest.mark.parametrize("said", [None, 1.0])
+def test_a_429_with_no_time_or_a_short_one_is_waited_out_with_growing_pauses(
+    world: World, vendor: Vendor, prepares: list[str], said: float | None
 ) -> None:
     asked: list[float] = []
     vendor.during = lambda: asked.append(world.at.now().timestamp())
-    vendor.starts = [*[failed("rate_limited")] * 4, finished()]
+    vendor.starts = [*[replace(failed("rate_limited"), retry_after=said)] * 4, finished()]
     job_id = world.submit(provider="nova_canvas").job.id
     world.run(job_id)
     assert world.job(job_id).status == "succeeded"
