@@ -53,16 +53,19 @@ def test_a_job_counts_once_on_the_day_it_ended_and_for_its_own_world(world: Worl
     ]
 
 
-def test_a_charge_that_was_none_after_all_is_taken_back(world: World, vendor: Vendor) -> None:
+def test_a_charge_that_was_none_after_all_is_taken_back_on_the_day_of_its_job(world: World, vendor: Vendor) -> None:
     world.configure("tryiton")
     vendor.starts, vendor.polls = [pending("vendor-1")], [Failed(failed().fault, "unknown")]
     job_id = world.submit(provider="tryiton").job.id
     world.run(job_id)
     assert told(world)["total"]["charged_unknown"] == 1 and told(world)["total"]["images"] == 1
     vendor.polls = [failed("provider_error", "no", retryable=False)]
+    world.at.sleep(86400)
     world.run(recover(job_id, LIVE, world.at).job.id)
-    total = told(world)["total"]
-    assert (total["charged_unknown"], total["images"], total["credits"], total["jobs"]) == (0, 0, 0, 2)
+    days = told(world, **{"from": "2026-09-01", "by": "day"})["items"]
+    assert [
+        (total["day"], total["charged_unknown"], total["images"], total["credits"], total["jobs"]) for total in days
+    ] == [("2026-09-01", 0, 0, 0, 1), ("2026-09-02", 0, 0, 0, 1)]
 
 
 @pytest.mark.parametrize(
