@@ -11,6 +11,7 @@ import pytest
 
 from fitting_room.jobs.outcome import Failed, Pending, Ready, Unread
 from fitting_room.providers.fal import adapter
+from fitting_room.providers.fal.body import body_of
 from fitting_room.providers.fal.entry import Settings
 from tests.contract.orders import connection, golden, order, try_on
 
@@ -99,6 +100,22 @@ def test_a_stage_may_ask_fal_to_keep_no_payload() -> None:
     assert sent[0].headers["X-Fal-Store-IO"] == "0"
 
 
+@pytest.mark.parametrize(
+    ("model", "quality", "told"),
+    [
+        ("fal-ai/nano-banana-2/edit", "fast", {"resolution": "0.5K"}),
+        ("fal-ai/nano-banana-2/edit", "standard", {"resolution": "1K"}),
+        ("fal-ai/nano-banana-2/edit", "best", {"resolution": "2K"}),
+        ("openai/gpt-image-2/edit", "fast", {"quality": "low"}),
+        ("openai/gpt-image-2/edit", "standard", {"quality": "medium"}),
+        ("openai/gpt-image-2/edit", "best", {"quality": "high"}),
+    ],
+)
+def test_every_quality_of_an_editor(model: str, quality: str, told: dict[str, str]) -> None:
+    body = body_of(order("fal", try_on(provider=f"fal/{model}", output={"quality": quality}))).model_dump()
+    assert told.items() <= body.items()
+
+
 # the answer to a submit
 
 
@@ -173,6 +190,7 @@ def model_error(name: str) -> dict[str, Any]:
     [
         # "COMPLETED does not mean success"; "5xx is never charged; a 422 may be charged if a runner had already worked"
         (422, model_error("content_policy_violation"), ("content_blocked", "unknown", False)),
+        (422, model_error("face_detection_error"), ("pose_not_found", "unknown", False)),
         (422, model_error("no_media_generated"), ("provider_error", "unknown", False)),
         (422, model_error("image_too_small"), ("image_unreadable", "unknown", False)),
         (422, model_error("a_new_name"), ("provider_error", "unknown", False)),
@@ -205,6 +223,13 @@ def test_a_refused_read_of_the_result_says_nothing_of_the_request(status: int) -
 def test_a_request_that_was_cancelled_at_fal() -> None:
     failed = poll(COMPLETED | {"status": "CANCELED"}, httpx.Response(400, json={"detail": "cancelled"}))
     assert facts(failed) == ("provider_error", "unknown", False)
+
+
+def test_a_request_that_fal_tells_as_failed_ends_with_its_error() -> None:
+    blocked = httpx.Response(422, json=model_error("content_policy_violation"))
+    assert facts(poll(COMPLETED | {"status": "FAILED"}, blocked)) == ("content_blocked", "unknown", False)
+    unnamed = httpx.Response(400, json={"detail": "it failed"})
+    assert facts(poll(COMPLETED | {"status": "FAILED"}, unnamed)) == ("provider_error", "unknown", False)
 
 
 # cancelling and deletion

@@ -278,6 +278,12 @@ def test_the_credits_are_the_vendors_count_where_it_tells(header: str, credits: 
     assert poll(completed("https://cdn/1.png", **{"x-fashn-credits-used": header})).credits == credits
 
 
+def test_an_image_of_the_dearer_model_is_four_credits_where_the_vendor_does_not_tell() -> None:
+    asked = order("fashn", try_on(provider="fashn/tryon-max", output={"count": 2}))
+    reading = provider(completed("https://cdn/1.png", "https://cdn/2.png")).poll(asked, ID)
+    assert isinstance(reading, Ready) and reading.credits == 8
+
+
 def test_a_completed_job_without_an_image_is_read_again() -> None:
     assert poll(ended("completed")) == Unread("completed without images")
 

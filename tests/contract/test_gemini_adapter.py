@@ -30,9 +30,11 @@ def image(data: bytes, **more: Any) -> dict[str, Any]:
     return {"inlineData": {"mimeType": "image/png", "data": b64encode(data).decode()}, **more}
 
 
-def answered(*parts: dict[str, Any], reason: str | None = "STOP", **more: Any) -> httpx.Response:
+def answered(
+    *parts: dict[str, Any], reason: str | None = "STOP", usage: dict[str, Any] = USAGE, **more: Any
+) -> httpx.Response:
     candidate = {"content": {"role": "model", "parts": list(parts)}, "finishReason": reason, "index": 0, **more}
-    return httpx.Response(200, json={"candidates": [candidate], "usageMetadata": USAGE})
+    return httpx.Response(200, json={"candidates": [candidate], "usageMetadata": usage})
 
 
 def provider(answers: list[Answer], sent: list[httpx.Request] | None = None, **models: list[str]) -> adapter.Gemini:
@@ -85,6 +87,30 @@ def test_the_shape_asked_for_is_the_person_s(size: tuple[int, int], ratio: str) 
     assert json.loads(sent[0].content)["generationConfig"]["imageConfig"]["aspectRatio"] == ratio
 
 
+@pytest.mark.parametrize(
+    ("category", "words"),
+    [
+        ("auto", "the clothes"),
+        ("tops", "the top"),
+        ("bottoms", "the trousers or skirt"),
+        ("one_piece", "the dress or one-piece"),
+        ("outfit", "the whole outfit"),
+        ("footwear", "the shoes"),
+        ("headwear", "the headwear"),
+        ("eyewear", "the glasses"),
+        ("jewelry", "the jewelry"),
+        ("accessories", "the accessory"),
+        ("object", "the object"),
+    ],
+)
+def test_the_instruction_names_every_category_in_words(category: str, words: str) -> None:
+    sent: list[httpx.Request] = []
+    asked = order("gemini", try_on(garment={"category": category}))
+    provider([answered(image(b"RESULT"))], sent).start(asked)
+    said = json.loads(sent[0].content)["contents"][0]["parts"][0]["text"]
+    assert said.startswith(f"Image 1 shows {words}. ") and f" in exactly {words} of image 1. " in said
+
+
 def test_a_retired_model_is_followed_by_its_successor_which_costs_nothing() -> None:
     sent: list[httpx.Request] = []
     gone = httpx.Response(404, json={"error": {"code": 404, "message": "is not found", "status": "NOT_FOUND"}})
@@ -109,12 +135,19 @@ def test_a_model_that_an_operator_set_is_called_alone_and_costs_what_the_list_sa
 
 
 def test_the_last_image_that_is_no_thought_is_the_result_and_its_tokens_are_its_cost() -> None:
-    parts = [image(b"DRAFT", thought=True), image(b"RESULT"), {"text": "Here it is."}]
+    parts = [image(b"THOUGHT", thought=True), image(b"DRAFT"), image(b"RESULT"), {"text": "Here it is."}]
     outcome = start(answered(*parts), seed=7)
     assert isinstance(outcome, Finished)
     assert [(each.data, each.seed) for each in outcome.images] == [(b"RESULT", 7)]
     # 1000 x 1.5 + 100 x 7.5 + 1120 x 30 USD for a million
     assert outcome.amount == 0.03585
+
+
+def test_tokens_without_details_are_those_of_the_image_where_there_is_one() -> None:
+    bare = {name: count for name, count in USAGE.items() if name != "candidatesTokensDetails"}
+    assert start(answered(image(b"RESULT"), usage=bare)).amount == 0.03585
+    # 1000 x 1.5 + (100 + 1120) x 7.5 USD for a million
+    assert start(answered({"text": "I cannot."}, usage=bare)).amount == 0.01065
 
 
 BLOCKED = ("content_blocked", "unknown", False)
@@ -126,7 +159,16 @@ BLOCKED = ("content_blocked", "unknown", False)
         # types.py, FinishReason: a block is HTTP 200 with `finishReason` beside an empty content
         *(
             (answered(reason=reason, finishMessage="Support code"), BLOCKED, (reason, "Support code"))
-            for reason in ("SAFETY", "IMAGE_SAFETY", "PROHIBITED_CONTENT", "BLOCKLIST", "SPII", "IMAGE_RECITATION")
+            for reason in (
+                "SAFETY",
+                "IMAGE_SAFETY",
+                "PROHIBITED_CONTENT",
+                "IMAGE_PROHIBITED_CONTENT",
+                "BLOCKLIST",
+                "SPII",
+                "RECITATION",
+                "IMAGE_RECITATION",
+            )
         ),
         (
             httpx.Response(200, json={"promptFeedback": {"blockReason": "OTHER"}, "usageMetadata": USAGE}),

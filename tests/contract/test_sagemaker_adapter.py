@@ -19,7 +19,6 @@ from fitting_room.jobs.outcome import Failed, Finished, Outcome, Pending, Unread
 from fitting_room.jobs.parse import parse
 from fitting_room.providers import catalogue
 from fitting_room.providers.adapter import Order
-from fitting_room.providers.sagemaker import adapter
 from fitting_room.providers.sagemaker.adapter import SageMaker, request_for
 from fitting_room.providers.sagemaker.entry import Options
 from tests.contract.orders import golden, order, try_on
@@ -79,6 +78,11 @@ def told(name: str = "", **more: str) -> dict[str, str]:
 def refused(code: str, status: int, message: str = "") -> ClientError:
     facts: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return ClientError(facts, "InvokeEndpointAsync")
+
+
+def problem(name: str, message: str) -> dict[str, Any]:
+    """The changes of an answer in which the container tells an error."""
+    return {"images": [], "error": {"name": name, "message": message}}
 
 
 def test_the_document_is_as_it_is_published() -> None:
@@ -185,42 +189,46 @@ def test_the_answer_counts_though_a_failure_lies_beside_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "code", "says"),
+    ("changes", "code", "says", "retryable"),
     [
-        ({"images": [], "error": {"name": "PoseNotFound", "message": "nobody"}}, "pose_not_found", "nobody"),
-        ({"images": [], "error": {"name": "OutOfMemory", "message": ""}}, "provider_error", "memory"),
-        ({"images": [], "error": {"name": "SomethingNew", "message": "x"}}, "provider_error", "failed on the request"),
-        ({"images": []}, "provider_error", "neither images nor an error"),
-        ({"id": "01J00000000000000000000009-1"}, "provider_error", "another request"),
-        ({"images": [{"media_type": "image/png", "data": "%%%"}]}, "provider_error", "not base64"),
-        ({"contract": "fitting-room/try-on/2"}, "provider_error", "not fitting-room/try-on/1"),
-        ({"images": [{"media_type": "image/tiff", "data": "AAAA"}]}, "provider_error", "not fitting-room/try-on/1"),
+        (problem("InvalidRequest", "no person"), "provider_error", "no person", False),
+        (problem("UnsupportedOption", "steps"), "provider_error", "steps", False),
+        (problem("ImageUnreadable", "cut off"), "image_unreadable", "cut off", False),
+        (problem("PoseNotFound", "nobody"), "pose_not_found", "nobody", False),
+        (problem("ContentBlocked", "nudity"), "content_blocked", "nudity", False),
+        (problem("OutOfMemory", ""), "provider_error", "memory", True),
+        (problem("ModelNotReady", "loading"), "provider_unavailable", "loading", True),
+        (problem("Internal", "a bug"), "provider_error", "a bug", True),
+        (problem("SomethingNew", "x"), "provider_error", "failed on the request", True),
+        ({"images": []}, "provider_error", "neither images nor an error", False),
+        ({"id": "01J00000000000000000000009-1"}, "provider_error", "another request", False),
+        ({"images": [{"media_type": "image/png", "data": "%%%"}]}, "provider_error", "not base64", False),
+        ({"contract": "fitting-room/try-on/2"}, "provider_error", "not fitting-room/try-on/1", True),
+        ({"images": [{"media_type": "image/tiff", "data": "AAAA"}]}, "provider_error", "in a form that is not", True),
     ],
 )
 def test_an_answer_without_usable_images_is_a_failure_that_costs_nothing(
-    changes: dict[str, Any], code: str, says: str
+    changes: dict[str, Any], code: str, says: str, retryable: bool
 ) -> None:
     adapter, _ = line(bucket := Bucket(), told())
     started(adapter, ordered())
     bucket[f"{FOLDER}/{NAME}.out"] = answer(bucket[REQUEST], **changes)
     failed = adapter.poll(ordered(), LOST)
     assert isinstance(failed, Failed)
-    assert (failed.fault.code, failed.charged) == (code, "no")
+    assert (failed.fault.code, failed.charged, failed.fault.retryable) == (code, "no", retryable)
     assert says in f"{failed.fault.detail} {failed.fault.provider_detail}"
 
 
-def test_an_answer_above_the_limit_is_told_as_that_and_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    bucket = Bucket()
-    vendor, _ = line(bucket, told())
-    started(vendor, ordered())
-    made = bucket[f"{FOLDER}/{NAME}.out"] = answer(bucket[REQUEST])
-    monkeypatch.setattr(adapter, "MAX_ANSWER", len(made))
-    assert isinstance(vendor.poll(ordered(), LOST), Finished)
+def test_an_answer_above_60_mb_is_told_as_that_and_not_asked_for_again() -> None:
+    adapter, _ = line(bucket := Bucket(), told())
+    started(adapter, ordered())
+    made = bucket[f"{FOLDER}/{NAME}.out"] = answer(bucket[REQUEST]).ljust(60_000_000)
+    assert isinstance(adapter.poll(ordered(), LOST), Finished)
     bucket[f"{FOLDER}/{NAME}.out"] = made + b" "
-    failed = vendor.poll(ordered(), LOST)
+    failed = adapter.poll(ordered(), LOST)
     assert isinstance(failed, Failed)
     assert (failed.fault.code, failed.fault.retryable, failed.charged) == ("provider_error", False, "no")
-    assert "larger than" in failed.fault.detail
+    assert "larger than 60 MB" in failed.fault.detail
 
 
 def test_an_error_of_the_container_is_read_in_its_failure_object() -> None:

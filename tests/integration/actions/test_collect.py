@@ -73,6 +73,16 @@ def test_an_unmarked_result_is_marked_as_made_by_a_model(world: World, vendor: V
     assert told(job) == []
 
 
+def test_a_photo_without_its_background_is_marked_as_a_photo_that_a_model_changed(world: World, vendor: Vendor) -> None:
+    body = {"task": "remove_background", "image": world.body()["person"]}
+    cut_out = Image.open(io.BytesIO(picture(360, 540)))
+    cut_out.putalpha(Image.linear_gradient("L").resize((360, 540)))
+    came = io.BytesIO()
+    cut_out.save(came, "PNG")
+    job = bought(world, vendor, Finished([Picture(came.getvalue())]), body=body)
+    assert provenance.read(world.read(job.images[0].key)).source_type == "algorithmicallyEnhanced"
+
+
 def test_the_sandbox_claims_no_model(world: World) -> None:
     job_id = world.submit(provider="sandbox").job.id
     world.run(job_id)

@@ -249,6 +249,15 @@ def test_an_override_changes_what_is_planned_bought_and_counted(
     assert world.submit(provider="fashn").job.plan == ["fashn"]
 
 
+def test_what_costs_credits_counts_in_the_budget_of_images_though_its_price_is_set_to_0(
+    world: World, admin: Any
+) -> None:
+    world.configure("fashn")
+    admin("provider override fashn --model tryon-v1.6 --price 0 --credits 1")
+    world.submit(provider="fashn/tryon-v1.6", output={"count": 2})
+    assert world.spent() == (2, 0)
+
+
 def test_an_overridden_price_is_that_of_an_image_where_the_catalogue_has_one_of_a_token(
     world: World, vendor: Vendor, admin: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -434,6 +443,22 @@ def test_a_model_that_is_gone_is_planned_again_by_the_name_that_the_stage_gives_
     choose(monkeypatch, provider_settings={})
     with pytest.raises(Refusal):
         world.submit(provider="gemini")
+
+
+def test_a_model_that_the_operator_adds_is_not_retired_with_the_one_that_it_is_like(
+    world: World, monkeypatch: pytest.MonkeyPatch, admin: Any
+) -> None:
+    world.configure("gemini")
+    names = {"gemini-nano-banana-2.1": ["gemini-nano-banana-3"]}
+    choose(monkeypatch, provider_settings={"gemini": {"models": names}})
+    monkeypatch.setattr(attempts, "adapter", lambda _: Vendor([failed("model_retired")]))
+    world.run(world.submit(provider="gemini").job.id)
+    model_lifecycles.observed.clear()
+    with pytest.raises(Refusal):
+        world.submit(provider="gemini")
+    admin("provider override gemini --model gemini-nano-banana-4 --like gemini-nano-banana-2.1")
+    [offer] = estimate(world.body(provider="gemini"), LIVE, world.at)["plan"]
+    assert offer["model"] == "gemini-nano-banana-4"
 
 
 def test_the_last_refusals_of_a_provider_are_listed(world: World, vendor: Vendor, admin: Any) -> None:

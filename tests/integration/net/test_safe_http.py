@@ -59,6 +59,13 @@ def test_a_picture_comes_with_the_server_s_claim_about_it(server: Server) -> Non
     assert server.asked == [(server.host, f"/a/b.png?{SECRET}")]
 
 
+def test_a_link_may_be_as_long_as_the_api_takes_it(server: Server) -> None:
+    longest = server.url("/p").ljust(4096, "x")
+    server.serves("/p", PICTURE)
+    assert got(longest, server).data == PICTURE
+    assert server.asked == [(server.host, longest.removeprefix(f"http://{server.host}"))]
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -221,6 +228,8 @@ def test_redirects_are_followed_to_the_picture(server: Server) -> None:
     server.serves("/4", PICTURE)
     assert got(server.url("/1"), server).data == PICTURE
     assert [path for _, path in server.asked] == [f"/1?{SECRET}", "/2?again=1", "/3", "/4"]
+    server.redirects("/moved", "/4", "308 Permanent Redirect")
+    assert got(server.url("/moved"), server).data == PICTURE
 
 
 def test_the_fourth_redirect_is_one_too_many(server: Server) -> None:

@@ -122,6 +122,7 @@ def limited(retry_after: float | None, waited: int = 0, **facts: Any) -> dict[st
         ([limited(20)], ("tryiton", "fashn"), 1),  # not waited for while another can do the job
         ([limited(20)], ALONE, 0),
         ([limited(20)] * 9, ALONE, 0),  # as often as the job may wait
+        ([limited(20)] * 9 + [limited(901)], ALONE, None),  # the tenth is the last, though "9" is more than "10"
         ([limited(900)], ALONE, 0),
         ([limited(901)], ALONE, None),
         ([limited(600, waited=300)], ALONE, 0),

@@ -259,6 +259,12 @@ def _animated(file_format: str) -> bytes:
     return saved(first, file_format, save_all=True, append_images=[second], duration=100)
 
 
+def _animation_of_one_frame() -> bytes:
+    data = _animated("WEBP")
+    body = data[8 : data.rindex(b"ANMF")]
+    return b"RIFF" + len(body).to_bytes(4, "little") + body
+
+
 def _two_in_one_heic() -> bytes:
     pillow_heif = pytest.importorskip("pillow_heif")
     both = pillow_heif.from_pillow(noise(80, 60))
@@ -580,6 +586,7 @@ def _newer() -> Iterator[Odd]:
     yield Odd("WebP, translucent", lambda: saved(_translucent(), "WEBP", lossless=True), PINK_TO_NOTHING)
     yield Odd("WebP, EXIF orientation 8", lambda: sideways(picture(), 8, "WEBP"), Accepted())
     yield Odd("WebP, animated", lambda: _animated("WEBP"), Accepted(warnings=("animation_first_frame",)))
+    yield Odd("WebP, an animation of one frame", _animation_of_one_frame, Accepted())
     yield Odd("WebP, cut off", lambda: _cut(saved(picture(), "WEBP")), DAMAGED)
     described = partial(saved, picture(), "WEBP", xmp=b"<x:xmpmeta>" * 90, icc_profile=swapped_primaries())
     yield Odd("WebP, cut off in its description", lambda: described()[:-300], Accepted(top_left=GREEN))

@@ -67,6 +67,14 @@ def test_too_little_to_see_is_refused(size: tuple[int, int]) -> None:
     assert f"{size[0]} x {size[1]}" in fault.detail and "quality 85" in fault.detail
 
 
+def test_the_white_around_an_image_is_nothing_to_see() -> None:
+    image, spec = noise(600, 1200), FitSpec(canvas=(1200, 1200))
+    frame = plan_fit(image.size, spec)
+    padded = apply(image, frame)
+    with pytest.raises(JobFailure):
+        encoded(padded, frame, spec, len(to_jpeg(padded, 85)) * 9 // 10, pointer="/person")
+
+
 def test_a_provider_s_own_smallest_side_is_kept() -> None:
     image, spec = noise(1200, 900), FitSpec(min_side=880)
     with pytest.raises(JobFailure):

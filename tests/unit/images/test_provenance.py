@@ -87,14 +87,15 @@ def test_other_properties_of_the_provider_stay(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_source_type_that_came_is_kept(form: str) -> None:
+@pytest.mark.parametrize("term", ["algorithmicMedia", "compositeSynthetic"])
+def test_a_source_type_that_came_is_kept(form: str, term: str) -> None:
     own = (
         b'<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
-        b'Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia"/>'
+        b'Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/%s"/>' % term.encode()
     )
     data = with_packet(form, PACKET % own)
     assert provenance.mark(data, "trainedAlgorithmicMedia") == (data, "xmp")
-    assert provenance.read(data).source_type == "algorithmicMedia"
+    assert provenance.read(data).source_type == term
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -63,6 +63,11 @@ def test_an_accepted_picture_comes_decoded() -> None:
     assert verdict.image and verdict.image.tobytes() == scene(256, 384).tobytes()
 
 
+def test_a_result_may_be_larger_than_an_input() -> None:
+    assert check_result(saved(scene(256, 384)).ljust(50_000_000, b"\0")).reason is None
+    assert check_result(saved(scene(256, 384)).ljust(50_000_001, b"\0")).reason == "undecodable"
+
+
 def test_an_echo_of_what_was_sent_is_no_result() -> None:
     person, garment = saved(scene(256, 384)), saved(noise(64, 64))
     assert check_result(person, sent=[fingerprint(garment), fingerprint(person)]).reason == "unchanged"

@@ -71,7 +71,16 @@ NO_PROMPT = {name: value for name, value in INPAINT.items() if name != "prompt"}
         (CUT | {"output": {"seed": 5}}, "unsupported_option", "/output/seed"),
         *(
             (TEXT | {"size": {"width": width, "height": height}}, "unsupported_option", "/size")
-            for width, height in ((1000, 1001), (1024, 768), (512, 512), (2048, 2048), (1600, 900), (1344, 768))
+            for width, height in (
+                (1000, 1001),
+                (1024, 768),
+                (512, 512),
+                (2048, 2048),
+                (1600, 900),
+                (1344, 768),
+                (1344, 576),
+                (576, 1344),
+            )
         ),
         (
             TEXT | {"provider_options": {"stability": {"steps": 40}}},
