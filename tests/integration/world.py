@@ -267,6 +267,14 @@ class World:
     def items(self) -> list[dict[str, Any]]:
         return aws.table().scan()["Items"]
 
+    def remove_expired(self) -> None:
+        """DynamoDB removes what is over. It may take days for that."""
+        over = int(self.at.now().timestamp())
+        with aws.table().batch_writer() as batch:
+            for item in self.items():
+                if int(item.get("ttl", over + 1)) <= over:
+                    batch.delete_item({"pk": item["pk"], "sk": item["sk"]})
+
     def due(self) -> list[str]:
         """Ids of all jobs and subjects that are owed something, now or later; a debt is `<job id>:<kind>`."""
         return [_owed(item) for item in aws.table().scan(IndexName="due")["Items"]]

@@ -14,12 +14,11 @@ from boto3.dynamodb.conditions import Key
 
 from fitting_room import clock
 from fitting_room.jobs.job import Job, Mode
+from fitting_room.settings import settings
 from fitting_room.stores import aws
 from fitting_room.stores.items import due_attributes, update_if
 
 _MARK = "OWNER"
-_KEEP = timedelta(days=30)
-"""How long a mark is kept: longer than a job can be open."""
 
 
 class Owner(NamedTuple):
@@ -82,7 +81,10 @@ def forget_job(job: Job) -> None:
 
 
 def erase_before(owner: Owner, now: datetime, look_at: str) -> None:
-    """Mark that all is to go that an owner has now, and put the mark on the `due` index."""
+    """Mark that all is to go that an owner has now, and put the mark on the `due` index.
+
+    The mark is kept as long as a batch may live that is there now: one of its rows may become a job on its last day.
+    """
     due = due_attributes(owner.partition, look_at)
     update_if(
         owner.mark,
@@ -93,7 +95,7 @@ def erase_before(owner: Owner, now: datetime, look_at: str) -> None:
             ":now": clock.text(now),
             ":shard": due["due_shard"],
             ":at": look_at,
-            ":ttl": int((now + _KEEP).timestamp()),
+            ":ttl": int((now + timedelta(days=settings().deployment.result_days)).timestamp()),
         },
     )
 

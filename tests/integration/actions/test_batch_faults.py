@@ -574,6 +574,25 @@ def test_an_owner_who_is_erased_before_a_row_s_turn_has_nothing_bought(
     assert not any("jane" in json.dumps(item, default=str) for item in world.items())
 
 
+def test_an_owner_s_row_is_not_bought_however_long_its_batch_is_on_hold(
+    catalogue: Catalogue, world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(monkeypatch, daily_images=1000, daily_usd=100.0, result_days=90)
+    world.configure("tryiton")
+    vendor.starts = [finished(864, 1296)]
+    rows = catalogue.rows(2, provider="tryiton", owner="joe")
+    rows[0]["owner"] = "jane"
+    batch = catalogue.create(jobs=rows, hold=True)
+    catalogue.run(batch.id)
+    delete_owner("jane", LIVE, world.at)
+    world.erase()
+    world.at.sleep(89 * 86_400)
+    world.remove_expired()
+    requests.resume_batch(batch.id, LIVE, world.at)
+    catalogue.run(batch.id)
+    assert (len(vendor.orders), catalogue.jobs(batch.id)[1].status) == (1, "succeeded"), "joe's alone"
+
+
 def test_an_erased_batch_takes_its_jobs_rows_and_files_along(catalogue: Catalogue, world: World) -> None:
     world.put("rows.csv", b"")
     batch = catalogue.create(jobs=catalogue.rows(3, owner="jane"))

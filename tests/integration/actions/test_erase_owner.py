@@ -14,6 +14,7 @@ from fitting_room.actions.requests.subjects import create, find_subject
 from fitting_room.actions.requests.usage import report
 from fitting_room.jobs.outcome import Finished
 from fitting_room.stores import items, owners
+from fitting_room.stores.api_keys import Caller
 from tests.integration.atelier import ID, Atelier
 from tests.integration.world import INBOX, LIVE, MEDIA, RIVAL, TENANT, TEST, Vendor, World, finished, pending
 
@@ -174,23 +175,26 @@ def test_more_jobs_than_fit_into_one_call_are_erased_by_the_sweep(
     assert not [key for key in world.keys("", MEDIA) if any(job_id in key for job_id in made)]
 
 
-def test_the_usage_of_a_job_that_has_expired_no_longer_names_the_owner(world: World, vendor: Vendor) -> None:
-    done(world, vendor, **JANE)
-    done(world, vendor, owner="joe")
+@pytest.mark.parametrize(("caller", "amount"), [(LIVE, 0.04), (TEST, 0)])
+def test_the_usage_of_a_job_that_has_expired_no_longer_names_the_owner(
+    world: World, vendor: Vendor, caller: Caller, amount: float
+) -> None:
+    done(world, vendor, mode=caller.mode, **JANE)
+    done(world, vendor, mode=caller.mode, owner="joe")
     world.at.sleep(20 * 86400)
-    later = done(world, vendor, **JANE)
+    later = done(world, vendor, mode=caller.mode, **JANE)
     world.at.sleep(11 * 86400)
 
     def shown() -> list[tuple[str | None, int, float]]:
         asked = [{"by": "owner", "to": day} for day in ("2026-09-01", "2026-09-21")]
-        items = [item for each in asked for item in report(LIVE, each, world.at)["items"]]
+        items = [item for each in asked for item in report(caller, each, world.at)["items"]]
         return [(item["owner"], item["jobs"], item["cost"]["amount"]) for item in items]
 
-    assert shown() == [("jane-doe", 1, 0.04), ("joe", 1, 0.04), ("jane-doe", 1, 0.04)]
-    assert delete_owner("jane-doe", LIVE, world.at)["jobs"] == 1, "the first job has expired"
+    assert shown() == [("jane-doe", 1, amount), ("joe", 1, amount), ("jane-doe", 1, amount)]
+    assert delete_owner("jane-doe", caller, world.at)["jobs"] == 1, "the first job has expired"
     pay_everything(world)
-    assert shown() == [(None, 1, 0.04), ("joe", 1, 0.04), (None, 1, 0.04)], "the money stays"
-    assert world.due() == [] and delete_owner("jane-doe", LIVE, world.at)["jobs"] == 0
+    assert shown() == [(None, 1, amount), ("joe", 1, amount), (None, 1, amount)], "the money stays"
+    assert world.due() == [] and delete_owner("jane-doe", caller, world.at)["jobs"] == 0
     assert not [item for item in world.items() if item["sk"].startswith("USAGE#") and later in item["sk"]]
 
 

@@ -40,7 +40,7 @@ def test_no_other_provider_is_tried_once_something_may_have_been_charged(
 
 def test_every_attempt_is_told_with_its_provider_and_its_fault(world: World, vendor: Vendor) -> None:
     world.configure("tryiton")
-    vendor.starts = [failed("provider_unavailable"), finished(864, 1296)]
+    vendor.starts, vendor.during = [failed("provider_unavailable"), finished(864, 1296)], lambda: world.at.sleep(5)
     job_id = world.submit().job.id
     assert world.run(job_id) == ["Prepare", "Start", "Prepare", "Start", "Collect", "Settle"]
     shown = summary(world.job(job_id), world.at)
@@ -51,6 +51,7 @@ def test_every_attempt_is_told_with_its_provider_and_its_fault(world: World, ven
     assert shown["attempts"][0]["error"]["code"] == "provider_unavailable"
     assert shown["attempts"][0]["error"]["provider"] == "nova_canvas"
     assert shown["provider"] == "tryiton"
+    assert shown["started_at"] == "2026-09-01T12:00:00.000Z", "with the first attempt"
 
 
 def test_each_provider_gets_its_own_fitted_copy(world: World, vendor: Vendor) -> None:

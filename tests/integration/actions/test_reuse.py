@@ -59,6 +59,15 @@ def test_the_images_outlive_the_erasing_of_the_job_they_were_copied_from(world: 
     assert not [item for item in world.items() if item.get("job_id") == first.id]
 
 
+def test_the_images_of_a_newer_job_are_reused_after_an_older_one_is_erased(
+    world: World, vendor: Vendor, first: Job
+) -> None:
+    newer = ended(world, **JANE)
+    delete_job(first.id, LIVE, world.at)
+    world.erase()
+    assert (again(world).reused_from, len(vendor.orders)) == (newer.id, 2)
+
+
 @pytest.mark.usefixtures("first")
 @pytest.mark.parametrize(
     "changes",

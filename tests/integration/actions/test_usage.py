@@ -53,6 +53,14 @@ def test_a_job_counts_once_on_the_day_it_ended_and_for_its_own_world(world: Worl
     ]
 
 
+def test_a_job_after_a_failover_counts_for_the_provider_that_did_it(world: World, vendor: Vendor) -> None:
+    world.configure("tryiton")
+    vendor.starts = [failed("provider_unavailable"), finished(864, 1296)]
+    world.run(world.submit().job.id)
+    [row] = told(world, by="provider")["items"]
+    assert (row["provider"], row["jobs"], row["images"]) == ("tryiton", 1, 1)
+
+
 def test_a_charge_that_was_none_after_all_is_taken_back_on_the_day_of_its_job(world: World, vendor: Vendor) -> None:
     world.configure("tryiton")
     vendor.starts, vendor.polls = [pending("vendor-1")], [Failed(failed().fault, "unknown")]

@@ -463,11 +463,22 @@ def test_a_model_that_the_operator_adds_is_not_retired_with_the_one_that_it_is_l
 
 def test_the_last_refusals_of_a_provider_are_listed(world: World, vendor: Vendor, admin: Any) -> None:
     world.configure("tryiton")
-    vendor.starts = [failed("quota_exhausted")]
-    job_id = world.submit(provider="tryiton").job.id
-    world.run(job_id)
+    codes = (
+        "quota_exhausted",
+        "provider_auth",
+        "rate_limited",
+        "provider_unavailable",
+        "provider_error",
+        "model_retired",
+    )
+    refused = {}
+    for code in codes:
+        vendor.starts = [failed(code)]
+        refused[code] = world.submit(provider="tryiton").job.id
+        world.run(refused[code])
     [row] = [row for row in admin("provider list") if row["provider"] == "tryiton"]
-    assert row["refusals"] == {"quota_exhausted": {"at": "2026-09-01T12:00:00.000Z", "job_id": job_id}}
+    assert {code: told["job_id"] for code, told in row["refusals"].items()} == refused
+    assert row["refusals"]["quota_exhausted"]["at"] == "2026-09-01T12:00:00.000Z"
     assert "last quota_exhausted" in admin("provider list", text=True)
 
 

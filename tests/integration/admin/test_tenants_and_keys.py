@@ -77,6 +77,10 @@ def test_a_budget_of_a_tenant_s_own_holds_within_30_seconds(world: World, admin:
     assert admin(f"tenant budget {TENANT} --default")["daily_usd"] == "stage"
     world.at.sleep(30)
     assert world.submit(output={"count": 2})
+    admin(f"tenant budget {TENANT} --daily-images 0")
+    world.at.sleep(30)
+    with pytest.raises(Refusal, match="budget for a whole day does not cover"):
+        world.submit()
 
 
 def test_a_role_reaches_the_tenant_s_folders_only(admin: Any, stacks: Stacks) -> None:

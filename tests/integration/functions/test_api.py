@@ -719,6 +719,17 @@ def test_a_throttled_table_is_429_with_a_time_to_come_back(
     assert "crashed" not in logs.getvalue()
 
 
+def test_a_throttled_bucket_is_429_too(world: World, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = world.body(person={"data": base64.b64encode(picture(360, 540)).decode()})
+
+    def slow_down(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "SlowDown", "Message": "Please reduce your request rate."}}, "PutObject")
+
+    monkeypatch.setattr(aws.s3(), "put_object", slow_down)
+    answer = call("POST", "/v1/jobs", body)
+    assert (answer.status, answer.codes, answer.headers["retry-after"]) == (429, [("throttled", None)], "1")
+
+
 # ----------------------------------------------------------------------------------------------- what is not told
 def test_our_own_fault_is_500_and_leaks_nothing(
     world: World, call: Call, monkeypatch: pytest.MonkeyPatch, logs: io.StringIO

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
-from fitting_room.jobs.errors import JobFailure
+from fitting_room.jobs.errors import JobFailure, Refusal
 from fitting_room.stores import aws, provider_keys
 from tests.integration.world import World
 
@@ -20,6 +20,15 @@ def keyed(world: World) -> World:
 
 def change(value: str = NEW) -> None:
     aws.secrets().put_secret_value(SecretId=NAME, SecretString=value)
+
+
+def test_a_provider_is_offered_within_thirty_seconds_after_its_key_was_stored(world: World) -> None:
+    aws.secrets().create_secret(Name=NAME)
+    with pytest.raises(Refusal, match="no key for TryItOn"):
+        world.submit(provider="tryiton")
+    provider_keys.store("tryiton", NEW, world.at.now())
+    world.at.sleep(30)
+    assert world.submit(provider="tryiton").job.plan == ["tryiton"]
 
 
 def test_a_changed_key_is_noticed_after_thirty_seconds(keyed: World) -> None:
