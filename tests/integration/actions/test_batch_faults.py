@@ -21,7 +21,7 @@ from fitting_room.actions.workflow.prepare import prepare
 from fitting_room.actions.workflow.settle import settle
 from fitting_room.jobs.batch import job_id_of
 from fitting_room.jobs.errors import Fault, Refusal
-from fitting_room.jobs.outcome import Outcome
+from fitting_room.jobs.outcome import Outcome, Unread
 from fitting_room.net import safe_http
 from fitting_room.net.safe_http import Fetched
 from fitting_room.providers.overrides import Override, Pause
@@ -217,12 +217,16 @@ def test_a_row_that_is_admitted_while_the_batch_is_cancelled_is_cancelled_too(
 
 
 def test_a_paused_batch_that_is_cancelled_ends_although_its_run_broke(catalogue: Catalogue, world: World) -> None:
-    batch = catalogue.create(jobs=catalogue.rows(2), hold=True)
+    batch = catalogue.create(jobs=catalogue.rows(2))
     catalogue.expand(batch.id)
+    batches.pause(batch.id, Fault.of("quota_exhausted", "No credit.", "Buy some."), after=1)
     requests.cancel_batch(batch.id, LIVE, world.at)
+    with pytest.raises(Refusal, match="This batch is being cancelled"):
+        requests.resume_batch(batch.id, LIVE, world.at)
     catalogue.broken(batch.id)
     assert f"{batch.id}.r2" in world.executions(world.batch_machine)
     assert catalogue.counts(batch.id) == {"rows": 2, "cancelled": 2}
+    assert catalogue.view(batch.id)["paused_for"] is None, "it waits for nothing any more"
 
 
 def test_a_batch_that_is_cancelled_before_its_manifest_is_read_is_cancelled(catalogue: Catalogue) -> None:
@@ -256,7 +260,8 @@ def test_a_credit_that_runs_out_pauses_the_batch_after_a_few_rows(
     assert catalogue.admit(items[5]) == {"outcome": "wait", "wait": 300}
     assert len(vendor.orders) == 5
     vendor.starts = [failed("quota_exhausted"), finished()]
-    assert requests.resume_batch(batch.id, LIVE, world.at).status == "running"
+    resumed = requests.resume_batch(batch.id, LIVE, world.at)
+    assert (resumed.status, resumed.paused_for) == ("running", None)
     for item in items[5:]:
         catalogue.child(item)
     assert catalogue.batch(batch.id).status == "running", "refused rows are counted anew after a resume"
@@ -565,6 +570,7 @@ def test_an_owner_who_is_erased_before_a_row_s_turn_has_nothing_bought(
     world.at.sleep(60)
     delete_owner("jane", LIVE, world.at)
     world.erase()
+    world.at.sleep(60)
     requests.resume_batch(batch.id, LIVE, world.at)
     catalogue.run(batch.id)
     assert len(vendor.orders) == 1
@@ -594,8 +600,9 @@ def test_an_owner_s_row_is_not_bought_however_long_its_batch_is_on_hold(
 
 
 def test_an_erased_batch_takes_its_jobs_rows_and_files_along(catalogue: Catalogue, world: World) -> None:
-    world.put("rows.csv", b"")
-    batch = catalogue.create(jobs=catalogue.rows(3, owner="jane"))
+    rows = "\n".join(map(json.dumps, catalogue.rows(3, owner="jane")))
+    manifest = world.put("rows.jsonl", rows.encode())
+    batch = catalogue.create(manifest={"s3": f"s3://{INBOX}/{manifest}"})
     catalogue.after = breaks_at(2)
     with pytest.raises(Broken):
         catalogue.run(batch.id)
@@ -613,7 +620,7 @@ def test_an_erased_batch_takes_its_jobs_rows_and_files_along(catalogue: Catalogu
     assert other.value.status == 404, "a test key learns nothing of it"
     left = [item["pk"] for item in world.items() if "BATCH#" in item["pk"]]
     assert left == [f"BATCH#{batch.id}"], "its tombstone"
-    assert not world.keys(f"results/{TENANT}/") and not world.keys("staging/")
+    assert not world.keys(f"results/{TENANT}/") and not world.keys("staging/") and not world.keys(manifest, INBOX)
     assert requests.list_batches(LIVE, {}, world.at)["items"] == []
 
 
@@ -639,6 +646,23 @@ def test_an_erased_batch_takes_the_recoveries_of_its_jobs_along(
         world.erase()
     assert not world.keys(f"results/{TENANT}/")
     assert {item["id"] for item in world.items() if "erased_at" in item} == {batch.id, job_id, recovery}
+
+
+def test_a_row_that_proves_to_be_free_is_given_back_to_the_day_of_its_batch(
+    catalogue: Catalogue, world: World, vendor: Vendor
+) -> None:
+    batch = catalogue.create(jobs=catalogue.rows(1), hold=True)
+    catalogue.run(batch.id)
+    expanded = world.at.now()
+    world.at.sleep(24 * 3600)
+    requests.resume_batch(batch.id, LIVE, world.at)
+    vendor.starts, vendor.polls = [pending()], [Unread("HTTP 404", 404)]
+    catalogue.run(batch.id)
+    assert (world.spent(at=expanded), world.spent()) == ((1, PRICE), (0, 0))
+    [job] = catalogue.jobs(batch.id)
+    vendor.polls = [failed()]
+    world.run(recover(job.id, LIVE, world.at).job.id)
+    assert (world.spent(at=expanded), world.spent()) == ((0, 0), (0, 0))
 
 
 def test_the_sweep_starts_a_batch_whose_start_was_refused_and_resumes_one_whose_run_broke(

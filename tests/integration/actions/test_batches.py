@@ -316,10 +316,13 @@ def test_a_batch_that_is_resumed_before_its_run_has_ended_goes_on_in_that_run(
     assert catalogue.counts(batch.id) == {"rows": 2, "succeeded": 2}
 
 
-def test_a_test_key_may_repeat_the_idempotency_key_of_a_live_one(catalogue: Catalogue, world: World) -> None:
+def test_a_job_and_a_test_key_s_batch_may_repeat_the_idempotency_key_of_a_live_batch(
+    catalogue: Catalogue, world: World
+) -> None:
     rows = catalogue.rows(1)
     live = catalogue.create(key="order-7", jobs=rows)
     assert Catalogue(world, TEST).create(key="order-7", jobs=rows).id != live.id
+    assert world.submit(key="order-7").job.id != live.id
 
 
 def test_a_batch_that_is_cancelled_twice_keeps_its_first_time(catalogue: Catalogue, world: World) -> None:
@@ -453,6 +456,11 @@ def test_images_in_a_bucket_that_the_tenant_may_read(
     batch = catalogue.create(jobs=[row])
     catalogue.run(batch.id)
     assert catalogue.counts(batch.id) == {"rows": 1, "succeeded": 1}
+    text = f"person,garment,category\nanna.png,{row['garments'][0]['image']['s3']},tops\n"
+    key = world.put("rows.csv", text.encode(), folder="models", bucket="photos-of-acme")
+    beside = catalogue.create(manifest={"s3": f"s3://photos-of-acme/{key}"})
+    catalogue.run(beside.id)
+    assert catalogue.counts(beside.id) == {"rows": 1, "succeeded": 1, "reused": 1}, "it names the file beside it"
 
 
 def test_a_manifest_of_a_drop_folder_names_the_files_beside_it(world: World, catalogue: Catalogue) -> None:
@@ -480,14 +488,16 @@ def test_rows_whose_files_expire_before_their_turn_are_refused(
     world.configure("tryiton")
     choose(monkeypatch, daily_images=1000, limits={"tryiton": {"submits": 1, "seconds": 80_000}})
     rows = catalogue.rows(3, provider="tryiton")
-    batch = catalogue.create(jobs=rows)
-    catalogue.run(batch.id)
-    [error] = catalogue.view(batch.id)["errors"]
-    assert "2.8 days" in error["detail"]
+    dropped, uploaded = rows[0]["person"], {"upload": world.upload("person")}
     for row in rows:
-        row["person"] = {"url": "https://shop.example/person.png"}
         row["garments"][0]["image"] = {"url": f"https://shop.example/{row['id']}.png"}
-    held = catalogue.create(jobs=rows, hold=True)
+    for person in (dropped, uploaded):
+        batch = catalogue.create(jobs=[row | {"person": person} for row in rows])
+        catalogue.run(batch.id)
+        [error] = catalogue.view(batch.id)["errors"]
+        assert "2.8 days" in error["detail"]
+    linked = {"url": "https://shop.example/person.png"}
+    held = catalogue.create(jobs=[row | {"person": linked} for row in rows], hold=True)
     catalogue.run(held.id)
     assert catalogue.view(held.id)["status"] == "paused"
 
@@ -510,6 +520,14 @@ def test_the_reports_name_every_row_and_the_contact_sheet_shows_it(
     assert all(f"/{key}" in page for key in (first.images[0].key, f"staging/{first.id}/input-person"))
     with pytest.raises(Refusal, match="no such page"):
         sheet_link(over, {"page": "2"}, world.at)
+
+
+def test_the_contact_sheet_shows_the_image_that_was_edited(catalogue: Catalogue, world: World) -> None:
+    [row] = catalogue.rows(1)
+    batch = catalogue.create(jobs=[{"task": "remove_background", "image": row["person"]}])
+    catalogue.run(batch.id)
+    [job] = catalogue.jobs(batch.id)
+    assert f"/staging/{job.id}/input-image" in sheet(world, batch.id)
 
 
 def sheet(world: World, batch_id: str) -> str:

@@ -59,6 +59,14 @@ def test_a_reference_of_its_own_goes_before_the_folder_s_name(world: World) -> N
     assert world.job(str(order(world, reference="A-1"))).request.reference == "A-1"
 
 
+def test_the_name_of_a_folder_is_cut_to_the_length_of_a_reference(world: World) -> None:
+    folder = "x" * 129
+    for name in ("anna.jpg", "tee.png"):
+        drop(world, name, folder=folder)
+    made = drop(world, "job.json", json.dumps(BODY).encode(), folder)
+    assert world.job(str(made)).request.reference == "x" * 128
+
+
 def test_it_waits_for_the_files_it_names_and_says_which(world: World) -> None:
     drop(world, "anna.jpg")
     drop(world, "tee.jpg")

@@ -265,3 +265,22 @@ def test_what_appears_does_not_depend_on_the_order_of_events(
         assert told.keys() == case.news.keys(), (order, one_by_one, told)
         assert not [name for name, words in case.news.items() if words not in told[name]], (order, one_by_one, told)
         assert len(world.executions()) - before == documented()[row], (order, one_by_one)
+
+
+def test_one_file_of_a_pair_that_is_put_again_is_enough_for_another_try(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.configure("tryiton")
+    drop = Drop(world, vendor, "look")
+    monkeypatch.setattr(media, "listing", dated(drop))
+    vendor.starts = [failed("provider_error", retryable=True)]
+    for name, data in pair().items():
+        drop.put(name, data)
+    drop.hear()
+    drop.end()
+    world.at.sleep(1)
+    vendor.starts = [finished()]
+    drop.put("garment.png", GARMENT)
+    drop.hear("garment.png")
+    drop.end()
+    assert drop.news().keys() == {"1.png", "result.json"}

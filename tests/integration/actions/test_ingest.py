@@ -160,6 +160,13 @@ def test_a_name_too_long_for_its_results_is_refused_before_anything_is_bought(wo
     assert world.executions() == []
 
 
+def test_a_person_beside_a_table_of_another_name_waits_for_the_garment(world: World) -> None:
+    drop(world, "products.csv", data=b"sku,price")
+    assert ingest(drop(world, "person.png"), world.at) is None
+    told = json.loads(world.read(f"results/{TENANT}/drop/look/status.json"))
+    assert (told["status"], told["waiting_for"]) == ("waiting", ["garment.<ext>"])
+
+
 def put_at(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> None:
     """All files were put at that moment."""
     real = media.listing

@@ -56,9 +56,14 @@ def test_a_name_that_no_folder_can_use_is_refused(call: Call, changes: dict[str,
 
 @pytest.mark.parametrize(
     ("name", "content_type"),
-    [("job.json", "application/json"), ("manifest.csv", "text/csv"), ("manifest.jsonl", "application/jsonl")],
+    [
+        ("job.json", "application/json"),
+        ("manifest.csv", "text/csv"),
+        ("manifest.jsonl", "application/jsonl"),
+        ("PERSON.JPG", "image/jpeg"),
+    ],
 )
-def test_an_order_may_be_sent_too(call: Call, name: str, content_type: str) -> None:
+def test_an_order_and_a_name_in_capitals_may_be_sent_too(call: Call, name: str, content_type: str) -> None:
     assert call("POST", "/v1/uploads", ASKED | {"drop": f"a/{name}", "content_type": content_type}).status == 201
 
 

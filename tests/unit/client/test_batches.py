@@ -25,6 +25,7 @@ ROWS = [
     ReportRow(3, "succeeded", "anna/tee", "job_2", results=("again",), person="person", garments=("cap",)),
     ReportRow(4, "succeeded", "../../etc/passwd", "job_3", results=("evil",)),
     ReportRow(5, "failed", "ben", "job_4", person="person2"),
+    ReportRow(6, "succeeded", "anna tee", "job_5", results=("more",)),
 ]
 
 
@@ -53,7 +54,11 @@ class Api:
                 self.keys.append(request.headers["idempotency-key"])
                 return told(202, {"id": "bat_1", "status": "expanding"}, retry_after="5")
             case "GET", ["batches"]:
-                return told(200, {"items": [{"id": "bat_1", "status": "running", "counts": {"rows": 3, "failed": 1}}]})
+                newest = [
+                    {"id": "bat_2", "status": "expanding"},
+                    {"id": "bat_1", "status": "running", "counts": {"rows": 3, "failed": 1}},
+                ]
+                return told(200, {"items": newest[: int(request.url.params["limit"])]})
             case "GET", ["batches", "bat_1"]:
                 look = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
                 return told(200, {"id": "bat_1", **look}, retry_after="5")
@@ -187,7 +192,8 @@ def test_the_folder_has_report_images_and_pages_that_work_without_the_api(do: Do
     assert do("batches.save", "bat_1", out) == out / "index.html"
     assert (out / "report.csv").read_bytes() == b"line,id\n"
     names = {path.name for path in (out / "results").iterdir()}
-    assert names == {"anna-tee.jpg", "anna-tee_2.jpg", "anna_tee.png", "_.._etc_passwd.png"}
+    assert names == {"anna-tee.jpg", "anna-tee_2.jpg", "anna_tee.png", "anna_tee-7.png", "_.._etc_passwd.png"}
+    assert (out / "results" / "anna_tee.png").read_bytes().endswith(b"again")
     assert len(list((out / "inputs").iterdir())) == 3, "equal images are there once"
     for page, other in (("index.html", "page-2.html"), ("page-2.html", "index.html")):
         html = (out / page).read_text()
@@ -231,7 +237,7 @@ def test_one_call_goes_from_the_manifest_to_the_folder(do: Do, api: Api, manifes
 
 def test_the_other_calls(do: Do) -> None:
     assert do("batches.get", "bat_1").status == "finished"
-    assert [batch.id for batch in do("batches.page").items] == ["bat_1"]
+    assert [batch.id for batch in do("batches.page").items] == ["bat_2", "bat_1"]
     assert do("batches.cancel", "bat_1").status == "cancelled"
     assert do("batches.resume", "bat_1").status == "running"
     assert do("batches.delete", "bat_1") == 7
@@ -266,7 +272,7 @@ def test_run_goes_from_a_manifest_to_the_contact_sheet(shell: Run, api: Api, man
         {"status": "running", "counts": {"rows": 2}, "cost": {"spent": {"amount": 0, "currency": "USD"}}},
         {"status": "finished", "counts": {"rows": 2, "succeeded": 2, "reused": 1}, "cost": spent},
     ]
-    code, out, err = shell("run", manifest, "--max-cost", "20", "--set", "output.count=2")
+    code, out, err = shell("run", manifest, "--max-cost", "20", "--max-images", "4", "--set", "output.count=2")
     assert (code, out) == (0, f"{manifest.with_suffix('') / 'index.html'}\n"), err
     assert err.splitlines() == [
         "2 of 2 files uploaded",
@@ -280,6 +286,7 @@ def test_run_goes_from_a_manifest_to_the_contact_sheet(shell: Run, api: Api, man
         {
             "manifest": {"upload": "upl_2"},
             "max_cost": {"amount": 20.0, "currency": "USD"},
+            "max_images": 4,
             "reference": "autumn.csv",
             "defaults": {"output": {"count": 2}},
         }
@@ -381,6 +388,8 @@ def test_a_held_batch_is_saved_without_a_report(shell: Run, api: Api, tmp_path: 
 
 
 def test_list_show_and_cancel(shell: Run) -> None:
-    assert shell("list")[1] == "bat_1  running    3 rows, 1 failed\n"
+    newest = "bat_2  expanding  0 rows\n"
+    assert shell("list")[1] == newest + "bat_1  running    3 rows, 1 failed\n"
+    assert shell("list", "--limit", "1")[1] == newest
     assert json.loads(shell("show", "bat_1")[1])["status"] == "finished"
     assert shell("cancel", "bat_1")[1].startswith("bat_1 is cancelled: ")

@@ -50,6 +50,10 @@ def faults(read: Manifest) -> list[tuple[str | None, str]]:
             'sep=;\nprompt;garments[0].image;metadata.image\n"two\nlines";<tee.jpg>;tee.jpg\nx;;\n',
         ),
         (f"\ufeffperson\tmask.image\n{UPLOAD}\ttee.jpg\n", f"person\tmask.image\n{UPLOAD}\t<tee.jpg>\n"),
+        (
+            "scene,image,input_image,reference_image\ntee.jpg,tee.jpg,tee.jpg,tee.jpg\n",
+            "scene,image,input_image,reference_image\n<tee.jpg>,<tee.jpg>,<tee.jpg>,<tee.jpg>\n",
+        ),
         ('person,images.0\n"{""url"": ""x""}", tee.jpg \n', 'person,images.0\n"{""url"": ""x""}",<tee.jpg>\n'),
     ],
 )

@@ -115,6 +115,12 @@ def test_garments_that_are_left_out_leave_no_hole() -> None:
     ]
 
 
+def test_garments_have_the_order_of_their_numbers_whatever_the_order_of_the_columns() -> None:
+    assert bodies("garments.1.image,garments.0.image\nskirt.jpg,tee.jpg\n") == [
+        {"garments": [{"image": "tee.jpg"}, {"image": "skirt.jpg"}]}
+    ]
+
+
 @pytest.mark.parametrize(
     ("column", "near"),
     [

@@ -75,7 +75,7 @@ def test_the_table_has_a_line_for_each_row_and_names_images_without_links() -> N
     assert "png" not in csv_of([DONE]) + json_of(FACTS, [DONE])
 
 
-@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t=", "\r=", "\uff1d", "\uff20"])
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t=", "\r=", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
 def test_no_cell_is_run_as_a_formula(begin: str) -> None:
     [row] = table(ReportRow(2, "succeeded", f"{begin}1+1", reference=f'{begin}cmd|"/c calc"!A1'))
     assert row["id"] == f"'{begin}1+1"
@@ -114,6 +114,11 @@ def test_what_a_provider_bills_in_credits_is_told_as_such() -> None:
     assert "Spent 0.08 USD, 3 credits" in Seen(page(row, batch=FACTS._replace(spent=0.08, credits=3))).text
     assert "Spent 3 credits" in Seen(page(row, batch=FACTS._replace(spent=0, credits=3))).text
     assert "Spent 0 USD" in Seen(page(row, batch=FACTS._replace(spent=0))).text
+
+
+def test_a_row_whose_image_was_bought_before_is_marked_as_reused() -> None:
+    assert '<span class="status succeeded">reused</span>' in page(DONE._replace(reused_from="job_0"))
+    assert '<span class="status succeeded">succeeded</span>' in page(DONE)
 
 
 def test_an_invalid_row_stands_apart_and_has_no_picture() -> None:
