@@ -257,6 +257,12 @@ def test_an_estimate_tells_the_price_of_the_size(world: World, size: int | None,
     assert submit(body, CALLER, None, world.at).job.reserved.microusd == amount * 2e6  # type: ignore[union-attr]
 
 
+def test_an_estimate_tells_the_credits_of_all_images(world: World) -> None:
+    world.configure("fashn")
+    [offer] = estimate(world.body(provider="fashn", output={"count": 3}), CALLER, world.at)["plan"]
+    assert offer["cost"] == {"amount": None, "currency": "USD", "credits": 3, "basis": "image"}
+
+
 def test_an_estimate_tells_until_when_a_provider_is_left_alone(world: World) -> None:
     from fitting_room.stores import capacity
 

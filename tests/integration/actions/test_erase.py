@@ -12,7 +12,9 @@ from botocore.exceptions import ClientError
 
 from fitting_room.actions.drops.ingest import ingest
 from fitting_room.actions.job_view import find_job
+from fitting_room.actions.requests.context import deployment
 from fitting_room.actions.requests.delete import delete_job, delete_subject
+from fitting_room.actions.requests.list_providers import list_providers
 from fitting_room.actions.requests.subjects import create, find_subject
 from fitting_room.actions.upkeep.erase import erase_job
 from fitting_room.actions.upkeep.sweep import sweep
@@ -653,6 +655,8 @@ def test_fal_deletes_only_where_the_stage_says_that_its_key_may(
     if admin:
         choose(monkeypatch, provider_settings={"fal": {"erases": True}})
     world.configure("fal")
+    shown = {item["id"]: item["erases"] for item in list_providers(deployment(world.at), LIVE)["items"]}
+    assert (shown["fal"], shown["astria"], shown["fashn"]) == (admin, True, False)
     vendor.starts, vendor.polls = [pending("fal-ai/fashn/requests/1")], [finished(864, 1296)]
     job_id = world.submit(provider="fal").job.id
     world.run(job_id)

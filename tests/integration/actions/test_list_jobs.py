@@ -86,9 +86,9 @@ def test_each_filter_finds_its_jobs(world: World, vendor: Vendor) -> None:
     vendor.starts = [failed("content_blocked"), finished()]
     broken = world.submit(owner="jane", reference="A-1").job.id
     world.run(broken)
-    world.at.sleep(60)
+    world.at.sleep(1)
     middle = clock.text(world.at.now())
-    world.at.sleep(60)
+    world.at.sleep(1)
     made = world.submit(owner="joe").job.id
     world.run(made)
     open_one = world.submit(owner="jane").job.id
@@ -107,6 +107,15 @@ def test_each_filter_finds_its_jobs(world: World, vendor: Vendor) -> None:
         ({"created_after": "2026-12-01T00:00:00+01:00"}, []),
     ):
         assert ids(world, **asked) == found, asked
+
+
+def test_a_job_is_found_by_the_provider_that_did_it(world: World, vendor: Vendor) -> None:
+    world.configure("tryiton")
+    vendor.starts = [failed("provider_unavailable"), finished(864, 1296)]
+    job_id = world.submit(provider="nova_canvas", fallback=["tryiton"]).job.id
+    assert (ids(world, provider="nova_canvas"), ids(world, provider="tryiton")) == ([job_id], [])
+    world.run(job_id)
+    assert (ids(world, provider="nova_canvas"), ids(world, provider="tryiton")) == ([], [job_id])
 
 
 def test_the_times_of_a_filter_go_on_over_pages(world: World) -> None:

@@ -471,6 +471,8 @@ def test_an_erased_job_sends_nothing_more_and_its_tries_are_gone(world: World, s
     job_id = ended(world, shop)
     world.notify()
     delete_job(job_id, LIVE, world.at)
+    with pytest.raises(Refusal, match="is being erased"):
+        resend(job_id, LIVE, world.at)
     pass_time(world, 400)
     world.erase()
     pass_time(world, 10_000)

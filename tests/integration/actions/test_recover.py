@@ -246,6 +246,11 @@ def test_an_operator_who_finds_the_provider_s_id_has_it_fetched(world: World, ve
     assert (world.job(new).status, vendor.polled, len(vendor.orders)) == ("succeeded", ["v-found"], 1)
 
 
+def test_the_id_that_an_operator_found_goes_before_the_one_that_is_known(world: World, vendor: Vendor) -> None:
+    world.run(again(world, lost(world, vendor), provider_job_id="v-found").job.id)
+    assert vendor.polled == ["v-found"]
+
+
 # ------------------------------------------------------------------------------------------ the provider charged nothing
 @pytest.mark.parametrize("code", ["provider_error", "provider_unavailable", "content_blocked"])
 def test_a_failure_that_is_free_is_given_back_once_to_its_own_day_and_nothing_is_bought(

@@ -248,7 +248,9 @@ def test_a_table_that_stays_busy_leaves_nothing_behind(
 # ---------------------------------------------------------------------------------------------------------- the images
 def test_the_images_are_copied_before_the_answer_so_that_the_old_job_may_go(world: World, vendor: Vendor) -> None:
     old = ended(world, vendor, person={"upload": world.upload("person")})
+    world.put("garment.png", picture(200, 200, "olive"))  # another one lies in its place
     new = again(world, old).job
+    assert world.read(f"staging/{new.id}/input-garment-0") == picture(200, 200, "navy")
     for role, source in new.sources.items():
         assert source.staged == f"staging/{new.id}/input-{role}"
         assert world.keys(source.staged)

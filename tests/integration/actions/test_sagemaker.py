@@ -251,6 +251,9 @@ def test_the_list_of_providers_says_how_far_photos_travel(
     assert shown["nova_canvas"] == (True, False, ("eu-west-1",))
     assert shown["stability"] == (True, False, ()), "no region is named for it"
     assert shown["tryiton"] == (True, True, ())
+    choose(monkeypatch, bedrock_regions={"stability": "us-west-2"})
+    [stability] = [item for item in list_providers(deployment(world.at), LIVE)["items"] if item["id"] == "stability"]
+    assert stability["photos"]["regions"] == ("us-east-1", "us-east-2", "us-west-2"), "profiles may send them there"
 
 
 def test_a_stage_may_prefer_its_own_account_and_editors_come_last(

@@ -15,7 +15,9 @@ from botocore.exceptions import ClientError
 from hypothesis import strategies as st
 from PIL import Image
 
+from fitting_room.actions.requests.authenticate import authenticate
 from fitting_room.actions.requests.delete import delete_job
+from fitting_room.actions.requests.tokens import create_token
 from fitting_room.dialects.fashn.request import MODELS
 from fitting_room.jobs.job import Job
 from fitting_room.stores import aws
@@ -120,6 +122,11 @@ def test_images_that_are_too_large_for_an_answer_come_as_links(both: Api, monkey
 def test_fashn_itself_comes_first_and_the_others_after_it(both: Api) -> None:
     assert run(both).plan == ["fashn", "nova_canvas", "tryiton"]
     assert run(both, INLINE | {"segmentation_free": False}).plan == ["fashn"], "no other one can"
+
+
+def test_where_many_providers_can_a_purchase_has_the_four_fallbacks_that_a_request_takes(both: Api) -> None:
+    both.world.configure("fal", "gemini", "aidge")
+    assert run(both).plan == ["fashn", "nova_canvas", "tryiton", "fal", "aidge"]
 
 
 def test_another_provider_serves_while_fashn_is_dead(
@@ -230,7 +237,10 @@ def test_keys_and_their_rights(both: Api) -> None:
     reader, writer, stranger = "fr_live_" + "r" * 32, "fr_live_" + "s" * 32, "fr_live_" + "x" * 32
     job = run(both)
     body = {"model_name": "tryon-v1.6", "inputs": INLINE}
+    shop = authenticate(f"Bearer {LIVE_KEY}", both.world.at)
+    token = create_token({"owner": "jane", "garments": ["https://shop.example/"]}, shop, both.world.at)["token"]
     asked = {
+        "a token of a shopper": both.call("GET", "/fashn/v1/credits", token),
         "a key that is none": both.call("POST", "/fashn/v1/run", stranger, json=body),
         "no key": both.call("GET", f"/fashn/v1/status/{job.id}", None),
         "read only": both.call("POST", "/fashn/v1/run", reader, json=body),
@@ -321,6 +331,13 @@ def test_a_link_lives_for_72_hours_and_a_status_renews_it(both: Api) -> None:
     assert httpx.get(link, trust_env=False).status_code == 404
     again = both.call("GET", f"/fashn/v1/status/{job.id}").json()["output"][0]
     assert httpx.get(again, trust_env=False).status_code == 200
+
+
+def test_reads_within_an_hour_tell_the_same_link(both: Api) -> None:
+    both.world.at.sleep(1)
+    job, link = done(both)
+    both.world.at.sleep(3599)
+    assert both.call("GET", f"/fashn/v1/status/{job.id}").json()["output"] == [link]
 
 
 def test_erasing_a_job_ends_its_links(both: Api) -> None:

@@ -433,6 +433,8 @@ def test_a_repeated_request_says_that_it_is_a_replay(world: World, call: Call) -
     assert one.json["id"] == two.json["id"]
     other = call("POST", "/v1/jobs", body | {"owner": "x"}, idempotency_key="ORDER-1")
     assert (other.status, other.codes) == (422, [("idempotency_conflict", None)])
+    batches = [call("POST", "/v1/batches", {"jobs": [body]}, idempotency_key="ORDER-2") for _ in range(2)]
+    assert [each.headers.get("idempotent-replayed") for each in batches] == [None, "true"]
 
 
 # --------------------------------------------------------------------------------------------- Prefer: wait

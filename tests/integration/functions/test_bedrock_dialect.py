@@ -17,7 +17,9 @@ import pytest
 from botocore.exceptions import ClientError
 from PIL import Image
 
+from fitting_room.actions.requests.authenticate import authenticate
 from fitting_room.actions.requests.delete import delete_job
+from fitting_room.actions.requests.tokens import create_token
 from fitting_room.images import provenance
 from fitting_room.jobs.errors import JobWarning
 from fitting_room.jobs.outcome import Finished, Picture
@@ -101,6 +103,7 @@ def invoke(world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> Inv
         )
         sent = b64(text.encode()) if packed else text
         said = module.handler(event(method, path, sent, headers=named, base64_encoded=packed), context)
+        assert said["headers"]["cache-control"] == "no-store", "answers hold photos of persons"
         return Answer(said["statusCode"], said["headers"], said["body"])
 
     return call
@@ -222,6 +225,13 @@ def test_a_key_must_submit_and_read_jobs(world: World, invoke: Invoke, scopes: l
     answer = invoke(key=key)
     assert answer.error() == (403, "AccessDeniedException") and "lacks the scope" in answer.text
     assert stored(world) == 0
+
+
+def test_a_token_of_a_shopper_speaks_no_dialect(world: World, invoke: Invoke) -> None:
+    shop = authenticate(f"Bearer {LIVE_KEY}", world.at)
+    token = create_token({"owner": "jane", "garments": ["https://shop.example/"]}, shop, world.at)["token"]
+    answer = invoke(key=token)
+    assert answer.error() == (403, "AccessDeniedException") and "A token may not make this call." in answer.text
 
 
 def test_a_test_key_reaches_only_the_sandbox(world: World, invoke: Invoke, machine: None) -> None:
@@ -510,6 +520,11 @@ def test_an_image_with_transparency_that_has_no_room_is_fetched_elsewhere(
     "body",
     [
         try_on({"numberOfImages": 5}, sourceImage=b64(picture(1200, 1400))),
+        {
+            "taskType": "INPAINTING",
+            "inPaintingParams": {"image": b64(picture(1200, 1400)), "maskPrompt": "shirt"},
+            "imageGenerationConfig": {"numberOfImages": 5},
+        },
         {
             "taskType": "TEXT_IMAGE",
             "textToImageParams": {"text": "a chair"},

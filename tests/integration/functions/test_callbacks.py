@@ -84,10 +84,11 @@ def test_an_address_that_was_not_given_out_is_not_there(call: Any, ended: list[s
     assert ended == []
 
 
-def test_a_large_body_is_refused_before_anything_is_done(call: Any, ended: list[str]) -> None:
-    status, body, _ = call(body="x" * 65_537)
+def test_a_body_above_64_000_characters_is_refused_before_anything_is_done(call: Any, ended: list[str]) -> None:
+    status, body, _ = call(body="x" * 64_001)
     assert (status, body["code"]) == (413, "too_large")
     assert ended == []
+    assert call(body="x" * 64_000)[0] == 200
 
 
 def test_a_failure_of_ours_asks_the_vendor_to_call_again(

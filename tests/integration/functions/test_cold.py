@@ -14,6 +14,7 @@ import pytest
 
 from fitting_room.providers.shared import http
 from tests.integration.conftest import ENVIRONMENT
+from tests.integration.functions.test_handlers import COUNTING
 
 LAMBDAS = Path(__file__).parents[3] / "lambdas"
 FUNCTIONS = sorted(".".join(file.parts[-4:-1]) for file in LAMBDAS.glob("functions/*/*/handler.py"))
@@ -29,7 +30,9 @@ importlib.import_module(sys.argv[1] + ".handler")
 from fitting_room.stores import aws
 names = ("table", "s3", "step_functions", "secrets", "functions", "queues")
 made = [name for name in names if getattr(aws, name).cache_info().currsize]
-print(json.dumps({"modules": sorted(sys.modules), "made": made, "gc": gc.isenabled(), "frozen": gc.get_freeze_count()}))
+counts = any(hasattr(sys.modules[name], "metrics") for name in sys.modules if name.startswith("fitting_room.actions."))
+report = {"modules": sorted(sys.modules), "made": made, "counts": counts}
+print(json.dumps({**report, "gc": gc.isenabled(), "frozen": gc.get_freeze_count()}))
 """
 
 
@@ -49,6 +52,7 @@ def test_on_lambda_a_function_starts_with_its_clients_and_collects_garbage_after
     assert report["gc"], "collection was only put off"
     assert report["frozen"] > 10_000, "nor does it look again at what was imported"
     assert "ulid" not in report["modules"], "only a new id needs it"
+    assert report["counts"] == (name.removeprefix("functions.") in COUNTING), "what it counts is published"
 
 
 def test_the_api_reads_a_vendor_s_words_only_for_a_request_in_them() -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from fitting_room.actions.requests.cancel import cancel
-from fitting_room.actions.requests.delete import delete_job, delete_subject
+from fitting_room.actions.requests.delete import delete_job, delete_owner, delete_subject
 from fitting_room.jobs.outcome import Finished
 from fitting_room.net import safe_http
-from fitting_room.observability import Crash, metrics
+from fitting_room.observability import Crash, MetricUnit, metrics
 from fitting_room.stores import aws, deliveries, executions, webhooks
 from tests.integration.atelier import Atelier
 from tests.integration.world import LIVE, TENANT, Vendor, World, finished, picture
@@ -107,10 +107,11 @@ def test_the_sweep_tells_how_many_jobs_were_due(world: World, invoke: Any) -> No
     assert invoke("schedule.sweep", {"detail-type": "Scheduled Event", "detail": {}}) == {"due": 1}
 
 
-def test_the_erase_function_takes_a_job_or_a_subject_and_answers_nothing(
-    world: World, atelier: Atelier, invoke: Any
+def test_the_erase_function_takes_a_job_a_subject_or_an_owner_and_answers_nothing(
+    world: World, atelier: Atelier, invoke: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = world.submit(provider="atelier").job.id
+    of_jane = world.submit(provider="atelier", owner="jane").job.id
     subject_id = str(
         world.submit(
             {
@@ -125,10 +126,12 @@ def test_the_erase_function_takes_a_job_or_a_subject_and_answers_nothing(
     atelier.starts = [Finished([])]
     delete_subject(subject_id, LIVE, world.at)
     delete_job(job_id, LIVE, world.at)
+    monkeypatch.setattr("fitting_room.actions.requests.delete._AT_ONCE", 0)
+    delete_owner("jane", LIVE, world.at)
     for asked in list(world.erasures):
         assert invoke("event.erase", asked) is None
-    assert sorted(next(iter(asked)) for asked in world.erasures) == ["job_id", "job_id", "subject_id"]
-    assert world.job(job_id).cancel_requested
+    assert sorted(next(iter(asked)) for asked in world.erasures) == ["job_id", "job_id", "owner", "subject_id"]
+    assert world.job(job_id).cancel_requested and world.job(of_jane).erase_requested_at
 
 
 def test_the_erase_function_tells_a_provider_to_stop(world: World, vendor: Vendor, invoke: Any) -> None:
@@ -161,6 +164,27 @@ def test_the_notify_function_takes_one_message_and_fails_with_it_without_words(
     assert len(sent) == 2
     found = deliveries.get(job_id)
     assert found and found.status == "delivered"
+
+
+COUNTING: dict[str, tuple[str, dict[str, Any]]] = {
+    "event.erase": ("erase_job", {"job_id": "job_1"}),
+    "event.notify": ("notify", {"Records": [{"body": '{"job_id": "job_1"}'}]}),
+    "job.poll": ("poll", {"job_id": "job_1"}),
+    "schedule.sweep": ("sweep", {}),
+}
+"""The functions that add to `metrics`: an action of each, and an event that leads to it. `test_cold` holds them all to it."""
+
+
+@pytest.mark.parametrize("name", COUNTING)
+def test_what_a_function_has_counted_is_published_when_it_ends(
+    invoke: Any, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    action, event = COUNTING[name]
+    monkeypatch.setenv("POWERTOOLS_METRICS_DISABLED", "false")
+    handler = importlib.import_module(f"functions.{name}.handler")
+    monkeypatch.setattr(handler, action, lambda *_: metrics.add_metric("Counted", MetricUnit.Count, 1))
+    invoke(name, event)
+    assert '"Counted":[1.0]' in capsys.readouterr().out
 
 
 def message(number: int, key: str) -> dict[str, Any]:

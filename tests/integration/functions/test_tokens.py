@@ -84,7 +84,7 @@ def test_a_shopper_submits_sees_lists_cancels_retries_and_erases_her_own(
     world: World, vendor: Vendor, token: Callable[..., str], send: Shopper
 ) -> None:
     vendor.starts = [failed("content_blocked"), finished()]
-    jane = token(request={"provider": "nova_canvas", "output": {"seed": 12}})
+    jane = token(request={"provider": "nova_canvas", "output": {"seed": 12}, "reference": "of the shop"})
     first = submitted(world, send, jane, reference="A-1")
     world.run(first)
     seen = send(jane, "GET", f"/v1/jobs/{first}").json
@@ -354,6 +354,18 @@ def test_no_job_beyond_the_number_a_retry_included(
         assert "1 job" in answer.json["detail"]
     assert world.spent() == before
     assert stored(world) == 1
+
+
+def test_a_recovery_is_no_job_of_the_number(
+    world: World, vendor: Vendor, token: Callable[..., str], send: Shopper
+) -> None:
+    vendor.starts = [pending()]
+    world.configure("tryiton")
+    jane = token(max_jobs=1, request={"provider": "tryiton"})
+    job_id = submitted(world, send, jane)
+    world.run_until_pending(job_id)
+    world.cancel(job_id)
+    assert send(jane, "POST", f"/v1/jobs/{job_id}/recover").status == 202
 
 
 def test_many_submits_at_once_make_no_more_jobs_than_the_token_is_for(

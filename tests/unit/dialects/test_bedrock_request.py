@@ -268,6 +268,7 @@ def test_a_refusal_names_the_vendor_s_fields_of_the_provider_that_lacks_least() 
     [
         ("unauthorized", "AccessDeniedException", 403),
         ("forbidden", "AccessDeniedException", 403),
+        ("provider_not_allowed", "AccessDeniedException", 403),
         ("budget_exceeded", "ServiceQuotaExceededException", 400),
         ("throttled", "ThrottlingException", 429),
         ("provider_paused", "ServiceUnavailableException", 503),

@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from fitting_room.actions.workflow.start import start
 from fitting_room.clock import Clock
 from fitting_room.cold import warm
-from fitting_room.observability import hiding_error_text, logger, metrics
+from fitting_room.observability import hiding_error_text, logger
 from fitting_room.providers.sagemaker.adapter import runtime
 from fitting_room.stores import aws
 
@@ -18,7 +18,6 @@ warm(aws.table, aws.s3, runtime)
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
 @hiding_error_text()
 def handler(event: dict[str, str], context: LambdaContext) -> Any:
     logger.append_keys(job_id=event["job_id"])
