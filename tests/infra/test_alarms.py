@@ -225,7 +225,7 @@ OF_AWS = [
     ),
     ("BatchesBroken", "AWS/States", "ExecutionsFailed", "AWS::StepFunctions::StateMachine", "BatchMachine", 1, 1.0),
 ]
-"""Alarm, the metric as AWS publishes it, its resource, the periods that it must last, and a value that is too high."""
+"""Alarm, the metric as AWS publishes it, its resource, the periods that it must last, and the lowest that rings."""
 
 
 @pytest.mark.parametrize(("name", "namespace", "metric", "kind", "start", "periods", "high"), OF_AWS)
@@ -240,7 +240,7 @@ def test_an_alarm_of_aws_s_metrics_rings_when_its_value_stays_too_high(
         "AWS::SQS::Queue": {"QueueName": f"${{{resource}.QueueName}}"},
         "AWS::StepFunctions::StateMachine": {"StateMachineArn": f"${{{resource}}}"},
     }[kind]
-    bad, good = ([Datum(namespace, metric, dimensions, value)] for value in (high, 0.0))
+    bad, good = ([Datum(namespace, metric, dimensions, value)] for value in (high, high - 1))
     alarm = alarms(prod)[name]
     assert rings(alarm, *[bad] * periods)
     assert periods == 1 or not rings(alarm, good, good, bad), "once is no trouble yet"
@@ -256,6 +256,11 @@ def test_a_model_that_ends_in_85_days_rings_and_one_that_ends_in_95_does_not(pro
     periods = alarm["EvaluationPeriods"]
     assert (rings(alarm, *[soon] * periods), rings(alarm, *[later] * periods)) == (True, False)
     assert rings(alarm, soon, [], []), "it goes on ringing over a day on which Bedrock could not be asked"
+
+
+def test_no_alarm_waits_for_the_end_of_a_retired_model_that_the_account_may_still_call(every: Synthesized) -> None:
+    """Both Bedrock providers are used, and Nova Canvas by private access."""
+    assert [name for name in alarms(every) if name.startswith("ModelsEnd")] == ["ModelsEnd-stability"]
 
 
 def test_no_alarm_rings_on_an_ordinary_first_day(
@@ -336,8 +341,9 @@ def test_alarms_are_sent_to_one_topic_which_has_a_subscriber_if_the_stage_names_
     _, subscription = prod.service.one("AWS::SNS::Subscription")
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "ops@example.com")
     _, policy = prod.service.one("AWS::SNS::TopicPolicy")
-    senders = [s["Principal"].get("Service") for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Allow"]
-    assert "cloudwatch.amazonaws.com" in senders
+    [sender] = [each for each in policy["PolicyDocument"]["Statement"] if each["Effect"] == "Allow"]
+    assert sender["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert sender["Condition"] == {"StringEquals": {"aws:SourceAccount": "${AWS::AccountId}"}}, "of this account"
     for kind in (
         "AWS::CloudWatch::Alarm",
         "AWS::SNS::Topic",
@@ -364,7 +370,24 @@ def test_the_dashboard_and_the_queries_have_names_and_are_in_the_document(prod: 
     assert dashboard["DashboardName"] == "FittingRoom-prod"
     for name in ("JobFailed", "QueueTime", "ProviderLatency", "Spend", "5xx", "SweepHeartbeat"):
         assert name in str(dashboard["DashboardBody"]), name
+    graphs = [each["properties"] for each in json.loads(dashboard["DashboardBody"])["widgets"]]
+    [[[spend]]] = [graph["metrics"] for graph in graphs if graph["title"].startswith("USD an hour")]
+    assert spend["expression"].endswith("MetricName=\"Spend\"', 'Sum', 3600)") and spend["period"] == 3600
     names = {query["Name"] for query in prod.service.of("AWS::Logs::QueryDefinition").values()}
     assert len(names) == 5
     for name in names:
         assert f"`{name.removeprefix('FittingRoom-prod/')}`" in OPERATIONS
+
+
+def test_the_queries_find_what_the_functions_and_the_gateway_log(prod: Synthesized) -> None:
+    queries = prod.service.of("AWS::Logs::QueryDefinition").values()
+    found = {each["Name"].removeprefix("FittingRoom-prod/"): each["QueryString"].split("\n| ") for each in queries}
+    assert 'filter level in ["ERROR", "WARNING"]' in found["Errors and warnings"]
+    fields, wanted, _ = found["Answers 5xx of the API"]
+    assert wanted == "filter status >= 500"
+    _, gateway = prod.service.one("AWS::ApiGatewayV2::Stage")
+    logged = json.loads(gateway["AccessLogSettings"]["Format"])
+    assert set(fields.removeprefix("fields ").split(", ")) == logged.keys()
+    assert logged["integrationError"] == "$context.integrationErrorMessage"
+    told = {each["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"] for each in prod.functions().values()}
+    assert told == {"INFO"}, "`job settled`, which says why jobs fail, is logged at that level"

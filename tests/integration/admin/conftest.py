@@ -36,6 +36,12 @@ class Stacks:
     def create_stack(self, *, StackName: str, TemplateBody: str, **_: Any) -> None:  # noqa: N803
         self.made[StackName] = json.loads(TemplateBody)
 
+    def update_stack(self, *, StackName: str, TemplateBody: str, **_: Any) -> None:  # noqa: N803
+        if self.made[StackName] == json.loads(TemplateBody):
+            error = {"Code": "ValidationError", "Message": "No updates are to be performed."}
+            raise ClientError(cast(Any, {"Error": error}), "UpdateStack")
+        self.made[StackName] = json.loads(TemplateBody)
+
     def delete_stack(self, StackName: str) -> None:  # noqa: N803
         del self.made[StackName]
 

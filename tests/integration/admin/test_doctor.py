@@ -140,6 +140,47 @@ def test_production_without_an_alarm_is_wrong(
     assert answer.state == state and "alarm_email" in answer.detail + answer.remedy
 
 
+TOPIC = "arn:aws:sns:us-east-1:123456789012:AlarmTopic"
+CONFIRMED, UNCONFIRMED = f"{TOPIC}:0a1b", "PendingConfirmation"
+RESTING: dict[str, Any] = {
+    "AlarmName": "ApiErrors",
+    "AlarmDescription": "The API answers 5xx.",
+    "ActionsEnabled": True,
+    "AlarmActions": [TOPIC],
+    "StateValue": "OK",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "subscriptions", "state", "says"),
+    [
+        ({}, [UNCONFIRMED, CONFIRMED], "ok", "1, and none rings"),
+        ({}, [UNCONFIRMED], "wrong", "open the link in the mail"),
+        ({}, [], "wrong", "nobody is subscribed"),
+        ({"ActionsEnabled": False}, [CONFIRMED], "wrong", "1 of 1 tell nobody, such as ApiErrors"),
+        ({"AlarmActions": []}, [CONFIRMED], "wrong", "1 of 1 tell nobody, such as ApiErrors"),
+        ({"StateValue": "ALARM"}, [CONFIRMED], "wrong", "The API answers 5xx."),
+    ],
+)
+def test_alarms_that_reach_nobody_or_ring_are_wrong(
+    stage: Stage,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+    subscriptions: list[str],
+    state: str,
+    says: str,
+) -> None:
+    found = {"Subscriptions": [{"SubscriptionArn": each} for each in subscriptions]}
+    asked = client(
+        stage,
+        monkeypatch,
+        get_paginator=pages(MetricAlarms=[RESTING | changes]),
+        list_subscriptions_by_topic=lambda TopicArn: found,  # noqa: N803
+    )
+    answer = doctor._alarms(asked)
+    assert answer.state == state and says in answer.detail + answer.remedy
+
+
 LIVES = {"status": "ACTIVE", "endOfLifeTime": datetime(2027, 9, 1, tzinfo=UTC)}
 ENDED = {"status": "LEGACY", "endOfLifeTime": datetime(2026, 8, 1, tzinfo=UTC)}
 GRANTED = {"authorizationStatus": "AUTHORIZED", "agreementAvailability": {"status": "AVAILABLE"}}

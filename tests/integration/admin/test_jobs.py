@@ -34,6 +34,8 @@ def test_jobs_are_found_by_end_and_by_reference(world: World, vendor: Vendor, ad
     assert ids(admin(f"job list --tenant {OTHER}")) == ids(admin("job list --reference A-3")) == []
     assert "content_blocked" in admin("job list", text=True)
     assert "jane" not in admin("job list", text=True)
+    trial = world.submit(mode="test").job.id
+    assert ids(admin("job list --limit 2")) == [trial, bad], "the newest of all modes and tenants"
 
 
 def test_a_long_list_comes_in_pages(world: World, admin: Any, refused: Any) -> None:
@@ -81,6 +83,8 @@ def test_stuck_jobs_of_others_are_not_listed(world: World, vendor: Vendor, admin
     assert set(ids(admin("job list --stuck"))) == set(made.values())
     assert ids(admin("job list --stuck --owner jane")) == [made["jane"]]
     assert ids(admin("job list --stuck --reference joe")) == [made["joe"]]
+    assert len(ids(admin("job list --stuck --mode live"))) == 2
+    assert ids(admin("job list --stuck --mode test")) == []
     assert "leave out --failed" in refused("job list --stuck --failed")
     assert "--cursor" in refused("job list --stuck --cursor am9i")
 
@@ -88,11 +92,14 @@ def test_stuck_jobs_of_others_are_not_listed(world: World, vendor: Vendor, admin
 def test_one_job_is_shown_cancelled_retried_and_recovered(
     world: World, vendor: Vendor, admin: Any, refused: Any
 ) -> None:
-    job_id = world.submit().job.id
+    job_id = world.submit(provider="nova_canvas").job.id
     assert admin(f"job show {job_id}")["status"] == "queued"
     assert "url" not in json.dumps(admin(f"job show {job_id}")["images"])
     assert admin(f"job cancel {job_id}")["id"] == job_id
     world.broken(job_id)
+    admin(f"tenant allow {TENANT} sandbox")
+    assert "This tenant may not use" in refused(f"job retry {job_id}")
+    admin(f"tenant allow {TENANT} --all")
     again = admin(f"job retry {job_id}")
     assert again["retried_from"] == job_id
     assert "nothing" in refused(f"job recover {job_id}").lower()
@@ -104,10 +111,13 @@ def test_usage_tells_what_was_made_and_spent(world: World, vendor: Vendor, admin
     ended(world, vendor, finished(count=2), output={"count": 2}, owner="jane")
     ended(world, vendor, failed("content_blocked"), owner="joe")
     ended(world, vendor, failed("internal", "unknown"), owner="joe")
+    ended(world, vendor, finished(), mode="test")
     told = admin(f"usage today --tenant {TENANT}")
     [row] = told["items"]
     assert (row["jobs"], row["succeeded"], row["failed"], row["images"]) == (3, 1, 2, 3)
     assert row["cost"]["amount"] == pytest.approx(0.12) and row["charged_unknown"] == 1
+    [trial] = admin(f"usage today --tenant {TENANT} --mode test")["items"]
+    assert (trial["jobs"], trial["succeeded"], trial["cost"]["amount"]) == (1, 1, 0)
     world.at.moment += timedelta(days=1)
     assert admin(f"usage today --tenant {TENANT}")["items"][0]["jobs"] == 0
     by = admin(f"usage month --tenant {TENANT} --by day,owner")["items"]

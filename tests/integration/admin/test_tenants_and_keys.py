@@ -104,6 +104,15 @@ def test_a_role_reaches_the_tenant_s_folders_only(admin: Any, stacks: Stacks) ->
     assert not stacks.made
 
 
+def test_a_role_is_told_again_and_its_trust_is_changed(admin: Any, stacks: Stacks) -> None:
+    first = admin(f"tenant role {TENANT} --trust 123456789012 --external-id 7f9c2ba4")["role"]
+    assert admin(f"tenant role {TENANT} --trust 123456789012 --external-id 7f9c2ba4")["role"] == first
+    assert admin(f"tenant role {TENANT} --trust 123456789012 --external-id 0a1b2c3d")["role"] == first
+    made = stacks.made[f"FittingRoom-dev-Tenant-{TENANT}"]["Resources"]["Role"]["Properties"]
+    [trust] = made["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Condition"] == {"StringEquals": {"sts:ExternalId": "0a1b2c3d"}}
+
+
 def test_a_role_may_use_the_stage_s_own_key_through_s3(stage: Stage, admin: Any, stacks: Stacks) -> None:
     key = stage.outputs["EncryptionKeyArn"] = "arn:aws:kms:us-east-1:123456789012:key/0a1b"
     admin(f"tenant role {TENANT} --trust 123456789012 --external-id 7f9c2ba4")
@@ -132,8 +141,10 @@ def test_a_key_is_shown_once_and_stored_as_a_hash(world: World, admin: Any, mode
 def test_a_revoked_key_is_refused_within_30_seconds(world: World, admin: Any) -> None:
     made = admin(f"key create --tenant {TENANT} --mode live")
     assert api_keys.find_caller(made["key"], world.at)
+    assert made["id"] in admin(f"tenant show {TENANT}")["keys"]
     ended = admin(f"key revoke {made['id']}")
     assert ended["revoked_at"] and "key" not in ended
+    assert made["id"] not in admin(f"tenant show {TENANT}")["keys"]
     world.at.sleep(30)
     assert api_keys.find_caller(made["key"], world.at) is None
     assert admin(f"key revoke {made['id']}")["revoked_at"] == ended["revoked_at"]

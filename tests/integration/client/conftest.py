@@ -64,9 +64,9 @@ class Deployment:
         self.world.put(name, form["file"], folder=folder, bucket=INBOX)
         return httpx.Response(204)
 
-    def stored(self, job_id: str, n: int = 1) -> bytes:
+    def stored(self, job_id: str, name: int | str = 1) -> bytes:
         """An image in the media bucket."""
-        return self.world.read(f"results/{TENANT}/{job_id}/{n}.png", MEDIA)
+        return self.world.read(f"results/{TENANT}/{job_id}/{name}.png", MEDIA)
 
     def sent(self, method: str, path: str) -> list[httpx.Request]:
         return [asked for asked in self.requests if (asked.method, asked.url.path) == (method, path)]

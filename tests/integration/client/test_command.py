@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from fitting_room.jobs.outcome import Charged
 from fitting_room_client import FittingRoom, command
 from tests.client import URL, StillClock, told
 from tests.integration.client.conftest import Deployment
@@ -108,16 +109,29 @@ def test_a_missing_file_is_named(shell: Run, tmp_path: Path) -> None:
 def test_show_prints_no_link_unless_asked(
     shell: Run, vendor: Vendor, deployment: Deployment, person: Path, tee: Path, tmp_path: Path
 ) -> None:
-    vendor.starts = [finished()]
-    shell("try", person, tee, "-o", tmp_path / "out.png", "--provider", "tryiton")
+    vendor.starts = [finished(mask=finished().images[0].data)]
+    wanted = ("--provider", "nova_canvas", "--category", "tops", "--set", "output.mask=true")
+    shell("try", person, tee, "-o", tmp_path / "out.png", *wanted)
     job_id = deployment.world.executions()[0]
     code, out, _ = shell("jobs", "show", job_id)
     job = json.loads(out)
-    assert (code, job["id"], job["status"], job["images"][0]["width"]) == (0, job_id, "succeeded", 360)
+    assert (code, job["id"], job["status"]) == (0, job_id, "succeeded")
+    assert (job["images"][0]["width"], job["mask"]["width"]) == (360, 360)
     assert "Signature" not in out
     assert "Signature" in shell("jobs", "show", job_id, "--links")[1]
     assert shell("jobs", "show", job_id, "-o", tmp_path / "again.png")[0] == 0
-    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "out.png").read_bytes()
+    for again, first in (("again.png", "out.png"), ("again_mask.png", "out_mask.png")):
+        assert (tmp_path / again).read_bytes() == (tmp_path / first).read_bytes()
+
+
+@pytest.mark.parametrize("charged", ["yes", "unknown"])
+def test_cancel_says_that_a_job_is_over_and_was_charged(
+    shell: Run, vendor: Vendor, deployment: Deployment, charged: Charged
+) -> None:
+    vendor.starts = [failed("content_blocked", charged)]
+    job_id = deployment.world.submit(provider="tryiton").job.id
+    deployment.world.run(job_id)
+    assert shell("jobs", "cancel", job_id)[1] == f"{job_id} is failed; charged: {charged}\n"
 
 
 def test_cancel_says_whether_it_was_charged(shell: Run, deployment: Deployment) -> None:

@@ -35,6 +35,14 @@ def test_two_files_become_a_picture(
     assert uploads == [{"content_type": "image/png", "bytes": each.stat().st_size} for each in (person, tee)]
 
 
+def test_a_mask_that_was_asked_for_is_downloaded_too(
+    do: Do, deployment: Deployment, vendor: Vendor, person: Path, tee: Path
+) -> None:
+    vendor.starts = [finished(mask=finished().images[0].data)]
+    result = do("try_on", person, tee, provider="nova_canvas", category="tops", output={"mask": True})
+    assert result.mask.content == deployment.stored(result.job.id, "mask")
+
+
 def test_every_field_and_way_to_name_an_image_reaches_the_api(do: Do, deployment: Deployment) -> None:
     upload = do("upload", picture(360, 540)).id
     link = "https://shop.example/tee.png?v=1"
