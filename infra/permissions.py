@@ -148,8 +148,8 @@ class Permissions:
         functions.erase.add_to_role_policy(  # it does list
             iam.PolicyStatement(
                 actions=[action],
-                resources=[self.media],
-                conditions={"StringLike": {"s3:prefix": ["staging/*", "results/*"]}},
+                resources=[self.media, self.inbox],
+                conditions={"StringLike": {"s3:prefix": ["staging/*", "results/*", "drop/*"]}},
             )
         )
 

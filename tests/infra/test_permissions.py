@@ -202,8 +202,8 @@ def test_each_machine_calls_its_own_functions_and_the_api_and_the_sweep_the_one_
 
 def test_listing_is_for_functions_that_must_tell_absent_from_forbidden_or_read_a_folder(stage: Synthesized) -> None:
     assert _holders(stage, "s3:ListBucket") == {
-        **{role: {INBOX, MEDIA} for role in ("Api", "Ingest", "Prepare", "Expand")},
-        **{role: {MEDIA} for role in ("StartBedrock", "StartHttp", "Poll", "Collect", "Finish", "Erase")},
+        **{role: {INBOX, MEDIA} for role in ("Api", "Ingest", "Prepare", "Expand", "Erase")},
+        **{role: {MEDIA} for role in ("StartBedrock", "StartHttp", "Poll", "Collect", "Finish")},
         "Admit": {INBOX},
     }
     bounds = {
@@ -211,7 +211,7 @@ def test_listing_is_for_functions_that_must_tell_absent_from_forbidden_or_read_a
         for role, statement in stage.statements()
         if "s3:ListBucket" in statement["Action"] and "Condition" in statement
     }
-    assert bounds == {"Erase": ["staging/*", "results/*"]}, "a read of one object names no prefix"
+    assert bounds == {"Erase": ["staging/*", "results/*", "drop/*"]}, "a read of one object names no prefix"
 
 
 def test_each_function_that_reads_an_object_may_learn_that_it_is_not_there(stage: Synthesized) -> None:

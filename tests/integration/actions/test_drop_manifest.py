@@ -21,7 +21,7 @@ from fitting_room.stores import batches, media
 from tests.deployment import choose
 from tests.integration.actions.test_drops import GARMENT, PERSON, TEXT, Drop, dated
 from tests.integration.catalogue import Catalogue
-from tests.integration.world import LIVE, MEDIA, TENANT, Vendor, World, failed, finished, picture
+from tests.integration.world import INBOX, LIVE, MEDIA, TENANT, Vendor, World, failed, finished, picture
 
 HEAD = "id,person,garment,category\n"
 TWO = f"{HEAD}A-1,anna.jpg,tee.png,tops\nB 2,anna.jpg,coat.png,tops\n".encode()
@@ -286,6 +286,22 @@ def test_erasing_a_batch_leaves_what_the_next_batch_of_the_folder_shows(
             world.erase()
         assert folder.news() == left
     assert not world.keys("results/")
+
+
+def test_erasing_a_batch_leaves_a_manifest_that_has_changed_since(world: World, folder: Folder) -> None:
+    for name, data in ({"manifest.csv": TWO} | FILES).items():
+        folder.put(name, data)
+    folder.hear()
+    folder.end()
+    folder.put("manifest.csv", TWO.replace(b"A-1", b"A-2"))
+    delete_batch(folder.batches[0], LIVE, world.at)
+    world.erase()
+    folder.hear("manifest.csv")
+    assert len(folder.batches) == 2
+    Catalogue(world).run(folder.batches[1])
+    delete_batch(folder.batches[1], LIVE, world.at)
+    world.erase()
+    assert not [key for key in world.keys("drop/", INBOX) if "manifest" in key]
 
 
 def test_each_batch_of_a_folder_has_its_own_reports(world: World, folder: Folder, twice: tuple[str, str]) -> None:

@@ -9,6 +9,7 @@ from fitting_room.actions.drops.results import news_of
 from fitting_room.actions.requests.delete import SAME_PURCHASE, linked
 from fitting_room.clock import Clock
 from fitting_room.jobs.batch import Batch, job_id_of
+from fitting_room.jobs.job import Source
 from fitting_room.observability import logger
 from fitting_room.settings import settings
 from fitting_room.stores import batch_rows, batches, deliveries, jobs, media
@@ -61,5 +62,14 @@ def _erase_files(batch: Batch) -> None:
     if batch.drop:
         folder = Folder(batch.tenant, batch.drop).results
         media.remove([f"{folder}error.json", *news_of(folder, batch.id)])
-    if batch.manifest.bucket == config.inbox_bucket and batch.manifest.key:
-        media.remove([batch.manifest.key], bucket=config.inbox_bucket)
+    manifest = batch.manifest
+    if manifest.bucket == config.inbox_bucket and manifest.key and not _changed(manifest):
+        media.remove([manifest.key], bucket=manifest.bucket)
+
+
+def _changed(manifest: Source) -> bool:
+    """Return whether a drop folder has another manifest of that name now, which makes a batch of its own."""
+    if manifest.etag is None:
+        return False
+    there = {found.key: found.etag for found in media.listing(str(manifest.bucket), str(manifest.key))}
+    return there.get(str(manifest.key), manifest.etag) != manifest.etag
