@@ -326,6 +326,14 @@ def test_a_second_call_answers_the_same_job_while_it_is_open_and_once_it_succeed
     assert world.job(first).status == "succeeded"
 
 
+def test_a_recovery_reads_as_long_as_if_nothing_had_been_read_before(world: World, vendor: Vendor) -> None:
+    old = lost(world, vendor)
+    vendor.polls = [NO_LONGER]
+    began, new = world.at.now(), again(world, old).job.id
+    world.run(new)
+    assert world.at.now() - began >= timedelta(minutes=17), "15 minutes, and three reads a minute apart after them"
+
+
 def test_a_recovery_that_was_in_vain_may_be_followed_by_another(world: World, vendor: Vendor) -> None:
     old = lost(world, vendor)
     vendor.polls = [NO_LONGER]
