@@ -61,7 +61,7 @@ def _refused(words: str) -> dict[str, Any]:
 VENDORS = [
     Vendor("tryiton", KEY, (KEY,), _refused, _predictions),
     Vendor("fashn", KEY, (KEY,), _refused, _predictions),
-    Vendor("fal", KEY, (KEY,), _refused, _fal, job="fal-ai/fashn/requests/1"),
+    Vendor("fal", f"1a2b-3c4d:{KEY}", ("1a2b-3c4d", KEY), _refused, _fal, job="fal-ai/fashn/requests/1"),
     Vendor("astria", KEY, (KEY,), _refused, lambda words: {"id": 1, "user_error": words}, job="1/2"),
     Vendor(
         "aidge",
