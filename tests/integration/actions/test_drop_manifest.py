@@ -288,6 +288,22 @@ def test_erasing_a_batch_leaves_what_the_next_batch_of_the_folder_shows(
     assert not world.keys("results/")
 
 
+def test_a_row_whose_file_was_missing_runs_when_the_manifest_is_put_again(world: World, folder: Folder) -> None:
+    for name in ("anna.jpg", "tee.png"):
+        folder.put(name, FILES[name])
+    folder.put("manifest.csv", TWO)
+    folder.hear()
+    folder.wait(960)
+    folder.end()
+    folder.put("coat.png", picture(300, 300, "red"))
+    world.at.sleep(60)
+    folder.put("manifest.csv", TWO)
+    folder.hear("manifest.csv")
+    folder.end()
+    counts = [Catalogue(world).counts(each) for each in folder.batches]
+    assert counts == [{"rows": 2, "invalid": 1, "succeeded": 1}, {"rows": 2, "succeeded": 2, "reused": 1}]
+
+
 def test_erasing_a_batch_leaves_a_manifest_that_has_changed_since(world: World, folder: Folder) -> None:
     for name, data in ({"manifest.csv": TWO} | FILES).items():
         folder.put(name, data)
