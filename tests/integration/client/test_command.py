@@ -14,7 +14,7 @@ from fitting_room.jobs.outcome import Charged
 from fitting_room_client import FittingRoom, command
 from tests.client import URL, StillClock, told
 from tests.integration.client.conftest import Deployment
-from tests.integration.world import LIVE_KEY, TENANT, Vendor, failed, finished
+from tests.integration.world import LIVE_KEY, TENANT, TEST_KEY, Vendor, failed, finished
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -173,6 +173,12 @@ def test_a_provider_whose_models_are_dead_is_not_usable(shell: Run, deployment: 
     assert (rows["nova_canvas"], rows["tryiton"]) == ("no", "yes")
 
 
+def test_a_provider_that_the_key_may_not_use_is_not_usable(shell: Run) -> None:
+    _, out, _ = shell("providers", "--key", TEST_KEY)
+    rows = {line.split()[0]: line.split()[1] for line in out.splitlines()}
+    assert (rows["tryiton"], rows["sandbox"]) == ("no", "yes")
+
+
 def test_list_shows_as_many_as_asked(shell: Run, deployment: Deployment) -> None:
     page = {
         "items": [{"id": f"job_{n}", "status": "failed", "reference": TENANT} for n in range(3)],
@@ -191,6 +197,32 @@ def test_address_and_key_of_the_local_cloud(shell: Run, deployment: Deployment, 
     assert (code, deployment.requests[0].headers["authorization"]) == (1, "Bearer fr_live_" + "9" * 32)
     assert "has no valid API key" in err
     assert "9" * 32 not in err
+
+
+@pytest.mark.parametrize(
+    ("given", "host", "key"),
+    [
+        (["--local", "endpoints.json"], "local.example", "k_local"),
+        (["--local", "endpoints.json", "--key", "k_mine"], "local.example", "k_mine"),
+        (["--local", "endpoints.json", "--url", "https://mine.example"], "mine.example", "k_local"),
+        (["--url", "https://mine.example", "--key", "k_mine"], "mine.example", "k_mine"),
+    ],
+)
+def test_an_address_or_key_that_is_given_is_used(
+    shell: Run,
+    deployment: Deployment,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    given: list[str],
+    host: str,
+    key: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("endpoints.json").write_text(json.dumps({"api": "https://local.example", "api_key": "k_local"}))
+    deployment.before = lambda _: told(200, {"items": []})
+    shell("providers", *given)
+    [asked] = deployment.requests
+    assert (asked.url.host, asked.headers["authorization"]) == (host, f"Bearer {key}")
 
 
 def test_an_interrupt_says_that_the_job_goes_on(

@@ -77,6 +77,13 @@ def test_the_list_of_the_real_api_is_read_page_by_page(do: Do, deployment: Deplo
     assert [job.id for job in listed] == made[::-1]
 
 
+def test_a_time_without_a_zone_is_the_time_of_this_machine(do: Do, deployment: Deployment) -> None:
+    made = deployment.world.submit().job.id
+    now = deployment.world.at.now().astimezone().replace(tzinfo=None)
+    for after, found in ((now - timedelta(minutes=1), [made]), (now + timedelta(minutes=1), [])):
+        assert [job.id for job in do("jobs.list", created_after=after)] == found
+
+
 # ------------------------------------------------------------------------------- the contract's less ordinary answers
 @pytest.mark.parametrize("flavour", ["blocking", "awaiting"])
 def test_the_list_is_read_to_its_end_though_a_page_is_short(flavour: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from fitting_room_client import AnswerLost, BadInput, DeadlinePassed, FittingRoom, JobFailed, Refused
+from fitting_room_client import AnswerLost, AsyncFittingRoom, BadInput, DeadlinePassed, FittingRoom, JobFailed, Refused
 from tests.client import URL, Do, StillClock
 from tests.integration.client.conftest import Deployment
 from tests.integration.world import LIVE_KEY, Vendor, failed, finished, picture
@@ -83,6 +84,15 @@ def test_whatever_the_api_reads_may_be_given_as_it_is(
     do("estimate", person, garment)
     asked = json.loads(deployment.requests[0].content)
     assert (asked["person"], asked["garments"]) == meant
+
+
+def test_the_category_of_a_call_is_for_each_garment_that_names_none(do: Do, deployment: Deployment) -> None:
+    deployment.before = lambda _: httpx.Response(200, json={"plan": []})
+    do("estimate", "upl_1", ["upl_2", {"image": "upl_3", "category": "bottoms"}], category="tops")
+    assert json.loads(deployment.requests[0].content)["garments"] == [
+        {"image": {"upload": "upl_2"}, "category": "tops"},
+        {"image": {"upload": "upl_3"}, "category": "bottoms"},
+    ]
 
 
 def test_an_estimate_sends_no_file(do: Do, deployment: Deployment, person: Path) -> None:
@@ -261,6 +271,28 @@ def test_address_and_key_come_from_the_environment(monkeypatch: pytest.MonkeyPat
         assert fr.providers() == []
         assert LIVE_KEY not in repr(fr) + repr(vars(fr))
     assert (str(seen[0].url), seen[0].headers["authorization"]) == (f"{URL}/v1/providers", f"Bearer {LIVE_KEY}")
+
+
+def test_a_client_of_the_callers_own_stays_open_and_any_other_is_closed() -> None:
+    answer = httpx.MockTransport(lambda _: httpx.Response(200, json={"items": []}))
+    mine, mine_to_await = httpx.Client(transport=answer), httpx.AsyncClient(transport=answer)
+
+    async def awaiting() -> None:
+        async with AsyncFittingRoom(URL, LIVE_KEY, http=mine_to_await) as fr:
+            assert await fr.providers() == []
+        async with AsyncFittingRoom(URL, LIVE_KEY) as fr:
+            pass
+        with pytest.raises(RuntimeError, match="closed"):
+            await fr.providers()
+
+    with FittingRoom(URL, LIVE_KEY, http=mine) as fr:
+        assert fr.providers() == []
+    with FittingRoom(URL, LIVE_KEY) as fr:
+        pass
+    with pytest.raises(RuntimeError, match="closed"):
+        fr.providers()
+    asyncio.run(awaiting())
+    assert (mine.is_closed, mine_to_await.is_closed) == (False, False)
 
 
 @pytest.mark.parametrize(

@@ -228,6 +228,28 @@ def test_an_image_that_is_gone_is_left_out(do: Do, api: Api, tmp_path: Path) -> 
     assert (tmp_path / "results" / "anna-tee.jpg").exists()
 
 
+@pytest.mark.parametrize(
+    ("content", "suffix"),
+    [
+        (b"RIFF\x00\x00\x00\x00WEBPVP8 ", "webp"),
+        (b"\x00\x00\x00\x20ftypavif", "avif"),
+        (b"\x00\x00\x00\x20ftypheic", "heic"),
+        (b"no image", "bin"),
+    ],
+)
+def test_the_bytes_say_which_suffix_a_saved_image_gets(
+    do: Do, api: Api, tmp_path: Path, content: bytes, suffix: str
+) -> None:
+    served = api._bucket
+
+    def other(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=content) if request.url.path == "/anna" else served(request)
+
+    api._bucket = other
+    do("batches.save", "bat_1", tmp_path)
+    assert (tmp_path / "results" / f"anna-tee.{suffix}").read_bytes() == content
+
+
 def test_one_call_goes_from_the_manifest_to_the_folder(do: Do, api: Api, manifest: Path, tmp_path: Path) -> None:
     api.looks = [{"status": "running"}, {"status": "finished", "counts": {"rows": 2, "succeeded": 2}}]
     assert do("batch", manifest, save=tmp_path / "out", defaults={"category": "tops"}).status == "finished"
@@ -293,7 +315,7 @@ def test_run_goes_from_a_manifest_to_the_contact_sheet(shell: Run, api: Api, man
     ]
 
 
-@pytest.mark.parametrize(("answer", "bought"), [("y\n", True), ("\n", False), ("no\n", False)])
+@pytest.mark.parametrize(("answer", "bought"), [("y\n", True), ("Yes\n", True), ("\n", False), ("no\n", False)])
 def test_a_person_sees_the_estimate_and_is_asked(
     shell: Run, api: Api, manifest: Path, answer: str, bought: bool
 ) -> None:

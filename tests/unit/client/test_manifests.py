@@ -54,6 +54,7 @@ def faults(read: Manifest) -> list[tuple[str | None, str]]:
             "scene,image,input_image,reference_image\ntee.jpg,tee.jpg,tee.jpg,tee.jpg\n",
             "scene,image,input_image,reference_image\n<tee.jpg>,<tee.jpg>,<tee.jpg>,<tee.jpg>\n",
         ),
+        ("person,garment\nHTTPS://x.example/a.jpg,tee.jpg\n", "person,garment\nHTTPS://x.example/a.jpg,<tee.jpg>\n"),
         ('person,images.0\n"{""url"": ""x""}", tee.jpg \n', 'person,images.0\n"{""url"": ""x""}",<tee.jpg>\n'),
     ],
 )
