@@ -17,7 +17,7 @@ from fitting_room_client.client import FittingRoom
 from fitting_room_client.core import JOB_SECONDS
 from fitting_room_client.errors import FittingRoomError
 from fitting_room_client.models import Cost, Fault, Job
-from fitting_room_client.requests import WAYS, bad
+from fitting_room_client.requests import bad, way_of
 from fitting_room_client.results import Result
 
 LOCAL = ".local/endpoints.json"
@@ -175,7 +175,7 @@ def _place(asked: argparse.Namespace) -> tuple[str | None, str | None]:
 
 
 def _image(text: str) -> Any:
-    return text if text.startswith(tuple(WAYS)) else Path(text)
+    return text if way_of(text) else Path(text)
 
 
 def _fields(settings: Iterable[str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from fitting_room_client.errors import BadInput
 from fitting_room_client.models import Fault
-from fitting_room_client.requests import WAYS, bad, bytes_of
+from fitting_room_client.requests import bad, bytes_of, way_of
 
 _IMAGES = frozenset(
     ("person", "scene", "garment", "image", "images", "pictures", "photos", "input_image", "reference_image")
@@ -154,7 +154,7 @@ def _walked(value: Any, name: str, place: str, change: Change) -> Any:
 
 
 def _local(text: str) -> bool:
-    return bool(text) and not text.lower().startswith((*WAYS, "{"))
+    return bool(text) and not text.startswith("{") and way_of(text) is None
 
 
 def _fault(place: str, detail: str, remedy: str) -> Fault:

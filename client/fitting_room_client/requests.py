@@ -37,6 +37,11 @@ def _garment(garment: Any, pointer: str) -> dict[str, Any]:
     return dict(found) if isinstance(found, Mapping) and "subject" in found else {"image": found}
 
 
+def way_of(text: str) -> str | None:
+    """Return how a text names an image; None for one that names none, or a file."""
+    return next((way for beginning, way in WAYS.items() if text.lower().startswith(beginning)), None)
+
+
 def named(image: Any, pointer: str) -> Any:
     """Return how the API names an image. Raises `BadInput` for a text that names none.
 
@@ -44,9 +49,8 @@ def named(image: Any, pointer: str) -> Any:
     """
     if not isinstance(image, str):
         return image
-    for beginning, way in WAYS.items():
-        if image.startswith(beginning):
-            return {way: image}
+    if way := way_of(image):
+        return {way: image}
     raise bad(
         pointer,
         f"{image[:60]!r} names no image.",
