@@ -221,6 +221,15 @@ def test_each_function_that_reads_an_object_may_learn_that_it_is_not_there(stage
         assert role in ("Api", "Batch") or buckets <= may_list[role], role  # the Api only signs links to results
 
 
+def test_a_tenant_s_own_bucket_is_read_where_jobs_and_batches_that_name_it_are(every: Synthesized) -> None:
+    bucket = "arn:${AWS::Partition}:s3:::photos-of-acme"
+    assert {grant for grant in _grants(every) if "photos-of-acme" in grant[2]} == {
+        (role, action, resource)
+        for role in ("Api", "Expand", "Prepare")
+        for action, resource in (("s3:GetObject", f"{bucket}/*"), ("s3:ListBucket", bucket))
+    }
+
+
 def test_images_are_deleted_by_erase_and_by_functions_that_may_have_written_one_too_late(stage: Synthesized) -> None:
     deleting = _holders(stage, "s3:DeleteObject")
     assert deleting.keys() == {"Erase", *WRITERS_OF_STAGING, *WRITERS_OF_RESULTS}

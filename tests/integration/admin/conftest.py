@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from admin import cli
 from admin.stage import Stage
@@ -25,18 +25,27 @@ class Stacks:
 
     def __init__(self) -> None:
         self.made: dict[str, Any] = {}
+        self.failing = False
+        """Whether no resource can be made at present."""
+        self.status = "CREATE_COMPLETE"
 
     def describe_stacks(self, StackName: str) -> Any:  # noqa: N803
         if StackName not in self.made:
             error = {"Code": "ValidationError", "Message": f"Stack with id {StackName} does not exist"}
             raise ClientError(cast(Any, {"Error": error}), "DescribeStacks")
         outputs = [{"OutputKey": "RoleArn", "OutputValue": f"arn:aws:iam::123456789012:role/{StackName}"}]
-        return {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Outputs": outputs}]}
+        return {"Stacks": [{"StackStatus": self.status, "Outputs": outputs}]}
 
-    def create_stack(self, *, StackName: str, TemplateBody: str, **_: Any) -> None:  # noqa: N803
+    def create_stack(self, *, StackName: str, TemplateBody: str, OnFailure: str = "ROLLBACK", **_: Any) -> None:  # noqa: N803
+        if self.failing and OnFailure == "DELETE":
+            return
         self.made[StackName] = json.loads(TemplateBody)
+        self.status = "ROLLBACK_COMPLETE" if self.failing else "CREATE_COMPLETE"
 
     def update_stack(self, *, StackName: str, TemplateBody: str, **_: Any) -> None:  # noqa: N803
+        if self.status == "ROLLBACK_COMPLETE":
+            error = {"Code": "ValidationError", "Message": "It is in ROLLBACK_COMPLETE state and can not be updated."}
+            raise ClientError(cast(Any, {"Error": error}), "UpdateStack")
         if self.made[StackName] == json.loads(TemplateBody):
             error = {"Code": "ValidationError", "Message": "No updates are to be performed."}
             raise ClientError(cast(Any, {"Error": error}), "UpdateStack")
@@ -45,8 +54,12 @@ class Stacks:
     def delete_stack(self, StackName: str) -> None:  # noqa: N803
         del self.made[StackName]
 
-    def get_waiter(self, _: str) -> Any:
-        return SimpleNamespace(wait=lambda **_: None)
+    def get_waiter(self, name: str) -> Any:
+        def wait(**_: Any) -> None:
+            if self.failing:
+                raise WaiterError(name, "Waiter encountered a terminal failure state", {})
+
+        return SimpleNamespace(wait=wait)
 
 
 @pytest.fixture

@@ -99,6 +99,24 @@ def doctors(monkeypatch: pytest.MonkeyPatch, client: Any, region: str = "us-east
     return {answer["check"]: answer for answer in said.data}
 
 
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("UPDATE_COMPLETE", "ok"),
+        ("UPDATE_ROLLBACK_COMPLETE", "ok"),
+        ("UPDATE_IN_PROGRESS", "unknown"),
+        ("UPDATE_ROLLBACK_FAILED", "wrong"),
+    ],
+)
+def test_a_stack_is_not_wrong_while_it_is_deployed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, status: str, state: str
+) -> None:
+    asked = client(stage, monkeypatch, describe_stacks=lambda **_: {"Stacks": [{"StackStatus": status}]})
+    said = told([Check("stack", lambda: doctor._stack(asked, asked.service))])
+    assert (said.data[0]["state"], said.failed) == (state, state == "wrong")
+    assert status in said.data[0]["detail"]
+
+
 def test_a_first_deployment_that_failed_is_a_line_and_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     class RolledBack(Unreachable):
         def describe_stacks(self, StackName: str) -> Any:  # noqa: N803
@@ -115,6 +133,29 @@ def test_a_region_that_does_not_exist_is_told(monkeypatch: pytest.MonkeyPatch) -
     assert found["region"]["detail"] == "boto3 knows no region mars-1" and "--region" in found["region"]["remedy"]
     assert found["credentials"]["state"] == "unknown"
     assert found["stage"]["state"] == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("options", "variable", "region"),
+    [
+        (["--region", "eu-west-1"], "us-west-2", "eu-west-1"),
+        ([], "us-west-2", "us-west-2"),
+        ([], "", "eu-north-1"),
+    ],
+)
+def test_the_region_is_that_of_the_option_or_of_aws_region_or_the_default_one(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    variable: str,
+    region: str,
+) -> None:
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    monkeypatch.setenv("AWS_REGION", variable)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-north-1")
+    monkeypatch.setattr(doctor, "checks", lambda stage: [Check("region", lambda: doctor._region(stage))])
+    cli.main(["doctor", *options])
+    assert f"region: {region}\n" in capsys.readouterr().out
 
 
 def test_without_credentials_the_doctor_says_how_to_send_them(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

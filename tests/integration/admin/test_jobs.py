@@ -68,8 +68,15 @@ def test_a_job_is_stuck_when_its_run_broke_or_nobody_looks(world: World, vendor:
     job_id = world.submit().job.id
     world.run_until_pending(job_id)
     assert ids(admin("job list --stuck")) == []
+    vendor.starts = [pending()]
+    broken = world.submit().job.id
+    world.run_until_pending(broken)
+    for at_once in (True, False):
+        world.broken(broken)
+        assert (world.job(broken).resume_at is None) is at_once
+        assert ids(admin("job list --stuck")) == [broken]
     world.at.moment += timedelta(hours=1)  # the sweep does not run
-    assert ids(admin("job list --stuck")) == [job_id]
+    assert set(ids(admin("job list --stuck"))) == {job_id, broken}
     assert ids(admin(f"job list --stuck --tenant {OTHER}")) == []
 
 
@@ -159,15 +166,16 @@ def test_dead_letters_are_listed_and_go_where_they_belong(
     letter(stage, DROP)
     letter(stage, BROKEN, TARGET_ARN=FUNCTION, ERROR_CODE="THROTTLED")
     context = {"functionArn": f"{FUNCTION}:$LATEST", "condition": "RetriesExhausted"}
-    letter(stage, {"requestContext": context, "requestPayload": {"shard": 1}})
+    answer = {"errorType": "TimeoutError", "errorMessage": "the table is away"}
+    letter(stage, {"requestContext": context, "requestPayload": {"shard": 1}, "responsePayload": answer})
     letter(stage, {"job_id": "job_2"})
 
     listed = admin("dead-letters list")
-    assert {(row["to"], row["about"]) for row in listed} == {
-        ("drops", "drop/acme/a/person.png"),
-        ("sweep", "job_1"),
-        ("sweep", ""),
-        ("webhooks", "job_2"),
+    assert {(row["to"], row["about"], row["reason"]) for row in listed} == {
+        ("drops", "drop/acme/a/person.png", "tried five times"),
+        ("sweep", "job_1", "THROTTLED"),
+        ("sweep", "", "RetriesExhausted TimeoutError"),
+        ("webhooks", "job_2", "tried five times"),
     }
     assert "--all" in refused("dead-letters replay")
     assert "no dead letter" in refused("dead-letters replay nothing")

@@ -249,6 +249,15 @@ def test_an_override_changes_what_is_planned_bought_and_counted(
     assert world.submit(provider="fashn").job.plan == ["fashn"]
 
 
+def test_a_pause_outlasts_the_changes_of_the_catalogue_made_during_it(admin: Any) -> None:
+    admin("provider pause fashn --reason outage")
+    for change in ("--model tryon-v1.6 --price 0.05", "--clear"):
+        admin(f"provider override fashn {change}")
+        [row] = [row for row in admin("provider list") if row["provider"] == "fashn"]
+        assert row["paused"]["reason"] == "outage"
+    assert not row["overridden"]
+
+
 def test_what_costs_credits_counts_in_the_budget_of_images_though_its_price_is_set_to_0(
     world: World, admin: Any
 ) -> None:

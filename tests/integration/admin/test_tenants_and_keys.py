@@ -54,6 +54,12 @@ def test_a_tenant_s_providers_are_named_and_set_free_again(admin: Any) -> None:
         (f"tenant role {TENANT} --remove", "has no role"),
         ("key create --tenant nobody --mode live", "tenant create nobody"),
         (f"key create --tenant {TENANT} --mode live --scopes write", "submit,read,erase,admin"),
+        (f"key create --tenant {TENANT} --mode live --name {'a' * 65}", "at most 64 printable"),
+        (f"key create --tenant {TENANT} --mode live --name \x1b[2J", "at most 64 printable"),
+        ("key list --tenant nobody", "tenant create nobody"),
+        ("job list --tenant nobody", "tenant create nobody"),
+        ("usage today --tenant nobody", "tenant create nobody"),
+        ("usage month --tenant nobody", "tenant create nobody"),
         ("key revoke key_0123456789abcdef", "key list"),
         ("key revoke key_0", "key list"),
     ],
@@ -111,6 +117,14 @@ def test_a_role_is_told_again_and_its_trust_is_changed(admin: Any, stacks: Stack
     made = stacks.made[f"FittingRoom-dev-Tenant-{TENANT}"]["Resources"]["Role"]["Properties"]
     [trust] = made["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Condition"] == {"StringEquals": {"sts:ExternalId": "0a1b2c3d"}}
+
+
+def test_a_role_that_could_not_be_made_is_made_by_the_next_try(admin: Any, refused: Any, stacks: Stacks) -> None:
+    line = f"tenant role {TENANT} --trust 123456789012 --external-id 7f9c2ba4"
+    stacks.failing = True
+    assert "stack_create_complete failed" in refused(line)
+    stacks.failing = False
+    assert admin(line)["role"] == f"arn:aws:iam::123456789012:role/FittingRoom-dev-Tenant-{TENANT}"
 
 
 def test_a_role_may_use_the_stage_s_own_key_through_s3(stage: Stage, admin: Any, stacks: Stacks) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 import pytest
@@ -11,6 +11,8 @@ import pytest
 from admin.checks import Check, told
 from admin.stage import Stage
 from admin.verify import Trial
+from fitting_room.stores import api_keys
+from tests.integration.world import World
 
 OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
 
@@ -25,6 +27,26 @@ def test_each_assumption_of_the_documents_is_asked_about(stage: Stage) -> None:
     table = OPERATIONS.read_text().partition("| assumption |")[2].splitlines()[2:]
     assumptions = [line for line in table if line.startswith("|")]
     assert len(list(trial(stage, 200).checks())) == len(assumptions)
+
+
+def test_its_key_ends_with_it_though_it_is_broken_off(
+    world: World, stage: Stage, admin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.address = "https://api.example"
+    keys: list[str] = []
+
+    def checks(trial: Trial) -> NoReturn:
+        keys.append(trial.http.headers["Authorization"].removeprefix("Bearer "))
+        caller = api_keys.find_caller(keys[0], world.at)
+        assert caller and (caller.tenant, caller.mode) == ("verify", "test")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trial, "checks", checks)
+    with pytest.raises(KeyboardInterrupt):
+        admin("verify")
+    world.at.sleep(30)
+    assert api_keys.find_caller(keys[0], world.at) is None
+    assert [row["revoked_at"] for row in admin("key list --tenant verify")] == ["2026-09-01T12:00:00.000Z"]
 
 
 @pytest.mark.parametrize("status", [429, 503])
