@@ -141,6 +141,16 @@ def test_registers_what_the_document_asks_for(case: dict[str, Any]) -> None:
     assert form(wire.sent[1]) == case["form"]
 
 
+@pytest.mark.parametrize(
+    ("category", "noun"), [("auto", "clothing"), ("tops", "a shirt"), ("bottoms", "pants"), ("one_piece", "a dress")]
+)
+def test_the_prompt_of_a_trained_person_is_plain_english(category: str, noun: str) -> None:
+    subject = Subject(id=PERSON, kind="person", class_name="woman", made_for="astria/sd15", made_id="7", token="ohwx")
+    body = try_on(garment={"category": category}) | {"person": {"subject": PERSON}}
+    _, sent = prompt_of(order("astria", body, subjects=[subject], references={"garment-0": "456"}), AstriaSettings())
+    assert f"ohwx woman wearing {noun}, high resolution" in str(dict(sent)["prompt[text]"])
+
+
 def test_the_mask_of_the_input_image_is_sent_as_the_vendor_reads_it() -> None:
     """Page "Inpainting and masking": "the area to be inpainted is white and the rest is black"; "one channel mask image"."""
     mask = Image.new("L", (640, 960), 255)

@@ -81,6 +81,17 @@ def test_the_clients_own_mask_is_respected() -> None:
     assert picture.getpixel((160, 160)) == (255, 255, 255)
 
 
+@pytest.mark.parametrize("task", ["inpaint", "outpaint"])
+def test_an_edit_paints_the_black_area_of_the_mask_and_nothing_else(task: str) -> None:
+    image = {"url": "https://shop.example/p.png"}
+    body = {"task": task, "image": image, "mask": {"type": "image", "image": image}, "output": {"mask": True}}
+    outcome = sandbox().start(order("sandbox", body, pictures={**PICTURES, "image": PICTURES["person"]}))
+    assert isinstance(outcome, Finished)
+    picture, mask = opened(outcome.images[0].data), opened(outcome.mask)
+    assert (picture.getpixel((90, 350)), mask.getpixel((90, 350))) == ((120, 130, 200), 0)
+    assert (picture.getpixel((160, 160)), mask.getpixel((160, 160))) == ((255, 255, 255), 255)
+
+
 @pytest.mark.parametrize("count", [1, 8])
 def test_as_many_pictures_as_asked_for_each_with_its_seed(count: int) -> None:
     outcome = run(output={"count": count}, seed=2**32 - 1)

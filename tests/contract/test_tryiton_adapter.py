@@ -220,6 +220,7 @@ def test_nothing_brings_credits_back_but_money() -> None:
     [
         (httpx.ConnectError("refused"), ("provider_unavailable", "no", True)),
         (httpx.ConnectTimeout("slow"), ("provider_unavailable", "no", True)),
+        (httpx.ProxyError("403 Forbidden"), ("provider_unavailable", "no", True)),
         (httpx.ReadTimeout("slow"), ("provider_unavailable", "unknown", False)),
         (httpx.WriteTimeout("slow"), ("provider_unavailable", "unknown", False)),
         (httpx.WriteError("broken pipe"), ("provider_unavailable", "unknown", False)),

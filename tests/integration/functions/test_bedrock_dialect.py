@@ -156,7 +156,10 @@ def test_a_call_is_an_ordinary_job_whose_images_are_its_answer(
     [
         MODEL,
         "/model/amazon.nova-canvas-v1:0/invoke",
-        "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A%3Afoundation-model%2Famazon.nova-canvas-v1%3A0/invoke",
+        *(
+            f"/model/arn%3A{partition}%3Abedrock%3A{region}%3A%3Afoundation-model%2Famazon.nova-canvas-v1%3A0/invoke"
+            for partition, region in (("aws", "us-east-1"), ("aws-us-gov", "us-gov-west-1"), ("aws-cn", "cn-north-1"))
+        ),
     ],
 )
 def test_the_model_is_named_as_the_sdks_name_it(invoke: Invoke, machine: None, path: str) -> None:

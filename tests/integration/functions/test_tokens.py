@@ -532,3 +532,9 @@ def test_a_token_that_could_make_no_job_is_refused(call: Call, changes: dict[str
 def test_a_host_is_compared_without_its_case_and_a_path_with_it() -> None:
     assert lies_under("https://Shop.Example/garments/a/b.png?w=2", PREFIX)
     assert not lies_under("https://shop.example/Garments/a.png", PREFIX)
+
+
+def test_the_port_of_https_may_be_spelled_out_in_an_address_and_in_a_prefix() -> None:
+    assert lies_under("https://shop.example:443/garments/a.png", PREFIX)
+    assert lies_under("https://shop.example/garments/a.png", "https://shop.example:443/garments/")
+    assert not lies_under("https://shop.example:8443/garments/a.png", PREFIX)

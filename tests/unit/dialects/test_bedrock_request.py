@@ -152,6 +152,7 @@ CONFIG = "imageGenerationConfig"
         (TRY_ON, f"{STYLING}.outerLayerStyle", "CLOSED", "styling", None),
         (TRY_ON, f"{EXCLUSIONS}.preserveFace", "ON", "keep", {"face": True}),
         (TRY_ON, f"{EXCLUSIONS}.preserveHands", "OFF", "keep", {"hands": False}),
+        (TRY_ON, f"{EXCLUSIONS}.preserveBodyPose", "ON", "keep", {"pose": True}),
         (TRY_ON, f"{EXCLUSIONS}.preserveBodyPose", "DEFAULT", "keep", None),
         (TRY_ON, "virtualTryOnParams.mergeStyle", "SEAMLESS", "merge", "seamless"),
         (TRY_ON, "virtualTryOnParams.returnMask", True, "output.mask", True),

@@ -117,6 +117,11 @@ def test_background_remove() -> None:
     }
 
 
+def test_the_scheme_of_a_link_may_be_in_capitals() -> None:
+    link = "HTTPS://shop.example/person.png"
+    assert ours("tryon-v1.6", LEAST | {"model_image": link})["person"] == {"url": link}
+
+
 def test_an_upload_of_ours_is_an_image_too() -> None:
     upload = "upl_01M1EDEAG00000000000000002"
     assert ours("tryon-v1.6", LEAST | {"model_image": upload})["person"] == {"upload": upload}
@@ -196,6 +201,7 @@ ENDS = {
     "rate_limited": ("failed", "3rdPartyProviderError"),
     "provider_auth": ("failed", "3rdPartyProviderError"),
     "provider_unavailable": ("failed", "3rdPartyProviderError"),
+    "provider_paused": ("failed", "3rdPartyProviderError"),
     "model_retired": ("failed", "3rdPartyProviderError"),
     "timed_out": ("time_out", "PollingTimeout"),
     "cancelled": ("canceled", "InternalServerError"),
@@ -204,8 +210,8 @@ ENDS = {
 
 
 def test_every_end_of_a_job_has_a_word_that_the_vendors_client_knows() -> None:
-    ends = {code for code, known in CODES.items() if known.status is None or code in ("internal", "model_retired")}
-    assert ends == set(ENDS)
+    ends = {code for code, known in CODES.items() if known.status is None}
+    assert ends | {"internal", "model_retired", "provider_paused"} == set(ENDS)
     names = set(get_args(Error.model_fields["name"].annotation))
     words = set(get_args(PredictionStatusResponse.model_fields["status"].annotation))
     assert {name for _, name in ENDS.values()} <= names

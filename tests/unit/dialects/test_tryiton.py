@@ -143,6 +143,7 @@ OLDER = {  # page "Clothes Tryon", Runtime Errors
     "rate_limited": "ThirdPartyError",
     "provider_auth": "ThirdPartyError",
     "provider_unavailable": "ThirdPartyError",
+    "provider_paused": "ThirdPartyError",
     "model_retired": "ThirdPartyError",
     "timed_out": "ThirdPartyError",
     "cancelled": "PipelineError",

@@ -265,6 +265,11 @@ def _animation_of_one_frame() -> bytes:
     return b"RIFF" + len(body).to_bytes(4, "little") + body
 
 
+def _png_animation_of_one_frame() -> bytes:
+    frame = struct.pack(">5I2H2B", 0, *SIZE, 0, 0, 1, 10, 0, 0)
+    return with_chunk(saved(picture()), _chunk(b"acTL", struct.pack(">2I", 1, 0)) + _chunk(b"fcTL", frame))
+
+
 def _two_in_one_heic() -> bytes:
     pillow_heif = pytest.importorskip("pillow_heif")
     both = pillow_heif.from_pillow(noise(80, 60))
@@ -571,6 +576,7 @@ def _pngs() -> Iterator[Odd]:
     )
     yield Odd("PNG, EXIF orientation 6", lambda: sideways(picture(), 6, "PNG"), Accepted())
     yield Odd("PNG, animated", lambda: _animated("PNG"), Accepted(warnings=("animation_first_frame",)))
+    yield Odd("PNG, an animation of one frame", _png_animation_of_one_frame, Accepted())
     yield Odd("PNG, cut off", lambda: _cut(saved(picture())), DAMAGED)
     yield Odd("PNG, one byte flipped", lambda: _flipped(saved(picture())), DAMAGED)
     yield Odd("PNG, bomb of 81 megapixels", lambda: png_header(9_000, 9_000), Refused("(max_pixels)"))

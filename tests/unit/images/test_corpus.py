@@ -23,7 +23,7 @@ from fitting_room.images.provenance import mark
 from fitting_room.images.result_checks import check_result, decode_result
 from fitting_room.jobs.errors import JobFailure
 from tests.unit.images.corpus import CORPUS, SAME, Accepted, Odd, Refused
-from tests.unit.images.pictures import close
+from tests.unit.images.pictures import close, scene, sideways
 
 
 @pytest.mark.parametrize("odd", CORPUS, ids=[odd.name for odd in CORPUS])
@@ -49,6 +49,12 @@ def test_an_odd_file_gets_its_verdict(odd: Odd) -> None:
         _opens_everywhere(mark(file, "algorithmicMedia")[0], verdict.image)
         if file is not data:
             assert decode_result(file).tobytes() == verdict.image.tobytes()
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_sound_file_keeps_its_metadata_though_it_is_stored_sideways(orientation: int) -> None:
+    data, _ = mark(sideways(scene(320, 200), orientation), "algorithmicMedia")
+    assert openable(data, (320, 200)) == data
 
 
 def _opens_everywhere(data: bytes, seen: Image.Image) -> None:

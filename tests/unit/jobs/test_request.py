@@ -142,7 +142,7 @@ def test_a_body_that_is_no_object_is_refused_as_a_whole(body: Any) -> None:
             ({"url": f"https://{host}/hook"}, "/webhook/url", "not on the public internet")
             for host in (
                 *("localhost", "10.0.0.1", "169.254.169.254", "127.1", "2130706433", "0x7f000001", "0177.0.0.1"),
-                *("[::1]", "[::ffff:10.0.0.1]", "[fd00:ec2::254]", "localhost.", "10.0.0.1."),
+                *("[::1]", "[::ffff:10.0.0.1]", "[fd00:ec2::254]", "localhost.", "10.0.0.1.", "x.localhost"),
             )
         ),
         ({"url": "https://shop.example/" + "a" * 2048}, "/webhook/url", "2,048"),

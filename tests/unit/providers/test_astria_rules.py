@@ -290,6 +290,8 @@ def test_pictures_are_registered_and_subjects_are_not() -> None:
         "garment-1": ReferenceKind(class_name="shoes", flat_lay=True),
         "garment-2": ReferenceKind(class_name="ring"),
     }
+    fewer = ENTRY.references(parse(picture(garments=[TEE, shoes], own={"garment_classes": ["swimming suit"]})))
+    assert [fewer[f"garment-{n}"].class_name for n in (0, 1)] == ["swimming suit", "shoes"]
     assert ENTRY.references(parse(subject(garments=[TEE]))) == {"garment-0": ReferenceKind(class_name="shirt")}
     assert ENTRY.references(parse(training())) == {}
 

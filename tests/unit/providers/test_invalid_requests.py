@@ -213,6 +213,12 @@ RULES: dict[str, list[tuple[str, list[Any], Any, str]]] = {
         ("/image", [], {"s3": "s3://bucket/" + "k" * 1025}, "The key is longer than the 1,024 bytes of S3."),
         (
             "/image",
+            [{"s3": "s3://bucket/" + "ü" * 512}],
+            {"s3": "s3://bucket/" + "ü" * 513},
+            "The key is longer than the 1,024 bytes of S3.",
+        ),
+        (
+            "/image",
             [{"url": "https://a.example/" + "p" * 4078}],
             {"url": "https://a.example/" + "p" * 4079},
             LONG.format("4,096"),
@@ -356,10 +362,13 @@ TOGETHER = [
         asking("try_on", garments=[{"image": IMAGE, "subject": SUBJECT}]),
         "/garments/0/image",
     ),
-    (
-        "A named stock person has its own traits.",
-        asking("try_on", person={"stock": {"name": "James", "age": "children"}}),
-        "/person/stock/name",
+    *(
+        (
+            "A named stock person has its own traits.",
+            asking("try_on", person={"stock": {"name": "James", **trait}}),
+            "/person/stock/name",
+        )
+        for trait in ({"gender": "male"}, {"style": "universal_1"}, {"age": "children"}, {"body": "slim"})
     ),
     *(
         (

@@ -52,6 +52,18 @@ CASES = [
         asking("outpaint", prompt="a street where cars don’t drive"),
         asking("outpaint", mask={"type": "prompt", "prompt": "what is not sky"}),
     ),
+    *(
+        Case("negation_in_prompt", "/prompt", asking("inpaint", prompt=prompt), asking("inpaint", prompt="a rug"))
+        for prompt in (
+            "none of the chairs",
+            "neither chairs",
+            "nor chairs",
+            "nothing on the table",
+            "a street with nobody",
+            "a light from nowhere",
+            "what one cannot see",
+        )
+    ),
     Case("negation_in_prompt", "/prompt", asking("image_variation", prompt="not red"), asking("image_variation")),
     Case("negation_in_prompt", "/prompt", asking("color_guided", prompt="never blue"), asking("color_guided")),
     Case("negation_in_prompt", "/prompt", asking("inpaint", prompt="a cup without a handle"), asking("inpaint")),
