@@ -62,7 +62,9 @@ def test_the_budget_is_set_aside_once_and_what_was_not_spent_comes_back(
     catalogue.expand(batch.id)
     catalogue.expand(batch.id)
     assert world.spent() == (4, round(4 * DEAREST * 1e6))
+    assert catalogue.view(batch.id)["cost"]["reserved"]["amount"] == 0.24
     catalogue.run(batch.id)
+    assert catalogue.view(batch.id)["cost"]["reserved"]["amount"] == 0
     assert catalogue.counts(batch.id) == {"rows": 4, "succeeded": 3, "failed": 1}
     assert world.spent() == (3, round(3 * PRICE * 1e6))
     catalogue.finish(batch.id)
@@ -162,6 +164,17 @@ def test_bad_rows_are_told_with_line_field_and_remedy_and_stop_no_other(
     assert told[6] == [("invalid_input", "/id")]
     assert all(fault["remedy"] for row in report["rows"] for fault in row["faults"])
     assert len(vendor.orders) == 1
+
+
+def test_a_signed_link_s_manifest_is_of_the_kind_that_its_name_says(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [row] = catalogue.rows(1)
+    data = b'{"person": broken\n' + json.dumps(row).encode()
+    monkeypatch.setattr(safe_http, "get", lambda *_, **__: Fetched(data, "text/plain"))
+    batch = catalogue.create(manifest={"url": "https://shop.example/rows.jsonl?X-Amz-Signature=abc"})
+    catalogue.run(batch.id)
+    assert catalogue.counts(batch.id) == {"rows": 2, "invalid": 1, "succeeded": 1}
 
 
 def test_a_manifest_without_a_row_that_can_run_has_a_report_all_the_same(world: World, catalogue: Catalogue) -> None:

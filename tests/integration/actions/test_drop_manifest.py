@@ -255,6 +255,15 @@ def test_a_manifest_that_is_too_large_is_told(folder: Folder, monkeypatch: pytes
     assert "larger than 100 bytes" in folder.told("error")["errors"][0]["detail"]
 
 
+def test_a_folder_whose_name_leaves_no_room_for_the_results_of_rows_buys_nothing(folder: Folder) -> None:
+    folder.folder = "x" * 920
+    for name, data in ({"manifest.csv": TWO} | FILES).items():
+        folder.put(name, data)
+    folder.hear()
+    assert "too long for the keys of its results" in folder.told("error")["errors"][0]["detail"]
+    assert folder.batches == []
+
+
 @pytest.fixture
 def twice(world: World, folder: Folder, vendor: Vendor) -> tuple[str, str]:
     """The batches of a manifest that was put once more, because one of its two rows had failed."""

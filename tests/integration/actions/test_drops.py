@@ -267,11 +267,12 @@ def test_what_appears_does_not_depend_on_the_order_of_events(
         assert len(world.executions()) - before == documented()[row], (order, one_by_one)
 
 
+@pytest.mark.parametrize("folder", ["look", f"drop/{TENANT}/look"])
 def test_one_file_of_a_pair_that_is_put_again_is_enough_for_another_try(
-    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch, folder: str
 ) -> None:
     world.configure("tryiton")
-    drop = Drop(world, vendor, "look")
+    drop = Drop(world, vendor, folder)
     monkeypatch.setattr(media, "listing", dated(drop))
     vendor.starts = [failed("provider_error", retryable=True)]
     for name, data in pair().items():

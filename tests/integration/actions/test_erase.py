@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from fitting_room.actions.drops.ingest import ingest
 from fitting_room.actions.job_view import find_job
@@ -544,16 +544,23 @@ def test_a_vendor_that_keeps_a_subject_is_asked_again_and_given_up_on_after_a_we
 
 
 # ------------------------------------------------------------------------------------------------------------ the sweep
-def test_a_call_of_the_erase_function_that_was_refused_is_repeated_by_the_sweep(
-    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "error",
+    [
+        ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "x"}}, "Invoke"),
+        ConnectTimeoutError(endpoint_url="https://lambda"),
+    ],
+)
+def test_a_call_of_the_erase_function_that_was_refused_or_did_not_arrive_is_repeated_by_the_sweep(
+    world: World, vendor: Vendor, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     job_id = done(world, vendor)
 
-    def throttled(**_: Any) -> None:
-        raise ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "x"}}, "Invoke")
+    def failing(*_: Any, **__: Any) -> None:
+        raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr(World, "invoke", lambda _, **asked: throttled(**asked))
+        patched.setattr(World, "invoke", failing)
         assert delete_job(job_id, LIVE, world.at)["id"] == job_id
     assert world.job(job_id).images, "not yet"
     world.at.sleep(180)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from fitting_room.actions.requests.delete import delete_job
 from fitting_room.actions.requests.upload import create_upload
@@ -58,9 +58,16 @@ def test_an_accepted_job_is_stored_and_started_under_its_own_id(world: World) ->
     assert world.due() == [job.id]
 
 
-def test_a_refused_start_still_accepts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    error = ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "StartExecution")
-
+@pytest.mark.parametrize(
+    "error",
+    [
+        ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "StartExecution"),
+        ConnectTimeoutError(endpoint_url="https://states"),
+    ],
+)
+def test_a_start_that_is_refused_or_does_not_arrive_still_accepts(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     def refuse(**_: Any) -> None:
         raise error
 

@@ -192,5 +192,9 @@ def test_an_end_that_has_passed_is_no_news_and_one_without_a_date_is_today(
 def test_a_refused_lookup_takes_the_place_of_nothing_that_was_known(world: World) -> None:
     models.put("m", ObservedLifecycle(state="gone", checked_at="2026-11-20T00:00:00.000Z"))
     models.put("m", ObservedLifecycle(state="unknown", checked_at="2026-11-21T00:00:00.000Z"))
-    models.put("n", ObservedLifecycle(state="unknown", checked_at="2026-11-21T00:00:00.000Z"))
-    assert {model: seen.state for model, seen in kept().items()} == {"m": "gone", "n": "unknown"}
+    for at in ("2026-11-21T00:00:00.000Z", "2026-11-22T00:00:00.000Z"):
+        models.put("n", ObservedLifecycle(state="unknown", checked_at=at))
+    assert {model: (seen.state, seen.checked_at) for model, seen in kept().items()} == {
+        "m": ("gone", "2026-11-20T00:00:00.000Z"),
+        "n": ("unknown", "2026-11-22T00:00:00.000Z"),
+    }

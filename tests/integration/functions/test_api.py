@@ -20,6 +20,7 @@ from fitting_room.jobs.outcome import Finished, Pending
 from fitting_room.stores import aws, webhooks
 from tests.deployment import choose
 from tests.integration.atelier import Atelier
+from tests.integration.catalogue import Catalogue
 from tests.integration.functions import described
 from tests.integration.functions.events import CONTEXT, event
 from tests.integration.world import (
@@ -486,7 +487,17 @@ def test_a_key_that_may_not_read_jobs_does_not_wait_for_one(world: World, call: 
 
 
 ABOUT_JANE: dict[str, Any] = {"owner": "jane-8812", "reference": "A-77/8812", "metadata": {"note": "for Jane"}}
-TOLD_OF_JANE = ("jane-8812", "A-77/8812", "for Jane", "s3://", "X-Amz-Signature", "/images/", "shop.example", "ohwx")
+TOLD_OF_JANE = (
+    "jane-8812",
+    "A-77/8812",
+    "for Jane",
+    "s3://",
+    "X-Amz-Signature",
+    "/images/",
+    "shop.example",
+    "ohwx",
+    "tune-8812",
+)
 
 
 def known_of(world: World, call: Call, atelier: Atelier, key: str) -> dict[tuple[str, str], Answer]:
@@ -505,7 +516,7 @@ def known_of(world: World, call: Call, atelier: Atelier, key: str) -> dict[tuple
     made, perhaps, dead = ids
     person = world.body()["person"]
     taught = {**PERSON, **named, "provider": "atelier", "pictures": [person]}
-    atelier.starts, atelier.polls = [pending("tune")], [Finished([], token="ohwx")]
+    atelier.starts, atelier.polls = [pending("tune-8812")], [Finished([], token="ohwx")]
     subject = call("POST", "/v1/subjects", taught, idempotency_key="person").json
     world.run(subject["links"]["job"].rpartition("/")[2])
     rows = {"jobs": [world.body(**ABOUT_JANE)], "reference": "A-77/8812", "hold": True}
@@ -809,6 +820,16 @@ def test_a_ready_subject_is_not_asked_for_again(world: World, atelier: Atelier, 
     answer = teach(world, call)
     world.run(answer.json["links"]["job"].rpartition("/")[2])
     assert "retry-after" not in call("GET", answer.headers["location"]).headers
+
+
+def test_a_batch_that_is_over_is_not_asked_for_again(world: World, vendor: Vendor, call: Call) -> None:
+    vendor.starts = [finished()]
+    made = call("POST", "/v1/batches", {"jobs": [world.body()]})
+    at = made.headers["location"]
+    assert [made.headers["retry-after"], call("GET", at).headers["retry-after"]] == ["5", "5"]
+    Catalogue(world).run(made.json["id"])
+    over = call("GET", at)
+    assert (over.json["status"], "retry-after" in over.headers) == ("finished", False)
 
 
 def test_another_tenant_neither_sees_nor_deletes_a_subject_or_a_job(world: World, atelier: Atelier, call: Call) -> None:

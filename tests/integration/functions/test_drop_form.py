@@ -61,9 +61,13 @@ def test_a_name_that_no_folder_can_use_is_refused(call: Call, changes: dict[str,
         ("manifest.csv", "text/csv"),
         ("manifest.jsonl", "application/jsonl"),
         ("PERSON.JPG", "image/jpeg"),
+        ("person.heic", "image/heif"),
+        ("person.heif", "image/heic"),
     ],
 )
-def test_an_order_and_a_name_in_capitals_may_be_sent_too(call: Call, name: str, content_type: str) -> None:
+def test_an_order_a_name_in_capitals_and_a_phone_s_photo_may_be_sent_too(
+    call: Call, name: str, content_type: str
+) -> None:
     assert call("POST", "/v1/uploads", ASKED | {"drop": f"a/{name}", "content_type": content_type}).status == 201
 
 

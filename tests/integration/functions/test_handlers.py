@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -231,23 +232,30 @@ def test_dropped_files_make_jobs_and_only_the_message_that_failed_comes_again(
     assert "jane-doe" not in logs.getvalue()
 
 
-WORK = [f"job.{name}" for name in ("prepare", "start_bedrock", "start_http", "poll", "wait", "collect", "settle")]
+LAMBDAS = Path(__file__).parents[3] / "lambdas"
+STEPS = sorted(
+    ".".join(file.parts[-3:-1]) for kind in ("job", "batch") for file in LAMBDAS.glob(f"functions/{kind}/*/handler.py")
+)
+EVENT_OF_A_JOB = {"job_id": "job_1", "task_token": "t", "detail": {"name": "job_1"}}
+EVENT_OF_A_BATCH = {"batch_id": "bat_1", "batch": "bat_1", "rows": [0]}
 
 
-@pytest.mark.parametrize("name", [*WORK, "schedule.sweep", "event.erase"])
+@pytest.mark.parametrize("name", [*STEPS, "schedule.sweep", "event.erase"])
 def test_the_words_of_an_exception_stay_inside(
     world: World, invoke: Any, name: str, monkeypatch: pytest.MonkeyPatch, logs: io.StringIO
 ) -> None:
     """What Lambda logs and the state machine keeps in its history is the type only."""
+    of_batch = name.startswith("batch.")
 
     def broken(**_: Any) -> None:
         raise RuntimeError("https://signed.example/?X-Amz-Signature=abc")
 
     monkeypatch.setattr(aws.table().meta.client, "_make_api_call", lambda *_: broken())
     with pytest.raises(Crash) as caught:
-        invoke(name, {"job_id": "job_1", "task_token": "t", "detail": {"name": "job_1"}})
+        invoke(name, EVENT_OF_A_BATCH if of_batch else EVENT_OF_A_JOB)
     assert str(caught.value) == "RuntimeError"
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
     logged = logs.getvalue()
     assert "signed.example" not in logged
-    assert '"error":"RuntimeError"' in logged and "jobs.py" in logged and '"job_id":"job_1"' in logged
+    assert '"error":"RuntimeError"' in logged and ("batches.py" if of_batch else "jobs.py") in logged
+    assert ('"batch_id":"bat_1"' if of_batch else '"job_id":"job_1"') in logged

@@ -521,6 +521,7 @@ def test_a_refused_job_is_not_counted(world: World, call: Call, monkeypatch: pyt
         ({"request": {"provider": "nobody"}}, "/request/provider"),
         ({"request": {"output": {"count": 99}}}, "/request/output/count"),
         ({"request": {"colour": "red"}}, "/request/colour"),
+        ({"garments": [{"url": f"{PREFIX}{n}{'x' * 2000}"} for n in range(50)]}, "/request"),
     ],
 )
 def test_a_token_that_could_make_no_job_is_refused(call: Call, changes: dict[str, Any], pointer: str) -> None:

@@ -187,6 +187,7 @@ def test_a_bad_row_of_a_table_is_told_and_the_others_are_read(broken: bytes, det
         (b'{"a": ' + b"1" * 5_000 + b"}", "", "The line is no JSON."),
         (b'{"id": "1"}', "/id", "The row in line 1 has this id, too."),
         (b'{"id": ["1"]}', "/id", "The id is none."),
+        (b'{"id": "a\\nb"}', "/id", "The id is none."),
         (b'{"garment": "a", "garments": []}', "/garment", "The row has `garments`, so `garment` says it twice."),
         (b'{"person": "\xff"}', "", "The row is not in UTF-8."),
     ],
