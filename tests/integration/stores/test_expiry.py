@@ -122,7 +122,7 @@ def test_that_a_job_was_erased_is_told_for_30_days(world: World) -> None:
     assert code(lambda: find_job(job_id, LIVE, world.at)) == "not_found"
 
 
-def test_an_upload_can_be_used_for_a_day_and_an_idempotency_key_repeated_for_one(world: World) -> None:
+def test_an_upload_ends_with_its_time_and_an_idempotency_key_after_a_day(world: World) -> None:
     first = world.submit(key="order-1", provider="sandbox").job.id
     upload = {"upload": world.upload("person")}
     world.at.sleep(DAY - 60)
