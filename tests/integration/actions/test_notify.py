@@ -224,6 +224,16 @@ def test_a_failed_training_is_told_while_its_retry_is_under_way(world: World, sh
     assert (event["data"]["status"], event["data"]["links"]["job"]) == ("failed", f"/v1/jobs/{old.id}")
 
 
+def test_a_training_that_is_cancelled_has_failed_to_make_its_subject(
+    world: World, shop: Shop, atelier: Atelier
+) -> None:
+    job = world.submit(training(world, shop)).job
+    world.cancel(job.id)
+    world.notify()
+    [event] = shop.events()
+    assert (event["data"]["id"], event["data"]["status"]) == (job.subject, "failed")
+
+
 def test_a_training_tells_of_its_subject_and_only_once_the_subject_says_so(
     world: World, shop: Shop, atelier: Atelier, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -334,11 +334,16 @@ def test_a_recovery_reads_as_long_as_if_nothing_had_been_read_before(world: Worl
     assert world.at.now() - began >= timedelta(minutes=17), "15 minutes, and three reads a minute apart after them"
 
 
-def test_a_recovery_that_was_in_vain_may_be_followed_by_another(world: World, vendor: Vendor) -> None:
+@pytest.mark.parametrize("ends", ["failed", "cancelled"])
+def test_a_recovery_that_was_in_vain_may_be_followed_by_another(world: World, vendor: Vendor, ends: str) -> None:
     old = lost(world, vendor)
     vendor.polls = [NO_LONGER]
     first = again(world, old).job.id
-    world.run(first)
+    if ends == "cancelled":
+        world.cancel(first)
+    else:
+        world.run(first)
+    assert world.job(first).status == ends
     vendor.polls = [finished(864, 1296)]
     second = again(world, old)
     assert (second.replayed, second.job.id == first, world.job(old).recovered_by) == (False, False, second.job.id)
