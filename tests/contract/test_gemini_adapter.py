@@ -179,6 +179,7 @@ BLOCKED = ("content_blocked", "unknown", False)
         (answered(reason="NO_IMAGE"), ("provider_error", "unknown", False), ("NO_IMAGE", None)),
         (answered(reason="MAX_TOKENS"), ("provider_error", "unknown", False), ("MAX_TOKENS", None)),
         (answered({"text": "I cannot."}), ("output_rejected", "unknown", False), ("STOP", "I cannot.")),
+        (answered(image(b"DRAFT", thought=True)), ("output_rejected", "unknown", False), ("STOP", None)),
         # the account, not the image
         (answered(reason="PUP_LIMITED_DISABLED"), ("provider_auth", "unknown", False), ("PUP_LIMITED_DISABLED", None)),
     ],

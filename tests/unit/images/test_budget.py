@@ -24,14 +24,14 @@ def test_small_images_keep_their_size_and_large_ones_share_the_rest() -> None:
 
 def test_an_image_that_is_too_large_in_bytes_loses_pixels_before_it_is_refused() -> None:
     image, spec = noise(1200, 900), FitSpec(canvas=(1600, 900))
-    frame = plan_fit(image.size, spec)
+    frame = plan_fit(image.size, spec, original=(6000, 4500))
     limit = len(to_jpeg(apply(image, frame), 85)) * 2 // 3
     made = encoded(apply(image, frame), frame, spec, limit, pointer="/person")
     assert len(made.data) <= limit and made.media_type == "image/jpeg"
     width, height = made.frame.canvas
     assert Image.open(io.BytesIO(made.data)).size == (width, height)
     assert width / height == pytest.approx(16 / 9, abs=0.01)
-    assert (made.frame.source, made.frame.original) == (frame.source, frame.original)
+    assert (made.frame.source, made.frame.original) == ((1200, 900), (6000, 4500))
     assert min(made.frame.content) >= 512
 
 
