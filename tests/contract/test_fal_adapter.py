@@ -196,6 +196,7 @@ def model_error(name: str) -> dict[str, Any]:
         (422, model_error("a_new_name"), ("provider_error", "unknown", False)),
         (500, model_error("internal_server_error"), ("provider_error", "no", True)),
         (504, model_error("generation_timeout"), ("timed_out", "no", False)),
+        (422, model_error("generation_timeout"), ("timed_out", "no", False)),
     ],
 )
 def test_a_completed_request_that_failed(status: int, body: Any, expected: tuple[str, str, bool]) -> None:
