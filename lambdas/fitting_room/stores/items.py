@@ -171,9 +171,9 @@ def update_and_return(
 
 
 def delete_if(key: dict[str, str], condition: str, **values: str) -> bool:
-    """Delete an item if the condition holds, whose values `:name` are given by name.
+    """Do one conditional delete. `values`: by name, what stands for `:name` in the condition.
 
-    Returns False when it does not hold.
+    Returns False when the condition does not hold.
     """
     expression: dict[str, Any] = {"Key": key, "ConditionExpression": condition}
     if values:

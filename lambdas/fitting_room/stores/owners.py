@@ -83,7 +83,7 @@ def forget_job(job: Job) -> None:
 def erase_before(owner: Owner, now: datetime, look_at: str) -> None:
     """Mark that all is to go that an owner has now, and put the mark on the `due` index.
 
-    The mark is kept as long as a batch may live that is there now: one of its rows may become a job on its last day.
+    The mark is kept for `result_days`: until then a row of an open batch may become a job.
     """
     due = due_attributes(owner.partition, look_at)
     update_if(

@@ -264,7 +264,7 @@ def test_a_credit_that_runs_out_pauses_the_batch_after_a_few_rows(
     assert (resumed.status, resumed.paused_for) == ("running", None)
     for item in items[5:]:
         catalogue.child(item)
-    assert catalogue.batch(batch.id).status == "running", "refused rows are counted anew after a resume"
+    assert catalogue.batch(batch.id).status == "running", "after a resume, the batch counts refused rows from zero"
     catalogue.run(batch.id)
     assert catalogue.counts(batch.id) == {"rows": 8, "succeeded": 4, "failed": 4}
     adds_up(catalogue, batch.id)

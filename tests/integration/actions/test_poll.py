@@ -235,7 +235,7 @@ def test_after_five_minutes_of_refusals_the_place_is_free_and_the_attempt_goes_o
     vendor.polls = [Unread("HTTP 403", 403)]
     began = world.at.now()
     looks(world, one, 5)
-    assert moment(attempt(world, one).reads.since) == began, "a read that succeeds begins the five minutes anew"
+    assert moment(attempt(world, one).reads.since) == began, "the five minutes begin again after a read that succeeds"
     assert (world.at.now() - began).total_seconds() == 252
     assert world.start(two)["outcome"] == "busy"
     world.at.sleep(48)
